@@ -1,0 +1,1 @@
+"""Who decides placement: bandit agents on torch."""

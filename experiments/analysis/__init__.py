@@ -1,0 +1,1 @@
+"""The kit that experiments answer with: statistics, plots, the report."""

@@ -1,0 +1,174 @@
+"""The writer's reward: weighted clicks, conversions and novelty, minus penalties.
+
+reward = w_ctr z(logit pCTR) + w_cvr z(logit pCVR) + w_div z(novelty) - penalties
+
+Each z is centred and scaled by statistics frozen on the untuned writer, so weights keep their meaning during a run. The
+logits' part that the writer cannot change (product, segment, place) is left out before z. The ensemble is aggregated
+pessimistically: a text on which its members disagree is worth less (Coste et al., arXiv 2310.02743).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..simulation.catalog import Catalog, Creative
+from ..simulation.encoder import TextEncoder, surface_features, tokens
+from ..simulation.tables import InputError
+from .diversity import novelty
+from .effect import CLICK, CONVERT, EffectModel
+
+TERMS = ("ctr", "cvr", "diversity")
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """Weights of the reward. By default effect is 60% (0.35 + 0.25) and diversity 40%."""
+
+    w_ctr: float = 0.35
+    w_cvr: float = 0.25
+    w_div: float = 0.40
+    pessimism: float = 0.5
+    """Standard deviations of the ensemble that are taken off its mean."""
+    penalty: float = 2.0
+    """Taken off for each quality check that a text fails, in units of the reward."""
+    clip: float = 3.0
+    """Each z is squashed to (-clip, clip): beyond it, more of one term pays little."""
+
+    def __post_init__(self) -> None:
+        weights = (self.w_ctr, self.w_cvr, self.w_div)
+        if min(weights) < 0 or max(weights) == 0:
+            raise InputError(f"reward weights {weights}: each must be zero or more and one above zero; change them")
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Mean and standard deviation that z-scores refer to."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, values: Tensor) -> "Normal":
+        """Of a sample; the deviation is kept above 1e-6."""
+        return cls(float(values.mean()), max(float(values.std(correction=0)), 1e-6))
+
+    def z(self, values: Tensor) -> Tensor:
+        """(values - mean) / deviation."""
+        return (values - self.mean) / self.deviation
+
+
+def pessimistic(members: Tensor, strength: float) -> Tensor:
+    """mean - strength * std over the ensemble: [M, n] -> [n]."""
+    return members.mean(0) - strength * members.std(0, correction=0)
+
+
+def squash(z: Tensor, clip: float) -> Tensor:
+    """clip * tanh(z / clip): the identity near 0, never beyond clip."""
+    return clip * torch.tanh(z / clip)
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """The reward of n texts and all that went into it; every tensor [n]."""
+
+    total: Tensor
+    raw: dict[str, Tensor]
+    """Pessimistic logits (`ctr`, `cvr`), novelty (`diversity`), and failed checks (`failures`)."""
+    weighted: dict[str, Tensor]
+    """What each term adds to the total: they sum to it."""
+
+
+def combine(raw: dict[str, Tensor], statistics: dict[str, Normal], config: RewardConfig) -> Rewards:
+    """The formula at the head of this file.
+
+    Args:
+        raw: [n] tensors `ctr`, `cvr`, `diversity`, `failures`.
+        statistics: of the untuned writer, by term.
+        config: weights, clip and penalty.
+    """
+    weights = dict(zip(TERMS, (config.w_ctr, config.w_cvr, config.w_div), strict=True))
+    weighted = {name: w * squash(statistics[name].z(raw[name]), config.clip) for name, w in weights.items()}
+    weighted["penalty"] = -config.penalty * raw["failures"]
+    return Rewards(torch.stack(list(weighted.values())).sum(0), raw, weighted)
+
+
+CHECKS = ("length", "repetition", "shouting", "symbols", "off_topic", "other_product", "echo")
+"""Names of the columns of `quality_failures`."""
+
+
+class Quality:
+    """Checks any advertiser would make before paying for an impression; they know the catalog, not the users."""
+
+    def __init__(self, catalog: Catalog, lengths: tuple[float, float]) -> None:
+        """Takes the words of titles from the catalog; `lengths` are the fewest and most characters allowed."""
+        self.catalog, self.lengths = catalog, lengths
+        self._titles = [frozenset(tokens(product.title)) for product in catalog.products]
+
+    @classmethod
+    def of(cls, catalog: Catalog) -> "Quality":
+        """Allows the lengths that the catalog's own ads have, with a fifth of slack."""
+        lengths = sorted(len(ad.text) for ad in catalog.ads) or [10, 120]
+        return cls(catalog, (0.8 * lengths[0], 1.2 * lengths[-1]))
+
+    def failures(self, creatives: Sequence[Creative]) -> Tensor:
+        """[n, 7] float, 1 where a check fails; columns as in `CHECKS`."""
+        surface = surface_features([creative.text for creative in creatives])
+        length, _, upper, marks, symbols, _, repetition = surface.unbind(1)
+        named = torch.tensor([self._naming(creative) for creative in creatives]).reshape(-1, 2)
+        columns = [
+            (length < self.lengths[0]) | (length > self.lengths[1]),
+            repetition > 0.4,
+            (upper > 0.35) | (marks > 3),
+            symbols > 0.08,
+            named[:, 0] == 0,
+            named[:, 1] > 0,
+            torch.tensor(["|" in creative.text or "=>" in creative.text for creative in creatives]),
+        ]
+        return torch.stack(columns, dim=1).float()
+
+    def _naming(self, creative: Creative) -> list[float]:
+        """Whether the text names its own product, and whether it names another in full."""
+        said = frozenset(tokens(creative.text))
+        own = self._titles[self.catalog.index[creative.product_id]]
+        others = any(title <= said and not title <= own for title in self._titles)
+        return [float(bool(said & own)), float(others)]
+
+
+class Reward:
+    """Scores creatives for the writer; the statistics are frozen by `freeze`, once, on the untuned writer."""
+
+    def __init__(self, effect: EffectModel, quality: Quality, config: RewardConfig) -> None:
+        """Keeps the judges; call `freeze` before scoring."""
+        self.effect, self.quality, self.config = effect, quality, config
+        self.encoder = TextEncoder(dim=256, seed=11)
+        self.members: dict[int, list[Normal]] = {}
+        self.statistics: dict[str, Normal] = {}
+
+    def freeze(self, untuned: Sequence[Creative], group: Tensor) -> None:
+        """Takes the statistics of every z from texts of the untuned writer, sampled in groups as in training."""
+        text = self.effect.predict(untuned).text
+        good = self.quality.failures(untuned).sum(1) == 0
+        good = good if good.sum() >= 10 else torch.ones_like(good)
+        self.members = {head: [Normal.of(t[good]) for t in text[..., head]] for head in (CLICK, CONVERT)}
+        self.statistics = {name: Normal.of(values[good]) for name, values in self._raw(untuned, group).items()}
+
+    def __call__(self, creatives: Sequence[Creative], group: Tensor) -> Rewards:
+        """Scores n creatives; `group` [n] numbers their prompts, for novelty."""
+        return combine(self._raw(creatives, group), self.statistics, self.config)
+
+    def _raw(self, creatives: Sequence[Creative], group: Tensor) -> dict[str, Tensor]:
+        text = self.effect.predict(creatives).text
+        failures = self.quality.failures(creatives).sum(1)
+        vectors = self.encoder.encode([creative.text for creative in creatives])
+        return {
+            "ctr": pessimistic(self._centred(text[..., CLICK], CLICK), self.config.pessimism),
+            "cvr": pessimistic(self._centred(text[..., CONVERT], CONVERT), self.config.pessimism),
+            "diversity": novelty(vectors, group, failures == 0),
+            "failures": failures,
+        }
+
+    def _centred(self, logits: Tensor, head: int) -> Tensor:
+        """Members centred on the untuned writer's texts, so that only disagreement about the text counts as such."""
+        return torch.stack([t - normal.mean for t, normal in zip(logits, self.members[head], strict=True)])

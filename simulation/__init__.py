@@ -1,0 +1,1 @@
+"""The simulated world: catalog, audience, traffic, response; no learning in it."""

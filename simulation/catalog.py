@@ -1,0 +1,186 @@
+"""Products and the ad lines that are known for them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from .tables import InputError, check_table, read_table
+
+EVERYONE = "everyone"
+"""The audience of a creative that is written for no segment in particular."""
+
+_not_blank = pa.Check(lambda text: text.str.strip() != "", error="a text that is not blank")
+
+CATALOG_SCHEMA = pa.DataFrameSchema(
+    {
+        "product_id": pa.Column(str, unique=True, coerce=True),
+        "title": pa.Column(str, _not_blank, coerce=True),
+        "category": pa.Column(str, _not_blank, coerce=True),
+        "price": pa.Column(float, pa.Check.ge(0, error="a price of zero or more"), coerce=True),
+        "brand": pa.Column(str, nullable=True, required=False, coerce=True),
+        "description": pa.Column(str, nullable=True, required=False, coerce=True),
+        "attributes": pa.Column(str, nullable=True, required=False, coerce=True),
+    },
+    strict=False,
+)
+
+ADS_SCHEMA = pa.DataFrameSchema(
+    {"product_id": pa.Column(str, coerce=True), "text": pa.Column(str, _not_blank, coerce=True)}, strict=False
+)
+
+
+PHRASES_SCHEMA = pa.DataFrameSchema({"text": pa.Column(str, _not_blank, coerce=True)}, strict=False)
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product as the writer and the world see it."""
+
+    product_id: str
+    title: str
+    category: str
+    price: float
+    brand: str = ""
+    description: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def attribute_values(self) -> str:
+        """The values of the attributes, as one text."""
+        return ", ".join(value for _, value in self.attributes)
+
+
+@dataclass(frozen=True)
+class Creative:
+    """One ad text, for one product, written for one audience (a segment's name, or everyone)."""
+
+    product_id: str
+    text: str
+    audience: str = EVERYONE
+
+
+class Catalog:
+    """Products in a fixed order; the position of a product in it is its index everywhere in tensors."""
+
+    def __init__(
+        self, products: Sequence[Product], ads: Sequence[Creative] = (), phrases: Sequence[str] = ()
+    ) -> None:
+        """Keeps products, their reference ads, and phrases that fit any product (see `fill`).
+
+        Raises:
+            InputError: there is no product, or an ad names a product that is not there.
+        """
+        if not products:
+            raise InputError("the catalog has no products; add at least one")
+        self.products = tuple(products)
+        self.index = {product.product_id: i for i, product in enumerate(self.products)}
+        self.categories = tuple(dict.fromkeys(product.category for product in self.products))
+        self.category_of = [self.categories.index(product.category) for product in self.products]
+        unknown = next((ad.product_id for ad in ads if ad.product_id not in self.index), None)
+        if unknown is not None:
+            raise InputError(f"an ad line names product '{unknown}', which the catalog does not have; add it")
+        self.ads = tuple(ads)
+        self.phrases = tuple(phrases)
+
+    def __len__(self) -> int:
+        return len(self.products)
+
+    def __getitem__(self, product_id: str) -> Product:
+        return self.products[self.index[product_id]]
+
+    def product_indices(self, creatives: Iterable[Creative]) -> list[int]:
+        """The index of each creative's product."""
+        return [self.index[creative.product_id] for creative in creatives]
+
+    def texts(self) -> list[str]:
+        """All words the catalog itself uses: product descriptions and reference ads."""
+        described = [f"{p.title} {p.category} {p.brand} {p.description} {p.attribute_values}" for p in self.products]
+        return described + [ad.text for ad in self.ads]
+
+    def with_ads(self, ads: Sequence[Creative]) -> "Catalog":
+        """The same products and phrases with other reference ads."""
+        return Catalog(self.products, ads, self.phrases)
+
+    def with_phrases(self, phrases: Sequence[str], per_product: int, seed: int = 0) -> "Catalog":
+        """The same catalog with phrases, and with `per_product` more reference ads each, made of phrases at random."""
+        random = np.random.default_rng(seed)
+        more = [
+            Creative(product.product_id, fill(phrases[i], product, random))
+            for product in self.products
+            for i in random.choice(len(phrases), size=min(per_product, len(phrases)), replace=False)
+        ]
+        return Catalog(self.products, [*self.ads, *more], phrases)
+
+    @classmethod
+    def read(cls, path: str | Path, ads: str | Path | None = None) -> "Catalog":
+        """Reads a catalog file and, if given, a table of reference ads (`product_id, text`).
+
+        Raises:
+            InputError: see `read_table`.
+        """
+        frame = read_table(path, CATALOG_SCHEMA, "catalog")
+        products = products_from(frame, str(path))
+        if ads is None:
+            return cls(products)
+        table = read_table(ads, ADS_SCHEMA, "table of ads")
+        try:
+            return cls(products, [Creative(row.product_id, row.text) for row in table.itertuples()])
+        except InputError as error:
+            raise InputError(f"{ads}: {error}") from None
+
+
+def fill(phrase: str, product: Product, random: np.random.Generator) -> str:
+    """Puts a product into a phrase: `{title}`, `{brand}` and `{detail}` (an attribute's value, drawn at random).
+
+    What the product does not have is replaced by its title.
+    """
+    values = [value for _, value in product.attributes] or [product.title]
+    detail = values[int(random.integers(len(values)))]
+    text = phrase.format(title=product.title, brand=product.brand or product.title, detail=detail)
+    return text[:1].upper() + text[1:]
+
+
+def read_phrases(path: str | Path) -> tuple[str, ...]:
+    """Reads a table of phrases, one column `text`.
+
+    Raises:
+        InputError: see `read_table`; also a placeholder that `fill` does not know.
+    """
+    phrases = tuple(read_table(path, PHRASES_SCHEMA, "table of phrases").text)
+    nobody = Product("", "", "", 0.0)
+    for row, phrase in enumerate(phrases, start=2):
+        try:
+            fill(phrase, nobody, np.random.default_rng(0))
+        except (KeyError, IndexError, ValueError):
+            raise InputError(
+                f"{path}: row {row}: {phrase!r} has a placeholder other than title, brand and detail; correct it"
+            ) from None
+    return phrases
+
+
+def products_from(frame: pd.DataFrame, source: str) -> list[Product]:
+    """Makes products of a checked catalog table."""
+    frame = check_table(frame, CATALOG_SCHEMA, source)
+    optional = {name: "" for name in ("brand", "description", "attributes") if name not in frame}
+    frame = frame.assign(**optional).fillna({"brand": "", "description": "", "attributes": ""})
+    return [
+        Product(
+            product_id=row.product_id,
+            title=row.title,
+            category=row.category,
+            price=row.price,
+            brand=row.brand,
+            description=row.description,
+            attributes=_parse_attributes(row.attributes),
+        )
+        for row in frame.itertuples()
+    ]
+
+
+def _parse_attributes(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = (item.partition("=") for item in text.split(";") if item.strip())
+    return tuple((name.strip(), value.strip()) for name, _, value in pairs)

@@ -1,0 +1,188 @@
+"""Logs of impressions: reading people's own, and writing the world's in the same format."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+import torch
+from torch import Tensor
+
+from .catalog import EVERYONE, Catalog, Creative
+from .tables import InputError, read_table
+from .traffic import Impressions
+from .world import Feedback, World
+
+_flag = pa.Check.isin([0, 1], error="0 or 1")
+
+LOG_SCHEMA = pa.DataFrameSchema(
+    {
+        "impression_id": pa.Column(str, coerce=True),
+        "timestamp": pa.Column(str, coerce=True),
+        "user_id": pa.Column(str, coerce=True),
+        "channel": pa.Column(str, coerce=True),
+        "position": pa.Column(int, pa.Check.ge(0, error="a position of zero or more"), coerce=True),
+        "product_id": pa.Column(str, coerce=True),
+        "creative_id": pa.Column(str, coerce=True),
+        "text": pa.Column(str, pa.Check(lambda text: text.str.strip() != "", error="a text that is not blank")),
+        "propensity": pa.Column(float, pa.Check.in_range(0, 1, include_min=False, error="in (0, 1]"), coerce=True),
+        "clicked": pa.Column(int, _flag, coerce=True),
+        "converted": pa.Column(int, _flag, required=False, coerce=True),
+        "user_segment": pa.Column(str, required=False, coerce=True),
+    },
+    strict=False,
+)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A log summed over what the effect model sees: one cell a creative, segment, channel and position.
+
+    Cells are int64 [m] indices into the names beside them; counts are float32 [m].
+    """
+
+    creatives: tuple[Creative, ...]
+    segments: tuple[str, ...]
+    channels: tuple[str, ...]
+    creative: Tensor
+    segment: Tensor
+    channel: Tensor
+    position: Tensor
+    impressions: Tensor
+    clicks: Tensor
+    conversions: Tensor
+
+
+def uniform_slates(n: int, candidates: Tensor, slots: int, generator: torch.Generator) -> Tensor:
+    """[n, slots] candidates drawn uniformly, no candidate twice in a slate."""
+    score = torch.rand(n, len(candidates), generator=generator, device=candidates.device)
+    return candidates[score.topk(slots, dim=1).indices]
+
+
+def stream_uniform(
+    world: World, candidates: Tensor, impressions: int, generator: torch.Generator, batch: int = 8192
+) -> Iterator[Feedback]:
+    """Feedback of the world under uniform placement, batch by batch."""
+    for start in range(0, impressions, batch):
+        visits = world.visitors(min(batch, impressions - start))
+        yield world.respond(visits, uniform_slates(len(visits), candidates, world.slots, generator))
+
+
+def count_uniform(
+    world: World,
+    creatives: Sequence[Creative],
+    impressions: int,
+    generator: torch.Generator,
+    progress: Callable[[int], None] = lambda n: None,
+) -> Counts:
+    """Publishes creatives, shows them uniformly at random and sums what came of it.
+
+    Args:
+        world: it moves on: its clock, its fatigue and its generators.
+        creatives: the texts shown.
+        impressions: visits; each shows a full slate.
+        generator: draws the slates; on the world's device.
+        progress: called with the number of impressions done.
+    """
+    candidates = world.publish(creatives)
+    sizes = (len(creatives), len(world.audience.segments), len(world.scenario.channels), world.slots)
+    total = torch.zeros(3, int(np.prod(sizes)), device=world.device)
+    for feedback in stream_uniform(world, candidates, impressions, generator):
+        cell = _cell(feedback, world, int(candidates[0]), sizes)
+        for row, weight in enumerate((torch.ones_like(feedback.clicked), feedback.clicked, feedback.converted)):
+            total[row] += torch.bincount(cell, weight.flatten().float(), minlength=total.shape[1])
+        progress(len(feedback.impressions))
+    filled = total[0].nonzero().squeeze(1).cpu()
+    place = torch.stack(torch.unravel_index(filled, sizes))
+    names = (tuple(creatives), world.audience.segments, tuple(world.scenario.channels))
+    return Counts(*names, *place, *total[:, filled.to(total.device)].cpu())
+
+
+def _cell(feedback: Feedback, world: World, first: int, sizes: tuple[int, ...]) -> Tensor:
+    _, segments, channels, slots = sizes
+    visits: Impressions = feedback.impressions
+    context = world.audience.segment[visits.user] * channels + visits.channel
+    creative = (feedback.slates - first) * segments * channels + context[:, None]
+    return (creative * slots + torch.arange(slots, device=creative.device)).flatten()
+
+
+def read_log(path: str | Path, catalog: Catalog | None = None) -> pd.DataFrame:
+    """Reads a log, one row an impression-slot.
+
+    Raises:
+        InputError: see `read_table`; also a conversion without a click, or a product that `catalog` lacks.
+    """
+    frame = read_table(path, LOG_SCHEMA, "log")
+    if "converted" in frame and (wrong := frame.index[(frame.converted == 1) & (frame.clicked == 0)]).size:
+        raise InputError(f"{path}: row {wrong[0] + 2}: converted without a click; correct the row")
+    if catalog is not None and (wrong := frame.index[~frame.product_id.isin(list(catalog.index))]).size:
+        product = frame.product_id[wrong[0]]
+        raise InputError(f"{path}: row {wrong[0] + 2}: product '{product}' is not in the catalog; add it there")
+    return frame
+
+
+def count_log(frame: pd.DataFrame) -> Counts:
+    """Sums a log table (see `read_log`) into cells; users with no `user_segment` are everyone."""
+    frame = frame.assign(
+        segment=frame.get("user_segment", EVERYONE), conversions=frame.get("converted", pd.Series(0, frame.index))
+    )
+    cells = (
+        frame.groupby(["product_id", "text", "segment", "channel", "position"], sort=True)
+        .agg(impressions=("clicked", "size"), clicks=("clicked", "sum"), conversions=("conversions", "sum"))
+        .reset_index()
+    )
+    creative, names = pd.factorize(pd.MultiIndex.from_frame(cells[["product_id", "text"]]))
+    segment, segments = pd.factorize(cells.segment)
+    channel, channels = pd.factorize(cells.channel)
+
+    def tensor(values: np.ndarray, kind: torch.dtype) -> Tensor:
+        return torch.tensor(np.asarray(values), dtype=kind)
+
+    return Counts(
+        tuple(Creative(product, text) for product, text in names),
+        tuple(segments),
+        tuple(channels),
+        *(tensor(v, torch.int64) for v in (creative, segment, channel, cells.position)),
+        *(tensor(v, torch.float32) for v in (cells.impressions, cells.clicks, cells.conversions)),
+    )
+
+
+def log_frame(world: World, feedback: Feedback, propensities: Tensor, first_impression: int = 0) -> pd.DataFrame:
+    """Feedback as a table in the log format.
+
+    Args:
+        world: names users, channels and creatives.
+        feedback: B impressions of L slots.
+        propensities: [B, L], the probability of each logged action.
+        first_impression: number of the first impression.
+    """
+    n, slots = feedback.slates.shape
+    visits = feedback.impressions
+
+    def spread(values: Tensor) -> np.ndarray:
+        return np.repeat(values.cpu().numpy(), slots)
+
+    shown = [world.creatives[i] for i in feedback.slates.flatten().tolist()]
+    channels = np.array(list(world.scenario.channels))
+    segments = np.array(world.audience.segments)
+    seconds = spread(visits.hours) * 3600
+    delay = feedback.delay_hours.flatten().cpu().numpy() * 3600
+    return pd.DataFrame(
+        {
+            "impression_id": np.repeat(np.arange(first_impression, first_impression + n), slots),
+            "timestamp": (pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(seconds, unit="s")).astype(str),
+            "user_id": spread(visits.user),
+            "channel": channels[spread(visits.channel)],
+            "position": np.tile(np.arange(slots), n),
+            "product_id": [creative.product_id for creative in shown],
+            "creative_id": feedback.slates.flatten().cpu().numpy(),
+            "text": [creative.text for creative in shown],
+            "propensity": propensities.flatten().cpu().numpy(),
+            "clicked": feedback.clicked.flatten().cpu().numpy().astype(int),
+            "converted": feedback.converted.flatten().cpu().numpy().astype(int),
+            "conversion_delay_s": np.where(np.isfinite(delay), delay, np.nan),
+            "user_segment": segments[spread(world.audience.segment[visits.user])],
+        }
+    )

@@ -1,0 +1,110 @@
+"""A scenario: the trade, its language and its people as data (a YAML file and two tables), checked on reading."""
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .catalog import Catalog, read_phrases
+from .tables import InputError
+
+BUILT_IN = Path(__file__).parent / "scenarios"
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Weights = dict[str, float]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Channel(_Part):
+    """Where ads are shown: its traffic, how easily it is clicked, and how far down its slots are looked at."""
+
+    share: Share
+    base: float = 0.0
+    intent: float = 0.0
+    examination: list[Share] = Field(min_length=1)
+
+
+class Appeal(_Part):
+    """One thing a text can say for a product, the words that say it, and its weight after the click."""
+
+    words: list[str] = Field(min_length=1)
+    convert: float = 0.0
+
+
+class Segment(_Part):
+    """A kind of user: share of the audience, mean tastes by appeal and interests by category."""
+
+    share: Share
+    price_sensitivity: float = 0.0
+    tastes: Weights = {}
+    interests: Weights = {}
+
+
+class Scenario(_Part):
+    """The whole setting of a world. `copybandit ... --scenario NAME` reads one of these."""
+
+    name: str
+    description: str = ""
+    catalog: str
+    ads: str
+    phrases: str | None = None
+    phrases_per_product: Annotated[int, Field(ge=0)] = 6
+    ctr: Annotated[float, Field(gt=0, lt=0.5)]
+    cvr: Annotated[float, Field(gt=0, lt=0.5)]
+    text_effect: Annotated[float, Field(ge=0, le=1)] = 0.15
+    text_effect_cvr: Annotated[float, Field(ge=0, le=1)] = 0.15
+    ideal_length: Annotated[float, Field(gt=0)] = 60
+    fatigue: Annotated[float, Field(ge=0)] = 0.5
+    recovery_hours: Annotated[float, Field(gt=0)] = 24.0
+    visits_per_hour: Annotated[float, Field(gt=0)] = 500.0
+    conversion_delay_hours: Annotated[float, Field(ge=0)] = 6.0
+    channels: dict[str, Channel] = Field(min_length=1)
+    appeals: dict[str, Appeal] = Field(min_length=1)
+    overclaims: list[str] = []
+    segments: dict[str, Segment] = Field(min_length=1)
+    category_tastes: dict[str, Weights] = {}
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> "Scenario":
+        tastes = [segment.tastes for segment in self.segments.values()] + list(self.category_tastes.values())
+        unknown = sorted({name for weights in tastes for name in weights} - set(self.appeals))
+        if unknown:
+            raise ValueError(f"taste for '{unknown[0]}', which is no appeal; known: {', '.join(self.appeals)}")
+        lengths = {len(channel.examination) for channel in self.channels.values()}
+        if len(lengths) > 1:
+            raise ValueError("channels differ in their number of slots; give every `examination` the same length")
+        return self
+
+    @property
+    def slots(self) -> int:
+        """Slots of a slate, L."""
+        return len(next(iter(self.channels.values())).examination)
+
+
+def load_scenario(name: str | Path) -> tuple[Scenario, Catalog]:
+    """Loads a built-in scenario by name, or one's own by the path of its YAML file.
+
+    Raises:
+        InputError: no such scenario, YAML that cannot be read, a field that is wrong or unknown.
+    """
+    path = Path(name) if str(name).endswith((".yaml", ".yml")) else BUILT_IN / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in BUILT_IN.glob("*.yaml")))
+        raise InputError(f"{name}: no such scenario; built in are {known}, or give the path of a YAML file")
+    try:
+        scenario = Scenario.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not readable as YAML ({str(error).splitlines()[0]}); correct it") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(f"{path}: {where}: {first['msg']}; correct it") from None
+    catalog = Catalog.read(path.parent / scenario.catalog, path.parent / scenario.ads)
+    if scenario.phrases is not None:
+        phrases = read_phrases(path.parent / scenario.phrases)
+        catalog = catalog.with_phrases(phrases, scenario.phrases_per_product)
+    return scenario, catalog
