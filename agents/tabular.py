@@ -63,9 +63,7 @@ class EpsilonGreedy(_Counting):
     chance that the slots above came from exploring.
     """
 
-    def __init__(
-        self, arms: int, slots: int, generator: torch.Generator, worth: Worth, epsilon: float = 0.1
-    ) -> None:
+    def __init__(self, arms: int, slots: int, generator: torch.Generator, worth: Worth, epsilon: float = 0.1) -> None:
         """Sets epsilon, the share of impressions that explore."""
         super().__init__(arms, slots, generator, worth)
         self.epsilon = epsilon

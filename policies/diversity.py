@@ -49,6 +49,7 @@ def distinct(token_lists: Sequence[Sequence[str]], n: int = 2) -> float:
 
 def compression_ratio(texts: Sequence[str]) -> float:
     """Bytes over zlib-compressed bytes of the joined texts: the more they repeat each other, the higher
-    (Shaib et al., "Standardizing the measurement of text diversity", 2024)."""
+    (Shaib et al., "Standardizing the measurement of text diversity", 2024).
+    """
     joined = "\n".join(texts).encode()
     return len(joined) / len(zlib.compress(joined, 9)) if joined else 1.0

@@ -172,7 +172,7 @@ MEMBERS = (("words", 0), ("characters", 0), ("encoder", 0), ("words", 24), ("cha
 def fit_effect_model(
     counts: Counts,
     catalog: Catalog,
-    config: EffectConfig = EffectConfig(),  # noqa: B008 - frozen
+    config: EffectConfig = EffectConfig(),
     *,
     seed: int = 0,
     progress: Callable[[int], None] = lambda n: None,

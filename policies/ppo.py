@@ -2,9 +2,10 @@
 
 TRL's PPOTrainer wants a reward *model*; ours is a function. `_RewardAdapter` is a module whose backbone hands on the
 token ids and whose `score` decodes them and calls the function. Departures from TRL's defaults, each for a reason that
-showed in runs: lam = 1 and a value head that starts at zero (with an untrained critic and lam = 0.95 the last tokens get
-the credit, and the policy learns to stop early); no gradient accumulation (TRL counts it across mini-batches, so that
-most optimizer steps would be skipped); k texts for each prompt of a batch, so that novelty is measured in training.
+showed in runs: lam = 1 and a value head that starts at zero (with an untrained critic and lam = 0.95 the last tokens
+get the credit, and the policy learns to stop early); no gradient accumulation (TRL counts it across mini-batches, so
+that most optimizer steps would be skipped); k texts for each prompt of a batch, so that novelty is measured in
+training.
 """
 
 import contextlib
@@ -58,7 +59,7 @@ class TuneConfig:
         if self.batch % self.group or self.batch % self.mini_batches:
             raise InputError(f"batch {self.batch} must be a multiple of group {self.group} and of mini-batches")
         if self.kl_target <= 0:
-            raise InputError(f"kl_target {self.kl_target}: must be above zero; without it nothing holds the writer back")
+            raise InputError(f"kl_target {self.kl_target}: must be above zero, or nothing holds the writer back")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class _RewardAdapter(nn.Module):
         return self.last.total.to(ids.device)[:, None, None].expand(-1, ids.shape[1], 1)
 
     def _decode(self, ids: Tensor) -> str:
-        return self._writer.tokenizer.decode(ids, skip_special_tokens=True)
+        return str(self._writer.tokenizer.decode(ids, skip_special_tokens=True))
 
     def _as_decoded(self, text: str) -> str:
         return self._decode(torch.tensor(self._writer.tokenizer(text)["input_ids"]))
@@ -208,12 +209,13 @@ def tune(
             processing_class=tokenizer,
             model=writer.model,
             ref_model=copy.deepcopy(writer.model).requires_grad_(False),
-            reward_model=adapter,
-            value_model=_Critic(writer),
+            # TRL's annotations ask for more than it uses: any module with `base_model_prefix` and `score` does.
+            reward_model=adapter,  # pyright: ignore[reportArgumentType]
+            value_model=_Critic(writer),  # pyright: ignore[reportArgumentType]
             train_dataset=Dataset.from_list(rows),
             # TRL builds a loader for it whatever the settings; nothing is evaluated on it.
             eval_dataset=Dataset.from_list(rows[:1]),
-            data_collator=_Grouped(DataCollatorWithPadding(tokenizer), config.group),
+            data_collator=_Grouped(DataCollatorWithPadding(tokenizer), config.group),  # pyright: ignore[reportArgumentType]
             callbacks=[watch],
         )
         trainer.remove_callback(PrinterCallback)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -13,7 +14,6 @@ from transformers import (
     AutoTokenizer,
     GPT2Config,
     GPT2LMHeadModel,
-    PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
@@ -25,6 +25,9 @@ BUILT_IN = "built-in"
 SHOWN_ATTRIBUTES = 2
 """How many attributes a prompt shows; every token of a prompt costs time at every step."""
 PAD, EOS = "<|pad|>", "<|endoftext|>"
+
+CausalLM: TypeAlias = Any
+"""A Hugging Face model that generates; transformers has no one type for these (`generate` comes from a mixin)."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def prompt(product: Product, audience: str = EVERYONE) -> str:
 class Writer:
     """A causal LM with its tokenizer. Pads on the left with a pad token that is not EOS."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, config: WriterConfig) -> None:
+    def __init__(self, model: CausalLM, tokenizer: PreTrainedTokenizerBase, config: WriterConfig) -> None:
         """Keeps model and tokenizer; see `make_writer`."""
         self.model, self.tokenizer, self.config = model, tokenizer, config
 
@@ -120,7 +123,7 @@ class Writer:
                 )
                 texts += self.decode(out[:, ids.shape[1] :])
         self.model.train(was_training)
-        return [Creative(product.product_id, text, audience) for (product, audience), text in zip(asked, texts, strict=True)]
+        return [Creative(product.product_id, text, whom) for (product, whom), text in zip(asked, texts, strict=True)]
 
     @torch.no_grad()
     def log_prob(self, creatives: Sequence[Creative], catalog: Catalog) -> Tensor:
@@ -168,14 +171,15 @@ def make_writer(catalog: Catalog, config: WriterConfig, *, seed: int, device: to
         tokenizer = _train_tokenizer(catalog, config.vocabulary)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = GPT2LMHeadModel(_small_gpt2(config, tokenizer))
+            model = _small_gpt2(config, tokenizer)
     else:
         tokenizer, model = _load(config.model)
     return Writer(model.to(device), tokenizer, config)
 
 
-def _small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase) -> GPT2Config:
-    return GPT2Config(
+def _small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase) -> CausalLM:
+    ids: dict[str, Any] = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    shape = GPT2Config(
         vocab_size=len(tokenizer),
         n_positions=128,
         n_embd=config.width,
@@ -184,10 +188,9 @@ def _small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase) -> GPT
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
-        bos_token_id=tokenizer.eos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        **ids,
     )
+    return GPT2LMHeadModel(shape)
 
 
 def _train_tokenizer(catalog: Catalog, vocabulary: int) -> PreTrainedTokenizerFast:
@@ -206,13 +209,14 @@ def _train_tokenizer(catalog: Catalog, vocabulary: int) -> PreTrainedTokenizerFa
     return PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token=PAD, eos_token=EOS, bos_token=EOS)
 
 
-def _load(name: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+def _load(name: str) -> tuple[PreTrainedTokenizerBase, CausalLM]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"--model {name}: cannot be loaded ({reason}); give a Hugging Face name or directory") from None
+        message = f"--model {name}: cannot be loaded ({reason}); give a Hugging Face name or directory"
+        raise InputError(message) from None
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
         tokenizer.add_special_tokens({"pad_token": PAD})
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)

@@ -1,6 +1,6 @@
 """The users: who they are (latent) and what a site has seen of them (observed)."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -33,8 +33,7 @@ class Audience:
 
     def to(self, device: torch.device | str) -> "Audience":
         """The same audience on another device."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Audience(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in moved.items()})
+        return replace(self, **{name: v.to(device) for name, v in vars(self).items() if isinstance(v, Tensor)})
 
 
 def generate_audience(

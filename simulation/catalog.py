@@ -66,9 +66,7 @@ class Creative:
 class Catalog:
     """Products in a fixed order; the position of a product in it is its index everywhere in tensors."""
 
-    def __init__(
-        self, products: Sequence[Product], ads: Sequence[Creative] = (), phrases: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, products: Sequence[Product], ads: Sequence[Creative] = (), phrases: Sequence[str] = ()) -> None:
         """Keeps products, their reference ads, and phrases that fit any product (see `fill`).
 
         Raises:
@@ -109,7 +107,7 @@ class Catalog:
         """The same catalog with phrases, and with `per_product` more reference ads each, made of phrases at random."""
         random = np.random.default_rng(seed)
         more = [
-            Creative(product.product_id, fill(phrases[i], product, random))
+            Creative(product.product_id, fill(phrases[int(i)], product, random))
             for product in self.products
             for i in random.choice(len(phrases), size=min(per_product, len(phrases)), replace=False)
         ]

@@ -99,7 +99,8 @@ class TextReader:
 
     def explain(self, creatives: Sequence[Creative]) -> pd.DataFrame:
         """The terms behind a reading, a row a creative: appeals by name, then overclaim, grounding, foreign, flaws,
-        hidden_click and hidden_convert."""
+        hidden_click and hidden_convert.
+        """
         texts = [creative.text for creative in creatives]
         counts = torch.stack([_count(counter, texts) for counter in self._appeals], dim=1)
         hype = _count(self._overclaims, texts)

@@ -77,5 +77,6 @@ def convert_logit(base: float, affinity: Tensor, price: Tensor, text: Tensor) ->
 
 def top_slots(score: Tensor, slots: int) -> Tensor:
     """The `slots` best of each row, best first: [B, K] -> [B, slots]. Optimal when slots are ordered by examination
-    and slots do not influence each other (PBM)."""
+    and slots do not influence each other (PBM).
+    """
     return torch.topk(score, slots, dim=1).indices

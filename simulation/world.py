@@ -222,7 +222,7 @@ class World:
         base = self.scales.click_base + self._channel_base[impressions.channel][:, None]
         relevance = self._relevance(user, product) + self._intent[impressions.channel][:, None] * sought
         reading = Reading(self._reading.appeals[slates], self._reading.click[slates], self._reading.convert[slates])
-        return click_logit(base, relevance, self._text_click(user, product, reading), torch.zeros(1, device=base.device))
+        return click_logit(base, relevance, self._text_click(user, product, reading), torch.zeros_like(base))
 
     def _relevance(self, user: Tensor, product: Tensor) -> Tensor:
         return 0.5 * self.audience.interest[user, self._category[product]]
@@ -249,9 +249,7 @@ class World:
             return
         product, reading = self._read(ads)
         users = torch.arange(len(self.audience), device=self.device)
-        utility = torch.stack(
-            [self._text_utility(users, product[i], _row(reading, i)) for i in range(len(ads))]
-        )
+        utility = torch.stack([self._text_utility(users, product[i], _row(reading, i)) for i in range(len(ads))])
         text_click = scale_for_gain(utility, product, self.scenario.text_effect)
         text_convert = scale_for_gain(reading.convert[:, None], product, self.scenario.text_effect_cvr)
         self.scales = Scales(0.0, 0.0, text_click, text_convert)
