@@ -1,0 +1,49 @@
+# Everything runs in a virtual environment that is made on first use. Settings: PYTHON (3.11 or newer), VENV, ARGS.
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format constraints clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.installed  ## run the closed loop on the built-in shop; for a smoke-size run, ARGS=--quick
+	$(BIN)/copybandit loop $(ARGS)
+
+test: $(VENV)/.installed-dev  ## run the tests; without the slow ones, ARGS="-m 'not slow'"
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.installed-dev  ## lint, formatting, types, import rule
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev  ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+constraints:  ## pin anew, in constraints.txt, what a fresh install takes
+	$(PYTHON) -m venv --clear $(VENV)-pins
+	$(VENV)-pins/bin/pip install '.[dev]' torch==2.13.0
+	$(VENV)-pins/bin/pip list --format=freeze --exclude copybandit --exclude pip > $(VENV)-pins/all.txt
+	@# What CUDA builds of torch bring along, and the build's own suffix, belong to one kind of machine.
+	sed -e '/^nvidia-/d;/^triton=/d;/^cuda-/d' -e 's/+[a-z0-9.]*$$//' $(VENV)-pins/all.txt > constraints.txt
+	rm -r $(VENV)-pins
+
+clean:  ## remove the virtual environment, build products and caches; runs stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Copybandit needs Python 3.11 or newer: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install -c constraints.txt -e '.[dev]'
+	@touch $@
