@@ -8,19 +8,17 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from .tables import InputError, check_table, read_table
+from .tables import InputError, check_table, finite, not_blank, read_table
 
 EVERYONE = "everyone"
 """The audience of a creative that is written for no segment in particular."""
 
-_not_blank = pa.Check(lambda text: text.str.strip() != "", error="a text that is not blank")
-
 CATALOG_SCHEMA = pa.DataFrameSchema(
     {
-        "product_id": pa.Column(str, unique=True, coerce=True),
-        "title": pa.Column(str, _not_blank, coerce=True),
-        "category": pa.Column(str, _not_blank, coerce=True),
-        "price": pa.Column(float, pa.Check.ge(0, error="a price of zero or more"), coerce=True),
+        "product_id": pa.Column(str, not_blank, unique=True, report_duplicates="exclude_first", coerce=True),
+        "title": pa.Column(str, not_blank, coerce=True),
+        "category": pa.Column(str, not_blank, coerce=True),
+        "price": pa.Column(float, [finite, pa.Check.ge(0, error="a price of zero or more")], coerce=True),
         "brand": pa.Column(str, nullable=True, required=False, coerce=True),
         "description": pa.Column(str, nullable=True, required=False, coerce=True),
         "attributes": pa.Column(str, nullable=True, required=False, coerce=True),
@@ -29,11 +27,10 @@ CATALOG_SCHEMA = pa.DataFrameSchema(
 )
 
 ADS_SCHEMA = pa.DataFrameSchema(
-    {"product_id": pa.Column(str, coerce=True), "text": pa.Column(str, _not_blank, coerce=True)}, strict=False
+    {"product_id": pa.Column(str, coerce=True), "text": pa.Column(str, not_blank, coerce=True)}, strict=False
 )
 
-
-PHRASES_SCHEMA = pa.DataFrameSchema({"text": pa.Column(str, _not_blank, coerce=True)}, strict=False)
+PHRASES_SCHEMA = pa.DataFrameSchema({"text": pa.Column(str, not_blank, coerce=True)}, strict=False)
 
 
 @dataclass(frozen=True)
@@ -94,6 +91,15 @@ class Catalog:
         """The index of each creative's product."""
         return [self.index[creative.product_id] for creative in creatives]
 
+    def check_known(self, product_ids: pd.Series, source: str) -> None:
+        """Raises InputError naming the first row of a table whose product is not in the catalog."""
+        known = product_ids.isin(list(self.index)).to_numpy()
+        if not known.all():
+            row = int(known.argmin())
+            raise InputError(
+                f"{source}: row {row + 2}: product '{product_ids.iloc[row]}' is not in the catalog; add it there"
+            )
+
     def texts(self) -> list[str]:
         """All words the catalog itself uses: product descriptions and reference ads."""
         described = [f"{p.title} {p.category} {p.brand} {p.description} {p.attribute_values}" for p in self.products]
@@ -118,17 +124,14 @@ class Catalog:
         """Reads a catalog file and, if given, a table of reference ads (`product_id, text`).
 
         Raises:
-            InputError: see `read_table`.
+            InputError: see `read_table`; also an ad for a product that is not there.
         """
-        frame = read_table(path, CATALOG_SCHEMA, "catalog")
-        products = products_from(frame, str(path))
+        catalog = cls(products_from(read_table(path, CATALOG_SCHEMA, "catalog"), str(path)))
         if ads is None:
-            return cls(products)
+            return catalog
         table = read_table(ads, ADS_SCHEMA, "table of ads")
-        try:
-            return cls(products, [Creative(row.product_id, row.text) for row in table.itertuples()])
-        except InputError as error:
-            raise InputError(f"{ads}: {error}") from None
+        catalog.check_known(table.product_id, str(ads))
+        return catalog.with_ads([Creative(row.product_id, row.text) for row in table.itertuples()])
 
 
 def fill(phrase: str, product: Product, random: np.random.Generator) -> str:
@@ -153,7 +156,7 @@ def read_phrases(path: str | Path) -> tuple[str, ...]:
     for row, phrase in enumerate(phrases, start=2):
         try:
             fill(phrase, nobody, np.random.default_rng(0))
-        except (KeyError, IndexError, ValueError):
+        except (KeyError, IndexError, ValueError, AttributeError):
             raise InputError(
                 f"{path}: row {row}: {phrase!r} has a placeholder other than title, brand and detail; correct it"
             ) from None

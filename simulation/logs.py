@@ -11,29 +11,43 @@ import torch
 from torch import Tensor
 
 from .catalog import EVERYONE, Catalog, Creative
-from .tables import InputError, read_table
+from .tables import InputError, finite, not_blank, read_table, whole
 from .traffic import Impressions
 from .world import Feedback, World
 
 _flag = pa.Check.isin([0, 1], error="0 or 1")
 
+
+def _text(required: bool = True) -> pa.Column:
+    return pa.Column(str, not_blank, required=required, coerce=True)
+
+
+def _amount(check: pa.Check) -> pa.Column:
+    return pa.Column(float, check, nullable=True, required=False, coerce=True)
+
+
+# Whole numbers are read as floats and checked, because a cast to int would cut 0.5 down to 0 without a word.
 LOG_SCHEMA = pa.DataFrameSchema(
     {
-        "impression_id": pa.Column(str, coerce=True),
-        "timestamp": pa.Column(str, coerce=True),
-        "user_id": pa.Column(str, coerce=True),
-        "channel": pa.Column(str, coerce=True),
-        "position": pa.Column(int, pa.Check.ge(0, error="a position of zero or more"), coerce=True),
-        "product_id": pa.Column(str, coerce=True),
-        "creative_id": pa.Column(str, coerce=True),
-        "text": pa.Column(str, pa.Check(lambda text: text.str.strip() != "", error="a text that is not blank")),
+        "impression_id": _text(),
+        "timestamp": _text(),
+        "user_id": _text(),
+        "channel": _text(),
+        "position": pa.Column(float, [whole, pa.Check.ge(0, error="a position of zero or more")], coerce=True),
+        "product_id": _text(),
+        "creative_id": _text(),
+        "text": _text(),
         "propensity": pa.Column(float, pa.Check.in_range(0, 1, include_min=False, error="in (0, 1]"), coerce=True),
-        "clicked": pa.Column(int, _flag, coerce=True),
-        "converted": pa.Column(int, _flag, required=False, coerce=True),
-        "user_segment": pa.Column(str, required=False, coerce=True),
+        "clicked": pa.Column(float, _flag, coerce=True),
+        "converted": pa.Column(float, _flag, required=False, coerce=True),
+        "conversion_delay_s": _amount(pa.Check.ge(0, error="a delay of zero or more")),
+        "revenue": _amount(finite),
+        "cost": _amount(finite),
+        "user_segment": _text(required=False),
     },
     strict=False,
 )
+_WHOLE = ("position", "clicked", "converted")
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,13 @@ class Counts:
 
 
 def uniform_slates(n: int, candidates: Tensor, slots: int, generator: torch.Generator) -> Tensor:
-    """[n, slots] candidates drawn uniformly, no candidate twice in a slate."""
+    """[n, slots] candidates drawn uniformly, no candidate twice in a slate.
+
+    Raises:
+        InputError: fewer candidates than slots.
+    """
+    if len(candidates) < slots:
+        raise InputError(f"{len(candidates)} creatives do not fill a slate of {slots} slots; give at least {slots}")
     score = torch.rand(n, len(candidates), generator=generator, device=candidates.device)
     return candidates[score.topk(slots, dim=1).indices]
 
@@ -88,23 +108,23 @@ def count_uniform(
     """
     candidates = world.publish(creatives)
     sizes = (len(creatives), len(world.audience.segments), len(world.scenario.channels), world.slots)
-    total = torch.zeros(3, int(np.prod(sizes)), device=world.device)
+    total = torch.zeros(3, int(np.prod(sizes)), dtype=torch.float64, device=world.device)
     for feedback in stream_uniform(world, candidates, impressions, generator):
-        cell = _cell(feedback, world, int(candidates[0]), sizes)
+        cell = _cell(feedback, world, candidates, sizes)
         for row, weight in enumerate((torch.ones_like(feedback.clicked), feedback.clicked, feedback.converted)):
             total[row] += torch.bincount(cell, weight.flatten().float(), minlength=total.shape[1])
         progress(len(feedback.impressions))
     filled = total[0].nonzero().squeeze(1).cpu()
     place = torch.stack(torch.unravel_index(filled, sizes))
     names = (tuple(creatives), world.audience.segments, tuple(world.scenario.channels))
-    return Counts(*names, *place, *total[:, filled.to(total.device)].cpu())
+    return Counts(*names, *place, *total[:, filled.to(total.device)].float().cpu())
 
 
-def _cell(feedback: Feedback, world: World, first: int, sizes: tuple[int, ...]) -> Tensor:
+def _cell(feedback: Feedback, world: World, candidates: Tensor, sizes: tuple[int, ...]) -> Tensor:
     _, segments, channels, slots = sizes
     visits: Impressions = feedback.impressions
     context = world.audience.segment[visits.user] * channels + visits.channel
-    creative = (feedback.slates - first) * segments * channels + context[:, None]
+    creative = (feedback.slates - candidates[0]) * segments * channels + context[:, None]
     return (creative * slots + torch.arange(slots, device=creative.device)).flatten()
 
 
@@ -112,14 +132,21 @@ def read_log(path: str | Path, catalog: Catalog | None = None) -> pd.DataFrame:
     """Reads a log, one row an impression-slot.
 
     Raises:
-        InputError: see `read_table`; also a conversion without a click, or a product that `catalog` lacks.
+        InputError: see `read_table`; also a conversion without a click, an impression-slot given twice, or a product
+            that `catalog` lacks.
     """
     frame = read_table(path, LOG_SCHEMA, "log")
+    frame = frame.astype({name: int for name in _WHOLE if name in frame})
     if "converted" in frame and (wrong := frame.index[(frame.converted == 1) & (frame.clicked == 0)]).size:
         raise InputError(f"{path}: row {wrong[0] + 2}: converted without a click; correct the row")
-    if catalog is not None and (wrong := frame.index[~frame.product_id.isin(list(catalog.index))]).size:
-        product = frame.product_id[wrong[0]]
-        raise InputError(f"{path}: row {wrong[0] + 2}: product '{product}' is not in the catalog; add it there")
+    if (wrong := frame.index[frame.duplicated(["impression_id", "position"])]).size:
+        twice = frame.loc[wrong[0]]
+        raise InputError(
+            f"{path}: row {wrong[0] + 2}: impression '{twice.impression_id}' has position {twice.position} a second "
+            "time; keep one row an impression-slot"
+        )
+    if catalog is not None:
+        catalog.check_known(frame.product_id, str(path))
     return frame
 
 
@@ -164,7 +191,10 @@ def log_frame(world: World, feedback: Feedback, propensities: Tensor, first_impr
     def spread(values: Tensor) -> np.ndarray:
         return np.repeat(values.cpu().numpy(), slots)
 
-    shown = [world.creatives[i] for i in feedback.slates.flatten().tolist()]
+    def of_creatives(values: list[str]) -> np.ndarray:
+        return np.array(values, dtype=object)[creative]
+
+    creative = feedback.slates.flatten().cpu().numpy()
     channels = np.array(list(world.scenario.channels))
     segments = np.array(world.audience.segments)
     seconds = spread(visits.hours) * 3600
@@ -176,9 +206,9 @@ def log_frame(world: World, feedback: Feedback, propensities: Tensor, first_impr
             "user_id": spread(visits.user),
             "channel": channels[spread(visits.channel)],
             "position": np.tile(np.arange(slots), n),
-            "product_id": [creative.product_id for creative in shown],
-            "creative_id": feedback.slates.flatten().cpu().numpy(),
-            "text": [creative.text for creative in shown],
+            "product_id": of_creatives([creative.product_id for creative in world.creatives]),
+            "creative_id": creative,
+            "text": of_creatives([creative.text for creative in world.creatives]),
             "propensity": propensities.flatten().cpu().numpy(),
             "clicked": feedback.clicked.flatten().cpu().numpy().astype(int),
             "converted": feedback.converted.flatten().cpu().numpy().astype(int),

@@ -20,29 +20,31 @@ def best_of_gain(worth: Tensor, k: int = 5) -> Tensor:
     """
     m = len(worth)
     k = min(k, m)
-    chance = torch.tensor([math.comb(j, k - 1) / math.comb(m, k) for j in range(m)], dtype=worth.dtype)
-    return (worth.sort().values.cpu() * chance).sum() / worth.mean().cpu() - 1
+    chance = worth.new_tensor([math.comb(j, k - 1) / math.comb(m, k) for j in range(m)])
+    return (worth.sort().values * chance).sum() / worth.mean() - 1
 
 
 def scale_for_gain(utility: Tensor, group: Tensor, target: float, k: int = 5) -> float:
     """The factor on text utilities at which the best of k texts of a group earns `target` more than their average.
 
-    Worth is exp(scale * utility), which is what a logit is at low rates. Found by bisection; 0 if nothing varies.
+    Worth is exp(scale * utility), which is what a logit is at low rates. Found by bisection; 0 if no text differs.
 
     Args:
         utility: [m, U] utility of each text for each user.
-        group: [m] the product of each text; groups of one are left out.
+        group: [m] the product of each text; groups of one are left out, and if all are, all texts are one group.
         target: the mean gain over groups, such as 0.15.
         k: texts among which the best is chosen.
     """
-    groups = [utility[group == g] for g in group.unique()]
-    groups = [texts for texts in groups if len(texts) > 1]
-    if not groups or target <= 0 or max(float(texts.std()) for texts in groups) < 1e-9:
-        return 0.0
+    group = group.cpu()
+    groups = [members for g in group.unique() if len(members := (group == g).nonzero().squeeze(1)) > 1]
+    groups = groups or [torch.arange(len(group))]
 
     def gain(scale: float) -> float:
-        return float(torch.stack([best_of_gain((scale * texts).exp().mean(1), k) for texts in groups]).mean())
+        worth = (scale * utility).exp().mean(1).cpu()
+        return float(torch.stack([best_of_gain(worth[texts], k) for texts in groups]).mean())
 
+    if target <= 0 or gain(1.0) < 1e-6:
+        return 0.0
     low, high = 0.0, 8.0
     for _ in range(40):
         middle = (low + high) / 2
@@ -73,6 +75,12 @@ def click_logit(base: Tensor, relevance: Tensor, text: Tensor, worn: Tensor) -> 
 def convert_logit(base: float, affinity: Tensor, price: Tensor, text: Tensor) -> Tensor:
     """Log-odds of a conversion given the click: base + affinity - price + honesty of the text; shapes broadcast."""
     return base + affinity - price + text
+
+
+def first_showing(slates: Tensor) -> Tensor:
+    """Which slots of [B, L] slates show what no slot above them shows, [B, L] bool."""
+    same = slates[:, :, None] == slates[:, None, :]
+    return ~same.tril(-1).any(2)
 
 
 def top_slots(score: Tensor, slots: int) -> Tensor:

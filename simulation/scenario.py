@@ -80,6 +80,11 @@ class Scenario(_Part):
         return self
 
     @property
+    def categories_named(self) -> set[str]:
+        """Categories of the catalog that the scenario speaks of."""
+        return set(self.category_tastes).union(*(segment.interests for segment in self.segments.values()))
+
+    @property
     def slots(self) -> int:
         """Slots of a slate, L."""
         return len(next(iter(self.channels.values())).examination)
@@ -89,7 +94,8 @@ def load_scenario(name: str | Path) -> tuple[Scenario, Catalog]:
     """Loads a built-in scenario by name, or one's own by the path of its YAML file.
 
     Raises:
-        InputError: no such scenario, YAML that cannot be read, a field that is wrong or unknown.
+        InputError: no such scenario, YAML that cannot be read, a field that is wrong or unknown, a category that its
+            catalog does not have.
     """
     path = Path(name) if str(name).endswith((".yaml", ".yml")) else BUILT_IN / f"{name}.yaml"
     if not path.is_file():
@@ -97,14 +103,33 @@ def load_scenario(name: str | Path) -> tuple[Scenario, Catalog]:
         raise InputError(f"{name}: no such scenario; built in are {known}, or give the path of a YAML file")
     try:
         scenario = Scenario.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}; save the scenario as UTF-8") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not readable as YAML ({str(error).splitlines()[0]}); correct it") from None
+        raise InputError(f"{path}: not readable as YAML ({_yaml_problem(error)}); correct it") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InputError(f"{path}: {where}: {first['msg']}; correct it") from None
+        raise InputError(f"{path}: {_first_failure(error)}") from None
     catalog = Catalog.read(path.parent / scenario.catalog, path.parent / scenario.ads)
+    if unknown := sorted(scenario.categories_named - set(catalog.categories)):
+        known = ", ".join(catalog.categories)
+        raise InputError(f"{path}: category '{unknown[0]}' is not in {scenario.catalog}, which has {known}; correct it")
     if scenario.phrases is not None:
         phrases = read_phrases(path.parent / scenario.phrases)
         catalog = catalog.with_phrases(phrases, scenario.phrases_per_product)
     return scenario, catalog
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"row {error.problem_mark.line + 1}: {error.problem}"
+    return str(error).splitlines()[0]
+
+
+def _first_failure(error: ValidationError) -> str:
+    # A misspelt key shows twice, as unknown and as missing; the unknown one says what to correct.
+    first = min(error.errors(), key=lambda failure: failure["type"] != "extra_forbidden")
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"'{where}' is no key of a scenario; correct its spelling or remove it"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where or 'the file'}: {message[:1].lower()}{message[1:]}; correct it"

@@ -1,5 +1,6 @@
 """The simulated world: visitors come, see slates of creatives, click and convert. Its rates are the gold."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
@@ -13,11 +14,13 @@ from .response import (
     click_logit,
     convert_logit,
     fatigue,
+    first_showing,
     intercept_for_rate,
     scale_for_gain,
     top_slots,
 )
 from .scenario import Scenario, load_scenario
+from .tables import InputError
 from .traffic import Impressions, Traffic
 
 
@@ -65,20 +68,32 @@ class _Fatigue:
 
     def level(self, user: Tensor, creative: Tensor, hours: Tensor) -> Tensor:
         """Exposure of [B] users to [B, L] creatives at [B] hours."""
-        fade = torch.exp(-(hours - self.origin) / self.recovery).float()
-        return self.grown[user[:, None], creative] * fade[:, None]
+        return self.grown[user[:, None], creative] / self._growth(hours)
 
     def see(self, user: Tensor, creative: Tensor, hours: Tensor, examined: Tensor) -> None:
-        """Adds what was looked at, [B, L] bool."""
-        self._rebase(float(hours[-1]))
-        weight = torch.exp((hours - self.origin) / self.recovery).float()[:, None] * examined
-        self.grown.index_put_((user[:, None].expand_as(creative), creative), weight, accumulate=True)
+        """Adds what was looked at, [B, L] bool; the visits of one user in a batch all count."""
+        weight = self._growth(hours) * examined
+        if self.grown.is_cuda:
+            self.grown.index_put_((user[:, None].expand_as(creative), creative), weight, accumulate=True)
+        else:
+            # On the CPU index_put_ adds in no fixed order; index_add_ gives the same bits every time.
+            cell = user[:, None] * self.grown.shape[1] + creative
+            self.grown.view(-1).index_add_(0, cell.flatten(), weight.flatten())
 
-    def _rebase(self, now: float) -> None:
-        # exp(60) is far from float32's limit; 60 recovery times pass between rebasings.
-        if now - self.origin > 60 * self.recovery:
-            self.grown *= torch.exp(torch.tensor(-(now - self.origin) / self.recovery))
+    def rebase(self, now: float) -> None:
+        """Moves the origin of time to `now` once the growth gets large; no visit may lie before it from then on."""
+        if now - self.origin > 20 * self.recovery:
+            self.grown *= math.exp(-(now - self.origin) / self.recovery)
             self.origin = now
+
+    def clear(self) -> None:
+        """Nobody has seen anything, and time begins."""
+        self.grown.zero_()
+        self.origin = 0.0
+
+    def _growth(self, hours: Tensor) -> Tensor:
+        # Clamped to stay inside float32, should a single batch span 60 recovery times and more.
+        return torch.exp(((hours - self.origin) / self.recovery).clamp(max=80)).float()[:, None]
 
 
 @dataclass(frozen=True)
@@ -116,8 +131,9 @@ class World:
         self._channel_base = torch.tensor([channel.base for channel in channels], device=device)
         self._intent = torch.tensor([channel.intent for channel in channels], device=device)
         self._channel_share = torch.tensor([channel.share for channel in channels], device=device)
-        price = torch.tensor([product.price for product in self.catalog.products]).clamp(min=0.01).log()
-        self._price = ((price - price.mean()) / price.std(correction=0).clamp(min=1e-6)).to(device)
+        price = torch.tensor([product.price for product in self.catalog.products], dtype=torch.float64)
+        price = price.clamp(min=0.01).log()
+        self._price = ((price - price.mean()) / price.std(correction=0).clamp(min=1e-6)).float().to(device)
         self._category = torch.tensor(self.catalog.category_of, device=device)
         fits = [
             [self.scenario.category_tastes.get(category, {}).get(appeal, 0.0) for appeal in self.scenario.appeals]
@@ -155,17 +171,31 @@ class World:
         """Product index of each creative index; any shape."""
         return self._product[creatives]
 
+    def reset(self, seed: int) -> None:
+        """Starts over from a seed: the clock at zero, nobody worn, new draws. Users, products and creatives stay.
+
+        A world fresh from `make_world(..., seed=seed)` is reset to this seed already.
+        """
+        for component, generator in enumerate((self.traffic.generator, self.clicks, self.conversions), start=1):
+            generator.manual_seed(seed * 1000 + component)
+        self.traffic.hours = 0.0
+        self._fatigue.clear()
+
     def visitors(self, n: int) -> Impressions:
         """The next n impressions."""
+        self._fatigue.rebase(self.traffic.hours)
         return self.traffic.visitors(n)
 
     def expected(self, impressions: Impressions, slates: Tensor) -> Rates:
-        """Gold rates of [B, L] slates, with the fatigue of this moment."""
+        """Gold rates of [B, L] slates, with the fatigue of this moment.
+
+        A creative given twice in a slate is shown once: its later slot stays empty and is never examined.
+        """
         worn = self._fatigue.level(impressions.user, slates, impressions.hours)
         click = torch.sigmoid(self._click_logit(impressions, slates) - fatigue(worn, self.scenario.fatigue))
         convert = torch.sigmoid(self._convert_logit(impressions.user, slates))
         examine = self._examination[impressions.channel, : slates.shape[1]]
-        return Rates(examine.expand_as(click), click, convert)
+        return Rates(examine * first_showing(slates), click, convert)
 
     def respond(self, impressions: Impressions, slates: Tensor) -> Feedback:
         """Shows [B, L] slates: draws clicks and conversions, and remembers what was looked at."""
@@ -180,7 +210,8 @@ class World:
         return Feedback(impressions, slates, clicked, converted, torch.where(converted, delay, torch.inf))
 
     def best(self, impressions: Impressions, candidates: Tensor, conversion_value: float = 0.0) -> Tensor:
-        """The oracle: for each visitor the L candidates of highest expected worth, [B, L] int64.
+        """The oracle: for each visitor the L candidates of highest expected worth, the best in the slot most looked at,
+        [B, L] int64.
 
         Args:
             impressions: B visits.
@@ -191,7 +222,9 @@ class World:
         worn = self._fatigue.level(impressions.user, shown, impressions.hours)
         click = torch.sigmoid(self._click_logit(impressions, shown) - fatigue(worn, self.scenario.fatigue))
         worth = click * (1 + conversion_value * torch.sigmoid(self._convert_logit(impressions.user, shown)))
-        return candidates[top_slots(worth, self.slots)]
+        ranked = candidates[top_slots(worth, self.slots)]
+        place = self._examination.argsort(dim=1, descending=True, stable=True)[impressions.channel]
+        return torch.empty_like(ranked).scatter_(1, place, ranked)
 
     def gold(self, creatives: Sequence[Creative]) -> Rates:
         """Gold rates of texts for every user: each in the top slot, unworn, averaged over the channels' traffic.
@@ -246,7 +279,9 @@ class World:
         """Fits scales and intercepts on the reference ads: text effect, then CTR and CVR under uniform placement."""
         ads = self.catalog.ads
         if not ads:
-            return
+            raise InputError(
+                "the catalog has no reference ads, which set the world's rates; add a table of ads or phrases"
+            )
         product, reading = self._read(ads)
         users = torch.arange(len(self.audience), device=self.device)
         utility = torch.stack([self._text_utility(users, product[i], _row(reading, i)) for i in range(len(ads))])
@@ -291,21 +326,26 @@ def make_world(
 
     Args:
         scenario: the trade and its people.
-        catalog: products and reference ads; ads set the scale of the text effect.
+        catalog: products and reference ads; ads set the rates and the scale of the text effect.
         seed: of everything random; audiences are the same on every device.
         users: size of the audience, U.
         device: torch device of the world.
         reader: how texts are read; the scenario's own reader by default.
+
+    Raises:
+        InputError: the catalog has no ads.
     """
     people = torch.Generator().manual_seed(seed)
     audience = generate_audience(scenario, catalog.categories, users, people).to(device)
 
-    def generator(component: int) -> torch.Generator:
-        return torch.Generator(torch.device(device)).manual_seed(seed * 1000 + component)
+    def generator() -> torch.Generator:
+        return torch.Generator(torch.device(device))
 
-    traffic = Traffic(scenario, catalog.categories, audience, generator(1))
+    traffic = Traffic(scenario, catalog.categories, audience, generator())
     reader = reader or TextReader(scenario, catalog, seed)
-    return World(scenario, catalog, audience, traffic, reader, clicks=generator(2), conversions=generator(3))
+    world = World(scenario, catalog, audience, traffic, reader, clicks=generator(), conversions=generator())
+    world.reset(seed)
+    return world
 
 
 def demo_world(scenario: str = "shop", *, seed: int = 0, users: int = 1000, device: str = "cpu") -> World:
