@@ -11,6 +11,7 @@ training.
 import contextlib
 import copy
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ import torch
 from datasets import Dataset
 from torch import Tensor, nn
 from transformers import DataCollatorWithPadding, PrinterCallback, TrainerCallback
+
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # PPO is experimental in TRL; the pinned range says so
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
 from ..simulation.catalog import Creative, Product

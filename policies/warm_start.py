@@ -1,7 +1,8 @@
 """Warm start: supervised fine-tuning of the writer on reference ads, before any reward is seen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from transformers import get_cosine_schedule_with_warmup
 
 from ..simulation.catalog import EVERYONE, Catalog, Creative, fill
+from ..simulation.tables import InputError
 from .writer import Writer, prompt
 
 IGNORED = -100
@@ -19,12 +21,18 @@ IGNORED = -100
 class WarmStartConfig:
     """How the writer is fine-tuned."""
 
-    epochs: int = 16
+    lines: int = 30_000
+    """Ad lines it is trained on; the catalog's ads come round as often as that takes."""
     batch: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     """Peak of a cosine schedule; a pretrained model wants 2e-5 to 1e-4."""
     weight_decay: float = 0.01
     max_length: int = 128
+    """Tokens of prompt and ad together; what is longer is cut."""
+
+    def __post_init__(self) -> None:
+        if self.lines < self.batch or self.batch < 1:
+            raise InputError(f"warm start on {self.lines} lines in batches of {self.batch}: give at least one batch")
 
 
 def warm_start(
@@ -34,44 +42,59 @@ def warm_start(
     config: WarmStartConfig,
     *,
     seed: int,
-    progress: Callable[[float], None] = lambda loss: None,
-) -> list[float]:
+    progress: Callable[[int, float], None] = lambda lines, loss: None,
+) -> float:
     """Fine-tunes the writer in place on the catalog's ads; the loss is on the ad alone, not on the prompt.
 
-    Reference ads name no audience, so in every epoch half of them are given to everyone and half to a segment drawn at
+    Reference ads name no audience, so half of the times they are given to everyone and half to a segment drawn at
     random: the untuned writer knows the words but has no idea yet who likes what.
 
+    Args:
+        writer: its model is trained.
+        catalog: its ads and phrases are the text.
+        audiences: that prompts may name.
+        config: how long and how fast.
+        seed: of order and audiences.
+        progress: called after every batch with its number of lines and its loss in nats a token.
+
     Returns:
-        The mean loss of every epoch, in nats a token.
+        The mean loss of the last tenth.
     """
     generator = torch.Generator().manual_seed(seed)
-    random = np.random.default_rng(seed)
-    batches = -(-(len(catalog.ads) + len(catalog.phrases)) // config.batch)
+    steps = config.lines // config.batch
     optimizer = torch.optim.AdamW(
         writer.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
     )
-    total = config.epochs * batches
-    schedule = get_cosine_schedule_with_warmup(optimizer, max(1, total // 20), total)
+    schedule = get_cosine_schedule_with_warmup(optimizer, max(1, steps // 20), steps)
     losses = []
     with torch.random.fork_rng(devices=[writer.device] if writer.device.type == "cuda" else []):
         torch.manual_seed(seed)
         writer.model.train()
-        for _ in range(config.epochs):
-            seen, ads = 0.0, [*catalog.ads, *_fresh_ads(catalog, random)]
-            for rows in torch.randperm(len(ads), generator=generator).split(config.batch):
-                batch = _batch(writer, catalog, [ads[i] for i in rows], audiences, config.max_length, generator)
-                ids, mask, labels = batch
-                loss = writer.model(input_ids=ids, attention_mask=mask, labels=labels).loss
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(writer.model.parameters(), 1.0)
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
-                seen += float(loss.detach())
-            losses.append(seen / batches)
-            progress(losses[-1])
+        for ads in islice(_batches(catalog, config.batch, generator, np.random.default_rng(seed)), steps):
+            ids, mask, labels = _tensors(writer, catalog, ads, audiences, config.max_length, generator)
+            loss = writer.model(input_ids=ids, attention_mask=mask, labels=labels).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(writer.model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            losses.append(float(loss.detach()))
+            progress(len(ads), losses[-1])
         writer.model.eval()
-    return losses
+    return float(np.mean(losses[-max(1, steps // 10) :]))
+
+
+def _batches(
+    catalog: Catalog, size: int, generator: torch.Generator, random: np.random.Generator
+) -> Iterator[list[Creative]]:
+    """Batches without end: all ads and freshly filled phrases in random order, those of like length together."""
+    while True:
+        ads = [*catalog.ads, *_fresh_ads(catalog, random), *_fresh_ads(catalog, random)]
+        for window in torch.randperm(len(ads), generator=generator).split(8 * size):
+            alike = sorted(window.tolist(), key=lambda i: len(ads[i].text))
+            batches = torch.tensor(alike).split(size)
+            for i in torch.randperm(len(batches), generator=generator).tolist():
+                yield [ads[j] for j in batches[i].tolist()]
 
 
 def _fresh_ads(catalog: Catalog, random: np.random.Generator) -> list[Creative]:
@@ -84,7 +107,7 @@ def _fresh_ads(catalog: Catalog, random: np.random.Generator) -> list[Creative]:
     ]
 
 
-def _batch(
+def _tensors(
     writer: Writer,
     catalog: Catalog,
     ads: Sequence[Creative],

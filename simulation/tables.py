@@ -11,7 +11,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 
-class InputError(ValueError):
+class InputError(Exception):
     """Bad input from a user: its message is one line that names the file, the row and the remedy."""
 
 

@@ -92,8 +92,8 @@ class _Fatigue:
         self.origin = 0.0
 
     def _growth(self, hours: Tensor) -> Tensor:
-        # Clamped to stay inside float32, should a single batch span 60 recovery times and more.
-        return torch.exp(((hours - self.origin) / self.recovery).clamp(max=80)).float()[:, None]
+        # Clamped to stay inside float32, should a single batch span 60 recovery times or a look lie far back.
+        return torch.exp(((hours - self.origin) / self.recovery).clamp(-80, 80)).float()[:, None]
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,11 @@ class World:
     def slots(self) -> int:
         """Slots of a slate, L."""
         return self.scenario.slots
+
+    @property
+    def examination(self) -> Tensor:
+        """[channels, L] probability that a slot is looked at."""
+        return self._examination
 
     def publish(self, creatives: Sequence[Creative]) -> Tensor:
         """Adds creatives and returns their indices, [n] int64."""

@@ -1,0 +1,83 @@
+"""What texts are worth in the gold world, by creative and by user."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ...simulation.catalog import EVERYONE, Creative
+from ...simulation.world import World
+from .statistics import Array, Interval, bootstrap, lift_of_ratios
+
+CHUNK = 1024
+"""Creatives judged at once: each is judged for every user."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Gold expectation of n creatives, each shown in the top slot to the users it is written for."""
+
+    ctr: Array
+    """[n] clicks an impression, over the creative's own users."""
+    cvr: Array
+    """[n] conversions a click."""
+    by_user: Array
+    """[U, 3] expected clicks, conversions and impressions; a user weighs as much as he visits."""
+
+    def total_ctr(self) -> float:
+        """Clicks over impressions, all creatives and users."""
+        return float(self.by_user[:, 0].sum() / self.by_user[:, 2].sum())
+
+    def total_cvr(self) -> float:
+        """Conversions over clicks."""
+        return float(self.by_user[:, 1].sum() / self.by_user[:, 0].sum())
+
+
+def judge(world: World, creatives: Sequence[Creative]) -> Verdict:
+    """Judges creatives by the world's true response; the world does not move."""
+    number = {name: i for i, name in enumerate(world.audience.segments)}
+    activity = world.audience.activity.double().cpu()[:, None]
+    clicks, conversions, shown = [], [], []
+    for start in range(0, len(creatives), CHUNK):
+        part = creatives[start : start + CHUNK]
+        rates = world.gold(part)
+        audience = torch.tensor([number.get(creative.audience, -1) for creative in part])
+        meant = (world.audience.segment.cpu()[:, None] == audience) | (audience == number.get(EVERYONE, -1))
+        click = rates.click.double().cpu() * meant * activity
+        clicks.append(click)
+        conversions.append(click * rates.convert.double().cpu())
+        shown.append(meant * activity)
+    click, convert, impressions = (torch.cat(parts, dim=1) for parts in (clicks, conversions, shown))
+    by_user = torch.stack([click.sum(1), convert.sum(1), impressions.sum(1)], dim=1)
+    seen = impressions.sum(0).clamp(min=1e-12)
+    return Verdict(
+        ctr=(click.sum(0) / seen).numpy(),
+        cvr=(convert.sum(0) / click.sum(0).clamp(min=1e-12)).numpy(),
+        by_user=by_user.numpy(),
+    )
+
+
+def lifts(tuned: Verdict, untuned: Verdict, conversion_value: float, rng: np.random.Generator) -> dict[str, Interval]:
+    """Relative gains of the tuned over the untuned writer, with intervals over users.
+
+    Args:
+        tuned: of the tuned writer's texts.
+        untuned: of the untuned writer's, same prompts, as many.
+        conversion_value: worth of a conversion in clicks, for the reward.
+        rng: draws the resamples.
+
+    Returns:
+        `ctr`, `cvr` and `reward` (clicks plus `conversion_value` times conversions, an impression).
+    """
+
+    def lift(top: Array, bottom: Array) -> Interval:
+        columns = [tuned.by_user @ top, tuned.by_user @ bottom, untuned.by_user @ top, untuned.by_user @ bottom]
+        return bootstrap(np.stack(columns, axis=1), lift_of_ratios, rng)
+
+    click, conversion, impression = np.eye(3)
+    return {
+        "ctr": lift(click, impression),
+        "cvr": lift(conversion, click),
+        "reward": lift(click + conversion_value * conversion, impression),
+    }

@@ -1,0 +1,82 @@
+"""The command line: `copybandit COMMAND [options]`."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tyro
+
+from ..simulation.tables import InputError
+from .config import CommonOptions, quick, read_config
+
+# Before transformers and tokenizers are imported: they read these once.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+
+class Command(NamedTuple):
+    """A command lives in the module of its name; modules are imported when called, as some take seconds."""
+
+    options: str
+    run: str
+    question: str
+
+
+COMMANDS = {
+    "loop": Command("LoopOptions", "run_loop", "does writing + placement, closed, pay? (the main job)"),
+    "tune": Command("TuneOptions", "run_tune", "what does tuning the writer give?"),
+    "export": Command("ExportOptions", "run_export", "give me the checkpoint"),
+}
+
+
+@dataclass(frozen=True)
+class _First:
+    """What decides the defaults of all other options."""
+
+    quick: bool = False
+    config: Path | None = None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command; bad input ends it with one line on standard error and exit code 2."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] not in COMMANDS:
+        _explain(given)
+    name, rest = given[0], given[1:]
+    try:
+        module = import_module(f"..{name}", __name__)
+        options = _parse(getattr(module, COMMANDS[name].options), rest, name)
+        print(getattr(module, COMMANDS[name].run)(options))
+    except InputError as error:
+        print(f"copybandit {name}: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print(f"copybandit {name}: stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _explain(given: list[str]) -> None:
+    lines = [f"  {name:<12} {command.question}" for name, command in COMMANDS.items()]
+    text = "\n".join(["usage: copybandit COMMAND [options]; options of a command: copybandit COMMAND --help", *lines])
+    if given and given[0] in ("-h", "--help"):
+        print(text)
+        raise SystemExit(0)
+    problem = f"copybandit: no command '{given[0]}'\n" if given else ""
+    print(f"{problem}{text}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _parse(options: type, arguments: list[str], name: str) -> Any:
+    """Defaults, then --quick, then the file of --config, then the command line: each overrides the ones before."""
+    common: dict[str, Any] = {"prog": f"copybandit {name}", "description": COMMANDS[name].question}
+    if not issubclass(options, CommonOptions):
+        return tyro.cli(options, args=arguments, **common)
+    first, _ = tyro.cli(_First, args=arguments, return_unknown_args=True, add_help=False)
+    defaults = quick(options()) if first.quick else options()
+    if first.config is not None:
+        defaults = read_config(first.config, defaults)
+    return tyro.cli(options, args=arguments, default=defaults, **common)

@@ -1,0 +1,35 @@
+"""Give me the checkpoint: a directory that Hugging Face tools open without Copybandit."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ..simulation.tables import InputError
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Options of `copybandit export`."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Directory of a finished `loop` or `tune` run."""
+    to: Path
+    """Where the checkpoint goes: a directory that does not exist yet, or is empty."""
+
+
+def run_export(options: ExportOptions) -> Path:
+    """`copybandit export RUN --to DIR`.
+
+    Raises:
+        InputError: RUN holds no checkpoint, or DIR is in use.
+    """
+    checkpoint = options.run / "checkpoint"
+    if not (checkpoint / "model.safetensors").is_file():
+        raise InputError(f"{options.run}: no finished checkpoint in it; give the directory of a loop or tune run")
+    if options.to.exists() and (not options.to.is_dir() or any(options.to.iterdir())):
+        raise InputError(f"{options.to}: in use; choose another --to, or move it away")
+    shutil.copytree(checkpoint, options.to, dirs_exist_ok=True)
+    return options.to

@@ -1,0 +1,125 @@
+"""Does writing + placement, closed, pay? The main job: tune a writer, place its texts, judge all of it in the gold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+
+from ..agents.agent import PlacementAgent, Worth
+from ..agents.registry import make_agent
+from ..simulation.catalog import Creative
+from ..simulation.world import World
+from .analysis.report import write_report
+from .analysis.statistics import Array, Interval, bootstrap, ratio
+from .runs import Run, Stage, write_json
+from .study import Study, make_study
+from .tune import TuneOptions, Tuning, tune_writer
+
+BATCH = 1024
+"""Visits decided at once; feedback comes after them."""
+
+
+@dataclass(frozen=True)
+class LoopOptions(TuneOptions):
+    """Options of `copybandit loop`."""
+
+    agent: str = "lints"
+    """The bandit that places creatives, compared with uniform placement."""
+    place_impressions: int = 120_000
+    """Visits of each placement run."""
+    place_products: int = 16
+    """Products whose creatives compete for the slots; one creative a product and audience."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What one placement run earned, in gold expectation."""
+
+    by_user: Array
+    """[U, 2] reward and impressions of each user."""
+    curve: list[tuple[int, float]]
+    """Impressions so far, and the mean reward of the stretch that ends there."""
+    agent: PlacementAgent
+
+    def interval(self, rng: np.random.Generator) -> Interval:
+        """Gold reward per impression, with its interval over users."""
+        return bootstrap(self.by_user, ratio, rng)
+
+
+def run_loop(options: LoopOptions) -> Path:
+    """`copybandit loop`: leaves report, tuned checkpoint, placement state and creatives in a run directory."""
+    run = Run("loop", options)
+    study = make_study(options, run)
+    tuning = tune_writer(study, options, run)
+    placements = place_all(study, tuning, options, run)
+    rng = np.random.default_rng(options.seed)
+    grid: dict[str, dict[str, Interval]] = {}
+    for (writer, placement), result in placements.items():
+        grid.setdefault(writer, {})[placement] = result.interval(rng)
+    _save_placement(run.path, placements, options.agent)
+    run.finish({"command": "loop", **tuning.summary, "grid": grid})
+    write_report(run.path)
+    return run.path
+
+
+def place_all(study: Study, tuning: Tuning, options: LoopOptions, run: Run) -> dict[tuple[str, str], Placement]:
+    """{untuned, tuned} x {uniform, bandit}: the same visitors come to all four."""
+    results = {}
+    with run.stage("placement", total=4 * options.place_impressions) as stage:
+        for writer, texts in (("untuned", tuning.untuned), ("tuned", tuning.tuned)):
+            creatives = competing(study, texts, options)
+            for placement, name in (("uniform", "random"), ("bandit", options.agent)):
+                results[writer, placement] = place(study.world, creatives, name, options, stage)
+    return results
+
+
+def competing(study: Study, texts: Sequence[Creative], options: LoopOptions) -> list[Creative]:
+    """The first text of every audience for `place_products` products drawn by the seed: the same for both writers."""
+    order = np.random.default_rng(options.seed).permutation(len(study.catalog))
+    chosen = {study.catalog.products[i].product_id for i in order[: options.place_products]}
+    first = {(c.product_id, c.audience): c for c in reversed(texts) if c.product_id in chosen}
+    return [first[key] for key in sorted(first)]
+
+
+def place(
+    world: World, creatives: Sequence[Creative], agent_name: str, options: LoopOptions, stage: Stage
+) -> Placement:
+    """Lets an agent place creatives before the world's visitors, learning as it goes."""
+    candidates = world.publish(creatives)
+    world.reset(options.seed + 17)
+    generator = torch.Generator(world.device).manual_seed(options.seed + 23)
+    worth = Worth(world.examination, options.conversion_value)
+    width = len(world.traffic.context_names)
+    agent = make_agent(
+        agent_name, arms=len(world.creatives), slots=world.slots, width=width, worth=worth, generator=generator
+    )
+    by_user = torch.zeros(len(world.audience), 2, dtype=torch.float64, device=world.device)
+    curve = []
+    for start in range(0, options.place_impressions, BATCH):
+        visits = world.visitors(min(BATCH, options.place_impressions - start))
+        decision = agent.act(visits, candidates)
+        rates = world.expected(visits, decision.slates)
+        reward = (rates.ctr * (1 + options.conversion_value * rates.convert)).sum(1).double()
+        by_user.index_add_(0, visits.user, torch.stack([reward, torch.ones_like(reward)], dim=1))
+        curve.append((start + len(visits), float(reward.mean())))
+        agent.update(world.respond(visits, decision.slates))
+        stage.advance(len(visits))
+    return Placement(by_user.cpu().numpy(), curve, agent)
+
+
+def _save_placement(path: Path, placements: dict[tuple[str, str], Placement], agent: str) -> None:
+    rows = [
+        {"writer": writer, "placement": placement, "impressions": impressions, "reward": reward}
+        for (writer, placement), result in placements.items()
+        for impressions, reward in result.curve
+    ]
+    pd.DataFrame(rows).to_csv(path / "placement.csv", index=False)
+    learned: dict[str, Any] = placements["tuned", "bandit"].agent.state_dict()
+    (path / "placement").mkdir()
+    save_file({name: value.contiguous().cpu() for name, value in learned.items()}, path / "placement/agent.safetensors")
+    write_json(path / "placement/agent.json", {"format_version": 1, "agent": agent})

@@ -1,0 +1,136 @@
+"""Run directories: what a run leaves behind, never overwritten in silence."""
+
+import csv
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from torch.utils.tensorboard import SummaryWriter
+
+from ..simulation.tables import InputError
+from .config import CommonOptions, write_config
+
+PACKAGES = ("copybandit", "torch", "transformers", "trl", "gymnasium", "numpy", "pandas", "scikit-learn")
+"""Whose versions `environment.json` records."""
+
+
+class Run:
+    """A run directory being filled: configuration, environment, metrics, summary, and progress on the terminal."""
+
+    def __init__(self, command: str, options: CommonOptions) -> None:
+        """Makes the directory.
+
+        Raises:
+            InputError: it exists and is not empty.
+        """
+        self.command, self.options = command, options
+        self.path = options.out or Path("runs") / time.strftime(f"{command}-%Y%m%d-%H%M%S")
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise InputError(f"{self.path}: in use; choose another --out, or move it away")
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_config(self.path / "config.yaml", options)
+        write_json(self.path / "environment.json", environment(command, options.torch_device()))
+        self.seconds: dict[str, float] = {}
+        """Wall time by stage."""
+        self.console = Console(highlight=False)
+        self._events = SummaryWriter(str(self.path / "tensorboard"))
+        self._metrics = self.path / "metrics.csv"
+        _append(self._metrics, [("step", "name", "value")])
+
+    def record(self, step: int, values: Mapping[str, float]) -> None:
+        """Adds figures to metrics.csv and TensorBoard."""
+        _append(self._metrics, [(step, name, repr(float(value))) for name, value in values.items()])
+        for name, value in values.items():
+            self._events.add_scalar(name, value, step)
+
+    @contextmanager
+    def stage(self, name: str, total: float | None = None) -> "Iterator[Stage]":
+        """Shows a stage's progress and keeps its wall time; a line is left when it ends."""
+        start = time.perf_counter()
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            stage = Stage(progress, name, total)
+            yield stage
+        seconds = time.perf_counter() - start
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 1)
+        self.console.print(f"  {name:<28} {seconds:6.1f} s   {stage.note}")
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Writes summary.json, wall times and device included, and closes the event file."""
+        facts = {"wall_seconds": self.seconds, "device": str(self.options.torch_device())}
+        write_json(self.path / "summary.json", summary | facts)
+        self._events.close()
+
+
+class Stage:
+    """The bar of one stage."""
+
+    def __init__(self, progress: Progress, name: str, total: float | None) -> None:
+        """Adds a bar; `total` None shows a pulse."""
+        self.note = ""
+        self._progress = progress
+        self._task = progress.add_task(f"  {name:<28}", total=total, note="")
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        """Moves the bar; a note is shown beside it, and stays on the line that is left at the end."""
+        self.note = note or self.note
+        self._progress.update(self._task, advance=amount, note=self.note)
+
+
+def environment(command: str, device: torch.device) -> dict[str, Any]:
+    """Versions, device and commit: what a reader needs to repeat the run."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return {
+        "command": command,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {package: version(package) for package in PACKAGES},
+        "device": str(device),
+        "device_name": name,
+        "threads": torch.get_num_threads(),
+        "commit": _commit(),
+    }
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON that people can read."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Reads JSON.
+
+    Raises:
+        InputError: no such file, or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; give the directory of a finished run") from None
+    except ValueError:
+        raise InputError(f"{path}: not readable as JSON; the run may have been broken off") from None
+
+
+def _append(path: Path, rows: list[tuple]) -> None:
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+
+
+def _commit() -> str | None:
+    here = Path(__file__).resolve().parent
+    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None

@@ -1,0 +1,144 @@
+"""What a run is about: the gold world, the prompts, and the effect model learned from logged feedback."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from ..policies.effect import CLICK, CONVERT, EffectConfig, EffectModel, fit_effect_model
+from ..policies.effect_metrics import binomial_metrics
+from ..policies.ppo import TuneConfig
+from ..policies.reward import Quality, Reward, RewardConfig
+from ..policies.warm_start import WarmStartConfig
+from ..policies.writer import BUILT_IN, WriterConfig
+from ..simulation.catalog import Catalog, Creative, Product
+from ..simulation.logs import Counts, count_log, count_uniform, read_log
+from ..simulation.scenario import load_scenario
+from ..simulation.tables import InputError
+from ..simulation.world import World, make_world
+from .config import CommonOptions
+from .runs import Run
+
+
+@dataclass(frozen=True)
+class StudyOptions(CommonOptions):
+    """What is written for, who answers, and how much is logged before anything is learned."""
+
+    scenario: str = "shop"
+    """A built-in world, or the path of one's own YAML file."""
+    catalog: Path | None = None
+    """Products to write for (CSV or Parquet), instead of the scenario's."""
+    ads: Path | None = None
+    """Reference ads of that catalog: a table with product_id and text."""
+    logs: Path | None = None
+    """Logged impressions: the effect model learns from them instead of from the simulated users."""
+    archive: Path | None = None
+    """Real A/B tests (the Upworthy archive, or test_id, text, impressions, clicks) instead of a catalog."""
+    users: int = 1000
+    """Simulated users."""
+    log_impressions: int = 3_000_000
+    """Impressions of the reference ads, placed at random, that the effect model learns from."""
+    model: str = BUILT_IN
+    """built-in (a small GPT-2 made for the catalog), or any Hugging Face causal LM by name or path."""
+    samples: int = 2
+    """Texts a prompt that the verdict is given on."""
+    watch_every: int = 8
+    """Updates between two looks at the gold; they inform the report, never the writer."""
+    conversion_value: float = 10.0
+    """Worth of a conversion in clicks, wherever one figure is wanted."""
+    writer: WriterConfig = field(default_factory=WriterConfig)
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
+    effect: EffectConfig = field(default_factory=EffectConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    ppo: TuneConfig = field(default_factory=TuneConfig)
+
+    def __post_init__(self) -> None:
+        least = {"users": 1, "log_impressions": 1000, "samples": 1, "watch_every": 1, "conversion_value": 0}
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise InputError(f"--{name.replace('_', '-')} {getattr(self, name)}: give {low} or more")
+
+
+@dataclass(frozen=True)
+class Study:
+    """The parts of a run that exist before the writer does."""
+
+    world: World
+    """The gold: it judges, and nobody learns from its rates."""
+    catalog: Catalog
+    """What the writer learns its language from."""
+    asked: tuple[tuple[Product, str], ...]
+    """Prompts: a product and an audience."""
+    effect: EffectModel
+    """What the writer is rewarded by."""
+    effect_metrics: dict[str, dict[str, float]]
+    """By head (`click`, `convert`), on logged impressions that the effect model has not seen."""
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """Audiences that prompts name."""
+        return tuple(dict.fromkeys(audience for _, audience in self.asked))
+
+    def reward(self, config: RewardConfig) -> Reward:
+        """The writer's reward; freeze it on the untuned writer."""
+        return Reward(self.effect, Quality.of(self.catalog), config)
+
+
+def make_study(options: StudyOptions, run: Run) -> Study:
+    """Builds the world and learns the effect model from what is logged in it, or from the user's own log.
+
+    Raises:
+        InputError: an option or a file is no good.
+    """
+    scenario, catalog = load_scenario(options.scenario)
+    if options.catalog is not None:
+        catalog = Catalog.read(options.catalog, options.ads).with_phrases(catalog.phrases, scenario.phrases_per_product)
+    elif options.ads is not None:
+        raise InputError("--ads goes with --catalog; give both")
+    table = None if options.logs is None else read_log(options.logs, catalog)
+    if table is not None:
+        logged = table.drop_duplicates(["product_id", "text"])
+        texts = [Creative(p, t) for p, t in zip(logged.product_id, logged.text, strict=True)]
+        catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
+    device = options.torch_device()
+    world = make_world(scenario, catalog, seed=options.seed, users=options.users, device=device)
+    if table is None:
+        train, test = _simulated_log(world, options, run)
+        audiences = world.audience.segments
+    else:
+        cut = table.impression_id.isin(table.impression_id.drop_duplicates().iloc[::10])
+        train, test = count_log(table[~cut]), count_log(table[cut])
+        audiences = train.segments
+    with run.stage("effect model", total=5) as stage:
+        effect = fit_effect_model(train, catalog, options.effect, seed=options.seed, progress=stage.advance)
+        metrics = effect_metrics(effect, test)
+        stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
+    asked = tuple((product, audience) for product in catalog.products for audience in audiences)
+    return Study(world, catalog, asked, effect, metrics)
+
+
+def _simulated_log(world: World, options: StudyOptions, run: Run) -> tuple[Counts, Counts]:
+    generator = torch.Generator(world.device).manual_seed(options.seed + 5)
+    tenth = options.log_impressions // 10
+    with run.stage("log of reference ads", total=options.log_impressions) as stage:
+        train = count_uniform(world, world.catalog.ads, options.log_impressions - tenth, generator, stage.advance)
+        test = count_uniform(world, world.catalog.ads, tenth, generator, stage.advance)
+        stage.advance(0, f"{int(train.clicks.sum()):,} clicks, {int(train.conversions.sum()):,} conversions")
+    return train, test
+
+
+def effect_metrics(effect: EffectModel, test: Counts) -> dict[str, dict[str, float]]:
+    """Log-loss, AUC, calibration error, precision, recall and F1 of both heads on a log."""
+    rates = effect.predict_cells(test).double().numpy()
+    heads = {"click": (CLICK, test.impressions, test.clicks), "convert": (CONVERT, test.clicks, test.conversions)}
+    return {
+        name: binomial_metrics(rates[:, head], trials.double().numpy(), successes.double().numpy())
+        for name, (head, trials, successes) in heads.items()
+    }
+
+
+def sample_prompts(asked: Sequence[tuple[Product, str]], most: int, seed: int) -> list[tuple[Product, str]]:
+    """At most `most` prompts, drawn without replacement."""
+    order = torch.randperm(len(asked), generator=torch.Generator().manual_seed(seed))
+    return [asked[i] for i in order[:most].tolist()]

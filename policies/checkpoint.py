@@ -1,0 +1,62 @@
+"""Writer checkpoints: a Hugging Face directory with a model card, good without Copybandit."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from .writer import Writer
+
+CAVEAT = "Lift in simulation is not real lift: it says what the simulated users would do, not what yours will."
+"""The sentence that goes wherever a figure from the simulated world is shown."""
+
+_CARD = """\
+---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [copybandit, advertising, ppo]
+---
+# Ad copy writer, tuned by Copybandit
+
+**{{ caveat }}**
+
+Continues a prompt (product, brand, details, audience) with one ad line:
+
+```python
+from transformers import pipeline
+
+write = pipeline("text-generation", "THIS_DIRECTORY")
+write({{ prompt }}, return_full_text=False)
+```
+
+## How it was made
+| | |
+|---|---|
+{% for name, value in facts.items() -%}
+| {{ name }} | {{ value }} |
+{% endfor %}
+## Figures
+Simulated users, gold expectation; tuned against untuned writer, 95% interval over users.
+
+| figure | value |
+|---|---|
+{% for name, value in figures.items() -%}
+| {{ name }} | {{ value }} |
+{% endfor %}"""
+
+
+def save_checkpoint(
+    writer: Writer, directory: Path, prompt: str, facts: dict[str, Any], figures: dict[str, Any]
+) -> None:
+    """Writes weights, tokenizer, generation settings and a model card (README.md).
+
+    Args:
+        writer: what is saved.
+        directory: made if need be.
+        prompt: an example, for the card.
+        facts: rows of the card on how the writer was made (data, reward weights, seed, KL).
+        figures: rows of the card on how well it does (proxy and gold).
+    """
+    writer.save(directory)
+    card = jinja2.Template(_CARD).render(caveat=CAVEAT, prompt=repr(prompt), facts=facts, figures=figures)
+    (directory / "README.md").write_text(card, encoding="utf-8")
