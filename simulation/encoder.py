@@ -37,11 +37,11 @@ def _surface(text: str) -> list[float]:
     letters = sum(character.isalpha() for character in text)
     shouted = sum(character.isupper() for word in text.split() for character in word[1:])
     marks = sum(text.count(mark) for mark in "!?！？")
-    plain = sum(character.isalnum() or character.isspace() or character in _PLAIN for character in text)
+    symbols = sum(not (character.isalnum() or character.isspace() or character in _PLAIN) for character in text)
     digits = sum(character.isdigit() for character in text)
     size = max(len(text), 1)
     repeated = 1 - len(set(found)) / len(found) if found else 0.0
-    return [len(text), len(found), shouted / max(letters, 1), marks, 1 - plain / size, digits / size, repeated]
+    return [len(text), len(found), shouted / max(letters, 1), marks, symbols / size, digits / size, repeated]
 
 
 _PLAIN = set(".,;:!?'\"’‘“”()-–—/&%$€£¥+，。！？、；：（）《》")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from pandas.api.types import is_string_dtype
 from pandera.errors import SchemaErrors
 
 
@@ -67,7 +68,7 @@ def _load(path: Path, schema: pa.DataFrameSchema, what: str) -> pd.DataFrame:
 
 
 def _read_csv(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
-    texts = {name: str for name, column in schema.columns.items() if str(column.dtype) == "str"}
+    texts = {name: str for name, column in schema.columns.items() if is_string_dtype(column.dtype.type)}
     with warnings.catch_warnings():
         # With `index_col=False` pandas would cut fields off that have no name, and only warn.
         warnings.simplefilter("error", pd.errors.ParserWarning)

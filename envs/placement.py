@@ -1,0 +1,210 @@
+"""The Gymnasium face of the world: streams of visitors, each of whom is shown a slate of creatives."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from ..simulation.catalog import Catalog, Creative
+from ..simulation.traffic import Impressions
+from ..simulation.world import World, demo_world
+
+Array = Any
+"""A numpy array, or a torch tensor where `output` is so."""
+
+
+class AdPlacementVectorEnv(VectorEnv[Any, Any, Any]):
+    """`num_envs` streams of visitors to one world, all served in one batch a step; see `AdPlacementEnv`.
+
+    The streams share the world's users and clock, so episodes begin and end together. As in every next-step autoreset,
+    the step after the last one of an episode ignores its actions, starts the next episode and pays nothing.
+
+    Observations are views of the world's own tensors, not copies; they are new at every step.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        max_episode_steps: int | None = 500,
+        *,
+        scenario: str = "shop",
+        users: int = 1000,
+        device: str = "cpu",
+        creatives: Sequence[Creative] | None = None,
+        world: World | None = None,
+        conversion_value: float = 1.0,
+        output: Literal["numpy", "torch"] = "numpy",
+    ) -> None:
+        """Builds the world, unless it is given, and publishes the creatives; the arguments are `AdPlacementEnv`'s.
+
+        Raises:
+            InputError: the scenario cannot be read.
+        """
+        self.num_envs = num_envs
+        self.world = world or demo_world(scenario, users=users, device=device)
+        self.candidates = self._candidates(creatives)
+        self.conversion_value = conversion_value
+        self._steps_left = self._episode = max_episode_steps or math.inf
+        self._torch = output == "torch"
+        self._visits: Impressions | None = None
+        features = len(self.world.traffic.context_names)
+        self.single_observation_space = gym.spaces.Box(0.0, 1.0, (features,), np.float32)
+        self.single_action_space = gym.spaces.MultiDiscrete([len(self.candidates)] * self.world.slots)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """Starts all streams over; without a seed, from the next one that the last seed leads to.
+
+        Raises:
+            ValueError: `options` asks for a reset of some streams only, which live in one world.
+        """
+        super().reset(seed=seed)
+        if options and "reset_mask" in options and not np.all(options["reset_mask"]):
+            raise ValueError("the streams share one world and start over together; leave reset_mask out")
+        self.world.reset(int(self.np_random.integers(2**31)))
+        self._visits = self.world.visitors(self.num_envs)
+        self._steps_left = self._episode
+        return self._hand_over(self._visits.context), {}
+
+    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+        """Shows [num_envs, slots] actions to the waiting visitors and hands over the next ones.
+
+        Raises:
+            ResetNeeded: there was no reset yet.
+            ValueError: an action is not the number of a candidate (not looked at on a GPU, where it would cost time).
+        """
+        if self._visits is None:
+            raise gym.error.ResetNeeded("no visitor waits; call reset before step")
+        never = torch.zeros(self.num_envs, dtype=torch.bool, device=self.world.device)
+        if self._steps_left == 0:
+            observations, info = self.reset()
+            return observations, *map(self._hand_over, (never.float(), never, never.clone())), info
+        feedback = self.world.respond(self._visits, self.candidates[self._checked(actions)])
+        reward = (feedback.clicked + self.conversion_value * feedback.converted).sum(1)
+        shown = {"user": self._visits.user, "clicked": feedback.clicked, "converted": feedback.converted}
+        self._visits = self.world.visitors(self.num_envs)
+        self._steps_left -= 1
+        truncated = torch.full_like(never, self._steps_left == 0)
+        observations, rewards, *over = map(self._hand_over, (self._visits.context, reward, never, truncated))
+        return observations, rewards, *over, self._info(shown)
+
+    def _candidates(self, creatives: Sequence[Creative] | None) -> Tensor:
+        if creatives is None and self.world.creatives:
+            return torch.arange(len(self.world.creatives), device=self.world.device)
+        return self.world.publish(first_ads(self.world.catalog) if creatives is None else creatives)
+
+    def _checked(self, actions: Array) -> Tensor:
+        actions = torch.as_tensor(actions, device=self.world.device)
+        if not actions.is_cuda and (int(actions.min()) < 0 or int(actions.max()) >= len(self.candidates)):
+            raise ValueError(f"an action is no candidate: {len(self.candidates)} are known, counted from 0")
+        return actions.long()
+
+    def _info(self, values: dict[str, Tensor]) -> dict[str, Array]:
+        info = {name: self._hand_over(value) for name, value in values.items()}
+        # Gymnasium's mark of which streams have the key: all.
+        return info | {f"_{name}": np.ones(self.num_envs, dtype=bool) for name in values}
+
+    def _hand_over(self, values: Tensor) -> Array:
+        return values if self._torch else values.cpu().numpy()
+
+
+class AdPlacementEnv(gym.Env[np.ndarray, np.ndarray]):
+    """A stream of visitors, each of whom is shown a slate of ad creatives.
+
+    ## Description
+    Visitors come one at a time to a simulated site. Each is shown L creatives chosen out of K. Whether a visitor looks
+    at a slot depends on its position; whether a creative looked at is clicked depends on the visitor's interest in the
+    product, on how the text meets the visitor's tastes, and on how often the visitor has seen it; whether a click
+    converts depends on interest, on price and on how honest the text is.
+
+    `gym.make_vec` gives the native vector environment (`AdPlacementVectorEnv`), which serves thousands of visitors a
+    step; this environment is a view of it with one stream.
+
+    ## Action Space
+    `MultiDiscrete([K] * L)`: the candidate for each slot, top slot first. A candidate named twice in a slate is shown
+    once, in the upper slot; the lower slot stays empty, earns nothing and wears nobody out.
+
+    ## Observation Space
+    `Box(0, 1, (d,), float32)`: what a site knows of the visitor who waits. `env.unwrapped.feature_names` names each
+    feature: a constant 1, the segment (one-hot), the share of page views by category, the channel (one-hot), and the
+    category looked for (one-hot, zeros for none).
+
+    ## Rewards
+    The slate's clicks plus `conversion_value` times its conversions. A conversion counts at once, whatever its delay.
+
+    `info` holds `user` (index into the audience), and `clicked` and `converted` (bool, by slot) of the visit rewarded.
+
+    ## Starting State
+    The clock at zero, nobody has seen anything, the first visitor waits. The audience and the creatives are those the
+    environment was made with; the seed decides who comes and what they do.
+
+    ## Episode End
+    No episode terminates. `gym.make` and `gym.make_vec` truncate after `max_episode_steps` visits, 500 by default.
+
+    ## Arguments
+    - `scenario` (`"shop"`): a built-in scenario, or the path of a scenario file.
+    - `users` (`1000`): size of the audience.
+    - `device` (`"cpu"`): where the world lives.
+    - `creatives` (`None`): the candidates, a list of `Creative`; by default the first reference ad of every product.
+    - `world` (`None`): a `World` to use, instead of one made of scenario, users and device. What is published in it
+      already are the candidates, unless `creatives` are given. It is reset with the environment.
+    - `conversion_value` (`1.0`): worth of a conversion in clicks.
+    - `output` (`"numpy"`): of the vector environment; `"torch"` hands over tensors on the device, and takes them.
+
+    ```python
+    import gymnasium as gym
+    import copybandit.envs
+
+    env = gym.make("copybandit/AdPlacement-v0", scenario="shop", conversion_value=5.0)
+    envs = gym.make_vec("copybandit/AdPlacement-v0", num_envs=1024, max_episode_steps=200)
+    ```
+
+    ## Version History
+    - v0: first version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}
+
+    def __init__(self, **arguments: Any) -> None:
+        """Makes a vector environment of one stream; see Arguments."""
+        self._stream = AdPlacementVectorEnv(1, max_episode_steps=None, **arguments)
+        self.observation_space = self._stream.single_observation_space
+        self.action_space = self._stream.single_action_space
+
+    @property
+    def world(self) -> World:
+        """The world behind it."""
+        return self._stream.world
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """A name for each feature observed."""
+        return self.world.traffic.context_names
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Starts over; without a seed, from the next one that the last seed leads to."""
+        super().reset(seed=seed)
+        observations, info = self._stream.reset(seed=seed, options=options)
+        return observations[0], info
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Shows a slate to the visitor who waits and hands over the next."""
+        observations, rewards, _, _, info = self._stream.step(action[None])
+        mine = {name: values[0] for name, values in info.items() if not name.startswith("_")}
+        return observations[0], float(rewards[0]), False, False, mine
+
+
+def first_ads(catalog: Catalog) -> list[Creative]:
+    """The first reference ad of every product that has one."""
+    return list({ad.product_id: ad for ad in reversed(catalog.ads)}.values())[::-1]
