@@ -1,0 +1,202 @@
+"""What a run's figures say, bad news first: targets, over-optimisation, and texts shown without picking."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .formats import gain, gain_range, number, number_range, percent
+from .statistics import Interval
+
+LIFT_TARGETS = {"ctr": 0.15, "cvr": 0.10}
+"""What the case study that the project starts from reports for its own tuning: clicks +15%, conversions +10%."""
+ARCHIVE_TARGETS = {"ctr": 0.067}
+"""On real headlines: the CTR gain of AdLlama in its live test (Jiang et al., arXiv 2507.21983)."""
+DIVERSITY_TARGET = 0.9
+"""Least share of the untuned writer's Vendi score that the tuned writer keeps."""
+NOISE = 0.01
+"""A fall of the gold below this share of its start is taken for noise."""
+
+GOOD, BAD, NEUTRAL = "good", "bad", "neutral"
+NAMES = {"ctr": "CTR", "cvr": "CVR", "reward": "reward"}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One figure on top of the report, and what to say about it."""
+
+    name: str
+    value: str
+    detail: str
+    status: str
+    """GOOD, BAD or NEUTRAL."""
+    verdict: str
+    """A word or two: 'target met'."""
+    sentence: str
+
+
+def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[Headline]:
+    """Headline figures of `loop` and `tune`, lifts against `targets`; those whose keys are absent are left out."""
+    lift = summary.get("lift", {})
+    found = [_lift(name, lift[name], targets.get(name)) for name in NAMES if name in lift]
+    diversity = summary.get("diversity", {})
+    if {"untuned", "tuned"} <= diversity.keys():
+        found.append(_diversity(diversity["untuned"], diversity["tuned"]))
+    if "kl" in summary:
+        kl = f"{number(summary['kl'], 1)} nats"
+        sentence = f"The tuned writer stands {kl} a text from the untuned one."
+        found.append(Headline("KL from the untuned writer", kl, "mean over texts", NEUTRAL, "", sentence))
+    return found
+
+
+def _lift(name: str, lift: Interval, target: float | None) -> Headline:
+    mean, interval = gain(lift["mean"]), gain_range(lift)
+    figure = f"{mean} (95% interval {interval})"
+    label = f"Gold {NAMES[name]}"
+    if lift["high"] < 0:
+        status, verdict, sentence = BAD, "fell", f"Tuning lowered {label}: {figure}."
+    elif lift["low"] <= 0:
+        status, verdict = BAD, "no gain shown"
+        sentence = f"No gain in {label} is shown: {figure} includes zero."
+    elif target is not None and lift["mean"] < target:
+        status, verdict = BAD, "target missed"
+        sentence = f"{label} gained {figure}, short of the target of {gain(target, 1)}."
+    else:
+        status, verdict = GOOD, "above zero" if target is None else "target met"
+        sentence = f"{label} gained {figure}."
+    if target is not None:
+        verdict += f" ({gain(target)})"
+    return Headline(f"{label}, tuned over untuned", mean, f"95% interval {interval}", status, verdict, sentence)
+
+
+def _diversity(untuned: float, tuned: float) -> Headline:
+    share = tuned / untuned
+    met = share >= DIVERSITY_TARGET
+    values = f"{number(tuned, 1)} against {number(untuned, 1)} effective texts"
+    if met:
+        sentence = f"The tuned writer keeps {percent(share, 0)} of the untuned writer's diversity."
+    else:
+        goal = percent(DIVERSITY_TARGET, 0)
+        sentence = f"Diversity fell to {percent(share, 0)} of the untuned writer's, below the target of {goal}."
+    verdict = f"target {'met' if met else 'missed'} ({percent(DIVERSITY_TARGET, 0)})"
+    return Headline("Diversity kept", percent(share, 0), values, GOOD if met else BAD, verdict, sentence)
+
+
+def placement_findings(grid: Mapping[str, Mapping[str, Interval]]) -> list[str]:
+    """A sentence for every writer whose bandit placement earns no more than uniform placement."""
+    return [
+        f"Bandit placement did not beat uniform placement for the {writer} writer: "
+        f"{number(row['bandit']['mean'], 4)} against {number(row['uniform']['mean'], 4)} an impression."
+        for writer, row in grid.items()
+        if {"uniform", "bandit"} <= row.keys() and row["bandit"]["mean"] <= row["uniform"]["mean"]
+    ]
+
+
+def overlapping(grid: Mapping[str, Mapping[str, Interval]]) -> list[str]:
+    """Writers whose bandit is ahead with an interval that overlaps uniform placement's."""
+    return [
+        f"{writer} writer: {number_range(row['bandit'])} and {number_range(row['uniform'])}"
+        for writer, row in grid.items()
+        if {"uniform", "bandit"} <= row.keys()
+        and row["uniform"]["mean"] < row["bandit"]["mean"]
+        and row["bandit"]["low"] <= row["uniform"]["high"]
+    ]
+
+
+def over_optimised(curve: Sequence[Mapping[str, float]]) -> str | None:
+    """Whether the proxy rises while the gold falls (Gao et al., "Scaling Laws for Reward Model Overoptimization", 2023).
+
+    Looked at twice: over the last third of the points (at least three), by the slope of a fitted line, and from first to
+    last point. Falls of the gold below 1% of its start are taken for noise.
+
+    Args:
+        curve: `proxy_gold` of summary.json.
+
+    Returns:
+        A sentence of alarm, or None.
+    """
+    if len(curve) < 2:
+        return None
+    proxy = np.array([point["proxy"] for point in curve])
+    gold = np.array([point["gold"] for point in curve]) / curve[0]["gold"] - 1
+    if proxy[-1] > proxy[0] and gold[-1] < -NOISE:
+        return (
+            f"The proxy rose from {number(proxy[0])} to {number(proxy[-1])} while the gold reward ended "
+            f"{gain(gold[-1])} against its start: the writer learned to please the effect model, not the users."
+        )
+    last = max(3, len(curve) // 3)
+    if len(curve) < last:
+        return None
+    proxy_change, gold_change = _fitted_change(proxy[-last:]), _fitted_change(gold[-last:])
+    if proxy_change > 0 and gold_change < -NOISE:
+        return (
+            f"Over the last {last} looks the proxy still rose ({gain_units(proxy_change)}) while the gold reward fell "
+            f"({gain(gold_change)} of its start): tuning went on past the point where it helped."
+        )
+    return None
+
+
+def _fitted_change(values: np.ndarray) -> float:
+    return float(np.polyfit(np.arange(len(values)), values, 1)[0] * (len(values) - 1))
+
+
+def gain_units(value: float) -> str:
+    """'+0.42'."""
+    return ("+" if value >= 0 else "") + number(value)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What both writers wrote for one prompt."""
+
+    product: str
+    audience: str
+    untuned: Mapping[str, Any]
+    """A row of creatives.parquet."""
+    tuned: Mapping[str, Any]
+
+
+def gallery(creatives: pd.DataFrame, size: int = 8) -> list[Pair]:
+    """Products evenly spread over the catalog's order, the audiences in turn, and of each prompt the first text.
+
+    The rule looks at no text and no figure, so that nobody can be flattered by it.
+    """
+    first = creatives.drop_duplicates(["writer", "product_id", "audience"])
+    both = {writer: part.set_index(["product_id", "audience"]) for writer, part in first.groupby("writer")}
+    if not {"untuned", "tuned"} <= both.keys():
+        return []
+    prompts = [key for key in both["untuned"].index if key in both["tuned"].index]
+    products = list(dict.fromkeys(product for product, _ in prompts))
+    pairs = []
+    for i in range(min(size, len(products))):
+        of_product = [key for key in prompts if key[0] == products[i * len(products) // min(size, len(products))]]
+        key = of_product[i % len(of_product)]
+        untuned, tuned = both["untuned"].loc[key], both["tuned"].loc[key]
+        name = str(untuned.get("title", key[0]))
+        pairs.append(Pair(name, str(key[1]), untuned.to_dict(), tuned.to_dict()))
+    return pairs
+
+
+def prompts_won(creatives: pd.DataFrame) -> dict[str, float]:
+    """Share of prompts whose gold CTR and CVR (mean over the prompt's texts) tuning raised; empty without both writers."""
+    means = creatives.groupby(["product_id", "audience", "writer"])[["gold_ctr", "gold_cvr"]].mean().unstack("writer")
+    if not {"untuned", "tuned"} <= set(creatives["writer"]):
+        return {}
+    return {
+        name: float((means[f"gold_{name}", "tuned"] > means[f"gold_{name}", "untuned"]).mean())
+        for name in ("ctr", "cvr")
+    }
+
+
+def mean_gains(creatives: pd.DataFrame, by: str | None = None) -> pd.DataFrame:
+    """Relative gain of the tuned over the untuned writer's mean rates, over all texts or by a column.
+
+    Returns:
+        Columns proxy_ctr, proxy_cvr, gold_ctr, gold_cvr; one row for each value of `by`, or one row.
+    """
+    rates = ["proxy_ctr", "proxy_cvr", "gold_ctr", "gold_cvr"]
+    key = creatives[by] if by else pd.Series("all", index=creatives.index)
+    means = creatives.groupby([creatives["writer"], key], sort=False)[rates].mean()
+    return means.loc["tuned"] / means.loc["untuned"] - 1

@@ -1,0 +1,293 @@
+"""The report's plots: one style, legible on a phone, in light and in dark, and told in words for those who do not see them."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from .formats import gain, gain_range, number, number_range, percent, seconds
+from .statistics import Interval
+
+# Okabe and Ito's hues, darkened or lightened to contrast at least 3:1 with the paper they are drawn on.
+LIGHT = {
+    "paper": "#ffffff",
+    "ink": "#3a4149",
+    "faint": "#dfe3e8",
+    "grey": "#6f7782",
+    "blue": "#0067a8",
+    "gold": "#b06f00",
+    "green": "#00835f",
+    "purple": "#a8438a",
+    "red": "#c14a00",
+}
+DARK = {
+    "paper": "#171b20",
+    "ink": "#ccd3da",
+    "faint": "#323941",
+    "grey": "#98a2ad",
+    "blue": "#5cb8f0",
+    "gold": "#f0b040",
+    "green": "#2fc79a",
+    "purple": "#e797cc",
+    "red": "#ff8f4f",
+}
+WRITER_COLOUR = {"untuned": LIGHT["grey"], "tuned": LIGHT["blue"]}
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "copybandit",
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10.5,
+    "figure.facecolor": LIGHT["paper"],
+    "figure.constrained_layout.use": True,
+    "axes.facecolor": LIGHT["paper"],
+    "axes.edgecolor": LIGHT["faint"],
+    "axes.labelcolor": LIGHT["ink"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": LIGHT["faint"],
+    "grid.linewidth": 0.8,
+    "xtick.color": LIGHT["faint"],
+    "ytick.color": LIGHT["faint"],
+    "xtick.labelcolor": LIGHT["ink"],
+    "ytick.labelcolor": LIGHT["ink"],
+    "text.color": LIGHT["ink"],
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "lines.linewidth": 2,
+}
+WIDTH = 5.0
+"""Inches; narrow, so that letters stay legible when a phone shrinks the plot."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot as SVG, on light and on dark paper."""
+
+    name: str
+    light: str
+    dark: str
+    alt: str
+    """What the plot shows, with its numbers."""
+    caption: str
+    width: int
+    height: int
+
+
+def _plot(name: str, figure: Figure, alt: str, caption: str) -> Plot:
+    file = io.StringIO()
+    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    # Letters stay text, set in the reader's own font.
+    light = file.getvalue().replace("'DejaVu Sans'", "system-ui")
+    dark = light
+    for key, colour in LIGHT.items():
+        dark = dark.replace(colour, DARK[key])
+    width, height = figure.get_size_inches() * 96
+    return Plot(name, light, dark, alt, caption, round(width), round(height))
+
+
+def _axes(height: float, rows: int = 1) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(WIDTH, height))
+    return figure, figure.subplots(rows, 1, sharex=True)
+
+
+def _percent_axis(axis: Any, digits: int = 0, sign: bool = True) -> None:
+    axis.set_major_formatter(FuncFormatter(lambda value, _: (gain if sign and value else percent)(value, digits)))
+
+
+def _legend(axes: Axes, columns: int) -> None:
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2, columnspacing=1.4, handlelength=1.6
+    )
+
+
+def _rows(axes: Axes, labels: Sequence[str]) -> None:
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+
+
+def smooth(values: pd.Series, window: int) -> pd.Series:
+    """Mean of the last `window` values, of fewer at the beginning."""
+    return values.rolling(window, min_periods=1).mean()
+
+
+def lift_plot(lift: Mapping[str, Interval], targets: Mapping[str, float]) -> Plot:
+    """Lifts with their intervals, the zero line and the targets."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _axes(0.9 + 0.55 * len(lift))
+        for row, (name, value) in enumerate(lift.items()):
+            axes.plot(
+                [value["low"], value["high"]], [row, row], color=LIGHT["blue"], linewidth=3, solid_capstyle="round"
+            )
+            axes.plot(value["mean"], row, "o", color=LIGHT["blue"], markersize=8)
+            if name in targets:
+                axes.plot(
+                    [targets[name]] * 2, [row - 0.3, row + 0.3], color=LIGHT["red"], linestyle=(0, (3, 2)), linewidth=2
+                )
+        axes.axvline(0, color=LIGHT["grey"], linewidth=1.2)
+        _rows(axes, [{"reward": "reward"}.get(name, name.upper()) for name in lift])
+        _percent_axis(axes.xaxis)
+        axes.set_xlabel("gold lift, tuned over untuned writer")
+    told = "; ".join(f"{name} {gain(v['mean'])}, {gain_range(v)}" for name, v in lift.items())
+    aims = ", ".join(f"{name} {gain(target)}" for name, target in targets.items() if name in lift)
+    alt = f"Lift of the tuned over the untuned writer with 95% intervals: {told}. Targets: {aims or 'none'}."
+    caption = "Dot and bar: estimate and 95% interval over users." + (" Dashed: target." if aims else "")
+    return _plot("lift", figure, alt, caption)
+
+
+def grid_plot(grid: Mapping[str, Mapping[str, Interval]]) -> Plot:
+    """Gold reward an impression of every writer and placement, with intervals."""
+    cells = [(writer, placement, value) for writer, row in grid.items() for placement, value in row.items()]
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _axes(0.9 + 0.5 * len(cells))
+        for row, (writer, placement, value) in enumerate(cells):
+            colour = WRITER_COLOUR.get(writer, LIGHT["green"])
+            inside = LIGHT["paper"] if placement == "uniform" else colour
+            axes.plot([value["low"], value["high"]], [row, row], color=colour, linewidth=3, solid_capstyle="round")
+            axes.plot(value["mean"], row, "o", color=colour, markerfacecolor=inside, markersize=9, markeredgewidth=2)
+        _rows(axes, [f"{writer}, {placement}" for writer, placement, _ in cells])
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.set_xlabel("gold reward an impression")
+    told = "; ".join(f"{w} writer, {p} {number(v['mean'], 4)}, {number_range(v)}" for w, p, v in cells)
+    alt = f"Gold reward an impression by writer and placement, with 95% intervals: {told}."
+    return _plot("grid", figure, alt, "Hollow: uniform placement; filled: bandit. Bars: 95% intervals over users.")
+
+
+def proxy_gold_plot(curve: Sequence[Mapping[str, float]]) -> Plot:
+    """Change since the start of what is trained on (proxy) and of what is judged by (gold), over sqrt(KL)."""
+    points = pd.DataFrame(list(curve))
+    x = points["sqrt_kl"]
+    proxy = points["proxy"] - points["proxy"].iloc[0]
+    with matplotlib.rc_context(STYLE):
+        figure, (top, bottom) = _axes(4.6, rows=2)
+        top.plot(x, proxy, "s--", color=LIGHT["purple"], markersize=5)
+        top.set_ylabel("proxy reward,\nchange in its units")
+        top.set_title("trained on: the effect model (proxy)", loc="left", fontsize=10.5, color=LIGHT["purple"])
+        styles = {
+            "gold": ("gold reward", "gold", "o-"),
+            "gold_ctr": ("CTR", "blue", "^:"),
+            "gold_cvr": ("CVR", "green", "v:"),
+        }
+        for name, (label, colour, mark) in styles.items():
+            if name in points:
+                width = 2.4 if name == "gold" else 1.5
+                change = points[name] / points[name].iloc[0] - 1
+                bottom.plot(x, change, mark, color=LIGHT[colour], markersize=5, linewidth=width, label=label)
+        bottom.set_ylabel("gold, relative\nchange")
+        bottom.set_title("judged by: the world (gold)", loc="left", fontsize=10.5, color=LIGHT["gold"])
+        bottom.set_xlabel("√KL from the untuned writer (√nats)")
+        bottom.legend(loc="best")
+        _percent_axis(bottom.yaxis)
+        for axes in (top, bottom):
+            axes.axhline(0, color=LIGHT["grey"], linewidth=1.2)
+    gold = points["gold"] / points["gold"].iloc[0] - 1
+    alt = (
+        f"Two curves over the square root of the KL divergence, from {number(x.iloc[0], 1)} to {number(x.iloc[-1], 1)}: "
+        f"the proxy reward changed by {number(proxy.iloc[-1])} units at the end; the gold reward by {gain(gold.iloc[-1])} "
+        f"at the end, {gain(gold.max())} at its best."
+    )
+    return _plot("proxy-gold", figure, alt, "Both start at zero: the untuned writer. The gold is never trained on.")
+
+
+def _curves(metrics: pd.DataFrame, lines: Mapping[str, tuple[str, str, str]], axes: Axes) -> list[str]:
+    """Draws columns of `metrics` (faint) and their running means; tells where each began and ended."""
+    window = max(1, len(metrics) // 10)
+    told = []
+    for column, (label, colour, style) in lines.items():
+        if column not in metrics:
+            continue
+        values = metrics[column].dropna()
+        mean = smooth(values, window)
+        if window > 1:
+            axes.plot(values.index, values, color=LIGHT[colour], linewidth=1, alpha=0.3)
+        marker = "o" if len(values) < 3 else ""
+        axes.plot(mean.index, mean, color=LIGHT[colour], linestyle=style, marker=marker, markersize=5, label=label)
+        told.append(f"{label} from {number(values.iloc[0])} to {number(mean.iloc[-1])}")
+    axes.set_xlabel("PPO update")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    return told
+
+
+def _running(metrics: pd.DataFrame) -> str:
+    window = max(1, len(metrics) // 10)
+    return f"Lines: mean of {window} updates; faint: each update." if window > 1 else "Each update."
+
+
+def reward_plot(metrics: pd.DataFrame) -> Plot:
+    """The weighted terms of the training reward, by update; `metrics` has steps as index, names as columns."""
+    lines = {
+        "reward": ("total", "ink", "-"),
+        "weighted/ctr": ("CTR", "blue", "--"),
+        "weighted/cvr": ("CVR", "green", "-."),
+        "weighted/diversity": ("diversity", "purple", ":"),
+        "weighted/penalty": ("penalty", "red", (0, (1, 1))),
+    }
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _axes(3.5)
+        told = _curves(metrics, lines, axes)  # pyright: ignore[reportArgumentType]
+        axes.axhline(0, color=LIGHT["grey"], linewidth=1.2)
+        axes.set_ylabel("weighted reward term")
+        _legend(axes, 3)
+    alt = f"Weighted terms of the training reward by PPO update: {'; '.join(told)}."
+    return _plot("reward", figure, alt, f"What PPO was given (proxy). {_running(metrics)}")
+
+
+def kl_plot(metrics: pd.DataFrame, target: float | None) -> Plot:
+    """KL from the untuned writer by update, and the target of its controller."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _axes(3.5)
+        told = _curves(metrics, {"kl": ("KL", "blue", "-")}, axes)
+        if target is not None:
+            axes.axhline(target, color=LIGHT["red"], linestyle=(0, (3, 2)), linewidth=1.6, label="target")
+            _legend(axes, 2)
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        axes.set_ylabel("nats a text")
+    aim = "" if target is None else f" The controller steers towards {number(target, 1)}."
+    alt = f"KL divergence from the untuned writer by PPO update: {'; '.join(told)} nats a text.{aim}"
+    return _plot("kl", figure, alt, f"How far the writer has moved. {_running(metrics)}")
+
+
+def placement_plot(placement: pd.DataFrame) -> Plot:
+    """Learning curves of the placement runs: writer, placement, impressions, reward."""
+    told = []
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _axes(3.7)
+        for (writer, how), run in placement.groupby(["writer", "placement"], sort=False):
+            window = max(1, len(run) // 8)
+            mean = smooth(run["reward"], window)
+            full = mean.index[window - 1 :]
+            style = "--" if how == "uniform" else "-"
+            colour = WRITER_COLOUR.get(str(writer), LIGHT["green"])
+            axes.plot(run.loc[full, "impressions"], mean[full], style, color=colour, label=f"{writer}, {how}")
+            told.append(f"{writer} writer, {how} from {number(mean[full].iloc[0], 4)} to {number(mean.iloc[-1], 4)}")
+        axes.set_xlabel("impressions so far")
+        axes.set_ylabel("gold reward an impression")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}k" if value else "0"))
+        _legend(axes, 2)
+    alt = f"Gold reward an impression along the placement runs, running means: {'; '.join(told)}."
+    return _plot("placement", figure, alt, "Running means over an eighth of the run; all four met the same visitors.")
+
+
+def wall_time_plot(stages: Mapping[str, float]) -> Plot:
+    """Wall time by stage."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _axes(0.8 + 0.42 * len(stages))
+        axes.barh(range(len(stages)), list(stages.values()), height=0.6, color=LIGHT["blue"])
+        for row, value in enumerate(stages.values()):
+            axes.text(value, row, f" {seconds(value)}", va="center")
+        _rows(axes, list(stages))
+        axes.set_xlim(0, max(stages.values()) * 1.22 or 1)
+        axes.set_xlabel("seconds")
+    told = ", ".join(f"{name} {seconds(value)}" for name, value in stages.items())
+    return _plot("wall-time", figure, f"Wall time by stage: {told}.", f"{seconds(sum(stages.values()))} in all.")

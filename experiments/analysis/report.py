@@ -1,0 +1,327 @@
+"""The report of a run: one HTML file that needs nothing beside it, made from the files of the run directory alone."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import yaml
+
+from ...policies.checkpoint import CAVEAT
+from ...policies.diversity import compression_ratio, distinct
+from ..runs import read_json
+from . import findings, plots
+from .findings import Pair
+from .formats import gain, number, number_range, percent
+from .plots import Plot
+
+SMOKE_NOTE = "This was a smoke-size run (--quick): it shows that everything works, not how well."
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first cell of a row is the row's header."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report: what it says, and what it shows."""
+
+    title: str
+    text: Sequence[str] = ()
+    alarms: Sequence[str] = ()
+    plots: Sequence[Plot] = ()
+    tables: Sequence[Table] = ()
+    pairs: Sequence[Pair] = ()
+    folded: Mapping[str, str] = field(default_factory=dict)
+    """Long plain text by title, folded away."""
+
+    @property
+    def anchor(self) -> str:
+        """Its id in the page."""
+        return "-".join(self.title.lower().split())
+
+
+class RunFiles:
+    """What a run directory holds; what is absent is empty."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the small files.
+
+        Raises:
+            InputError: there is no readable summary.json.
+        """
+        self.path = path
+        self.summary: dict[str, Any] = read_json(path / "summary.json")
+        environment = path / "environment.json"
+        self.environment: dict[str, Any] = read_json(environment) if environment.is_file() else {}
+        config = path / "config.yaml"
+        self.config_text = config.read_text(encoding="utf-8") if config.is_file() else ""
+        self.config: dict[str, Any] = yaml.safe_load(self.config_text) or {}
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Steps as index, names as columns; empty if nothing was recorded."""
+        path = self.path / "metrics.csv"
+        if not path.is_file():
+            return pd.DataFrame()
+        return pd.read_csv(path).pivot_table(index="step", columns="name", values="value", aggfunc="last")
+
+    @cached_property
+    def creatives(self) -> pd.DataFrame:
+        """Texts of both writers with proxy and gold rates; empty if there are none."""
+        path = self.path / "creatives.parquet"
+        return pd.read_parquet(path) if path.is_file() else pd.DataFrame({"writer": []})
+
+    @cached_property
+    def placement(self) -> pd.DataFrame:
+        """Learning curves of the placement runs; empty if there are none."""
+        path = self.path / "placement.csv"
+        return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+    @property
+    def both_writers(self) -> bool:
+        """Whether there are texts to compare."""
+        return {"untuned", "tuned"} <= set(self.creatives["writer"])
+
+    @property
+    def targets(self) -> Mapping[str, float]:
+        """Lift targets that apply to this run."""
+        return findings.ARCHIVE_TARGETS if self.config.get("archive") else findings.LIFT_TARGETS
+
+    @property
+    def ppo(self) -> Mapping[str, Any]:
+        """Options of the tuning."""
+        return self.config.get("ppo") or {}
+
+
+def write_report(directory: Path) -> Path:
+    """Writes `report.html` and `plots/` into a run directory.
+
+    Args:
+        directory: with summary.json at least; sections whose files are absent are left out.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        InputError: no readable summary.json.
+    """
+    run = RunFiles(directory)
+    sections = [section for make in SECTIONS if (section := make(run)) is not None]
+    headlines = findings.headlines(run.summary, run.targets)
+    lift = plots.lift_plot(run.summary["lift"], run.targets) if "lift" in run.summary else None
+    alarms = [alarm for section in sections for alarm in section.alarms]
+    bad = [headline.sentence for headline in headlines if headline.status == findings.BAD]
+    page = _template().render(
+        title=f"Copybandit {run.summary.get('command', 'run')}: {directory.resolve().name}",
+        caveat=CAVEAT,
+        notes=[*([SMOKE_NOTE] if run.config.get("quick") else []), *run.summary.get("notes", [])],
+        bad=bad + alarms,
+        good=[headline.sentence for headline in headlines if headline.status != findings.BAD],
+        headlines=headlines,
+        lift=lift,
+        sections=sections,
+    )
+    _save_plots(directory / "plots", [*([lift] if lift else []), *(plot for s in sections for plot in s.plots)])
+    path = directory / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"data_uri": _data_uri, "percent": percent}
+    return environment.get_template("report.html.j2")
+
+
+def _data_uri(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def _save_plots(folder: Path, drawn: Sequence[plots.Plot]) -> None:
+    folder.mkdir(exist_ok=True)
+    for plot in drawn:
+        (folder / f"{plot.name}.svg").write_text(plot.light, encoding="utf-8")
+        (folder / f"{plot.name}-dark.svg").write_text(plot.dark, encoding="utf-8")
+
+
+def _grid(run: RunFiles) -> Section | None:
+    grid = run.summary.get("grid")
+    if not grid:
+        return None
+    rows = [
+        [writer, how, number(value["mean"], 4), number_range(value)]
+        for writer, row in grid.items()
+        for how, value in row.items()
+    ]
+    worth = number(run.config.get("conversion_value", 10.0), 0)
+    text = [
+        f"Gold reward an impression: expected clicks plus {worth} times expected conversions, over the whole slate."
+    ]
+    for writer, row in grid.items():
+        if {"uniform", "bandit"} <= row.keys():
+            text.append(f"{writer}: bandit over uniform {gain(row['bandit']['mean'] / row['uniform']['mean'] - 1)}.")
+    if {"untuned", "tuned"} <= grid.keys() and "uniform" in grid["untuned"] and "bandit" in grid["tuned"]:
+        both = grid["tuned"]["bandit"]["mean"] / grid["untuned"]["uniform"]["mean"] - 1
+        text.append(f"Tuning and bandit together, over neither: {gain(both)}.")
+    text += [f"Intervals overlap, uniform and bandit, {found}." for found in findings.overlapping(grid)]
+    table = Table(
+        "Gold reward an impression, with the learning phase of the bandit included",
+        ["Writer", "Placement", "Reward", "95% interval"],
+        rows,
+    )
+    return Section("Writing and placement", text, findings.placement_findings(grid), [plots.grid_plot(grid)], [table])
+
+
+def _proxy_gold(run: RunFiles) -> Section | None:
+    curve = run.summary.get("proxy_gold") or []
+    if len(curve) < 2:
+        return None
+    alarm = findings.over_optimised(curve)
+    text = [
+        "The writer is trained on the effect model's word (proxy) and judged by the world (gold). "
+        "A proxy that rises while the gold falls means that the writer exploits errors of the effect model."
+    ]
+    tables = []
+    if run.both_writers:
+        gains = findings.mean_gains(run.creatives).iloc[0]
+        rows = [[name.upper(), gain(gains[f"proxy_{name}"]), gain(gains[f"gold_{name}"])] for name in ("ctr", "cvr")]
+        tables = [Table("Promised and delivered: gain of the mean text's rate", ["Rate", "Proxy", "Gold"], rows)]
+    return Section("Proxy and gold", text, [alarm] if alarm else [], [plots.proxy_gold_plot(curve)], tables)
+
+
+def _learning(run: RunFiles) -> Section | None:
+    metrics, drawn, text = run.metrics, [], []
+    if "reward" in metrics:
+        drawn.append(plots.reward_plot(metrics))
+    if "kl" in metrics:
+        drawn.append(plots.kl_plot(metrics, run.ppo.get("kl_target")))
+    if "raw/failures" in metrics:
+        failures = metrics["raw/failures"].dropna()
+        text = [
+            "Failed quality checks a text (length, repetition, shouting, naming the wrong product, …): "
+            f"{number(failures.iloc[0])} in the first update, {number(failures.iloc[-1])} in the last."
+        ]
+    return Section("Tuning the writer", text, plots=drawn) if drawn else None
+
+
+def _placement(run: RunFiles) -> Section | None:
+    if run.placement.empty:
+        return None
+    return Section("Learning to place", plots=[plots.placement_plot(run.placement)])
+
+
+def _diversity(run: RunFiles) -> Section | None:
+    rows = []
+    scores = run.summary.get("diversity", {})
+    if {"untuned", "tuned"} <= scores.keys():
+        rows.append(
+            ["Vendi score (effective number of texts)", number(scores["untuned"], 1), number(scores["tuned"], 1)]
+        )
+    if run.both_writers:
+        texts = [run.creatives.loc[run.creatives["writer"] == writer, "text"] for writer in ("untuned", "tuned")]
+        words = [part.str.lower().str.split() for part in texts]
+        rows += [
+            ["Different texts", *(percent(part.nunique() / len(part)) for part in texts)],
+            ["Different word pairs (distinct-2)", *(percent(distinct(part.tolist())) for part in words)],
+            ["Compression ratio (lower is more varied)", *(number(compression_ratio(part.tolist())) for part in texts)],
+            ["Words a text", *(number(part.str.len().mean(), 1) for part in words)],
+        ]
+    if not rows:
+        return None
+    count = run.summary.get("texts")
+    caption = "Diversity" + (
+        f" of {count:,} texts of each writer, same prompts" if count else " of both writers' texts"
+    )
+    return Section("Diversity", tables=[Table(caption, ["Measure", "Untuned", "Tuned"], rows)])
+
+
+def _gallery(run: RunFiles) -> Section | None:
+    pairs = findings.gallery(run.creatives) if run.both_writers else []
+    if not pairs:
+        return None
+    won = findings.prompts_won(run.creatives)
+    text = [
+        f"{len(pairs)} prompts: products at even steps through the catalog's order, its audiences in turn, and of every "
+        "prompt the first text. No text and no figure was looked at in choosing them.",
+        f"Over all prompts, the tuned texts have the higher gold CTR in {percent(won['ctr'], 0)}, the higher gold CVR in "
+        f"{percent(won['cvr'], 0)}.",
+        "Gold rates are those of the top slot, proxy rates those of an average slot: compare them across, not with "
+        "each other.",
+    ]
+    gains = findings.mean_gains(run.creatives, "audience")
+    rows = [
+        [str(audience), *(gain(row[name]) for name in ("proxy_ctr", "gold_ctr", "proxy_cvr", "gold_cvr"))]
+        for audience, row in gains.iterrows()
+    ]
+    columns = ["Audience", "CTR, proxy", "CTR, gold", "CVR, proxy", "CVR, gold"]
+    table = Table("Gain of the mean text's rates by audience, tuned over untuned", columns, rows)
+    return Section("Texts before and after", text, pairs=pairs, tables=[table])
+
+
+def _effect_model(run: RunFiles) -> Section | None:
+    heads = run.summary.get("effect_model") or {}
+    if not heads:
+        return None
+    columns = {
+        "Log-loss": lambda m: number(m["log_loss"], 4),
+        "Of the constant rate": lambda m: number(m["base_log_loss"], 4),
+        "AUC": lambda m: number(m["auc"], 3),
+        "Calibration error": lambda m: percent(m["calibration_error"]),
+        "Precision": lambda m: number(m["precision"], 3),
+        "Recall": lambda m: number(m["recall"], 3),
+        "F1": lambda m: number(m["f1"], 3),
+    }
+    rows = [
+        [{"click": "Click", "convert": "Conversion given click"}.get(name, name)]
+        + [show(metrics) if metrics else "not defined" for show in columns.values()]
+        for name, metrics in heads.items()
+    ]
+    text = [
+        "The writer's only source of reward, on logged impressions that it has not seen. Log-loss in nats; calibration "
+        "error relative to the base rate; precision, recall and F1 where as many are called as there are."
+    ]
+    return Section("The effect model", text, tables=[Table("Quality of the effect model", ["Head", *columns], rows)])
+
+
+def _wall_time(run: RunFiles) -> Section | None:
+    stages = run.summary.get("wall_seconds") or {}
+    return Section("Wall time", plots=[plots.wall_time_plot(stages)]) if stages else None
+
+
+def _settings(run: RunFiles) -> Section | None:
+    packages: Mapping[str, str] = run.environment.get("packages", {})
+    facts = {name: str(value) for name, value in run.environment.items() if name != "packages" and value is not None}
+    rows = [list(row) for row in {**facts, **packages}.items()]
+    tables = [Table("Environment", ["What", "Value"], rows)] if rows else []
+    folded = {"Settings (config.yaml, good for --config)": run.config_text} if run.config_text else {}
+    return Section("Settings and environment", tables=tables, folded=folded) if tables or folded else None
+
+
+SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
+    _grid,
+    _proxy_gold,
+    _learning,
+    _placement,
+    _diversity,
+    _gallery,
+    _effect_model,
+    _wall_time,
+    _settings,
+)
+"""In the order of the page."""
