@@ -1,6 +1,5 @@
 """The simulated world: visitors come, see slates of creatives, click and convert. Its rates are the gold."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from .audience import Audience, generate_audience
 from .catalog import Catalog, Creative
+from .exposure import Exposure
 from .reading import Reader, Reading, TextReader
 from .response import (
     click_logit,
@@ -58,44 +58,6 @@ class Feedback:
         return Feedback(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
-@dataclass
-class _Fatigue:
-    """Exposures [U, C] that fade with time, kept as e * exp(now / tau) so that a step touches only what it shows."""
-
-    recovery: float
-    grown: Tensor
-    origin: float = 0.0
-
-    def level(self, user: Tensor, creative: Tensor, hours: Tensor) -> Tensor:
-        """Exposure of [B] users to [B, L] creatives at [B] hours."""
-        return self.grown[user[:, None], creative] / self._growth(hours)
-
-    def see(self, user: Tensor, creative: Tensor, hours: Tensor, examined: Tensor) -> None:
-        """Adds what was looked at, [B, L] bool; the visits of one user in a batch all count."""
-        weight = self._growth(hours) * examined
-        if self.grown.is_cuda:
-            self.grown.index_put_((user[:, None].expand_as(creative), creative), weight, accumulate=True)
-        else:
-            # On the CPU index_put_ adds in no fixed order; index_add_ gives the same bits every time.
-            cell = user[:, None] * self.grown.shape[1] + creative
-            self.grown.view(-1).index_add_(0, cell.flatten(), weight.flatten())
-
-    def rebase(self, now: float) -> None:
-        """Moves the origin of time to `now` once the growth gets large; no visit may lie before it from then on."""
-        if now - self.origin > 20 * self.recovery:
-            self.grown *= math.exp(-(now - self.origin) / self.recovery)
-            self.origin = now
-
-    def clear(self) -> None:
-        """Nobody has seen anything, and time begins."""
-        self.grown.zero_()
-        self.origin = 0.0
-
-    def _growth(self, hours: Tensor) -> Tensor:
-        # Clamped to stay inside float32, should a single batch span 60 recovery times or a look lie far back.
-        return torch.exp(((hours - self.origin) / self.recovery).clamp(-80, 80)).float()[:, None]
-
-
 @dataclass(frozen=True)
 class Scales:
     """What was fitted so that the world meets its scenario: intercepts and factors on the text utilities."""
@@ -142,7 +104,7 @@ class World:
         self._category_tastes = torch.tensor(fits, device=device)
         self._product = torch.zeros(0, dtype=torch.int64, device=device)
         self._reading = Reading(*(torch.zeros(shape, device=device) for shape in ((0, len(fits[0])), (0,), (0,))))
-        self._fatigue = _Fatigue(self.scenario.recovery_hours, torch.zeros(len(self.audience), 0, device=device))
+        self._exposure = Exposure(self.scenario.recovery_hours, torch.zeros(len(self.audience), 0, device=device))
         self.scales = Scales(0.0, 0.0, 1.0, 1.0)
         self._meet_scenario()
 
@@ -168,8 +130,7 @@ class World:
         product, reading = self._read(creatives)
         self._product = torch.cat([self._product, product])
         self._reading = Reading.concatenate(self._reading, reading)
-        unseen = torch.zeros(len(self.audience), len(creatives), device=self.device)
-        self._fatigue.grown = torch.cat([self._fatigue.grown, unseen], dim=1)
+        self._exposure.add_creatives(len(creatives))
         return torch.arange(first, len(self.creatives), device=self.device)
 
     def products_of(self, creatives: Tensor) -> Tensor:
@@ -184,11 +145,11 @@ class World:
         for component, generator in enumerate((self.traffic.generator, self.clicks, self.conversions), start=1):
             generator.manual_seed(seed * 1000 + component)
         self.traffic.hours = 0.0
-        self._fatigue.clear()
+        self._exposure.clear()
 
     def visitors(self, n: int) -> Impressions:
         """The next n impressions."""
-        self._fatigue.rebase(self.traffic.hours)
+        self._exposure.rebase(self.traffic.hours)
         return self.traffic.visitors(n)
 
     def expected(self, impressions: Impressions, slates: Tensor) -> Rates:
@@ -196,7 +157,7 @@ class World:
 
         A creative given twice in a slate is shown once: its later slot stays empty and is never examined.
         """
-        worn = self._fatigue.level(impressions.user, slates, impressions.hours)
+        worn = self._exposure.level(impressions.user, slates, impressions.hours)
         click = torch.sigmoid(self._click_logit(impressions, slates) - fatigue(worn, self.scenario.fatigue))
         convert = torch.sigmoid(self._convert_logit(impressions.user, slates))
         examine = self._examination[impressions.channel, : slates.shape[1]]
@@ -211,7 +172,7 @@ class World:
         later = torch.rand((2, *slates.shape), generator=self.conversions, device=self.device)
         converted = clicked & (later[0] < rates.convert)
         delay = -self.scenario.conversion_delay_hours * torch.log(later[1].clamp(min=1e-12))
-        self._fatigue.see(impressions.user, slates, impressions.hours, examined)
+        self._exposure.see(impressions.user, slates, impressions.hours, examined)
         return Feedback(impressions, slates, clicked, converted, torch.where(converted, delay, torch.inf))
 
     def best(self, impressions: Impressions, candidates: Tensor, conversion_value: float = 0.0) -> Tensor:
@@ -224,7 +185,7 @@ class World:
             conversion_value: worth of a conversion in clicks.
         """
         shown = candidates.expand(len(impressions), -1)
-        worn = self._fatigue.level(impressions.user, shown, impressions.hours)
+        worn = self._exposure.level(impressions.user, shown, impressions.hours)
         click = torch.sigmoid(self._click_logit(impressions, shown) - fatigue(worn, self.scenario.fatigue))
         worth = click * (1 + conversion_value * torch.sigmoid(self._convert_logit(impressions.user, shown)))
         ranked = candidates[top_slots(worth, self.slots)]

@@ -80,20 +80,6 @@ def test_fatigue_is_of_one_user_and_one_creative(tiny_world):
     assert not changed[:, 1].any()
 
 
-def test_fatigue_outlasts_a_long_run(tiny_world):
-    """The origin of its clock moves every 20 recovery times; what is remembered must not jump."""
-    slate = tiny_world.publish(tiny_world.catalog.ads)[None, :1]
-    visit = alone(tiny_world.visitors(1), 0, 479.0)
-    tiny_world.respond(visit, slate)
-    before = tiny_world.expected(visit, slate).click
-    tiny_world.traffic.hours = 481.0
-    later = tiny_world.visitors(1)
-    torch.testing.assert_close(tiny_world.expected(visit, slate).click, before)
-    tiny_world.traffic.hours = 1e6
-    tiny_world.visitors(1)
-    assert tiny_world.expected(later, slate).click.isfinite().all()
-
-
 def test_a_creative_given_twice_is_shown_once(tiny_world):
     first, other = tiny_world.publish(tiny_world.catalog.ads)[:2].tolist()
     visits = tiny_world.visitors(3000)
