@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+from copybandit.experiments.analysis.statistics import bootstrap, lift_of_ratios, ratio
+
+
+def test_ratio_and_lift_by_hand():
+    assert ratio(np.array([3.0, 4.0])) == pytest.approx(0.75)
+    assert lift_of_ratios(np.array([3.0, 4.0, 1.0, 2.0])) == pytest.approx(0.5)
+
+
+def test_no_spread_no_width(rng):
+    interval = bootstrap(np.tile([2.0, 8.0], (50, 1)), ratio, rng)
+    assert interval == {"mean": 0.25, "low": 0.25, "high": 0.25}
+
+
+def test_interval_of_a_mean_has_the_textbook_width(rng):
+    values = rng.normal(size=400)
+    interval = bootstrap(np.stack([values, np.ones(400)], axis=1), ratio, rng)
+    half = 1.96 * values.std() / 20
+    assert interval["mean"] == pytest.approx(values.mean())
+    assert interval["high"] - interval["mean"] == pytest.approx(half, rel=0.15)
+    assert interval["mean"] - interval["low"] == pytest.approx(half, rel=0.15)
+
+
+def test_clusters_count_as_one_draw_each(rng):
+    # Ten equal rows of one user say no more than one of them.
+    users = rng.normal(size=40)
+    once = bootstrap(np.stack([users, np.ones(40)], axis=1), ratio, np.random.default_rng(1))
+    tenfold = bootstrap(np.stack([10 * users, np.full(40, 10.0)], axis=1), ratio, np.random.default_rng(1))
+    assert tenfold == pytest.approx(once)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+import torch
+from copybandit.experiments.analysis.verdict import judge, lifts
+from copybandit.simulation.catalog import Creative
+
+
+def test_a_creative_is_judged_by_the_users_it_is_written_for(tiny_world, tiny_catalog):
+    ads = [Creative(ad.product_id, ad.text, "savers") for ad in tiny_catalog.ads[:3]]
+    verdict = judge(tiny_world, ads)
+    mine = tiny_world.audience.segment == tiny_world.audience.segments.index("savers")
+    weight = tiny_world.audience.activity[mine]
+    rates = tiny_world.gold(ads)
+    clicks = (weight[:, None] * rates.click[mine]).sum(0)
+    sales = (weight[:, None] * rates.click[mine] * rates.convert[mine]).sum(0)
+    np.testing.assert_allclose(verdict.ctr, (clicks / weight.sum()).numpy(), rtol=1e-5)
+    np.testing.assert_allclose(verdict.cvr, (sales / clicks).numpy(), rtol=1e-5)
+    assert verdict.by_user[~mine.numpy()].sum() == 0
+
+
+def test_written_for_everyone_is_judged_by_everyone(tiny_world, tiny_catalog):
+    verdict = judge(tiny_world, tiny_catalog.ads[:1])
+    assert (verdict.by_user[:, 2] > 0).all()
+
+
+def test_judging_moves_nothing(tiny_world, tiny_catalog):
+    before = tiny_world.traffic.hours, len(tiny_world.creatives), tiny_world.clicks.get_state()
+    judge(tiny_world, tiny_catalog.ads)
+    assert (tiny_world.traffic.hours, len(tiny_world.creatives)) == before[:2]
+    assert torch.equal(tiny_world.clicks.get_state(), before[2])
+
+
+def test_lift_of_a_writer_over_itself_is_zero(tiny_world, tiny_catalog, rng):
+    verdict = judge(tiny_world, tiny_catalog.ads)
+    for interval in lifts(verdict, verdict, 10.0, rng).values():
+        assert interval == pytest.approx({"mean": 0.0, "low": 0.0, "high": 0.0})
+
+
+def test_lift_by_hand(tiny_world, tiny_catalog, rng):
+    worse, better = judge(tiny_world, tiny_catalog.ads[:1]), judge(tiny_world, tiny_catalog.ads[1:2])
+    found = lifts(better, worse, 10.0, rng)
+    assert found["ctr"]["mean"] == pytest.approx(better.total_ctr() / worse.total_ctr() - 1)
+    assert found["cvr"]["mean"] == pytest.approx(better.total_cvr() / worse.total_cvr() - 1)
+    worth = [v.total_ctr() * (1 + 10 * v.total_cvr()) for v in (better, worse)]
+    assert found["reward"]["mean"] == pytest.approx(worth[0] / worth[1] - 1)

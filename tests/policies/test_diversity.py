@@ -1,0 +1,41 @@
+import math
+
+import pytest
+import torch
+from copybandit.policies.diversity import compression_ratio, distinct, novelty, vendi
+
+
+def test_novelty_is_the_mean_distance_to_the_others_of_the_group():
+    vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    group = torch.tensor([0, 0, 0, 1])
+    valid = torch.ones(4, dtype=torch.bool)
+    # First: one at distance 1, one at 0. Second: both at 1. The fourth is alone in its group.
+    assert novelty(vectors, group, valid).tolist() == [0.5, 1.0, 0.5, 0.0]
+
+
+def test_what_fails_quality_is_neither_novel_nor_makes_others_novel():
+    vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    valid = torch.tensor([True, False, True])
+    assert novelty(vectors, torch.zeros(3, dtype=torch.long), valid).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_vendi_counts_the_different_ones():
+    same, different = torch.tensor([[1.0, 0.0]] * 4), torch.eye(3)
+    assert vendi(same) == pytest.approx(1)
+    assert vendi(different) == pytest.approx(3)
+    # Two pairs of equal texts: eigenvalues 1/2 and 1/2.
+    assert vendi(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])) == pytest.approx(2)
+    # Cosine c between two: eigenvalues (1 + c) / 2 and (1 - c) / 2.
+    c = 0.6
+    entropy = -sum(p * math.log(p) for p in ((1 + c) / 2, (1 - c) / 2))
+    assert vendi(torch.tensor([[1.0, 0.0], [c, 0.8]])) == pytest.approx(math.exp(entropy), rel=1e-5)
+
+
+def test_distinct_counts_grams_over_all_texts():
+    assert distinct([["a", "b", "c"], ["a", "b", "d"]], n=2) == pytest.approx(3 / 4)
+    assert distinct([["a"], []], n=2) == 0.0
+
+
+def test_repetition_compresses():
+    assert compression_ratio(["the same line again"] * 50) > 5 * compression_ratio(["one line that stands alone"])
+    assert compression_ratio([]) == 1.0
