@@ -4,7 +4,7 @@ Every form saturates or turns back, so that more of a good thing (keywords, capi
 The terms are chosen for direction and shape, not measured; calibration on one's own logs sets their size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -75,9 +75,9 @@ class TextReader:
         """Builds the reader from the scenario's words and the catalog's language; `seed` draws the hidden tastes."""
         self.scenario, self.catalog = scenario, catalog
         appeals = scenario.appeals.values()
-        self._appeals = [_counter(appeal.words) for appeal in appeals]
+        self._appeals = [phrase_counter(appeal.words) for appeal in appeals]
         self._convert_weight = torch.tensor([appeal.convert for appeal in appeals])
-        self._overclaims = _counter(scenario.overclaims or ["\x00"])
+        self._overclaims = phrase_counter(scenario.overclaims or ["\x00"])
         self._encoder = TextEncoder(dim=64, seed=101)
         rng = np.random.default_rng([seed, 7])
         self._hidden = torch.from_numpy(rng.standard_normal((64, 2), dtype=np.float32))
@@ -102,8 +102,8 @@ class TextReader:
         hidden_click and hidden_convert.
         """
         texts = [creative.text for creative in creatives]
-        counts = torch.stack([_count(counter, texts) for counter in self._appeals], dim=1)
-        hype = _count(self._overclaims, texts)
+        counts = torch.stack([count_phrases(counter, texts) for counter in self._appeals], dim=1)
+        hype = count_phrases(self._overclaims, texts)
         surface = surface_features(texts)
         density = (counts.sum(1) + hype) / surface[:, 1].clamp(min=1)
         own, foreign = self._naming.read(creatives)
@@ -136,25 +136,32 @@ class TextReader:
 class Fluency:
     """How far a text's character 4-grams stray from those of the catalog's language, any script."""
 
-    def __init__(self, corpus: Sequence[str]) -> None:
-        """Learns the known 4-grams; the spread of familiarity is taken on texts held out from the count."""
+    def __init__(
+        self, corpus: Sequence[str], grams: Callable[[str], list[str]] | None = None, tolerance: float = 0.0
+    ) -> None:
+        """Learns the known grams; the spread of familiarity is taken on texts held out from the count.
+
+        Args:
+            corpus: texts in the language.
+            grams: what a text is made of; character 4-grams by default.
+            tolerance: deviations below the usual familiarity that are not strange yet.
+        """
+        self._grams, self._tolerance = grams or _grams, tolerance
         known = self._known(corpus[::2])
         share = self._share(known, corpus[1::2] or corpus)
         self._mean, self._deviation = float(share.mean()), max(float(share.std(correction=0)), 0.05)
         self._all = self._known(corpus)
 
     def read(self, texts: Sequence[str]) -> Tensor:
-        """[n] strangeness: 0 for usual texts, rising to 1 as familiarity falls two deviations below the usual."""
-        below = (self._mean - self._share(self._all, texts)) / self._deviation
+        """[n] strangeness: 0 for usual texts, rising to 1 as familiarity falls two deviations below what is tolerated."""
+        below = (self._mean - self._share(self._all, texts)) / self._deviation - self._tolerance
         return (below / 2).clamp(0, 1)
 
-    @staticmethod
-    def _known(corpus: Sequence[str]) -> set[str]:
-        return {gram for text in corpus for gram in _grams(text)}
+    def _known(self, corpus: Sequence[str]) -> set[str]:
+        return {gram for text in corpus for gram in self._grams(text)}
 
-    @staticmethod
-    def _share(known: set[str], texts: Sequence[str]) -> Tensor:
-        grams = [_grams(text) for text in texts]
+    def _share(self, known: set[str], texts: Sequence[str]) -> Tensor:
+        grams = [self._grams(text) for text in texts]
         return torch.tensor([sum(g in known for g in found) / len(found) if found else 0.0 for found in grams])
 
 
@@ -188,13 +195,15 @@ class Naming:
         return grounding.float(), ((torch.from_numpy(foreign).float() - 0.5) / 0.4).clamp(0, 1)
 
 
-def _counter(words: Sequence[str]) -> CountVectorizer:
+def phrase_counter(words: Sequence[str]) -> CountVectorizer:
+    """Counts words and phrases, as `tokens` cuts them; see `count_phrases`."""
     phrases = sorted({" ".join(tokens(word)) or word for word in words})
     longest = max(phrase.count(" ") + 1 for phrase in phrases)
     return CountVectorizer(tokenizer=tokens, token_pattern=None, vocabulary=phrases, ngram_range=(1, longest))
 
 
-def _count(counter: CountVectorizer, texts: Sequence[str]) -> Tensor:
+def count_phrases(counter: CountVectorizer, texts: Sequence[str]) -> Tensor:
+    """[n] how many of the counter's phrases each text says."""
     return torch.tensor(np.asarray(counter.transform(texts).sum(1)).ravel(), dtype=torch.float32)
 
 

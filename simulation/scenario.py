@@ -49,13 +49,14 @@ class Scenario(_Part):
 
     name: str
     description: str = ""
-    catalog: str
-    ads: str
+    catalog: str = ""
+    ads: str = ""
     phrases: str | None = None
     phrases_per_product: Annotated[int, Field(ge=0)] = 6
     ctr: Annotated[float, Field(gt=0, lt=0.5)]
     cvr: Annotated[float, Field(gt=0, lt=0.5)]
-    text_effect: Annotated[float, Field(ge=0, le=1)] = 0.15
+    text_effect: Annotated[float, Field(ge=0, le=1)] | None = 0.15
+    """None where the reader's click utilities are log-odds already and are taken as they are."""
     text_effect_cvr: Annotated[float, Field(ge=0, le=1)] = 0.15
     ideal_length: Annotated[float, Field(gt=0)] = 60
     fatigue: Annotated[float, Field(ge=0)] = 0.5
@@ -98,17 +99,9 @@ def load_scenario(name: str | Path) -> tuple[Scenario, Catalog]:
             catalog does not have.
     """
     path = Path(name) if str(name).endswith((".yaml", ".yml")) else BUILT_IN / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in BUILT_IN.glob("*.yaml")))
-        raise InputError(f"{name}: no such scenario; built in are {known}, or give the path of a YAML file")
-    try:
-        scenario = Scenario.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}; save the scenario as UTF-8") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not readable as YAML ({_yaml_problem(error)}); correct it") from None
-    except ValidationError as error:
-        raise InputError(f"{path}: {_first_failure(error)}") from None
+    scenario = read_scenario(path)
+    if not scenario.catalog or not scenario.ads:
+        raise InputError(f"{path}: has no catalog of its own; name its `catalog` and `ads`")
     catalog = Catalog.read(path.parent / scenario.catalog, path.parent / scenario.ads)
     if unknown := sorted(scenario.categories_named - set(catalog.categories)):
         known = ", ".join(catalog.categories)
@@ -117,6 +110,25 @@ def load_scenario(name: str | Path) -> tuple[Scenario, Catalog]:
         phrases = read_phrases(path.parent / scenario.phrases)
         catalog = catalog.with_phrases(phrases, scenario.phrases_per_product)
     return scenario, catalog
+
+
+def read_scenario(path: Path) -> Scenario:
+    """Reads a scenario alone, without its catalog.
+
+    Raises:
+        InputError: no such scenario, YAML that cannot be read, a field that is wrong or unknown.
+    """
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in BUILT_IN.glob("*.yaml")))
+        raise InputError(f"{path.stem if path.parent == BUILT_IN else path}: no such scenario; built in are {known}, or give the path of a YAML file")
+    try:
+        return Scenario.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}; save the scenario as UTF-8") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not readable as YAML ({_yaml_problem(error)}); correct it") from None
+    except ValidationError as error:
+        raise InputError(f"{path}: {_first_failure(error)}") from None
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:

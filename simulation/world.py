@@ -250,8 +250,10 @@ class World:
             )
         product, reading = self._read(ads)
         users = torch.arange(len(self.audience), device=self.device)
-        utility = torch.stack([self._text_utility(users, product[i], _row(reading, i)) for i in range(len(ads))])
-        text_click = scale_for_gain(utility, product, self.scenario.text_effect)
+        text_click = 1.0
+        if self.scenario.text_effect is not None:
+            utility = torch.stack([self._text_utility(users, product[i], _row(reading, i)) for i in range(len(ads))])
+            text_click = scale_for_gain(utility, product, self.scenario.text_effect)
         text_convert = scale_for_gain(reading.convert[:, None], product, self.scenario.text_effect_cvr)
         self.scales = Scales(0.0, 0.0, text_click, text_convert)
         self._fit_intercepts(product, reading)
