@@ -30,11 +30,12 @@ class Headline:
     name: str
     value: str
     detail: str
-    status: str
+    status: str = NEUTRAL
     """GOOD, BAD or NEUTRAL."""
-    verdict: str
-    """A word or two: 'target met'."""
-    sentence: str
+    verdict: str = ""
+    """A word or two: 'target +15.0%: met'."""
+    sentence: str = ""
+    """What to say about it if it is BAD."""
 
 
 def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[Headline]:
@@ -45,43 +46,35 @@ def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[
     if {"untuned", "tuned"} <= diversity.keys():
         found.append(_diversity(diversity["untuned"], diversity["tuned"]))
     if "kl" in summary:
-        kl = f"{number(summary['kl'], 1)} nats"
-        sentence = f"The tuned writer stands {kl} a text from the untuned one."
-        found.append(Headline("KL from the untuned writer", kl, "mean over texts", NEUTRAL, "", sentence))
+        found.append(Headline("KL", f"{number(summary['kl'], 1)} nats", "a text, from the untuned writer"))
     return found
 
 
 def _lift(name: str, lift: Interval, target: float | None) -> Headline:
-    mean, interval = gain(lift["mean"]), gain_range(lift)
-    figure = f"{mean} (95% interval {interval})"
-    label = f"Gold {NAMES[name]}"
+    figure = f"{gain(lift['mean'])} (95% interval {gain_range(lift)})"
+    aim = "" if target is None else f"target {gain(target)}"
+    missed = target is not None and lift["mean"] < target
     if lift["high"] < 0:
-        status, verdict, sentence = BAD, "fell", f"Tuning lowered {label}: {figure}."
+        status, verdict, sentence = BAD, "fell", f"Tuning lowered the gold {NAMES[name]}: {figure}."
     elif lift["low"] <= 0:
         status, verdict = BAD, "no gain shown"
-        sentence = f"No gain in {label} is shown: {figure} includes zero."
-    elif target is not None and lift["mean"] < target:
-        status, verdict = BAD, "target missed"
-        sentence = f"{label} gained {figure}, short of the target of {gain(target, 1)}."
+        sentence = f"No gain in gold {NAMES[name]} is shown: {figure} includes zero."
+    elif missed:
+        status, verdict = BAD, "missed"
+        sentence = f"The gold {NAMES[name]} gained {figure}, short of the {aim}."
     else:
-        status, verdict = GOOD, "above zero" if target is None else "target met"
-        sentence = f"{label} gained {figure}."
-    if target is not None:
-        verdict += f" ({gain(target)})"
-    return Headline(f"{label}, tuned over untuned", mean, f"95% interval {interval}", status, verdict, sentence)
+        status, verdict, sentence = GOOD, "met" if aim else "above zero", ""
+    verdict = f"{aim}: {verdict}" if aim else verdict
+    return Headline(f"{NAMES[name]} lift", gain(lift["mean"]), f"95%: {gain_range(lift)}", status, verdict, sentence)
 
 
 def _diversity(untuned: float, tuned: float) -> Headline:
-    share = tuned / untuned
-    met = share >= DIVERSITY_TARGET
-    values = f"{number(tuned, 1)} against {number(untuned, 1)} effective texts"
-    if met:
-        sentence = f"The tuned writer keeps {percent(share, 0)} of the untuned writer's diversity."
-    else:
-        goal = percent(DIVERSITY_TARGET, 0)
-        sentence = f"Diversity fell to {percent(share, 0)} of the untuned writer's, below the target of {goal}."
-    verdict = f"target {'met' if met else 'missed'} ({percent(DIVERSITY_TARGET, 0)})"
-    return Headline("Diversity kept", percent(share, 0), values, GOOD if met else BAD, verdict, sentence)
+    share, goal = tuned / untuned, percent(DIVERSITY_TARGET, 0)
+    detail = f"{number(tuned, 1)} of {number(untuned, 1)} effective texts"
+    if share >= DIVERSITY_TARGET:
+        return Headline("Diversity kept", percent(share, 0), detail, GOOD, f"target {goal}: met")
+    sentence = f"Diversity fell to {percent(share)} of the untuned writer's, below the target of {goal}."
+    return Headline("Diversity kept", percent(share), detail, BAD, f"target {goal}: missed", sentence)
 
 
 def placement_findings(grid: Mapping[str, Mapping[str, Interval]]) -> list[str]:
@@ -105,11 +98,22 @@ def overlapping(grid: Mapping[str, Mapping[str, Interval]]) -> list[str]:
     ]
 
 
-def over_optimised(curve: Sequence[Mapping[str, float]]) -> str | None:
-    """Whether the proxy rises while the gold falls (Gao et al., "Scaling Laws for Reward Model Overoptimization", 2023).
+def blind_heads(effect_model: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A sentence for every head of the effect model that predicts no better than the constant rate."""
+    return [
+        f"The effect model's {name} head predicts no better than the constant rate: log-loss "
+        f"{number(head['log_loss'], 4)} against {number(head['base_log_loss'], 4)}."
+        for name, head in effect_model.items()
+        if head and head["log_loss"] >= head["base_log_loss"]
+    ]
 
-    Looked at twice: over the last third of the points (at least three), by the slope of a fitted line, and from first to
-    last point. Falls of the gold below 1% of its start are taken for noise.
+
+def over_optimised(curve: Sequence[Mapping[str, float]]) -> str | None:
+    """Whether the proxy rises while the gold falls.
+
+    The sign of a writer that exploits errors of its reward model (Gao et al., "Scaling Laws for Reward Model
+    Overoptimization", ICML 2023). Looked at twice: from the first point to the last, and over the last third of the
+    points (at least three) by the slope of a fitted line. Falls of the gold below 1% of its start are taken for noise.
 
     Args:
         curve: `proxy_gold` of summary.json.
@@ -180,10 +184,8 @@ def gallery(creatives: pd.DataFrame, size: int = 8) -> list[Pair]:
 
 
 def prompts_won(creatives: pd.DataFrame) -> dict[str, float]:
-    """Share of prompts whose gold CTR and CVR (mean over the prompt's texts) tuning raised; empty without both writers."""
+    """Share of prompts whose gold CTR and CVR tuning raised, by the mean of a prompt's texts (needs both writers)."""
     means = creatives.groupby(["product_id", "audience", "writer"])[["gold_ctr", "gold_cvr"]].mean().unstack("writer")
-    if not {"untuned", "tuned"} <= set(creatives["writer"]):
-        return {}
     return {
         name: float((means[f"gold_{name}", "tuned"] > means[f"gold_{name}", "untuned"]).mean())
         for name in ("ctr", "cvr")

@@ -1,4 +1,4 @@
-"""The report's plots: one style, legible on a phone, in light and in dark, and told in words for those who do not see them."""
+"""The report's plots: one style, legible on a phone, in light and in dark, each told in words beside it."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -38,33 +38,35 @@ DARK = {
     "red": "#ff8f4f",
 }
 WRITER_COLOUR = {"untuned": LIGHT["grey"], "tuned": LIGHT["blue"]}
-STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "copybandit",
-    "font.family": ["DejaVu Sans"],
-    "font.size": 10.5,
-    "figure.facecolor": LIGHT["paper"],
-    "figure.constrained_layout.use": True,
-    "axes.facecolor": LIGHT["paper"],
-    "axes.edgecolor": LIGHT["faint"],
-    "axes.labelcolor": LIGHT["ink"],
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.unicode_minus": True,
-    "grid.color": LIGHT["faint"],
-    "grid.linewidth": 0.8,
-    "xtick.color": LIGHT["faint"],
-    "ytick.color": LIGHT["faint"],
-    "xtick.labelcolor": LIGHT["ink"],
-    "ytick.labelcolor": LIGHT["ink"],
-    "text.color": LIGHT["ink"],
-    "legend.frameon": False,
-    "legend.fontsize": 10,
-    "lines.linewidth": 2,
-}
-WIDTH = 5.0
+_styled = matplotlib.rc_context(  # a decorator: drawing and saving both read the style
+    {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "copybandit",
+        "font.family": ["DejaVu Sans"],
+        "font.size": 10,
+        "figure.facecolor": LIGHT["paper"],
+        "figure.constrained_layout.use": True,
+        "axes.facecolor": LIGHT["paper"],
+        "axes.edgecolor": LIGHT["faint"],
+        "axes.labelcolor": LIGHT["ink"],
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.unicode_minus": True,
+        "grid.color": LIGHT["faint"],
+        "grid.linewidth": 0.8,
+        "xtick.color": LIGHT["faint"],
+        "ytick.color": LIGHT["faint"],
+        "xtick.labelcolor": LIGHT["ink"],
+        "ytick.labelcolor": LIGHT["ink"],
+        "text.color": LIGHT["ink"],
+        "legend.frameon": False,
+        "legend.fontsize": 9.5,
+        "lines.linewidth": 2,
+    }
+)
+WIDTH = 4.4
 """Inches; narrow, so that letters stay legible when a phone shrinks the plot."""
 
 
@@ -116,28 +118,31 @@ def _rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
+def eighth(run: pd.DataFrame) -> int:
+    """Rows that make an eighth of a placement run, at least one."""
+    return max(1, len(run) // 8)
+
+
 def smooth(values: pd.Series, window: int) -> pd.Series:
     """Mean of the last `window` values, of fewer at the beginning."""
     return values.rolling(window, min_periods=1).mean()
 
 
+@_styled
 def lift_plot(lift: Mapping[str, Interval], targets: Mapping[str, float]) -> Plot:
     """Lifts with their intervals, the zero line and the targets."""
-    with matplotlib.rc_context(STYLE):
-        figure, axes = _axes(0.9 + 0.55 * len(lift))
-        for row, (name, value) in enumerate(lift.items()):
+    figure, axes = _axes(0.9 + 0.55 * len(lift))
+    for row, (name, value) in enumerate(lift.items()):
+        axes.plot([value["low"], value["high"]], [row, row], color=LIGHT["blue"], linewidth=3, solid_capstyle="round")
+        axes.plot(value["mean"], row, "o", color=LIGHT["blue"], markersize=8)
+        if name in targets:
             axes.plot(
-                [value["low"], value["high"]], [row, row], color=LIGHT["blue"], linewidth=3, solid_capstyle="round"
+                [targets[name]] * 2, [row - 0.3, row + 0.3], color=LIGHT["red"], linestyle=(0, (3, 2)), linewidth=2
             )
-            axes.plot(value["mean"], row, "o", color=LIGHT["blue"], markersize=8)
-            if name in targets:
-                axes.plot(
-                    [targets[name]] * 2, [row - 0.3, row + 0.3], color=LIGHT["red"], linestyle=(0, (3, 2)), linewidth=2
-                )
-        axes.axvline(0, color=LIGHT["grey"], linewidth=1.2)
-        _rows(axes, [{"reward": "reward"}.get(name, name.upper()) for name in lift])
-        _percent_axis(axes.xaxis)
-        axes.set_xlabel("gold lift, tuned over untuned writer")
+    axes.axvline(0, color=LIGHT["grey"], linewidth=1.2)
+    _rows(axes, [name if name == "reward" else name.upper() for name in lift])
+    _percent_axis(axes.xaxis)
+    axes.set_xlabel("gold lift, tuned over untuned writer")
     told = "; ".join(f"{name} {gain(v['mean'])}, {gain_range(v)}" for name, v in lift.items())
     aims = ", ".join(f"{name} {gain(target)}" for name, target in targets.items() if name in lift)
     alt = f"Lift of the tuned over the untuned writer with 95% intervals: {told}. Targets: {aims or 'none'}."
@@ -145,56 +150,56 @@ def lift_plot(lift: Mapping[str, Interval], targets: Mapping[str, float]) -> Plo
     return _plot("lift", figure, alt, caption)
 
 
+@_styled
 def grid_plot(grid: Mapping[str, Mapping[str, Interval]]) -> Plot:
     """Gold reward an impression of every writer and placement, with intervals."""
     cells = [(writer, placement, value) for writer, row in grid.items() for placement, value in row.items()]
-    with matplotlib.rc_context(STYLE):
-        figure, axes = _axes(0.9 + 0.5 * len(cells))
-        for row, (writer, placement, value) in enumerate(cells):
-            colour = WRITER_COLOUR.get(writer, LIGHT["green"])
-            inside = LIGHT["paper"] if placement == "uniform" else colour
-            axes.plot([value["low"], value["high"]], [row, row], color=colour, linewidth=3, solid_capstyle="round")
-            axes.plot(value["mean"], row, "o", color=colour, markerfacecolor=inside, markersize=9, markeredgewidth=2)
-        _rows(axes, [f"{writer}, {placement}" for writer, placement, _ in cells])
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.set_xlabel("gold reward an impression")
+    figure, axes = _axes(0.9 + 0.5 * len(cells))
+    for row, (writer, placement, value) in enumerate(cells):
+        colour = WRITER_COLOUR.get(writer, LIGHT["green"])
+        inside = LIGHT["paper"] if placement == "uniform" else colour
+        axes.plot([value["low"], value["high"]], [row, row], color=colour, linewidth=3, solid_capstyle="round")
+        axes.plot(value["mean"], row, "o", color=colour, markerfacecolor=inside, markersize=9, markeredgewidth=2)
+    _rows(axes, [f"{writer}, {placement}" for writer, placement, _ in cells])
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.set_xlabel("gold reward an impression")
     told = "; ".join(f"{w} writer, {p} {number(v['mean'], 4)}, {number_range(v)}" for w, p, v in cells)
     alt = f"Gold reward an impression by writer and placement, with 95% intervals: {told}."
     return _plot("grid", figure, alt, "Hollow: uniform placement; filled: bandit. Bars: 95% intervals over users.")
 
 
+@_styled
 def proxy_gold_plot(curve: Sequence[Mapping[str, float]]) -> Plot:
     """Change since the start of what is trained on (proxy) and of what is judged by (gold), over sqrt(KL)."""
     points = pd.DataFrame(list(curve))
     x = points["sqrt_kl"]
     proxy = points["proxy"] - points["proxy"].iloc[0]
-    with matplotlib.rc_context(STYLE):
-        figure, (top, bottom) = _axes(4.6, rows=2)
-        top.plot(x, proxy, "s--", color=LIGHT["purple"], markersize=5)
-        top.set_ylabel("proxy reward,\nchange in its units")
-        top.set_title("trained on: the effect model (proxy)", loc="left", fontsize=10.5, color=LIGHT["purple"])
-        styles = {
-            "gold": ("gold reward", "gold", "o-"),
-            "gold_ctr": ("CTR", "blue", "^:"),
-            "gold_cvr": ("CVR", "green", "v:"),
-        }
-        for name, (label, colour, mark) in styles.items():
-            if name in points:
-                width = 2.4 if name == "gold" else 1.5
-                change = points[name] / points[name].iloc[0] - 1
-                bottom.plot(x, change, mark, color=LIGHT[colour], markersize=5, linewidth=width, label=label)
-        bottom.set_ylabel("gold, relative\nchange")
-        bottom.set_title("judged by: the world (gold)", loc="left", fontsize=10.5, color=LIGHT["gold"])
-        bottom.set_xlabel("√KL from the untuned writer (√nats)")
-        bottom.legend(loc="best")
-        _percent_axis(bottom.yaxis)
-        for axes in (top, bottom):
-            axes.axhline(0, color=LIGHT["grey"], linewidth=1.2)
+    figure, (top, bottom) = _axes(4.6, rows=2)
+    top.plot(x, proxy, "s--", color=LIGHT["purple"], markersize=5)
+    top.set_ylabel("proxy reward,\nchange in its units")
+    top.set_title("trained on: the effect model (proxy)", loc="left", fontsize=10)
+    styles = {
+        "gold": ("gold reward", "gold", "o-"),
+        "gold_ctr": ("CTR", "blue", "^:"),
+        "gold_cvr": ("CVR", "green", "v:"),
+    }
+    for name, (label, colour, mark) in styles.items():
+        if name in points:
+            width = 2.4 if name == "gold" else 1.5
+            change = points[name] / points[name].iloc[0] - 1
+            bottom.plot(x, change, mark, color=LIGHT[colour], markersize=5, linewidth=width, label=label)
+    bottom.set_ylabel("gold, relative\nchange")
+    bottom.set_title("judged by: the world (gold)", loc="left", fontsize=10)
+    bottom.set_xlabel("√KL from the untuned writer (√nats)")
+    bottom.legend(loc="best")
+    _percent_axis(bottom.yaxis)
+    for axes in (top, bottom):
+        axes.axhline(0, color=LIGHT["grey"], linewidth=1.2)
     gold = points["gold"] / points["gold"].iloc[0] - 1
     alt = (
-        f"Two curves over the square root of the KL divergence, from {number(x.iloc[0], 1)} to {number(x.iloc[-1], 1)}: "
-        f"the proxy reward changed by {number(proxy.iloc[-1])} units at the end; the gold reward by {gain(gold.iloc[-1])} "
-        f"at the end, {gain(gold.max())} at its best."
+        f"Over the square root of the KL divergence, from {number(x.iloc[0], 1)} to {number(x.iloc[-1], 1)}: "
+        f"the proxy reward changed by {number(proxy.iloc[-1])} of its units; "
+        f"the gold reward by {gain(gold.iloc[-1])}, and by {gain(gold.max())} at its best."
     )
     return _plot("proxy-gold", figure, alt, "Both start at zero: the untuned writer. The gold is never trained on.")
 
@@ -223,6 +228,7 @@ def _running(metrics: pd.DataFrame) -> str:
     return f"Lines: mean of {window} updates; faint: each update." if window > 1 else "Each update."
 
 
+@_styled
 def reward_plot(metrics: pd.DataFrame) -> Plot:
     """The weighted terms of the training reward, by update; `metrics` has steps as index, names as columns."""
     lines = {
@@ -232,62 +238,61 @@ def reward_plot(metrics: pd.DataFrame) -> Plot:
         "weighted/diversity": ("diversity", "purple", ":"),
         "weighted/penalty": ("penalty", "red", (0, (1, 1))),
     }
-    with matplotlib.rc_context(STYLE):
-        figure, axes = _axes(3.5)
-        told = _curves(metrics, lines, axes)  # pyright: ignore[reportArgumentType]
-        axes.axhline(0, color=LIGHT["grey"], linewidth=1.2)
-        axes.set_ylabel("weighted reward term")
-        _legend(axes, 3)
+    figure, axes = _axes(3.5)
+    told = _curves(metrics, lines, axes)  # pyright: ignore[reportArgumentType]
+    axes.axhline(0, color=LIGHT["grey"], linewidth=1.2)
+    axes.set_ylabel("weighted reward term")
+    _legend(axes, 3)
     alt = f"Weighted terms of the training reward by PPO update: {'; '.join(told)}."
     return _plot("reward", figure, alt, f"What PPO was given (proxy). {_running(metrics)}")
 
 
+@_styled
 def kl_plot(metrics: pd.DataFrame, target: float | None) -> Plot:
     """KL from the untuned writer by update, and the target of its controller."""
-    with matplotlib.rc_context(STYLE):
-        figure, axes = _axes(3.5)
-        told = _curves(metrics, {"kl": ("KL", "blue", "-")}, axes)
-        if target is not None:
-            axes.axhline(target, color=LIGHT["red"], linestyle=(0, (3, 2)), linewidth=1.6, label="target")
-            _legend(axes, 2)
-        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-        axes.set_ylabel("nats a text")
+    figure, axes = _axes(3.5)
+    told = _curves(metrics, {"kl": ("KL", "blue", "-")}, axes)
+    if target is not None:
+        axes.axhline(target, color=LIGHT["red"], linestyle=(0, (3, 2)), linewidth=1.6, label="target")
+        _legend(axes, 2)
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    axes.set_ylabel("nats a text")
     aim = "" if target is None else f" The controller steers towards {number(target, 1)}."
     alt = f"KL divergence from the untuned writer by PPO update: {'; '.join(told)} nats a text.{aim}"
     return _plot("kl", figure, alt, f"How far the writer has moved. {_running(metrics)}")
 
 
+@_styled
 def placement_plot(placement: pd.DataFrame) -> Plot:
     """Learning curves of the placement runs: writer, placement, impressions, reward."""
     told = []
-    with matplotlib.rc_context(STYLE):
-        figure, axes = _axes(3.7)
-        for (writer, how), run in placement.groupby(["writer", "placement"], sort=False):
-            window = max(1, len(run) // 8)
-            mean = smooth(run["reward"], window)
-            full = mean.index[window - 1 :]
-            style = "--" if how == "uniform" else "-"
-            colour = WRITER_COLOUR.get(str(writer), LIGHT["green"])
-            axes.plot(run.loc[full, "impressions"], mean[full], style, color=colour, label=f"{writer}, {how}")
-            told.append(f"{writer} writer, {how} from {number(mean[full].iloc[0], 4)} to {number(mean.iloc[-1], 4)}")
-        axes.set_xlabel("impressions so far")
-        axes.set_ylabel("gold reward an impression")
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}k" if value else "0"))
-        _legend(axes, 2)
+    figure, axes = _axes(3.7)
+    for (writer, how), run in placement.groupby(["writer", "placement"], sort=False):
+        window = eighth(run)
+        mean = smooth(run["reward"], window)
+        full = mean.index[window - 1 :]
+        style = "--" if how == "uniform" else "-"
+        colour = WRITER_COLOUR.get(str(writer), LIGHT["green"])
+        axes.plot(run.loc[full, "impressions"], mean[full], style, color=colour, label=f"{writer}, {how}")
+        told.append(f"{writer} writer, {how} from {number(mean[full].iloc[0], 4)} to {number(mean.iloc[-1], 4)}")
+    axes.set_xlabel("impressions so far")
+    axes.set_ylabel("gold reward an impression")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}k" if value else "0"))
+    _legend(axes, 2)
     alt = f"Gold reward an impression along the placement runs, running means: {'; '.join(told)}."
     return _plot("placement", figure, alt, "Running means over an eighth of the run; all four met the same visitors.")
 
 
+@_styled
 def wall_time_plot(stages: Mapping[str, float]) -> Plot:
     """Wall time by stage."""
-    with matplotlib.rc_context(STYLE):
-        figure, axes = _axes(0.8 + 0.42 * len(stages))
-        axes.barh(range(len(stages)), list(stages.values()), height=0.6, color=LIGHT["blue"])
-        for row, value in enumerate(stages.values()):
-            axes.text(value, row, f" {seconds(value)}", va="center")
-        _rows(axes, list(stages))
-        axes.set_xlim(0, max(stages.values()) * 1.22 or 1)
-        axes.set_xlabel("seconds")
+    figure, axes = _axes(0.8 + 0.42 * len(stages))
+    axes.barh(range(len(stages)), list(stages.values()), height=0.6, color=LIGHT["blue"])
+    for row, value in enumerate(stages.values()):
+        axes.text(value, row, f" {seconds(value)}", va="center")
+    _rows(axes, list(stages))
+    axes.set_xlim(0, max(stages.values()) * 1.22 or 1)
+    axes.set_xlabel("seconds")
     told = ", ".join(f"{name} {seconds(value)}" for name, value in stages.items())
     return _plot("wall-time", figure, f"Wall time by stage: {told}.", f"{seconds(sum(stages.values()))} in all.")

@@ -18,6 +18,7 @@ from . import findings, plots
 from .findings import Pair
 from .formats import gain, number, number_range, percent
 from .plots import Plot
+from .statistics import Interval
 
 SMOKE_NOTE = "This was a smoke-size run (--quick): it shows that everything works, not how well."
 
@@ -126,7 +127,6 @@ def write_report(directory: Path) -> Path:
         caveat=CAVEAT,
         notes=[*([SMOKE_NOTE] if run.config.get("quick") else []), *run.summary.get("notes", [])],
         bad=bad + alarms,
-        good=[headline.sentence for headline in headlines if headline.status != findings.BAD],
         headlines=headlines,
         lift=lift,
         sections=sections,
@@ -165,27 +165,32 @@ def _grid(run: RunFiles) -> Section | None:
     if not grid:
         return None
     rows = [
-        [writer, how, number(value["mean"], 4), number_range(value)]
+        [f"{writer}, {how}", number(value["mean"], 4), number_range(value)]
         for writer, row in grid.items()
         for how, value in row.items()
     ]
     worth = number(run.config.get("conversion_value", 10.0), 0)
     text = [
-        f"Gold reward an impression: expected clicks plus {worth} times expected conversions, over the whole slate."
+        f"Gold reward an impression: expected clicks plus {worth} times expected conversions, summed over the slate; "
+        "the bandit's learning phase counts.",
+        _placement_gains(grid),
+        *(f"Intervals overlap, bandit and uniform, {found}." for found in findings.overlapping(grid)),
     ]
-    for writer, row in grid.items():
-        if {"uniform", "bandit"} <= row.keys():
-            text.append(f"{writer}: bandit over uniform {gain(row['bandit']['mean'] / row['uniform']['mean'] - 1)}.")
+    table = Table("Gold reward an impression", ["Writer, placement", "Reward", "95% interval"], rows)
+    return Section("Writing and placement", text, findings.placement_findings(grid), [plots.grid_plot(grid)], [table])
+
+
+def _placement_gains(grid: Mapping[str, Mapping[str, Interval]]) -> str:
+    gains = [
+        f"{writer} writer {gain(row['bandit']['mean'] / row['uniform']['mean'] - 1)}"
+        for writer, row in grid.items()
+        if {"uniform", "bandit"} <= row.keys()
+    ]
+    text = f"Bandit over uniform placement: {', '.join(gains) or 'not compared'}."
     if {"untuned", "tuned"} <= grid.keys() and "uniform" in grid["untuned"] and "bandit" in grid["tuned"]:
         both = grid["tuned"]["bandit"]["mean"] / grid["untuned"]["uniform"]["mean"] - 1
-        text.append(f"Tuning and bandit together, over neither: {gain(both)}.")
-    text += [f"Intervals overlap, uniform and bandit, {found}." for found in findings.overlapping(grid)]
-    table = Table(
-        "Gold reward an impression, with the learning phase of the bandit included",
-        ["Writer", "Placement", "Reward", "95% interval"],
-        rows,
-    )
-    return Section("Writing and placement", text, findings.placement_findings(grid), [plots.grid_plot(grid)], [table])
+        text += f" Tuning and bandit together, over neither: {gain(both)}."
+    return text
 
 
 def _proxy_gold(run: RunFiles) -> Section | None:
@@ -211,28 +216,35 @@ def _learning(run: RunFiles) -> Section | None:
         drawn.append(plots.reward_plot(metrics))
     if "kl" in metrics:
         drawn.append(plots.kl_plot(metrics, run.ppo.get("kl_target")))
+    if "warm_start_loss" in run.summary:
+        text.append(f"The warm start ended at {number(run.summary['warm_start_loss'])} nats a token.")
     if "raw/failures" in metrics:
         failures = metrics["raw/failures"].dropna()
-        text = [
-            "Failed quality checks a text (length, repetition, shouting, naming the wrong product, …): "
+        text.append(
+            "Quality checks failed, a text (length, repetition, shouting, naming the wrong product and such): "
             f"{number(failures.iloc[0])} in the first update, {number(failures.iloc[-1])} in the last."
-        ]
+        )
     return Section("Tuning the writer", text, plots=drawn) if drawn else None
 
 
 def _placement(run: RunFiles) -> Section | None:
     if run.placement.empty:
         return None
-    return Section("Learning to place", plots=[plots.placement_plot(run.placement)])
+    rows = []
+    for (writer, how), part in run.placement.groupby(["writer", "placement"], sort=False):
+        eighth = plots.eighth(part)
+        first, last = part["reward"].iloc[:eighth].mean(), part["reward"].iloc[-eighth:].mean()
+        rows.append([f"{writer}, {how}", number(first, 4), number(last, 4)])
+    table = Table("Gold reward an impression along the run", ["Writer, placement", "First eighth", "Last eighth"], rows)
+    return Section("Learning to place", plots=[plots.placement_plot(run.placement)], tables=[table])
 
 
 def _diversity(run: RunFiles) -> Section | None:
     rows = []
     scores = run.summary.get("diversity", {})
     if {"untuned", "tuned"} <= scores.keys():
-        rows.append(
-            ["Vendi score (effective number of texts)", number(scores["untuned"], 1), number(scores["tuned"], 1)]
-        )
+        vendi = (number(scores[writer], 1) for writer in ("untuned", "tuned"))
+        rows.append(["Vendi score (effective number of texts)", *vendi])
     if run.both_writers:
         texts = [run.creatives.loc[run.creatives["writer"] == writer, "text"] for writer in ("untuned", "tuned")]
         words = [part.str.lower().str.split() for part in texts]
@@ -257,12 +269,12 @@ def _gallery(run: RunFiles) -> Section | None:
         return None
     won = findings.prompts_won(run.creatives)
     text = [
-        f"{len(pairs)} prompts: products at even steps through the catalog's order, its audiences in turn, and of every "
-        "prompt the first text. No text and no figure was looked at in choosing them.",
-        f"Over all prompts, the tuned texts have the higher gold CTR in {percent(won['ctr'], 0)}, the higher gold CVR in "
-        f"{percent(won['cvr'], 0)}.",
-        "Gold rates are those of the top slot, proxy rates those of an average slot: compare them across, not with "
-        "each other.",
+        f"{len(pairs)} prompts: products at even steps through the catalog's order, their audiences in turn, and of "
+        "each prompt the first text. The rule looks at no text and no figure.",
+        f"Over all prompts, tuned texts have the higher gold CTR in {percent(won['ctr'], 0)} and the higher gold CVR "
+        f"in {percent(won['cvr'], 0)}.",
+        "Gold rates are those of the top slot, proxy rates those of an average slot: compare untuned with tuned, not "
+        "gold with proxy.",
     ]
     gains = findings.mean_gains(run.creatives, "audience")
     rows = [
@@ -278,25 +290,26 @@ def _effect_model(run: RunFiles) -> Section | None:
     heads = run.summary.get("effect_model") or {}
     if not heads:
         return None
-    columns = {
-        "Log-loss": lambda m: number(m["log_loss"], 4),
-        "Of the constant rate": lambda m: number(m["base_log_loss"], 4),
-        "AUC": lambda m: number(m["auc"], 3),
-        "Calibration error": lambda m: percent(m["calibration_error"]),
-        "Precision": lambda m: number(m["precision"], 3),
-        "Recall": lambda m: number(m["recall"], 3),
-        "F1": lambda m: number(m["f1"], 3),
+    measures = {
+        "Log-loss (nats)": ("log_loss", 4),
+        "Log-loss of the constant rate": ("base_log_loss", 4),
+        "AUC": ("auc", 3),
+        "Calibration error": ("calibration_error", 3),
+        "Precision": ("precision", 3),
+        "Recall": ("recall", 3),
+        "F1": ("f1", 3),
     }
     rows = [
-        [{"click": "Click", "convert": "Conversion given click"}.get(name, name)]
-        + [show(metrics) if metrics else "not defined" for show in columns.values()]
-        for name, metrics in heads.items()
+        [name, *(number(head[key], digits) if key in head else "not defined" for head in heads.values())]
+        for name, (key, digits) in measures.items()
     ]
+    columns = ["Measure", *({"click": "Click", "convert": "Conversion"}.get(name, name) for name in heads)]
     text = [
-        "The writer's only source of reward, on logged impressions that it has not seen. Log-loss in nats; calibration "
-        "error relative to the base rate; precision, recall and F1 where as many are called as there are."
+        "It is the writer's only source of reward. Conversion is given a click. Calibration error is relative to the "
+        "base rate; precision, recall and F1 are taken where as many are called as there are."
     ]
-    return Section("The effect model", text, tables=[Table("Quality of the effect model", ["Head", *columns], rows)])
+    table = Table("Quality on logged impressions that it has not seen", columns, rows)
+    return Section("The effect model", text, findings.blind_heads(heads), tables=[table])
 
 
 def _wall_time(run: RunFiles) -> Section | None:
@@ -307,7 +320,7 @@ def _wall_time(run: RunFiles) -> Section | None:
 def _settings(run: RunFiles) -> Section | None:
     packages: Mapping[str, str] = run.environment.get("packages", {})
     facts = {name: str(value) for name, value in run.environment.items() if name != "packages" and value is not None}
-    rows = [list(row) for row in {**facts, **packages}.items()]
+    rows = [[name, str(value)] for name, value in {**facts, **packages}.items()]
     tables = [Table("Environment", ["What", "Value"], rows)] if rows else []
     folded = {"Settings (config.yaml, good for --config)": run.config_text} if run.config_text else {}
     return Section("Settings and environment", tables=tables, folded=folded) if tables or folded else None
