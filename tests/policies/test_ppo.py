@@ -1,0 +1,70 @@
+import dataclasses
+
+import pytest
+import torch
+from copybandit.policies.ppo import AdaptiveKL, TuneConfig, tune
+from copybandit.policies.reward import Rewards
+from copybandit.policies.warm_start import WarmStartConfig, warm_start
+from copybandit.policies.writer import WriterConfig, make_writer
+from copybandit.simulation.tables import InputError
+
+SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=8)
+CONFIG = TuneConfig(updates=12, batch=32, group=4, mini_batches=2, learning_rate=3e-3, kl_target=20.0)
+
+
+def short_is_good(creatives, group):
+    """A reward that anyone can raise: minus the number of characters."""
+    assert len(creatives) == len(group)
+    total = torch.tensor([-0.05 * len(creative.text) for creative in creatives])
+    return Rewards(total, {"failures": torch.zeros_like(total)}, {"ctr": total})
+
+
+@pytest.fixture(scope="module")
+def _started(tmp_path_factory):
+    from copybandit.simulation.scenario import load_scenario
+
+    _, catalog = load_scenario(__file__.replace("policies/test_ppo.py", "data/tiny.yaml"))
+    writer = make_writer(catalog, SMALL, seed=0)
+    warm_start(writer, catalog, ["savers"], WarmStartConfig(lines=400, batch=8), seed=0)
+    path = tmp_path_factory.mktemp("writer")
+    writer.save(path)
+    return catalog, path
+
+
+def tuned(started, config=CONFIG, seed=0):
+    catalog, path = started
+    writer = make_writer(catalog, SMALL, seed=0, model=str(path))
+    asked = [(product, "savers") for product in catalog.products]
+    updates = tune(writer, asked, short_is_good, config, seed=seed)
+    return writer, updates
+
+
+def test_reward_rises_and_kl_is_counted(_started):
+    _, updates = tuned(_started)
+    rewards = [update.metrics["reward"] for update in updates]
+    assert [update.step for update in updates] == list(range(1, 13))
+    assert sum(rewards[-3:]) / 3 > sum(rewards[:3]) / 3 + 0.3
+    assert abs(updates[0].kl) < 0.5 < updates[-1].kl
+    assert {"raw/failures", "weighted/ctr", "kl_coefficient"} <= updates[0].metrics.keys()
+
+
+def test_same_seed_same_weights_and_the_globals_stay(_started):
+    config = dataclasses.replace(CONFIG, updates=2)
+    state = torch.get_rng_state()
+    prints = [tuned(_started, config, seed)[0].fingerprint() for seed in (1, 1, 2)]
+    assert prints[0] == prints[1] != prints[2]
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_adaptive_kl_by_hand():
+    control = AdaptiveKL(coefficient=0.1, target=10.0, gain=0.2)
+    assert control.update(10.0) == pytest.approx(0.1)
+    assert control.update(12.0) == pytest.approx(0.1 * 1.04)
+    assert control.update(1000.0) == pytest.approx(0.1 * 1.04 * 1.1)  # error clipped at 0.5
+    assert control.update(0.0) == pytest.approx(0.1 * 1.04 * 1.1 * 0.9)
+
+
+@pytest.mark.parametrize("wrong", [{"batch": 30}, {"kl_target": 0.0}, {"mini_batches": 5}])
+def test_settings_that_cannot_work(wrong):
+    with pytest.raises(InputError):
+        dataclasses.replace(CONFIG, **wrong)
