@@ -11,9 +11,12 @@ from .formats import gain, gain_range, number, number_range, percent
 from .statistics import Interval
 
 LIFT_TARGETS = {"ctr": 0.15, "cvr": 0.10}
-"""What the case study that the project starts from reports for its own tuning: clicks +15%, conversions +10%."""
 ARCHIVE_TARGETS = {"ctr": 0.067}
-"""On real headlines: the CTR gain of AdLlama in its live test (Jiang et al., arXiv 2507.21983)."""
+TARGET_SOURCES = {
+    False: "Targets: what the case study that the project starts from reports for its own tuning.",
+    True: "Target: the CTR gain of AdLlama in its live A/B test (arXiv 2507.21983).",
+}
+"""By whether the run is on an archive of real tests."""
 DIVERSITY_TARGET = 0.9
 """Least share of the untuned writer's Vendi score that the tuned writer keeps."""
 NOISE = 0.01
@@ -52,7 +55,7 @@ def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[
 
 def _lift(name: str, lift: Interval, target: float | None) -> Headline:
     figure = f"{gain(lift['mean'])} (95% interval {gain_range(lift)})"
-    aim = "" if target is None else f"target {gain(target)}"
+    aim = "" if target is None else f"target of {gain(target)}"
     missed = target is not None and lift["mean"] < target
     if lift["high"] < 0:
         status, verdict, sentence = BAD, "fell", f"Tuning lowered the gold {NAMES[name]}: {figure}."
@@ -61,20 +64,23 @@ def _lift(name: str, lift: Interval, target: float | None) -> Headline:
         sentence = f"No gain in gold {NAMES[name]} is shown: {figure} includes zero."
     elif missed:
         status, verdict = BAD, "missed"
-        sentence = f"The gold {NAMES[name]} gained {figure}, short of the {aim}."
+        sentence = f"The gold {NAMES[name]} gained {figure}, short of its {aim}."
     else:
         status, verdict, sentence = GOOD, "met" if aim else "above zero", ""
     verdict = f"{aim}: {verdict}" if aim else verdict
-    return Headline(f"{NAMES[name]} lift", gain(lift["mean"]), f"95%: {gain_range(lift)}", status, verdict, sentence)
+    title = f"{NAMES[name]} lift"
+    return Headline(
+        title[0].upper() + title[1:], gain(lift["mean"]), f"95%: {gain_range(lift)}", status, verdict, sentence
+    )
 
 
 def _diversity(untuned: float, tuned: float) -> Headline:
     share, goal = tuned / untuned, percent(DIVERSITY_TARGET, 0)
-    detail = f"{number(tuned, 1)} of {number(untuned, 1)} effective texts"
+    detail = f"{number(tuned, 1)} against {number(untuned, 1)} effective texts"
     if share >= DIVERSITY_TARGET:
-        return Headline("Diversity kept", percent(share, 0), detail, GOOD, f"target {goal}: met")
+        return Headline("Diversity kept", percent(share, 0), detail, GOOD, f"target of {goal}: met")
     sentence = f"Diversity fell to {percent(share)} of the untuned writer's, below the target of {goal}."
-    return Headline("Diversity kept", percent(share), detail, BAD, f"target {goal}: missed", sentence)
+    return Headline("Diversity kept", percent(share), detail, BAD, f"target of {goal}: missed", sentence)
 
 
 def placement_findings(grid: Mapping[str, Mapping[str, Interval]]) -> list[str]:

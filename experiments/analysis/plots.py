@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .formats import gain, gain_range, number, number_range, percent, seconds
+from .formats import MINUS, gain, gain_range, number, number_range, seconds
 from .statistics import Interval
 
 # Okabe and Ito's hues, darkened or lightened to contrast at least 3:1 with the paper they are drawn on.
@@ -101,8 +101,14 @@ def _axes(height: float, rows: int = 1) -> tuple[Figure, Any]:
     return figure, figure.subplots(rows, 1, sharex=True)
 
 
-def _percent_axis(axis: Any, digits: int = 0, sign: bool = True) -> None:
-    axis.set_major_formatter(FuncFormatter(lambda value, _: (gain if sign and value else percent)(value, digits)))
+def _percent_axis(axis: Any) -> None:
+    axis.set_major_formatter(FuncFormatter(lambda share, _: percent_tick(share)))
+
+
+def percent_tick(share: float) -> str:
+    """As many digits as the tick needs: 0.025 -> '+2.5%', 0.1 -> '+10%'."""
+    value = round(100 * share, 6)
+    return f"{value:+g}%".replace("-", MINUS) if value else "0%"
 
 
 def _legend(axes: Axes, columns: int) -> None:

@@ -94,9 +94,14 @@ class RunFiles:
         return {"untuned", "tuned"} <= set(self.creatives["writer"])
 
     @property
+    def archive(self) -> bool:
+        """Whether the run is on an archive of real tests."""
+        return bool(self.config.get("archive"))
+
+    @property
     def targets(self) -> Mapping[str, float]:
         """Lift targets that apply to this run."""
-        return findings.ARCHIVE_TARGETS if self.config.get("archive") else findings.LIFT_TARGETS
+        return findings.ARCHIVE_TARGETS if self.archive else findings.LIFT_TARGETS
 
     @property
     def ppo(self) -> Mapping[str, Any]:
@@ -129,6 +134,7 @@ def write_report(directory: Path) -> Path:
         bad=bad + alarms,
         headlines=headlines,
         lift=lift,
+        target_source=findings.TARGET_SOURCES[run.archive],
         sections=sections,
     )
     _save_plots(directory / "plots", [*([lift] if lift else []), *(plot for s in sections for plot in s.plots)])
@@ -221,7 +227,7 @@ def _learning(run: RunFiles) -> Section | None:
     if "raw/failures" in metrics:
         failures = metrics["raw/failures"].dropna()
         text.append(
-            "Quality checks failed, a text (length, repetition, shouting, naming the wrong product and such): "
+            "Failed quality checks per text (length, repetition, shouting, naming the wrong product and such): "
             f"{number(failures.iloc[0])} in the first update, {number(failures.iloc[-1])} in the last."
         )
     return Section("Tuning the writer", text, plots=drawn) if drawn else None

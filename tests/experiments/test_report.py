@@ -209,6 +209,10 @@ def test_plots_contrast_with_their_paper(palette: dict[str, str]) -> None:
         assert contrast(palette[name], palette["paper"]) >= 3, name
 
 
+def test_ticks_are_not_rounded() -> None:
+    assert [plots.percent_tick(share) for share in (-0.025, 0.0, 0.1, 0.125)] == ["−2.5%", "0%", "+10%", "+12.5%"]
+
+
 def test_letters_contrast_with_the_page(page: Page) -> None:
     styles = re.findall(r":root \{(.*?)\}", page.source, re.DOTALL)
     assert len(styles) == 2
@@ -244,7 +248,7 @@ def test_caveat_and_notes_stand_at_the_top(page: Page) -> None:
 def test_figures_are_the_summarys_own(page: Page) -> None:
     assert "Nothing fell short" in page.text
     assert "Alarm" not in page.text
-    assert "CTR lift +19.0% 95%: +17.0% to +21.0% ✓ target +15.0%: met" in page.text
+    assert "CTR lift +19.0% 95%: +17.0% to +21.0% ✓ target of +15.0%: met" in page.text
     assert "Diversity kept 93%" in page.text  # 99.5 / 107.5
     assert "9.8 nats" in page.text
     assert "untuned writer +19.1%, tuned writer +19.2%" in page.text  # .131 / .110 and .149 / .125
@@ -257,7 +261,7 @@ def test_figures_are_the_summarys_own(page: Page) -> None:
     [
         ({"lift": {"ctr": interval(0.01)}}, "No gain in gold CTR is shown: +1.0% (95% interval −1.0% to +3.0%)"),
         ({"lift": {"cvr": interval(-0.05)}}, "Tuning lowered the gold CVR: −5.0% (95% interval −7.0% to −3.0%)."),
-        ({"lift": {"ctr": interval(0.09)}}, "short of the target +15.0%"),
+        ({"lift": {"ctr": interval(0.09)}}, "short of its target of +15.0%"),
         ({"diversity": {"untuned": 100.0, "tuned": 80.0}}, "Diversity fell to 80.0%"),
         (
             {"grid": {"tuned": {"uniform": interval(0.12), "bandit": interval(0.11)}}},
@@ -308,7 +312,7 @@ def test_archive_runs_have_the_archives_target(bare: Callable[..., Path]) -> Non
     (run / "config.yaml").write_text("archive: packages.csv.gz\n", encoding="utf-8")
     text = Page(write_report(run)).text
     assert "Nothing fell short" in text
-    assert "target +6.7%: met" in text
+    assert "target of +6.7%: met" in text
 
 
 def test_gallery_rule_looks_at_no_text() -> None:
