@@ -1,13 +1,16 @@
 """The contract of placement agents."""
 
+import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ..simulation.traffic import Impressions
 from ..simulation.world import Feedback
+from .clicks import cascade_trials, dependent_trials
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,25 @@ class Decision:
     slates: Tensor
     """[B, L] int64, creative indices, best slot first."""
     propensities: Tensor | None
-    """[B, L] probability with which each slot's creative was chosen given the slots above; None if not known in
-    closed form."""
+    """[B, L] probability with which each slot's creative was chosen given the slots above; None where there is no
+    closed form: `PlacementAgent.estimate_propensities` estimates it on demand."""
+    numbers: Tensor | None = None
+    """[B] int64, a number that no other decision of this agent has."""
+
+    def answer(self, feedback: Feedback) -> Feedback:
+        """The feedback to these slates, marked so that the agent accepts it once and for these slates only."""
+        return dataclasses.replace(feedback, decisions=self.numbers, propensities=self.propensities)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Propensities that were estimated."""
+
+    propensities: Tensor
+    """[B, L] given the slots above."""
+    error: Tensor
+    """[B, L] standard error (Monte Carlo) or the difference to half the grid (quadrature)."""
+    method: Literal["exact", "quadrature", "monte carlo"]
 
 
 class PlacementAgent(ABC):
@@ -44,56 +64,52 @@ class PlacementAgent(ABC):
     def update(self, feedback: Feedback) -> None:
         """Learns from shown slates."""
 
+    @abstractmethod
     def add_arms(self, n: int) -> None:
         """Makes room for n more creatives."""
-        self.arms += n
 
     @abstractmethod
     def state_dict(self) -> dict[str, Tensor]:
         """All that was learned."""
 
+    @abstractmethod
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Takes over what was learned; names and shapes must match.
+        """Takes over what was learned.
 
         Raises:
             ValueError: naming the first tensor that does not fit; the agent is left as it was.
         """
-        own = self.state_dict()
-        for name in sorted(own.keys() | state.keys()):
-            if name not in own or name not in state or own[name].shape != state[name].shape:
-                raise ValueError(f"state does not fit this agent: '{name}' is missing, unknown or of another shape")
-        for name, value in own.items():
-            value.copy_(state[name])
 
 
 @dataclass(frozen=True)
 class Worth:
-    """What a slot's feedback is worth to an agent: clicks plus `conversion_value` times conversions, corrected for
-    examination.
+    """What a slot's feedback is worth to an agent, and as how much of a trial it counts.
 
-    Under the position-based model a slot shown in a place that is examined with probability theta counts as theta of a
-    trial (Lagree, Vernade and Cappe, "Multiple-play bandits in the position-based model", NeurIPS 2016).
+    Position-based: a slot shown in a place that is examined with probability theta counts as theta of a trial, so that
+    rewards over trials estimate the attraction without bias (Lagree, Vernade and Cappe, "Multiple-play bandits in the
+    position-based model", NeurIPS 2016). Cascade and dependent click: see `clicks`.
     """
 
     examination: Tensor
     """[channels, L] probability that a slot is looked at, relative to the top slot."""
     conversion_value: float = 0.0
+    """Worth of a conversion in clicks."""
+    click_model: Literal["position", "cascade", "dependent"] = "position"
+    """How visitors go through a slate."""
+    click_cost: Tensor | None = None
+    """[channels] what a click costs, in clicks' worth; it is taken off."""
 
     def trials(self, feedback: Feedback) -> Tensor:
         """[B, L] share of a trial each slot counts for."""
-        return self.examination[feedback.impressions.channel]
+        if self.click_model == "cascade":
+            return cascade_trials(feedback.clicked)
+        if self.click_model == "dependent":
+            return dependent_trials(feedback.clicked)
+        return self.examination[feedback.impressions.channel, : feedback.slates.shape[1]]
 
     def rewards(self, feedback: Feedback) -> Tensor:
         """[B, L] worth of what happened."""
-        return feedback.clicked.float() + self.conversion_value * feedback.converted.float()
-
-
-def top_candidates(score: Tensor, candidates: Tensor, slots: int) -> Tensor:
-    """[B, L] candidates of highest score: [B, K] scores over [K] candidates."""
-    return candidates[score.topk(slots, dim=1).indices]
-
-
-def break_ties(score: Tensor, generator: torch.Generator) -> Tensor:
-    """Adds noise far below any real difference, so that equal scores are ordered at random in every row."""
-    scale = 1e-6 * score.abs().amax().clamp(min=1e-6)
-    return score + scale * torch.rand(score.shape, generator=generator, device=score.device)
+        worth = feedback.clicked.float()
+        if self.click_cost is not None:
+            worth = worth * (1 - self.click_cost[feedback.impressions.channel])[:, None]
+        return worth + self.conversion_value * feedback.converted if self.conversion_value else worth

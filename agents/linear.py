@@ -1,116 +1,214 @@
-"""Linear agents: one ridge regression an arm (disjoint), scored as one matrix product."""
+"""Disjoint linear model: a ridge regression for every arm, all of them scored as one matrix product.
 
+For arm k, A = s I + sum theta x x' and b = s m + sum r x, with prior mean m of strength s (Li, Chu, Langford and
+Schapire, "A contextual-bandit approach to personalized news article recommendation", WWW 2010, algorithm 1).
+
+Sums are kept in float64; inverse and mean in float32, recomputed from the sums by Cholesky when an arm is scored after a
+batch. Single rows change the inverse by a rank-1 update (Sherman and Morrison, 1950), which drifts; every
+`REFRESH` of them the arm is recomputed as well.
+"""
+
+from typing import Any
+
+import numpy as np
 import torch
+from scipy.linalg import blas
 from torch import Tensor
 
-from ..simulation.traffic import Impressions
-from ..simulation.world import Feedback
-from .agent import Decision, PlacementAgent, Worth, break_ties, top_candidates
+from .posterior import Model, Posterior, Prior
+
+REFRESH = 256
+"""Rank-1 updates of an arm between exact recomputations."""
+CHUNK = 32
+"""Rows of one arm that are multiplied at once."""
 
 
-def posterior_mean(inverse: Tensor, response: Tensor) -> Tensor:
-    """A^-1 b for every arm: [K, d, d], [K, d] -> [K, d]."""
-    return torch.einsum("kij,kj->ki", inverse, response)
+class Triangle:
+    """Packs symmetric d x d matrices by their upper triangle, p = d (d + 1) / 2 numbers."""
+
+    def __init__(self, width: int, device: torch.device) -> None:
+        """Places of the triangle."""
+        self.row, self.column = torch.triu_indices(width, width, device=device)
+        self.flat = self.row * width + self.column
+        # Off the diagonal each number stands for two.
+        self.twice = torch.where(self.row == self.column, 1.0, 2.0)
+
+    def products(self, contexts: Tensor) -> Tensor:
+        """Products x_i x_j, i <= j: [B, d] -> [p, B]."""
+        turned = contexts.T.contiguous()
+        return turned.index_select(0, self.row).mul_(turned.index_select(0, self.column))
+
+    def pack(self, matrices: Tensor) -> Tensor:
+        """[K, d, d] symmetric -> [K, p], so that `pack(M) @ products(x)` is x' M x for all pairs."""
+        return matrices.flatten(1).index_select(1, self.flat).mul_(self.twice)
 
 
-def widths(contexts: Tensor, inverse: Tensor) -> Tensor:
-    """sqrt(x' A^-1 x) for every context and arm, as one product: [B, d], [K, d, d] -> [B, K]."""
-    outer = (contexts[:, :, None] * contexts[:, None]).flatten(1)
-    return (outer @ inverse.flatten(1).T).clamp(min=0).sqrt()
+def invert(precision: Tensor) -> Tensor:
+    """Inverses of positive definite matrices, [K, d, d]."""
+    factor, _ = torch.linalg.cholesky_ex(precision)
+    return torch.cholesky_inverse(factor)
 
 
-class _Linear(PlacementAgent):
-    """Keeps A = ridge I + sum theta x x' and b = sum r x of every arm, and A's inverse."""
+def grams(contexts: Tensor, arms: Tensor, trials: Tensor, count: int) -> Tensor:
+    """Sum of trials x x' by arm: [N, d], [N], [N] -> [count, d, d], float64.
 
-    def __init__(
-        self,
-        arms: int,
-        slots: int,
-        generator: torch.Generator,
-        worth: Worth,
-        width: int,
-        ridge: float = 1.0,
-        scale: float = 0.3,
-    ) -> None:
-        """Sets sizes.
-
-        Args:
-            arms: creatives.
-            slots: L.
-            generator: on the agent's device.
-            worth: what feedback is worth.
-            width: length of contexts, d.
-            ridge: prior precision of the weights.
-            scale: multiplies the width in the bound (LinUCB's alpha) or the posterior deviation (LinTS).
-        """
-        super().__init__(arms, slots, generator)
-        self.worth, self.width, self.ridge, self.scale = worth, width, ridge, scale
-        self.precision, self.response = self._fresh(arms)
-        self._refresh()
-
-    def update(self, feedback: Feedback) -> None:
-        """Adds what was shown; A's inverses are recomputed exactly for the arms shown."""
-        slots = feedback.slates.shape[1]
-        x = feedback.impressions.context.repeat_interleave(slots, dim=0)
-        shown = feedback.slates.flatten()
-        trials, rewards = self.worth.trials(feedback).flatten(), self.worth.rewards(feedback).flatten()
-        arms, row = shown.unique(return_inverse=True)
-        outer = torch.zeros(len(arms), self.width**2, device=self.device)
-        outer.index_add_(0, row, (trials[:, None, None] * x[:, :, None] * x[:, None]).flatten(1))
-        self.precision[arms] += outer.view(-1, self.width, self.width)
-        self.response.index_add_(0, shown, rewards[:, None] * x)
-        self.inverse[arms] = _invert(self.precision[arms])
-        self.mean[arms] = posterior_mean(self.inverse[arms], self.response[arms])
-
-    def add_arms(self, n: int) -> None:
-        """New arms start from the prior."""
-        super().add_arms(n)
-        precision, response = self._fresh(n)
-        self.precision, self.response = torch.cat([self.precision, precision]), torch.cat([self.response, response])
-        self._refresh()
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Precision and response."""
-        return {"precision": self.precision, "response": self.response}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """See `PlacementAgent.load_state_dict`."""
-        super().load_state_dict(state)
-        self._refresh()
-
-    def _fresh(self, n: int) -> tuple[Tensor, Tensor]:
-        prior = self.ridge * torch.eye(self.width, device=self.device).repeat(n, 1, 1)
-        return prior, torch.zeros(n, self.width, device=self.device)
-
-    def _refresh(self) -> None:
-        self.inverse = _invert(self.precision)
-        self.mean = posterior_mean(self.inverse, self.response)
-
-
-class LinUCB(_Linear):
-    """Disjoint LinUCB (Li, Chu, Langford and Schapire, "A contextual-bandit approach", WWW 2010, algorithm 1)."""
-
-    def act(self, impressions: Impressions, candidates: Tensor) -> Decision:
-        """The candidates of highest upper bound; equal ones in random order."""
-        x = impressions.context
-        bound = x @ self.mean[candidates].T + self.scale * widths(x, self.inverse[candidates])
-        return Decision(top_candidates(break_ties(bound, self.generator), candidates, self.slots), None)
-
-
-class LinTS(_Linear):
-    """Linear Thompson sampling (Agrawal and Goyal, ICML 2013), drawn in score space.
-
-    The score of an arm under weights drawn from N(mean, scale^2 A^-1) is itself normal, with mean x'mean and deviation
-    scale * sqrt(x' A^-1 x): one normal a score replaces d normals an arm, and visitors of one batch draw independently.
+    Rows are sorted by arm and cut into chunks of one arm each, at most N / CHUNK + count of them whatever the arms
+    are: one batched product, no wait for the device, and no N x d x d array.
     """
+    n, d = contexts.shape
+    order = arms.argsort(stable=True)
+    owner = arms[order]
+    rows = torch.zeros(count, dtype=torch.int64, device=arms.device).index_add_(0, arms, torch.ones_like(arms))
+    chunks = (rows + CHUNK - 1) // CHUNK
+    place = (chunks.cumsum(0) - chunks)[owner] * CHUNK + torch.arange(n, device=arms.device)
+    place -= (rows.cumsum(0) - rows)[owner]
+    total = n // CHUNK + min(count, n)
+    left, right = torch.zeros(2, total * CHUNK, d, device=contexts.device, dtype=contexts.dtype)
+    sorted_ = contexts[order]
+    left[place], right[place] = sorted_ * trials[order, None], sorted_
+    shape = (total, CHUNK, d)
+    products = torch.bmm(left.view(shape).transpose(1, 2), right.view(shape))
+    arm_of = torch.zeros(total, dtype=torch.int64, device=arms.device)
+    arm_of[place // CHUNK] = owner
+    return torch.zeros(count, d, d, dtype=torch.float64, device=arms.device).index_add_(0, arm_of, products.double())
 
-    def act(self, impressions: Impressions, candidates: Tensor) -> Decision:
-        """The candidates of highest drawn score."""
-        x = impressions.context
-        mean, deviation = x @ self.mean[candidates].T, self.scale * widths(x, self.inverse[candidates])
-        draw = torch.randn(mean.shape, generator=self.generator, device=self.device)
-        return Decision(top_candidates(mean + deviation * draw, candidates, self.slots), None)
+
+class DisjointLinear(Model):
+    """Keeps sums, inverse and mean of every arm."""
+
+    def __init__(self, arms: int, width: int, device: torch.device, ridge: float = 1.0) -> None:
+        """Arms believe in zero weights with strength `ridge`, until a prior says otherwise."""
+        self.arms, self.width, self.device, self.ridge = 0, width, device, ridge
+        self.triangle = Triangle(width, device)
+        self._learned: dict[str, Tensor] = {
+            "gram": torch.zeros(0, width, width, dtype=torch.float64, device=device),
+            "response": torch.zeros(0, width, dtype=torch.float64, device=device),
+            "prior_mean": torch.zeros(0, width, dtype=torch.float64, device=device),
+            "prior_strength": torch.zeros(0, dtype=torch.float64, device=device),
+        }
+        self.add_arms(arms)
+
+    def posterior(self, contexts: Tensor, candidates: Tensor) -> Posterior:
+        """See `Model.posterior`; the deviation is sqrt(x' A^-1 x)."""
+        self._catch_up()
+        packed, mean = self._packed, self.mean
+        if len(candidates) != self.arms or not self._in_order(candidates):
+            packed, mean = packed[candidates], mean[candidates]
+        variance = (packed @ self.triangle.products(contexts)).clamp_(min=0)
+        return Posterior((mean @ contexts.T).T, variance.sqrt_().T)
+
+    def learn(self, contexts: Tensor, arms: Tensor, trials: Tensor, rewards: Tensor) -> None:
+        """See `Model.learn`."""
+        self._learned["gram"] += grams(contexts, arms, trials, self.arms)
+        self._learned["response"].index_add_(0, arms, (rewards[:, None] * contexts).double())
+        self._stale[arms] = True
+        self._all_fresh = False
+
+    def discount(self, factor: float) -> None:
+        """See `Model.discount` (Russac, Vernade and Cappe, "Weighted linear bandits", NeurIPS 2019)."""
+        self._learned["gram"] *= factor
+        self._learned["response"] *= factor
+        self._stale.fill_(True)
+        self._all_fresh = False
+
+    def add_arms(self, n: int, prior: Prior | None = None, features: Tensor | None = None) -> None:
+        """See `Model.add_arms`; a prior mean of shape [n] is the expected worth where the context's first feature, the
+        constant, is 1 and the others do not matter.
+        """
+        mean = torch.zeros(n, self.width, dtype=torch.float64, device=self.device)
+        strength = torch.full((n,), self.ridge, dtype=torch.float64, device=self.device)
+        if prior is not None:
+            mean[:, : 1 if prior.mean.dim() == 1 else None] = prior.mean.to(mean).view(n, -1)
+            strength[:] = torch.as_tensor(prior.strength).to(strength)
+        shape = (n, self.width, self.width)
+        grown = {"gram": strength.new_zeros(shape), "response": torch.zeros_like(mean)}
+        grown |= {"prior_mean": mean, "prior_strength": strength}
+        self._learned = {name: torch.cat([value, grown[name]]) for name, value in self._learned.items()}
+        self.arms += n
+        self.refresh()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """See `Model.tensors`."""
+        return self._learned
+
+    def refresh(self) -> None:
+        """See `Model.refresh`."""
+        self.inverse = torch.zeros(self.arms, self.width, self.width, device=self.device)
+        self.mean = torch.zeros(self.arms, self.width, device=self.device)
+        self._packed = torch.zeros(self.arms, len(self.triangle.row), device=self.device)
+        self._stale = torch.ones(self.arms, dtype=torch.bool, device=self.device)
+        self._since = [0] * self.arms
+        self._all_fresh, self._packed_late = False, False
+        self._views = None if self.device.type != "cpu" else _Views(self)
+        self._seen: Tensor | None = None
+
+    def _in_order(self, candidates: Tensor) -> bool:
+        """Whether candidates are all arms in order; the last tensor seen is remembered."""
+        if candidates is not self._seen:
+            self._ordered = bool((candidates == torch.arange(self.arms, device=self.device)).all())
+            self._seen = candidates
+        return self._ordered
+
+    def _catch_up(self, pack: bool = True) -> None:
+        """Recomputes what changed; on a GPU all arms, as asking which would stall."""
+        if not self._all_fresh:
+            arms = torch.arange(self.arms, device=self.device) if self._stale.is_cuda else self._stale.nonzero()[:, 0]
+            self._recompute(arms)
+            self._all_fresh = True
+        if pack and self._packed_late:
+            self._packed[:] = self.triangle.pack(self.inverse)
+            self._packed_late = False
+
+    def _recompute(self, arms: Tensor) -> None:
+        everything = len(arms) == self.arms
+        gram, response, prior, strength = (v if everything else v[arms] for v in self._learned.values())
+        precision = gram.clone()
+        precision.diagonal(dim1=1, dim2=2).add_(strength[:, None])
+        inverse = invert(precision)
+        mean = torch.bmm(inverse, (response + strength[:, None] * prior)[:, :, None])[:, :, 0]
+        single = inverse.float()
+        self.inverse[arms], self.mean[arms] = single, mean.float()
+        self._packed[arms] = self.triangle.pack(single)
+        self._stale[arms] = False
+
+    def score_one(self, x: np.ndarray, candidates: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation for one context, [K] each; `candidates` None for all arms in order. On the CPU only."""
+        if not self._all_fresh:
+            self._catch_up(pack=False)
+        views: Any = self._views
+        mean = views.mean @ x
+        variance = (views.tall @ x).reshape(self.arms, self.width) @ x
+        if candidates is not None:
+            mean, variance = mean[candidates], variance[candidates]
+        return mean, np.sqrt(np.maximum(variance, 0.0, out=variance), out=variance)
+
+    def learn_one(self, x: np.ndarray, arm: int, trial: float, reward: float) -> None:
+        """One row, by a rank-1 update of the arm's inverse. On the CPU only."""
+        views: Any = self._views
+        wide = x.astype(np.float64)
+        # These BLAS routines write into the arrays they are given: columns of the transpose are rows of ours.
+        blas.dger(trial, wide, wide, a=views.gram[arm].T, overwrite_a=1)
+        views.response[arm] += reward * wide
+        self._since[arm] += 1
+        if self._since[arm] >= REFRESH or not self._all_fresh:
+            self._since[arm] = 0
+            self._stale[arm] = True
+            self._all_fresh = False
+            return
+        inverse, mean = views.inverse[arm], views.mean[arm]
+        along = inverse @ x
+        # With u = A^-1 x: A^-1 shrinks by theta u u' / (1 + theta x'u), the mean moves by the same gain times the error.
+        gain = 1.0 / (1.0 + trial * float(along.dot(x)))
+        mean += along * (gain * (reward - trial * float(mean.dot(x))))
+        blas.sger(-trial * gain, along, along, a=inverse.T, overwrite_a=1)
+        self._packed_late = True
 
 
-def _invert(precision: Tensor) -> Tensor:
-    return torch.cholesky_inverse(torch.linalg.cholesky(precision))
+class _Views:
+    """The same memory as numpy arrays."""
+
+    def __init__(self, model: DisjointLinear) -> None:
+        self.gram = model.tensors()["gram"].numpy()
+        self.response = model.tensors()["response"].numpy()
+        self.inverse, self.mean = model.inverse.numpy(), model.mean.numpy()
+        self.tall = self.inverse.reshape(-1, model.width)

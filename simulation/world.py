@@ -53,9 +53,14 @@ class Feedback:
     """bool."""
     delay_hours: Tensor
     """float, from click to conversion; infinite where there is none."""
+    propensities: Tensor | None = None
+    """float, with which each slot's creative was chosen given the slots above, where it is known."""
+    decisions: Tensor | None = None
+    """[B] int64, the agent's number for each decision, where it is known."""
 
     def __getitem__(self, rows: Tensor | slice) -> "Feedback":
-        return Feedback(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Feedback(**{name: None if value is None else value[rows] for name, value in given.items()})
 
 
 @dataclass(frozen=True)

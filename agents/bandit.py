@@ -1,0 +1,266 @@
+"""A bandit: a model that learns, a rule that fills slots, and what both need around them while serving."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..simulation.tables import InputError
+from ..simulation.traffic import Impressions
+from ..simulation.world import Feedback
+from .agent import Decision, Estimate, PlacementAgent, Worth
+from .checks import Candidates, Guard, check_contexts, check_feedback
+from .history import History
+from .ledger import Ledger
+from .linear import DisjointLinear
+from .posterior import Model, Posterior, Prior
+from .propensity import estimate
+from .rules import Rule, sample, with_floor
+from .slate import Layout
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Options that every bandit has."""
+
+    discount: float = 1.0
+    """Weight of what was learned an impression ago, relative to now; below 1 the agent forgets and follows drift."""
+    window: int | None = None
+    """Impressions that are remembered; older ones are taken back."""
+    floor: float = 0.0
+    """Least probability of every open candidate in every slot."""
+
+    def __post_init__(self) -> None:
+        for name, fine in (("discount", 0 < self.discount <= 1), ("floor", 0 <= self.floor < 1)):
+            if not fine:
+                raise InputError(f"{name} {getattr(self, name)}: give a number from 0 to 1")
+        if self.window is not None and self.window < 1:
+            raise InputError(f"window {self.window}: give 1 impression or more")
+
+
+class Bandit(PlacementAgent):
+    """Fills slates slot by slot by a rule, from what a model believes of the candidates still open."""
+
+    def __init__(
+        self,
+        model: Model,
+        rule: Rule,
+        slots: int,
+        generator: torch.Generator,
+        worth: Worth,
+        width: int | None = None,
+        serving: Serving | None = None,
+        layout: Layout | None = None,
+    ) -> None:
+        """Puts the parts together.
+
+        Args:
+            model: learns; on the generator's device.
+            rule: fills a slot.
+            slots: L.
+            generator: everything random.
+            worth: what feedback is worth.
+            width: length of contexts, d; None where the model does not look at them.
+            serving: forgetting and floor.
+            layout: caps on a slate; by default only that no creative is in it twice.
+        """
+        super().__init__(model.arms, slots, generator)
+        self.model, self.rule, self.worth, self.width = model, rule, worth, width
+        self.serving, self.layout = serving or Serving(), layout or Layout()
+        self.active = torch.ones(model.arms, dtype=torch.bool, device=self.device)
+        self.ledger = Ledger(slots, self.device)
+        self.guard = Guard(self.device)
+        self._candidates = Candidates()
+        self._history = None if self.serving.window is None else History(self.serving.window, slots)
+        plain = self.serving == Serving() and layout is None and slots == 1 and worth.click_cost is None
+        self._single = plain and self.device.type == "cpu" and type(model) is DisjointLinear
+        self._single = self._single and hasattr(rule, "pick_one") and worth.click_model == "position"
+        self._examination: Any = worth.examination.numpy() if self._single else None
+
+    def act(self, impressions: Impressions, candidates: Tensor) -> Decision:
+        """See `PlacementAgent.act`.
+
+        Raises:
+            InputError: contexts of the wrong width, NaN or infinite; candidates unknown, removed, repeated or fewer
+                than the slots.
+        """
+        self.guard.settle()
+        self._candidates.check(candidates, self.active, self.slots)
+        if self._single and len(impressions.context) == 1:
+            return self._act_one(impressions, candidates)
+        check_contexts(impressions, self.width, self.guard)
+        belief = self.model.posterior(impressions.context, candidates)
+        slates, propensities = self._fill(belief, candidates)
+        return Decision(slates, propensities, self.ledger.issue(slates))
+
+    def update(self, feedback: Feedback) -> None:
+        """See `PlacementAgent.update`; feedback marked by `Decision.answer` counts once.
+
+        Raises:
+            InputError: naming what does not fit; nothing was learned then.
+        """
+        self.guard.settle()
+        if self._single and len(feedback.slates) == 1:
+            return self._update_one(feedback)
+        ok = check_contexts(feedback.impressions, self.width, self.guard)
+        ok = ok & check_feedback(feedback, self.arms, self.guard)
+        if feedback.decisions is not None:
+            valid = self.ledger.valid(feedback.decisions, feedback.slates)
+            ok = ok & self.guard.require(valid, "feedback.decisions: came twice, or not for the slates that were shown")
+            self.ledger.close(feedback.decisions, ok)
+        self._learn(feedback, ok)
+        return None
+
+    def add_arms(self, n: int, prior: Prior | None = None, features: Tensor | None = None) -> None:
+        """Makes room for n more creatives.
+
+        Args:
+            n: how many.
+            prior: what is believed of them before they are shown.
+            features: [n, f] of their texts, for models that share what they learn across arms.
+        """
+        self.model.add_arms(n, prior, features)
+        self.arms = self.model.arms
+        self.active = torch.cat([self.active, torch.ones(n, dtype=torch.bool, device=self.device)])
+
+    def remove_arms(self, arms: Tensor) -> None:
+        """Takes [n] arms out of service: `act` refuses them. Late feedback to them is still learned from."""
+        self.active[arms] = False
+        self._candidates.forget()
+
+    def estimate_propensities(
+        self, impressions: Impressions, candidates: Tensor, slates: Tensor, draws: int = 2048
+    ) -> Estimate:
+        """Propensities of [B, L] slates given the slots above, before anything more is learned.
+
+        Exact where the rule has a closed form; by quadrature for independent normal beliefs; by `draws` Monte Carlo
+        draws otherwise. Nothing is drawn from the agent's own generator.
+        """
+        check_contexts(impressions, self.width, self.guard)
+        belief = self.model.posterior(impressions.context, candidates)
+        return estimate(self.rule, belief, self.layout, candidates, slates, self.serving.floor, draws)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that was learned, the decisions that wait for feedback, and the state of the generator."""
+        state = {f"model.{name}": value for name, value in self.model.tensors().items()}
+        state |= {f"ledger.{name}": value for name, value in self.ledger.tensors().items()}
+        if self._history is not None:
+            state |= {f"history.{name}": value for name, value in self._history.tensors().items()}
+        return state | {"active": self.active, "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """See `PlacementAgent.load_state_dict`.
+
+        The generator's state is taken over where it comes from the same kind of device; elsewhere the stream goes on
+        from this agent's own seed.
+        """
+        own = self.state_dict()
+        growing = ("ledger.", "history.")
+        for name in sorted(own.keys() | state.keys()):
+            fits = name in own and name in state and own[name].dtype == state[name].dtype
+            if fits and name != "generator" and not name.startswith(growing):
+                fits = own[name].shape == state[name].shape
+            if not fits:
+                raise InputError(f"state: '{name}' is missing, unknown or of another shape; it is of other settings")
+        for name, value in own.items():
+            if name.startswith("model.") or name == "active":
+                value.copy_(state[name])
+        self.model.refresh()
+        self.ledger.load(_part(state, "ledger.", self.device))
+        if self._history is not None:
+            self._history.load(_part(state, "history.", self.device))
+        if state["generator"].shape == own["generator"].shape:
+            self.generator.set_state(state["generator"].cpu())
+        self._candidates.forget()
+
+    def _fill(self, belief: Posterior, candidates: Tensor) -> tuple[Tensor, Tensor | None]:
+        """[B, L] slates and their propensities, slot by slot."""
+        opened = self.layout.start(len(belief.mean), candidates, self.slots)
+        chosen, chances = [], []
+        for slot in range(self.slots):
+            index, chance = self._pick(belief, opened)
+            chosen.append(index)
+            chances.append(chance)
+            if slot + 1 < self.slots:
+                opened = self.layout.close(opened, torch.stack(chosen, 1), candidates, belief.mean.shape)
+        propensities = None if chances[0] is None else torch.stack(chances, 1)
+        return candidates[torch.stack(chosen, 1)], propensities
+
+    def _pick(self, belief: Posterior, opened: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        if not self.serving.floor:
+            return self.rule.pick(belief, opened, self.generator)
+        if self.rule.exact:
+            return sample(with_floor(self.rule.distribution(belief, opened), opened, self.serving.floor), self.generator)
+        index, _ = self.rule.pick(belief, opened, self.generator)
+        fair = torch.ones_like(belief.mean) if opened is None else opened.float()
+        n = fair.sum(1)
+        explore = torch.rand(len(n), generator=self.generator, device=self.device) < n * self.serving.floor
+        return torch.where(explore, sample(fair / n[:, None], self.generator)[0], index), None
+
+    def _learn(self, feedback: Feedback, ok: Tensor) -> None:
+        n, slots = feedback.slates.shape
+        x = feedback.impressions.context
+        trials, rewards = self.worth.trials(feedback), self.worth.rewards(feedback)
+        arms = feedback.slates
+        if self.guard.deferred:
+            # What is not ok must leave no trace, and must not lead outside the tables.
+            x, arms = torch.where(ok, x, 0.0), arms.clamp(0, self.arms - 1)
+            trials, rewards = torch.where(ok, trials, 0.0), torch.where(ok, rewards, 0.0)
+        if slots > 1:
+            x = x.repeat_interleave(slots, dim=0)
+        rows = (x, arms.flatten(), trials.flatten(), rewards.flatten())
+        if self.serving.discount < 1:
+            self.model.discount(self.serving.discount**n)
+        self.model.learn(*rows)
+        if self._history is not None:
+            for x, arms, trials, rewards in self._history.exchange(rows, n, self.serving.discount):
+                self.model.learn(x, arms, -trials, -rewards)
+
+    def _act_one(self, impressions: Impressions, candidates: Tensor) -> Decision:
+        """`act` for one visitor and one slot on the CPU, in numpy: torch's overhead a call would dominate."""
+        model: Any = self.model
+        x = self._context_of_one(impressions)
+        mean, deviation = model.score_one(x, None if self._candidates.all_arms else candidates.numpy())
+        rule: Any = self.rule
+        index, chance = rule.pick_one(mean, deviation, self.generator)
+        arm = index if self._candidates.all_arms else int(candidates[index])
+        number = torch.from_numpy(np.array([self.ledger.issue_one(arm)]))
+        propensities = None if chance is None else torch.from_numpy(np.array([[chance]], dtype=np.float32))
+        return Decision(torch.from_numpy(np.array([[arm]])), propensities, number)
+
+    def _update_one(self, feedback: Feedback) -> None:
+        """`update` for one visitor and one slot on the CPU."""
+        model: Any = self.model
+        x = self._context_of_one(feedback.impressions)
+        if not feedback.slates.shape == feedback.clicked.shape == feedback.converted.shape == (1, 1):
+            raise InputError("feedback: slates, clicked and converted must be of shape [1, 1] here")
+        arm = feedback.slates.item()
+        if not 0 <= arm < self.arms:
+            raise InputError(f"feedback.slates: an unknown arm; known are 0 to {self.arms - 1}")
+        if feedback.propensities is not None and not 0 < feedback.propensities.item() <= 1 + 1e-5:
+            raise InputError("feedback.propensities: each must lie in (0, 1]; what was shown had a chance")
+        if feedback.decisions is not None:
+            number = feedback.decisions.item()
+            if not self.ledger.valid_one(number, arm):
+                raise InputError("feedback.decisions: came twice, or not for the slates that were shown")
+            self.ledger.close_one(number)
+        reward = float(feedback.clicked.item())
+        if self.worth.conversion_value:
+            reward += self.worth.conversion_value * feedback.converted.item()
+        trial = self._examination.item(feedback.impressions.channel.item(), 0)
+        model.learn_one(x, arm, trial, reward)
+
+    def _context_of_one(self, impressions: Impressions) -> np.ndarray:
+        context = impressions.context
+        if context.shape != (1, self.width):
+            raise InputError(f"impressions.context: expected [B, {self.width}], B >= 1, got {list(context.shape)}")
+        x = context.numpy()[0]
+        if not np.isfinite(x.dot(x)):
+            raise InputError("impressions.context: a value is NaN or infinite")
+        return x
+
+
+def _part(state: dict[str, Tensor], prefix: str, device: torch.device) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value.to(device) for name, value in state.items() if name.startswith(prefix)}
