@@ -189,13 +189,15 @@ def gallery(creatives: pd.DataFrame, size: int = 8) -> list[Pair]:
     return pairs
 
 
-def prompts_won(creatives: pd.DataFrame) -> dict[str, float]:
-    """Share of prompts whose gold CTR and CVR tuning raised, by the mean of a prompt's texts (needs both writers)."""
+def prompts_won(creatives: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Shares of prompts whose gold rates tuning raised and lowered, by the mean of a prompt's texts.
+
+    Returns:
+        For `ctr` and `cvr`: the share raised, the share lowered.
+    """
     means = creatives.groupby(["product_id", "audience", "writer"])[["gold_ctr", "gold_cvr"]].mean().unstack("writer")
-    return {
-        name: float((means[f"gold_{name}", "tuned"] > means[f"gold_{name}", "untuned"]).mean())
-        for name in ("ctr", "cvr")
-    }
+    change = {name: means[f"gold_{name}", "tuned"] - means[f"gold_{name}", "untuned"] for name in ("ctr", "cvr")}
+    return {name: (float((values > 0).mean()), float((values < 0).mean())) for name, values in change.items()}
 
 
 def mean_gains(creatives: pd.DataFrame, by: str | None = None) -> pd.DataFrame:

@@ -296,9 +296,9 @@ def wall_time_plot(stages: Mapping[str, float]) -> Plot:
     figure, axes = _axes(0.8 + 0.42 * len(stages))
     axes.barh(range(len(stages)), list(stages.values()), height=0.6, color=LIGHT["blue"])
     for row, value in enumerate(stages.values()):
-        axes.text(value, row, f" {seconds(value)}", va="center")
+        axes.annotate(seconds(value), (value, row), (4, 0), textcoords="offset points", va="center")
     _rows(axes, list(stages))
-    axes.set_xlim(0, max(stages.values()) * 1.22 or 1)
+    axes.set_xlim(0, max(stages.values()) * 1.35 or 1)
     axes.set_xlabel("seconds")
     told = ", ".join(f"{name} {seconds(value)}" for name, value in stages.items())
     return _plot("wall-time", figure, f"Wall time by stage: {told}.", f"{seconds(sum(stages.values()))} in all.")

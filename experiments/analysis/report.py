@@ -277,8 +277,12 @@ def _gallery(run: RunFiles) -> Section | None:
     text = [
         f"{len(pairs)} prompts: products at even steps through the catalog's order, their audiences in turn, and of "
         "each prompt the first text. The rule looks at no text and no figure.",
-        f"Over all prompts, tuned texts have the higher gold CTR in {percent(won['ctr'], 0)} and the higher gold CVR "
-        f"in {percent(won['cvr'], 0)}.",
+        "Over all prompts, tuning "
+        + " and ".join(
+            f"raised the gold {name.upper()} in {percent(raised, 0)} (lowered it in {percent(lowered, 0)})"
+            for name, (raised, lowered) in won.items()
+        )
+        + ".",
         "Gold rates are those of the top slot, proxy rates those of an average slot: compare untuned with tuned, not "
         "gold with proxy.",
     ]
@@ -324,12 +328,10 @@ def _wall_time(run: RunFiles) -> Section | None:
 
 
 def _settings(run: RunFiles) -> Section | None:
-    packages: Mapping[str, str] = run.environment.get("packages", {})
-    facts = {name: str(value) for name, value in run.environment.items() if name != "packages" and value is not None}
-    rows = [[name, str(value)] for name, value in {**facts, **packages}.items()]
-    tables = [Table("Environment", ["What", "Value"], rows)] if rows else []
-    folded = {"Settings (config.yaml, good for --config)": run.config_text} if run.config_text else {}
-    return Section("Settings and environment", tables=tables, folded=folded) if tables or folded else None
+    environment = yaml.safe_dump(run.environment, sort_keys=False, allow_unicode=True) if run.environment else ""
+    parts = {"Settings (config.yaml, good for --config)": run.config_text, "Environment": environment}
+    folded = {title: text for title, text in parts.items() if text}
+    return Section("Settings and environment", folded=folded) if folded else None
 
 
 SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (

@@ -227,7 +227,7 @@ def test_letters_contrast_with_the_page(page: Page) -> None:
 
 def test_every_table_has_headers_with_scope(page: Page) -> None:
     tables = page.source.split("<table>")[1:]
-    assert len(tables) == len(page.all("caption")) == 7
+    assert len(tables) == len(page.all("caption")) == 6
     for table in tables:
         body = table.split("</table>")[0]
         assert body.count('<th scope="col">') >= 2
@@ -253,6 +253,8 @@ def test_figures_are_the_summarys_own(page: Page) -> None:
     assert "9.8 nats" in page.text
     assert "untuned writer +19.1%, tuned writer +19.2%" in page.text  # .131 / .110 and .149 / .125
     assert "over neither: +35.5%" in page.text  # .149 / .110
+    assert "torch: 2.13.0" in page.text
+    assert "kl_target: 10.0" in page.text
     assert "not defined" in page.text  # the conversion head of the effect model
 
 
@@ -341,7 +343,7 @@ def test_gains_of_mean_rates() -> None:
     table = pd.DataFrame(rows, columns=columns)
     gains = findings.mean_gains(table).iloc[0]
     assert gains.to_dict() == pytest.approx({"proxy_ctr": 1.0, "proxy_cvr": 0.0, "gold_ctr": 0.125, "gold_cvr": -0.5})
-    assert findings.prompts_won(table) == {"ctr": 0.5, "cvr": 0.0}
+    assert findings.prompts_won(table) == {"ctr": (0.5, 0.5), "cvr": (0.0, 1.0)}
     assert list(findings.mean_gains(table, "audience").index) == ["a"]
 
 
