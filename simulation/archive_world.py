@@ -19,6 +19,7 @@ from .encoder import surface_features, tokens
 from .reading import Fluency, Reading, count_phrases, phrase_counter, share_attention
 from .scenario import BUILT_IN, Scenario, read_scenario
 from .text_process import TextProcess, fit_text_process
+from .word_order import WordOrder
 from .world import World, make_world
 
 NEWS = BUILT_IN / "archive" / "news.yaml"
@@ -41,7 +42,7 @@ class ArchiveReader:
         self._convert_weight = torch.tensor([appeal.convert for appeal in scenario.appeals.values()])
         self._overclaims = phrase_counter(scenario.overclaims)
         language = [*headlines, *(product.description or product.title for product in catalog.products)]
-        self._fluency = [Fluency(language, tolerance=2.0), Fluency(language, word_pairs, tolerance=2.0)]
+        self._fluency, self._order = Fluency(language, tolerance=2.0), WordOrder(language)
         surface = torch.log1p(surface_features(headlines))
         self._low, self._high = surface.quantile(0.002, dim=0), surface.quantile(0.998, dim=0)
         self._spread = surface.std(0, correction=0).clamp(min=0.02)
@@ -73,18 +74,12 @@ class ArchiveReader:
     def _flaws(self, texts: Sequence[str]) -> Tensor:
         surface = torch.log1p(surface_features(texts))
         beyond = torch.maximum(surface - self._high, self._low - surface).clamp(min=0) / self._spread
-        strange = sum((fluency.read(texts) for fluency in self._fluency), start=torch.zeros(len(texts)))
+        strange = self._fluency.read(texts) + self._order.read(texts)
         return 2.0 * torch.tanh((strange + (1 - torch.exp(-beyond)).sum(1)) / 2.0)
 
     def _grounding(self, creative: Creative) -> float:
         shared = frozenset(tokens(creative.text)) & self._stories[self.catalog.index[creative.product_id]]
         return 1 - float(np.exp(-sum(self._rarity[word] for word in shared)))
-
-
-def word_pairs(text: str) -> list[str]:
-    """Every two neighbouring words, the ends of the text included."""
-    words = ["", *tokens(text), ""]
-    return [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)]
 
 
 def _rarity(stories: Sequence[frozenset[str]]) -> dict[str, float]:

@@ -4,7 +4,7 @@ Every form saturates or turns back, so that more of a good thing (keywords, capi
 The terms are chosen for direction and shape, not measured; calibration on one's own logs sets their size.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -136,17 +136,14 @@ class TextReader:
 class Fluency:
     """How far a text's character 4-grams stray from those of the catalog's language, any script."""
 
-    def __init__(
-        self, corpus: Sequence[str], grams: Callable[[str], list[str]] | None = None, tolerance: float = 0.0
-    ) -> None:
-        """Learns the known grams; the spread of familiarity is taken on texts held out from the count.
+    def __init__(self, corpus: Sequence[str], tolerance: float = 0.0) -> None:
+        """Learns the known 4-grams; the spread of familiarity is taken on texts held out from the count.
 
         Args:
             corpus: texts in the language.
-            grams: what a text is made of; character 4-grams by default.
             tolerance: deviations below the usual familiarity that are not strange yet.
         """
-        self._grams, self._tolerance = grams or _grams, tolerance
+        self._tolerance = tolerance
         known = self._known(corpus[::2])
         share = self._share(known, corpus[1::2] or corpus)
         self._mean, self._deviation = float(share.mean()), max(float(share.std(correction=0)), 0.05)
@@ -157,11 +154,13 @@ class Fluency:
         below = (self._mean - self._share(self._all, texts)) / self._deviation - self._tolerance
         return (below / 2).clamp(0, 1)
 
-    def _known(self, corpus: Sequence[str]) -> set[str]:
-        return {gram for text in corpus for gram in self._grams(text)}
+    @staticmethod
+    def _known(corpus: Sequence[str]) -> set[str]:
+        return {gram for text in corpus for gram in _grams(text)}
 
-    def _share(self, known: set[str], texts: Sequence[str]) -> Tensor:
-        grams = [self._grams(text) for text in texts]
+    @staticmethod
+    def _share(known: set[str], texts: Sequence[str]) -> Tensor:
+        grams = [_grams(text) for text in texts]
         return torch.tensor([sum(g in known for g in found) / len(found) if found else 0.0 for found in grams])
 
 
