@@ -16,6 +16,7 @@ from .config import CommonOptions, quick, read_config
 # Before transformers and tokenizers are imported: they read these once.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 class Command(NamedTuple):

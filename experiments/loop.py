@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from ..agents.agent import PlacementAgent, Worth
-from ..agents.registry import make_agent
+from ..agents.registry import AGENTS, make_agent
 from ..simulation.catalog import Creative
+from ..simulation.tables import InputError
 from ..simulation.world import World
 from .analysis.report import write_report
 from .analysis.statistics import Array, Interval, bootstrap, ratio
@@ -34,6 +35,13 @@ class LoopOptions(TuneOptions):
     """Visits of each placement run."""
     place_products: int = 16
     """Products whose creatives compete for the slots; one creative a product and audience."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.agent not in AGENTS:
+            raise InputError(f"--agent {self.agent}: no such agent; known are {', '.join(AGENTS)}")
+        if self.place_impressions < BATCH or self.place_products < 1:
+            raise InputError(f"--place-impressions and --place-products: give {BATCH} and 1 or more")
 
 
 @dataclass(frozen=True)

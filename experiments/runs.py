@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class Run:
     """A run directory being filled: configuration, environment, metrics, summary, and progress on the terminal."""
 
     def __init__(self, command: str, options: CommonOptions) -> None:
-        """Makes the directory.
+        """Chooses the directory; it is made when the first stage begins, so that bad input leaves nothing behind.
 
         Raises:
             InputError: it exists and is not empty.
@@ -36,25 +37,31 @@ class Run:
         self.path = options.out or Path("runs") / time.strftime(f"{command}-%Y%m%d-%H%M%S")
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise InputError(f"{self.path}: in use; choose another --out, or move it away")
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_config(self.path / "config.yaml", options)
-        write_json(self.path / "environment.json", environment(command, options.torch_device()))
         self.seconds: dict[str, float] = {}
         """Wall time by stage."""
         self.console = Console(highlight=False)
-        self._events = SummaryWriter(str(self.path / "tensorboard"))
         self._metrics = self.path / "metrics.csv"
+
+    @cached_property
+    def _events(self) -> SummaryWriter:
+        """Makes the directory on first use."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_config(self.path / "config.yaml", self.options)
+        write_json(self.path / "environment.json", environment(self.command, self.options.torch_device()))
         _append(self._metrics, [("step", "name", "value")])
+        return SummaryWriter(str(self.path / "tensorboard"))
 
     def record(self, step: int, values: Mapping[str, float]) -> None:
         """Adds figures to metrics.csv and TensorBoard."""
+        events = self._events
         _append(self._metrics, [(step, name, repr(float(value))) for name, value in values.items()])
         for name, value in values.items():
-            self._events.add_scalar(name, value, step)
+            events.add_scalar(name, value, step)
 
     @contextmanager
     def stage(self, name: str, total: float | None = None) -> "Iterator[Stage]":
         """Shows a stage's progress and keeps its wall time; a line is left when it ends."""
+        self._events.flush()
         start = time.perf_counter()
         columns = (
             TextColumn("{task.description}"),
@@ -67,7 +74,7 @@ class Run:
             yield stage
         seconds = time.perf_counter() - start
         self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 1)
-        self.console.print(f"  {name:<28} {seconds:6.1f} s   {stage.note}")
+        self.console.print(f"  {name:<24} {seconds:6.1f} s   {stage.note}")
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Writes summary.json, wall times and device included, and closes the event file."""
@@ -83,7 +90,7 @@ class Stage:
         """Adds a bar; `total` None shows a pulse."""
         self.note = ""
         self._progress = progress
-        self._task = progress.add_task(f"  {name:<28}", total=total, note="")
+        self._task = progress.add_task(f"  {name:<24}", total=total, note="")
 
     def advance(self, amount: float = 1, note: str = "") -> None:
         """Moves the bar; a note is shown beside it, and stays on the line that is left at the end."""

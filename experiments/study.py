@@ -11,7 +11,7 @@ from ..policies.effect_metrics import binomial_metrics
 from ..policies.ppo import TuneConfig
 from ..policies.reward import Quality, Reward, RewardConfig
 from ..policies.warm_start import WarmStartConfig
-from ..policies.writer import BUILT_IN, WriterConfig
+from ..policies.writer import BUILT_IN, Writer, WriterConfig, make_writer
 from ..simulation.catalog import Catalog, Creative, Product
 from ..simulation.logs import Counts, count_log, count_uniform, read_log
 from ..simulation.scenario import load_scenario
@@ -68,6 +68,8 @@ class Study:
     """The gold: it judges, and nobody learns from its rates."""
     catalog: Catalog
     """What the writer learns its language from."""
+    writer: Writer
+    """Not trained yet."""
     asked: tuple[tuple[Product, str], ...]
     """Prompts: a product and an audience."""
     effect: EffectModel
@@ -102,6 +104,7 @@ def make_study(options: StudyOptions, run: Run) -> Study:
         texts = [Creative(p, t) for p, t in zip(logged.product_id, logged.text, strict=True)]
         catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
     device = options.torch_device()
+    writer = make_writer(catalog, options.writer, model=options.model, seed=options.seed, device=device)
     world = make_world(scenario, catalog, seed=options.seed, users=options.users, device=device)
     if table is None:
         train, test = _simulated_log(world, options, run)
@@ -115,7 +118,7 @@ def make_study(options: StudyOptions, run: Run) -> Study:
         metrics = effect_metrics(effect, test)
         stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
     asked = tuple((product, audience) for product in catalog.products for audience in audiences)
-    return Study(world, catalog, asked, effect, metrics)
+    return Study(world, catalog, writer, asked, effect, metrics)
 
 
 def _simulated_log(world: World, options: StudyOptions, run: Run) -> tuple[Counts, Counts]:

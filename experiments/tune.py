@@ -17,7 +17,7 @@ from ..policies.effect import CLICK, CONVERT
 from ..policies.ppo import Update, tune
 from ..policies.reward import Reward
 from ..policies.warm_start import warm_start
-from ..policies.writer import Writer, make_writer, prompt
+from ..policies.writer import Writer, prompt
 from ..simulation.catalog import Creative
 from ..simulation.encoder import TextEncoder
 from .analysis.report import write_report
@@ -62,9 +62,7 @@ def run_tune(options: TuneOptions) -> Path:
 
 def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
     """Warm start, frozen reward, PPO, verdict; leaves `checkpoint/` and `creatives.parquet` in the run's directory."""
-    writer = make_writer(
-        study.catalog, options.writer, model=options.model, seed=options.seed, device=options.torch_device()
-    )
+    writer = study.writer
     with run.stage("warm start", total=options.warm_start.lines) as stage:
         loss = warm_start(
             writer,

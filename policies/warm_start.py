@@ -21,9 +21,9 @@ IGNORED = -100
 class WarmStartConfig:
     """How the writer is fine-tuned."""
 
-    lines: int = 30_000
+    lines: int = 24_000
     """Ad lines it is trained on; the catalog's ads come round as often as that takes."""
-    batch: int = 32
+    batch: int = 16
     learning_rate: float = 3e-3
     """Peak of a cosine schedule; a pretrained model wants 2e-5 to 1e-4."""
     weight_decay: float = 0.01

@@ -34,12 +34,12 @@ CausalLM: TypeAlias = Any
 class WriterConfig:
     """The built-in model's size, and how any model samples."""
 
-    layers: int = 4
+    layers: int = 3
     width: int = 128
     heads: int = 4
-    vocabulary: int = 3072
-    max_new_tokens: int = 32
-    temperature: float = 1.0
+    vocabulary: int = 4096
+    max_new_tokens: int = 26
+    temperature: float = 0.7
     top_p: float = 1.0
 
 

@@ -77,8 +77,14 @@ def uniform_slates(n: int, candidates: Tensor, slots: int, generator: torch.Gene
     """
     if len(candidates) < slots:
         raise InputError(f"{len(candidates)} creatives do not fill a slate of {slots} slots; give at least {slots}")
-    score = torch.rand(n, len(candidates), generator=generator, device=candidates.device)
-    return candidates[score.topk(slots, dim=1).indices]
+    chosen = torch.zeros(n, 0, dtype=torch.int64, device=candidates.device)
+    for taken in range(slots):
+        # The r-th of the candidates that are left: step over those taken, lowest first.
+        pick = torch.randint(len(candidates) - taken, (n,), generator=generator, device=candidates.device)
+        for earlier in chosen.sort(dim=1).values.unbind(1):
+            pick = pick + (pick >= earlier)
+        chosen = torch.cat([chosen, pick[:, None]], dim=1)
+    return candidates[chosen]
 
 
 def stream_uniform(

@@ -121,3 +121,10 @@ def test_uniform_slates_are_uniform_and_without_repeats(generator):
 def test_too_few_creatives_for_a_slate(tiny_world, generator):
     with pytest.raises(InputError, match="1 creatives do not fill a slate of 2 slots; give at least 2"):
         count_uniform(tiny_world, [Creative("k1", "alone")], 10, generator)
+
+
+def test_uniform_slates_are_uniform_over_ordered_slates(generator):
+    slates = uniform_slates(60_000, torch.tensor([5, 6, 7, 8]), 3, generator)
+    kinds, counts = slates.unique(dim=0, return_counts=True)
+    assert len(kinds) == 24
+    assert (counts / 60_000 - 1 / 24).abs().max() < 0.005
