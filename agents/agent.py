@@ -1,6 +1,5 @@
 """The contract of placement agents."""
 
-import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
@@ -27,7 +26,15 @@ class Decision:
 
     def answer(self, feedback: Feedback) -> Feedback:
         """The feedback to these slates, marked so that the agent accepts it once and for these slates only."""
-        return dataclasses.replace(feedback, decisions=self.numbers, propensities=self.propensities)
+        return Feedback(
+            feedback.impressions,
+            feedback.slates,
+            feedback.clicked,
+            feedback.converted,
+            feedback.delay_hours,
+            self.propensities,
+            self.numbers,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A bandit: a model that learns, a rule that fills slots, and what both need around them while serving."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,7 @@ class Bandit(PlacementAgent):
         plain = self.serving == Serving() and layout is None and slots == 1 and worth.click_cost is None
         self._single = plain and self.device.type == "cpu" and type(model) is DisjointLinear
         self._single = self._single and hasattr(rule, "pick_one") and worth.click_model == "position"
+        self._checked: tuple[Tensor, int, np.ndarray] | None = None
         self._examination: Any = worth.examination.numpy() if self._single else None
 
     def act(self, impressions: Impressions, candidates: Tensor) -> Decision:
@@ -254,11 +256,15 @@ class Bandit(PlacementAgent):
 
     def _context_of_one(self, impressions: Impressions) -> np.ndarray:
         context = impressions.context
+        last = self._checked
+        if last is not None and last[0] is context and last[1] == context._version:
+            return last[2]
         if context.shape != (1, self.width):
             raise InputError(f"impressions.context: expected [B, {self.width}], B >= 1, got {list(context.shape)}")
         x = context.numpy()[0]
-        if not np.isfinite(x.dot(x)):
+        if not math.isfinite(x.dot(x)):
             raise InputError("impressions.context: a value is NaN or infinite")
+        self._checked = (context, context._version, x)
         return x
 
 

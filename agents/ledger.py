@@ -19,9 +19,14 @@ class Ledger:
 
     def issue(self, slates: Tensor) -> Tensor:
         """Numbers of [B, L] slates, [B]."""
-        numbers = torch.arange(self.issued, self.issued + len(slates), device=self.device)
-        self.shown[numbers % self.capacity] = slates
-        self.issued += len(slates)
+        first, end = self.issued, self.issued + len(slates)
+        numbers = torch.arange(first, end, device=self.device)
+        cell = first % self.capacity
+        if cell + len(slates) <= self.capacity:
+            self.shown[cell : cell + len(slates)] = slates
+        else:
+            self.shown[numbers % self.capacity] = slates
+        self.issued = end
         return numbers
 
     def issue_one(self, arm: int) -> int:

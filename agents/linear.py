@@ -19,24 +19,38 @@ from .posterior import Model, Posterior, Prior
 
 REFRESH = 256
 """Rank-1 updates of an arm between exact recomputations."""
-CHUNK = 32
+CHUNK = 16
 """Rows of one arm that are multiplied at once."""
+BLOCK = 4
+"""Rows of the triangle that are multiplied at once."""
 
 
 class Triangle:
-    """Packs symmetric d x d matrices by their upper triangle, p = d (d + 1) / 2 numbers."""
+    """Packs symmetric d x d matrices by their upper triangle, whole along the diagonal in blocks of `BLOCK`.
+
+    About half of the d^2 products need to be computed then, and blocks are made of few large multiplications.
+    """
 
     def __init__(self, width: int, device: torch.device) -> None:
         """Places of the triangle."""
-        self.row, self.column = torch.triu_indices(width, width, device=device)
-        self.flat = self.row * width + self.column
-        # Off the diagonal each number stands for two.
-        self.twice = torch.where(self.row == self.column, 1.0, 2.0)
+        self.starts = range(0, width, BLOCK)
+        places = [(i, j) for s in self.starts for i in range(s, min(s + BLOCK, width)) for j in range(s, width)]
+        row, column = torch.tensor(places, device=device).T
+        self.flat = row * width + column
+        # Outside the blocks on the diagonal each number stands for two.
+        self.twice = torch.where(column // BLOCK == row // BLOCK, 1.0, 2.0)
 
     def products(self, contexts: Tensor) -> Tensor:
-        """Products x_i x_j, i <= j: [B, d] -> [p, B]."""
+        """Products x_i x_j of the places: [B, d] -> [p, B]."""
         turned = contexts.T.contiguous()
-        return turned.index_select(0, self.row).mul_(turned.index_select(0, self.column))
+        out = torch.empty(len(self.flat), len(contexts), dtype=contexts.dtype, device=contexts.device)
+        done = 0
+        for start in self.starts:
+            upper, rest = turned[start : start + BLOCK], turned[start:]
+            size = len(upper) * len(rest)
+            torch.mul(upper[:, None], rest, out=out[done : done + size].view(len(upper), len(rest), -1))
+            done += size
+        return out
 
     def pack(self, matrices: Tensor) -> Tensor:
         """[K, d, d] symmetric -> [K, p], so that `pack(M) @ products(x)` is x' M x for all pairs."""
@@ -50,7 +64,7 @@ def invert(precision: Tensor) -> Tensor:
 
 
 def grams(contexts: Tensor, arms: Tensor, trials: Tensor, count: int) -> Tensor:
-    """Sum of trials x x' by arm: [N, d], [N], [N] -> [count, d, d], float64.
+    """Sum of trials x x' by arm: [N, d], [N], [N] -> [count, d, d].
 
     Rows are sorted by arm and cut into chunks of one arm each, at most N / CHUNK + count of them whatever the arms
     are: one batched product, no wait for the device, and no N x d x d array.
@@ -63,14 +77,16 @@ def grams(contexts: Tensor, arms: Tensor, trials: Tensor, count: int) -> Tensor:
     place = (chunks.cumsum(0) - chunks)[owner] * CHUNK + torch.arange(n, device=arms.device)
     place -= (rows.cumsum(0) - rows)[owner]
     total = n // CHUNK + min(count, n)
-    left, right = torch.zeros(2, total * CHUNK, d, device=contexts.device, dtype=contexts.dtype)
-    sorted_ = contexts[order]
-    left[place], right[place] = sorted_ * trials[order, None], sorted_
+    # Places that no row takes read the zero row at the end.
+    source = torch.full((total * CHUNK,), n, device=arms.device)
+    source[place] = order
+    rows_ = torch.cat([contexts, contexts.new_zeros(1, d)]).index_select(0, source)
+    weight = torch.cat([trials, trials.new_zeros(1)]).index_select(0, source)
     shape = (total, CHUNK, d)
-    products = torch.bmm(left.view(shape).transpose(1, 2), right.view(shape))
+    products = torch.bmm((rows_ * weight[:, None]).view(shape).transpose(1, 2), rows_.view(shape))
     arm_of = torch.zeros(total, dtype=torch.int64, device=arms.device)
     arm_of[place // CHUNK] = owner
-    return torch.zeros(count, d, d, dtype=torch.float64, device=arms.device).index_add_(0, arm_of, products.double())
+    return contexts.new_zeros(count, d, d).index_add_(0, arm_of, products)
 
 
 class DisjointLinear(Model):
@@ -135,7 +151,7 @@ class DisjointLinear(Model):
         """See `Model.refresh`."""
         self.inverse = torch.zeros(self.arms, self.width, self.width, device=self.device)
         self.mean = torch.zeros(self.arms, self.width, device=self.device)
-        self._packed = torch.zeros(self.arms, len(self.triangle.row), device=self.device)
+        self._packed = torch.zeros(self.arms, len(self.triangle.flat), device=self.device)
         self._stale = torch.ones(self.arms, dtype=torch.bool, device=self.device)
         self._since = [0] * self.arms
         self._all_fresh, self._packed_late = False, False
@@ -164,20 +180,24 @@ class DisjointLinear(Model):
         gram, response, prior, strength = (v if everything else v[arms] for v in self._learned.values())
         precision = gram.clone()
         precision.diagonal(dim1=1, dim2=2).add_(strength[:, None])
-        inverse = invert(precision)
-        mean = torch.bmm(inverse, (response + strength[:, None] * prior)[:, :, None])[:, :, 0]
-        single = inverse.float()
-        self.inverse[arms], self.mean[arms] = single, mean.float()
-        self._packed[arms] = self.triangle.pack(single)
-        self._stale[arms] = False
+        exact = invert(precision)
+        mean = torch.bmm(exact, torch.addcmul(response, strength[:, None], prior)[:, :, None])[:, :, 0]
+        inverse = exact.float()
+        packed = self.triangle.pack(inverse)
+        for mine, new in ((self.inverse, inverse), (self.mean, mean), (self._packed, packed)):
+            if everything:
+                mine.copy_(new)
+            else:
+                mine[arms] = new.float()
+        self._stale.fill_(False)
 
     def score_one(self, x: np.ndarray, candidates: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation for one context, [K] each; `candidates` None for all arms in order. On the CPU only."""
         if not self._all_fresh:
             self._catch_up(pack=False)
         views: Any = self._views
-        mean = views.mean @ x
-        variance = (views.tall @ x).reshape(self.arms, self.width) @ x
+        mean = views.mean.dot(x)
+        variance = views.tall.dot(x).reshape(self.arms, self.width).dot(x)
         if candidates is not None:
             mean, variance = mean[candidates], variance[candidates]
         return mean, np.sqrt(np.maximum(variance, 0.0, out=variance), out=variance)
@@ -196,7 +216,7 @@ class DisjointLinear(Model):
             self._all_fresh = False
             return
         inverse, mean = views.inverse[arm], views.mean[arm]
-        along = inverse @ x
+        along = inverse.dot(x)
         # With u = A^-1 x: A^-1 shrinks by theta u u' / (1 + theta x'u), the mean moves by the same gain times the error.
         gain = 1.0 / (1.0 + trial * float(along.dot(x)))
         mean += along * (gain * (reward - trial * float(mean.dot(x))))
