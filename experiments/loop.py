@@ -18,8 +18,8 @@ from ..simulation.world import World
 from .analysis.report import write_report
 from .analysis.statistics import Array, Interval, bootstrap, ratio
 from .runs import Run, Stage, write_json
-from .study import Study, make_study
-from .tune import TuneOptions, Tuning, tune_writer
+from .study import Study
+from .tune import TuneOptions, Tuning, make_study, tune_writer
 
 BATCH = 1024
 """Visits decided at once; feedback comes after them."""
@@ -88,8 +88,9 @@ def place_all(study: Study, tuning: Tuning, options: LoopOptions, run: Run) -> d
 
 def competing(study: Study, texts: Sequence[Creative], options: LoopOptions) -> list[Creative]:
     """The first text of every audience for `place_products` products drawn by the seed: the same for both writers."""
-    order = np.random.default_rng(options.seed).permutation(len(study.catalog))
-    chosen = {study.catalog.products[i].product_id for i in order[: options.place_products]}
+    products = list(dict.fromkeys(product.product_id for product, _ in study.asked))
+    order = np.random.default_rng(options.seed).permutation(len(products))
+    chosen = {products[i] for i in order[: options.place_products]}
     first = {(c.product_id, c.audience): c for c in reversed(texts) if c.product_id in chosen}
     return [first[key] for key in sorted(first)]
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
-from ..policies.effect import CLICK, CONVERT, EffectConfig, EffectModel, fit_effect_model
+from ..policies.effect import CLICK, CONVERT, MEMBERS, EffectConfig, EffectModel, fit_effect_model
 from ..policies.effect_metrics import binomial_metrics
+from ..policies.pairwise import PairwiseEffect
 from ..policies.ppo import TuneConfig
 from ..policies.reward import Quality, Reward, RewardConfig
 from ..policies.warm_start import WarmStartConfig
@@ -72,10 +73,14 @@ class Study:
     """Not trained yet."""
     asked: tuple[tuple[Product, str], ...]
     """Prompts: a product and an audience."""
-    effect: EffectModel
+    effect: EffectModel | PairwiseEffect
     """What the writer is rewarded by."""
     effect_metrics: dict[str, dict[str, float]]
-    """By head (`click`, `convert`), on logged impressions that the effect model has not seen."""
+    """By head (`click`, `convert`), on feedback that the effect model has not seen."""
+    names_products: bool = True
+    """Whether an ad has to name its product; headlines do not name their story."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures must know."""
 
     @property
     def audiences(self) -> tuple[str, ...]:
@@ -84,11 +89,11 @@ class Study:
 
     def reward(self, config: RewardConfig) -> Reward:
         """The writer's reward; freeze it on the untuned writer."""
-        return Reward(self.effect, Quality.of(self.catalog), config)
+        return Reward(self.effect, Quality.of(self.catalog, naming=self.names_products), config)
 
 
-def make_study(options: StudyOptions, run: Run) -> Study:
-    """Builds the world and learns the effect model from what is logged in it, or from the user's own log.
+def shop_study(options: StudyOptions, run: Run) -> Study:
+    """A catalog's study: the effect model learns from what is logged in the world, or from the user's own log.
 
     Raises:
         InputError: an option or a file is no good.
@@ -113,12 +118,19 @@ def make_study(options: StudyOptions, run: Run) -> Study:
         cut = table.impression_id.isin(table.impression_id.drop_duplicates().iloc[::10])
         train, test = count_log(table[~cut]), count_log(table[cut])
         audiences = train.segments
-    with run.stage("effect model", total=5) as stage:
+    with run.stage("effect model", total=len(MEMBERS)) as stage:
         effect = fit_effect_model(train, catalog, options.effect, seed=options.seed, progress=stage.advance)
         metrics = effect_metrics(effect, test)
         stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
     asked = tuple((product, audience) for product in catalog.products for audience in audiences)
-    return Study(world, catalog, writer, asked, effect, metrics)
+    notes = () if options.logs is None else (OWN_LOGS,)
+    return Study(world, catalog, writer, asked, effect, metrics, notes=notes)
+
+
+OWN_LOGS = (
+    "The effect model was learned from your log; the gold that judges is the scenario's world, which was not fitted to "
+    "it: read its lift as a rehearsal."
+)
 
 
 def _simulated_log(world: World, options: StudyOptions, run: Run) -> tuple[Counts, Counts]:

@@ -22,8 +22,9 @@ from ..simulation.catalog import Creative
 from ..simulation.encoder import TextEncoder
 from .analysis.report import write_report
 from .analysis.verdict import Verdict, judge, lifts
+from .archive_study import archive_study
 from .runs import Run
-from .study import Study, StudyOptions, make_study, sample_prompts
+from .study import Study, StudyOptions, sample_prompts, shop_study
 
 PILOT_PROMPTS = 256
 """Prompts whose texts by the untuned writer freeze the reward's statistics."""
@@ -58,6 +59,15 @@ def run_tune(options: TuneOptions) -> Path:
     run.finish(tuning.summary)
     write_report(run.path)
     return run.path
+
+
+def make_study(options: StudyOptions, run: Run) -> Study:
+    """The study that the options ask for.
+
+    Raises:
+        InputError: an option or a file is no good.
+    """
+    return shop_study(options, run) if options.archive is None else archive_study(options, run)
 
 
 def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
@@ -102,6 +112,7 @@ def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
         "kl": updates[-1].kl,
         "proxy_gold": watch.curve,
         "effect_model": study.effect_metrics,
+        "notes": list(study.notes),
         "warm_start_loss": loss,
         "writer": writer.fingerprint(),
     }
@@ -192,6 +203,7 @@ def _save_creatives(path: Path, study: Study, texts: dict[str, list[Creative]], 
                 {
                     "writer": name,
                     "product_id": [creative.product_id for creative in creatives],
+                    "title": [study.catalog[creative.product_id].title for creative in creatives],
                     "audience": [creative.audience for creative in creatives],
                     "text": [creative.text for creative in creatives],
                     "proxy_ctr": proxy[:, CLICK].numpy(),

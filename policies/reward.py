@@ -9,6 +9,8 @@ pessimistically: a text on which its members disagree is worth less (Coste et al
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ from ..simulation.catalog import Catalog, Creative
 from ..simulation.encoder import TextEncoder, surface_features, tokens
 from ..simulation.tables import InputError
 from .diversity import novelty
-from .effect import CLICK, CONVERT, EffectModel
+from .effect import CLICK, CONVERT, Prediction
 
 TERMS = ("ctr", "cvr", "diversity")
 
@@ -101,16 +103,22 @@ CHECKS = ("length", "repetition", "shouting", "symbols", "off_topic", "other_pro
 class Quality:
     """Checks any advertiser would make before paying for an impression; they know the catalog, not the users."""
 
-    def __init__(self, catalog: Catalog, lengths: tuple[float, float]) -> None:
-        """Takes the words of titles from the catalog; `lengths` are the fewest and most characters allowed."""
-        self.catalog, self.lengths = catalog, lengths
+    def __init__(self, catalog: Catalog, lengths: tuple[float, float], *, naming: bool = True) -> None:
+        """Sets what passes.
+
+        Args:
+            catalog: its titles are what texts name.
+            lengths: fewest and most characters.
+            naming: whether a text has to name its own product, and no other; headlines do not name their story.
+        """
+        self.catalog, self.lengths, self.naming = catalog, lengths, naming
         self._titles = [frozenset(tokens(product.title)) for product in catalog.products]
 
     @classmethod
-    def of(cls, catalog: Catalog) -> "Quality":
+    def of(cls, catalog: Catalog, *, naming: bool = True) -> "Quality":
         """Allows the lengths that the catalog's own ads have, with a fifth of slack."""
         lengths = sorted(len(ad.text) for ad in catalog.ads) or [10, 120]
-        return cls(catalog, (0.8 * lengths[0], 1.2 * lengths[-1]))
+        return cls(catalog, (0.8 * lengths[0], 1.2 * lengths[-1]), naming=naming)
 
     def failures(self, creatives: Sequence[Creative]) -> Tensor:
         """[n, 7] float, 1 where a check fails; columns as in `CHECKS`."""
@@ -130,16 +138,34 @@ class Quality:
 
     def _naming(self, creative: Creative) -> list[float]:
         """Whether the text names its own product, and whether it names another in full."""
+        if not self.naming:
+            return [1.0, 0.0]
         said = frozenset(tokens(creative.text))
         own = self._titles[self.catalog.index[creative.product_id]]
         others = any(title <= said and not title <= own for title in self._titles)
         return [float(bool(said & own)), float(others)]
 
 
+class Predictor(Protocol):
+    """Any effect model: an ensemble that predicts texts."""
+
+    def predict(self, creatives: Sequence[Creative]) -> Prediction:
+        """Predicts n texts."""
+        ...
+
+
+class Predictor(Protocol):
+    """Anything that predicts what texts do: `EffectModel`, or `PairwiseEffect` of an archive."""
+
+    def predict(self, creatives: Sequence[Creative]) -> Prediction:
+        """Predicts texts, each for its own audience."""
+        ...
+
+
 class Reward:
     """Scores creatives for the writer; the statistics are frozen by `freeze`, once, on the untuned writer."""
 
-    def __init__(self, effect: EffectModel, quality: Quality, config: RewardConfig) -> None:
+    def __init__(self, effect: Predictor, quality: Quality, config: RewardConfig) -> None:
         """Keeps the judges; call `freeze` before scoring."""
         self.effect, self.quality, self.config = effect, quality, config
         self.encoder = TextEncoder(dim=256, seed=11)
