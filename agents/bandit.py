@@ -194,7 +194,8 @@ class Bandit(PlacementAgent):
         if not self.serving.floor:
             return self.rule.pick(belief, opened, self.generator)
         if self.rule.exact:
-            return sample(with_floor(self.rule.distribution(belief, opened), opened, self.serving.floor), self.generator)
+            chances = with_floor(self.rule.distribution(belief, opened), opened, self.serving.floor)
+            return sample(chances, self.generator)
         index, _ = self.rule.pick(belief, opened, self.generator)
         fair = torch.ones_like(belief.mean) if opened is None else opened.float()
         n = fair.sum(1)
@@ -238,13 +239,13 @@ class Bandit(PlacementAgent):
         x = self._context_of_one(feedback.impressions)
         if not feedback.slates.shape == feedback.clicked.shape == feedback.converted.shape == (1, 1):
             raise InputError("feedback: slates, clicked and converted must be of shape [1, 1] here")
-        arm = feedback.slates.item()
+        arm = int(feedback.slates.item())
         if not 0 <= arm < self.arms:
             raise InputError(f"feedback.slates: an unknown arm; known are 0 to {self.arms - 1}")
         if feedback.propensities is not None and not 0 < feedback.propensities.item() <= 1 + 1e-5:
             raise InputError("feedback.propensities: each must lie in (0, 1]; what was shown had a chance")
         if feedback.decisions is not None:
-            number = feedback.decisions.item()
+            number = int(feedback.decisions.item())
             if not self.ledger.valid_one(number, arm):
                 raise InputError("feedback.decisions: came twice, or not for the slates that were shown")
             self.ledger.close_one(number)

@@ -33,8 +33,8 @@ class BetaPosterior(Posterior):
         """See `Posterior.draw`; the scale widens the belief by dividing its trials by scale squared."""
         narrow = scale**-2
         # torch's public gamma sampler takes no generator; this is what it calls.
-        gains = torch._standard_gamma((self.won * narrow).contiguous(), generator=generator)
-        losses = torch._standard_gamma((self.lost * narrow).contiguous(), generator=generator)
+        gains = torch._standard_gamma((self.won * narrow).contiguous(), generator=generator)  # pyright: ignore[reportPrivateImportUsage]
+        losses = torch._standard_gamma((self.lost * narrow).contiguous(), generator=generator)  # pyright: ignore[reportPrivateImportUsage]
         return gains / (gains + losses)
 
     def __getitem__(self, rows: Tensor | slice) -> "BetaPosterior":
@@ -103,7 +103,7 @@ class Counts(Model):
 
 
 class UpperCounts(Counts):
-    """The same with the widths of UCB1 instead of a posterior deviation; rewards are divided by the largest there is."""
+    """The same with the widths of UCB1 for a posterior deviation; rewards are divided by the largest there is."""
 
     def posterior(self, contexts: Tensor, candidates: Tensor) -> Posterior:
         """See `Model.posterior`."""

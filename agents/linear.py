@@ -3,9 +3,9 @@
 For arm k, A = s I + sum theta x x' and b = s m + sum r x, with prior mean m of strength s (Li, Chu, Langford and
 Schapire, "A contextual-bandit approach to personalized news article recommendation", WWW 2010, algorithm 1).
 
-Sums are kept in float64; inverse and mean in float32, recomputed from the sums by Cholesky when an arm is scored after a
-batch. Single rows change the inverse by a rank-1 update (Sherman and Morrison, 1950), which drifts; every
-`REFRESH` of them the arm is recomputed as well.
+Sums are kept in float64; inverse and mean in float32, recomputed from the sums by Cholesky when an arm is scored after
+a batch. Single rows change the inverse by a rank-1 update (Sherman and Morrison, 1950), which drifts; every `REFRESH`
+of them the arm is recomputed as well.
 """
 
 from typing import Any
@@ -217,7 +217,7 @@ class DisjointLinear(Model):
             return
         inverse, mean = views.inverse[arm], views.mean[arm]
         along = inverse.dot(x)
-        # With u = A^-1 x: A^-1 shrinks by theta u u' / (1 + theta x'u), the mean moves by the same gain times the error.
+        # With u = A^-1 x: A^-1 shrinks by theta u u' / (1 + theta x'u), the mean moves by that gain times the error.
         gain = 1.0 / (1.0 + trial * float(along.dot(x)))
         mean += along * (gain * (reward - trial * float(mean.dot(x))))
         blas.sger(-trial * gain, along, along, a=inverse.T, overwrite_a=1)

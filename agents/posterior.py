@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Posterior:
-    """Belief about the worth of K candidates for B visitors; normal and independent unless a subclass says otherwise."""
+    """Belief about the worth of K candidates for B visitors; independent normals unless a subclass says otherwise."""
 
     mean: Tensor
     """[B, K]."""
@@ -63,5 +63,5 @@ class Model(ABC):
     def tensors(self) -> dict[str, Tensor]:
         """Everything learned, by name: the model's own tensors, not copies."""
 
-    def refresh(self) -> None:
+    def refresh(self) -> None:  # noqa: B027 - most models have nothing to recompute
         """Recomputes what follows from `tensors()`; called when they were overwritten."""

@@ -36,7 +36,9 @@ def best_of_normals(mean: Tensor, deviation: Tensor, item: Tensor, opened: Tenso
     return (density * log_below.exp()).sum(1) * (z[1] - z[0])
 
 
-def _by_drawing(rule: Rule, belief: Posterior, opened: Tensor | None, item: Tensor, draws: int) -> tuple[Tensor, Tensor]:
+def _by_drawing(
+    rule: Rule, belief: Posterior, opened: Tensor | None, item: Tensor, draws: int
+) -> tuple[Tensor, Tensor]:
     generator = torch.Generator(belief.mean.device).manual_seed(0)
     hits = torch.zeros(len(item), device=belief.mean.device)
     for _ in range(draws):

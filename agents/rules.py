@@ -27,7 +27,9 @@ class Rule(ABC):
     def distribution(self, belief: Posterior, opened: Tensor | None) -> Tensor:
         """[B, K] probability of each candidate; `opened` is [B, K] bool, None where all are open."""
 
-    def pick(self, belief: Posterior, opened: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    def pick(
+        self, belief: Posterior, opened: Tensor | None, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
         """[B] candidate chosen for each visitor and [B] its probability."""
         return sample(self.distribution(belief, opened), generator)
 
@@ -60,7 +62,9 @@ class UpperBound(Rule):
         tied = tied_best(self.score(belief), opened).float()
         return tied / tied.sum(1, keepdim=True)
 
-    def pick(self, belief: Posterior, opened: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    def pick(
+        self, belief: Posterior, opened: Tensor | None, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
         """See `Rule.pick`; ties are rare once something was learned, and then nothing is drawn."""
         score = self.score(belief)
         if opened is not None:
@@ -95,7 +99,9 @@ class Thompson(Rule):
         """See `propensity`: there are estimates only."""
         raise NotImplementedError("Thompson sampling has no closed form; use estimate_propensities")
 
-    def pick(self, belief: Posterior, opened: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    def pick(
+        self, belief: Posterior, opened: Tensor | None, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
         """See `Rule.pick`."""
         score = belief.draw(generator, self.scale)
         if opened is not None:

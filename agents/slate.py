@@ -33,9 +33,8 @@ class Layout:
             groups, counts = cap.group[candidates].unique(return_counts=True)
             room = int(counts.clamp(max=cap.most).sum())
             if room < slots:
-                raise InputError(
-                    f"candidates: {slots} slots, but {len(groups)} groups capped at {cap.most} fill {room}; raise the cap"
-                )
+                filled = f"{len(groups)} groups capped at {cap.most} fill {room}"
+                raise InputError(f"candidates: {slots} slots, but {filled}; raise the cap")
         return None
 
     def close(self, opened: Tensor | None, chosen: Tensor, candidates: Tensor, shape: torch.Size) -> Tensor:

@@ -1,9 +1,10 @@
 """The effect model of an archive of A/B tests: what a text adds, learned from differences within groups.
 
-An ensemble of linear models on n-grams. Each member is a ridge regression of the log-odds effects within groups, weighted
-by evidence: with n texts and D >> n features it is solved in its dual form, (F F' + group + noise) a = effects, and the
-weights are F' a. A group's level (its story, its picture, its week) is a free constant and drops out. Members read texts
-differently and learn from their own bootstrap sample of stories, so that their spread says where evidence is thin.
+An ensemble of linear models on n-grams. Each member is a ridge regression of the log-odds effects within groups,
+weighted by evidence: with n texts and D >> n features it is solved in its dual form, (F F' + group + noise) a =
+effects, and the weights are F' a. A group's level (its story, its picture, its week) is a free constant and drops
+out. Members read texts differently and learn from their own bootstrap sample of stories, so that their spread says
+where evidence is thin.
 """
 
 from collections.abc import Callable, Sequence

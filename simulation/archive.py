@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ TITLE_LENGTH = 80
 """Most characters of what a text is about that a writer is shown; every token of a prompt costs time at every step."""
 
 _count = [finite, whole, pa.Check.ge(0, error="a count of zero or more")]
-_optional_text = {"required": False, "nullable": True, "coerce": True}
+_optional_text: dict[str, Any] = {"required": False, "nullable": True, "coerce": True}
 
 ARCHIVE_SCHEMA = pa.DataFrameSchema(
     {
@@ -64,8 +65,8 @@ class Archive:
     """Variants of A/B tests."""
 
     arms: pd.DataFrame
-    """One row a text of a group: `test_id, group` (a number, unique over tests), `text, about, impressions, clicks`, and
-    `story` (a number: tests are of one story if they share a text or what it is about)."""
+    """One row a text of a group: `test_id, group` (a number, unique over tests), `text, about, impressions, clicks`,
+    and `story` (a number: tests are of one story if they share a text or what it is about)."""
     notes: tuple[str, ...] = ()
     """What was left out on reading, a line a reason."""
 

@@ -1,8 +1,9 @@
 """The gold world of an archive: readers who click on headlines as real ones did.
 
-Clicks come from a model fitted to one part of the archive's tests (`text_process.py`), on its own calibrated scale. What
-no real headline looks like was not tested, so flaws (nonsense, shouting, endless text) cost clicks beyond it; headlines
-like the real ones are free of them. Archives have no conversions: the scenario makes them up (`scenarios/archive`).
+Clicks come from a model fitted to one part of the archive's tests (`text_process.py`), on its own calibrated scale.
+What no real headline looks like was not tested, so flaws (nonsense, shouting, endless text) cost clicks beyond it;
+headlines like the real ones are free of them. Archives have no conversions: the scenario makes them up
+(`scenarios/archive`).
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ NEWS = BUILT_IN / "archive" / "news.yaml"
 
 
 class ArchiveReader:
-    """Reads headlines as the readers of an archive did: clicks as measured, flaws and conversions as the world has it."""
+    """Reads headlines as an archive's readers did: clicks as measured, flaws and conversions as the world has it."""
 
     def __init__(self, process: TextProcess, scenario: Scenario, catalog: Catalog, headlines: Sequence[str]) -> None:
         """Keeps the click model.
@@ -58,8 +59,8 @@ class ArchiveReader:
         return Reading(torch.zeros_like(appeals), part["measured"] - part["flaws"], convert)
 
     def explain(self, creatives: Sequence[Creative]) -> pd.DataFrame:
-        """The terms behind a reading, a row a creative: appeals by name, `measured` (log-odds of a click by the archive),
-        `flaws`, `overclaim`, and `grounding` (how much it says of its story).
+        """The terms behind a reading, a row a creative: appeals by name, `measured` (log-odds of a click by the
+        archive), `flaws`, `overclaim`, and `grounding` (how much it says of its story).
         """
         texts = [creative.text for creative in creatives]
         counts = torch.stack([count_phrases(counter, texts) for counter in self._appeals], dim=1)

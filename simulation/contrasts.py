@@ -1,4 +1,4 @@
-"""Differences between texts that were tested against each other: the evidence in them, and how well a prediction agrees.
+"""Differences between texts that were tested against each other: the evidence in them, how well a prediction agrees.
 
 Click rates are compared as log-odds within a group, where everything but the text is alike.
 """

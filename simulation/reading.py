@@ -150,7 +150,7 @@ class Fluency:
         self._all = self._known(corpus)
 
     def read(self, texts: Sequence[str]) -> Tensor:
-        """[n] strangeness: 0 for usual texts, rising to 1 as familiarity falls two deviations below what is tolerated."""
+        """[n] strangeness: 0 for usual texts, rising to 1 as familiarity falls two deviations below the tolerated."""
         below = (self._mean - self._share(self._all, texts)) / self._deviation - self._tolerance
         return (below / 2).clamp(0, 1)
 

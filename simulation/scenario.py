@@ -120,7 +120,8 @@ def read_scenario(path: Path) -> Scenario:
     """
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in BUILT_IN.glob("*.yaml")))
-        raise InputError(f"{path.stem if path.parent == BUILT_IN else path}: no such scenario; built in are {known}, or give the path of a YAML file")
+        name = path.stem if path.parent == BUILT_IN else path
+        raise InputError(f"{name}: no such scenario; built in are {known}, or give the path of a YAML file")
     try:
         return Scenario.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except UnicodeDecodeError as error:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
@@ -34,8 +34,8 @@ FREE = 100.0
 class _Views:
     """Texts as the kernel sees them; a row a text."""
 
-    characters: NDArray
-    words: NDArray
+    characters: csr_matrix
+    words: csr_matrix
     topics: Array
     surface: Array
 

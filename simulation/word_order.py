@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ class WordOrder:
         """The measure of one text, in nats a pair; 0 where no word is known."""
         gains = []
         words = _bounded(text)
-        for before, word in zip(words, words[1:], strict=False):
+        for before, word in pairwise(words):
             if word in self._words and before in self._before:
                 alone = self._words[word] / self._total
                 seen, kinds = self._before[before], self._followers[before]
@@ -53,7 +54,7 @@ class WordOrder:
 
     def _count(self, corpus: Sequence[str]) -> None:
         lines = [_bounded(text) for text in corpus]
-        self._pairs = Counter(pair for line in lines for pair in zip(line, line[1:], strict=False))
+        self._pairs = Counter(pair for line in lines for pair in pairwise(line))
         self._words = Counter(word for line in lines for word in line[1:])
         self._before = Counter(word for line in lines for word in line[:-1])
         self._followers = Counter(before for before, _ in self._pairs)

@@ -59,8 +59,8 @@ class Feedback:
     """[B] int64, the agent's number for each decision, where it is known."""
 
     def __getitem__(self, rows: Tensor | slice) -> "Feedback":
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Feedback(**{name: None if value is None else value[rows] for name, value in given.items()})
+        given = {name: value[rows] for name, value in vars(self).items() if value is not None}
+        return Feedback(**given)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def short_is_good(creatives, group):
 
 
 @pytest.fixture(scope="module")
-def _started(tmp_path_factory):
+def trained_briefly(tmp_path_factory):
     from copybandit.simulation.scenario import load_scenario
 
     _, catalog = load_scenario(__file__.replace("policies/test_ppo.py", "data/tiny.yaml"))
@@ -39,8 +39,8 @@ def tuned(started, config=CONFIG, seed=0):
     return writer, updates
 
 
-def test_reward_rises_and_kl_is_counted(_started):
-    _, updates = tuned(_started)
+def test_reward_rises_and_kl_is_counted(trained_briefly):
+    _, updates = tuned(trained_briefly)
     rewards = [update.metrics["reward"] for update in updates]
     assert [update.step for update in updates] == list(range(1, 13))
     assert sum(rewards[-3:]) / 3 > sum(rewards[:3]) / 3 + 0.3
@@ -48,10 +48,10 @@ def test_reward_rises_and_kl_is_counted(_started):
     assert {"raw/failures", "weighted/ctr", "kl_coefficient"} <= updates[0].metrics.keys()
 
 
-def test_same_seed_same_weights_and_the_globals_stay(_started):
+def test_same_seed_same_weights_and_the_globals_stay(trained_briefly):
     config = dataclasses.replace(CONFIG, updates=2)
     state = torch.get_rng_state()
-    prints = [tuned(_started, config, seed)[0].fingerprint() for seed in (1, 1, 2)]
+    prints = [tuned(trained_briefly, config, seed)[0].fingerprint() for seed in (1, 1, 2)]
     assert prints[0] == prints[1] != prints[2]
     assert torch.equal(torch.get_rng_state(), state)
 
