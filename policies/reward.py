@@ -10,7 +10,6 @@ pessimistically: a text on which its members disagree is worth less (Coste et al
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -151,14 +150,6 @@ class Predictor(Protocol):
 
     def predict(self, creatives: Sequence[Creative]) -> Prediction:
         """Predicts n texts."""
-        ...
-
-
-class Predictor(Protocol):
-    """Anything that predicts what texts do: `EffectModel`, or `PairwiseEffect` of an archive."""
-
-    def predict(self, creatives: Sequence[Creative]) -> Prediction:
-        """Predicts texts, each for its own audience."""
         ...
 
 
