@@ -1,5 +1,6 @@
 """A study of real A/B tests: real headlines and clicks teach, other tests of the same archive judge."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import pandas as pd
@@ -55,7 +56,17 @@ def archive_study(options: StudyOptions, run: Run) -> Study:
         f"{gold.explained:.0%} of the true variance; its differences are to scale (slope {gold.slope:.2f}).",
         *archive.notes,
     )
-    return Study(world, catalog, writer, prompts, effect, metrics, names_products=False, notes=notes)
+    return Study(
+        world, catalog, writer, prompts, effect, metrics, names_products=False, gold_doubt=_doubt(world), notes=notes
+    )
+
+
+def _doubt(world: World) -> Callable[[Sequence[Creative], Sequence[Creative]], float]:
+    def doubt(tuned: Sequence[Creative], untuned: Sequence[Creative]) -> float:
+        first, second = ([creative.text for creative in texts] for texts in (tuned, untuned))
+        return _process(world).difference(first, second)[1]
+
+    return doubt
 
 
 def _process(world: World) -> TextProcess:

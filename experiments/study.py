@@ -1,6 +1,6 @@
 """What a run is about: the gold world, the prompts, and the effect model learned from logged feedback."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,6 +79,10 @@ class Study:
     """By head (`click`, `convert`), on feedback that the effect model has not seen."""
     names_products: bool = True
     """Whether an ad has to name its product; headlines do not name their story."""
+    gold_doubt: Callable[[Sequence[Creative], Sequence[Creative]], float] | None = None
+    """Where the gold is itself an estimate: how unsure it is (standard deviation of the log) of the click lift of some
+    texts over others. Its readers do not differ in what they make of a text, so intervals are over products then.
+    """
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know."""
 

@@ -21,6 +21,7 @@ from ..policies.writer import Writer, prompt
 from ..simulation.catalog import Creative
 from ..simulation.encoder import TextEncoder
 from .analysis.report import write_report
+from .analysis.statistics import Interval
 from .analysis.verdict import Verdict, judge, lifts
 from .archive_study import archive_study
 from .runs import Run
@@ -102,8 +103,7 @@ def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
         tuned = _write(writer, study, options.samples, options.seed + 1)
         verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
         _save_creatives(run.path, study, {"untuned": untuned, "tuned": tuned}, verdicts)
-        rng = np.random.default_rng(options.seed)
-        lift = lifts(verdicts["tuned"], verdicts["untuned"], options.conversion_value, rng)
+        lift = _lift(study, tuned, untuned, verdicts, options)
         diversity = {name: _diversity(texts) for name, texts in (("untuned", untuned), ("tuned", tuned))}
     summary = {
         "lift": lift,
@@ -118,6 +118,20 @@ def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
     }
     save_checkpoint(writer, run.path / "checkpoint", prompt(*study.asked[0]), _facts(options), _figures(summary))
     return Tuning(writer, untuned, tuned, verdicts, summary, updates)
+
+
+def _lift(
+    study: Study,
+    tuned: Sequence[Creative],
+    untuned: Sequence[Creative],
+    verdicts: dict[str, Verdict],
+    options: StudyOptions,
+) -> dict[str, Interval]:
+    rng, first, second = np.random.default_rng(options.seed), verdicts["tuned"], verdicts["untuned"]
+    if study.gold_doubt is None:
+        return lifts(first.by_user, second.by_user, options.conversion_value, rng)
+    doubt = study.gold_doubt(tuned, untuned)
+    return lifts(first.by_product(tuned), second.by_product(untuned), options.conversion_value, rng, doubt)
 
 
 class _Watch:

@@ -25,6 +25,12 @@ class Verdict:
     by_user: Array
     """[U, 3] expected clicks, conversions and impressions; a user weighs as much as he visits."""
 
+    def by_product(self, creatives: Sequence[Creative]) -> Array:
+        """[P, 3] the same by product, every creative shown as often; products in order of their ids."""
+        _, product = np.unique([creative.product_id for creative in creatives], return_inverse=True)
+        values = np.stack([self.ctr, self.ctr * self.cvr, np.ones_like(self.ctr)])
+        return np.stack([np.bincount(product, row) for row in values], axis=1)
+
     def total_ctr(self) -> float:
         """Clicks over impressions, all creatives and users."""
         return float(self.by_user[:, 0].sum() / self.by_user[:, 2].sum())
@@ -58,26 +64,36 @@ def judge(world: World, creatives: Sequence[Creative]) -> Verdict:
     )
 
 
-def lifts(tuned: Verdict, untuned: Verdict, conversion_value: float, rng: np.random.Generator) -> dict[str, Interval]:
-    """Relative gains of the tuned over the untuned writer, with intervals over users.
+def lifts(
+    tuned: Array, untuned: Array, conversion_value: float, rng: np.random.Generator, doubt: float = 0.0
+) -> dict[str, Interval]:
+    """Relative gains of the tuned over the untuned writer, with intervals over what was drawn independently.
 
     Args:
-        tuned: of the tuned writer's texts.
+        tuned: of the tuned writer's texts: `Verdict.by_user`, or `by_product` where users do not differ in what they
+            make of a text.
         untuned: of the untuned writer's, same prompts, as many.
         conversion_value: worth of a conversion in clicks, for the reward.
         rng: draws the resamples.
+        doubt: standard deviation of the log of the click lift that the gold itself is unsure of; it widens the
+            intervals of `ctr` and `reward`.
 
     Returns:
         `ctr`, `cvr` and `reward` (clicks plus `conversion_value` times conversions, an impression).
     """
 
-    def lift(top: Array, bottom: Array) -> Interval:
-        columns = [tuned.by_user @ top, tuned.by_user @ bottom, untuned.by_user @ top, untuned.by_user @ bottom]
-        return bootstrap(np.stack(columns, axis=1), lift_of_ratios, rng)
+    def lift(top: Array, bottom: Array, doubt: float) -> Interval:
+        def statistic(sums: Array) -> Array:
+            gain = lift_of_ratios(sums)
+            return (1 + gain) * np.exp(rng.normal(0, doubt, gain.shape)) - 1 if gain.ndim else gain
+
+        return bootstrap(
+            np.stack([tuned @ top, tuned @ bottom, untuned @ top, untuned @ bottom], axis=1), statistic, rng
+        )
 
     click, conversion, impression = np.eye(3)
     return {
-        "ctr": lift(click, impression),
-        "cvr": lift(conversion, click),
-        "reward": lift(click + conversion_value * conversion, impression),
+        "ctr": lift(click, impression, doubt),
+        "cvr": lift(conversion, click, 0.0),
+        "reward": lift(click + conversion_value * conversion, impression, doubt),
     }

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from copybandit.experiments.analysis.verdict import judge, lifts
+from copybandit.experiments.analysis.verdict import Verdict, judge, lifts
 from copybandit.simulation.catalog import Creative
 
 
@@ -32,14 +32,30 @@ def test_judging_moves_nothing(tiny_world, tiny_catalog):
 
 def test_lift_of_a_writer_over_itself_is_zero(tiny_world, tiny_catalog, rng):
     verdict = judge(tiny_world, tiny_catalog.ads)
-    for interval in lifts(verdict, verdict, 10.0, rng).values():
+    for interval in lifts(verdict.by_user, verdict.by_user, 10.0, rng).values():
         assert interval == pytest.approx({"mean": 0.0, "low": 0.0, "high": 0.0})
 
 
 def test_lift_by_hand(tiny_world, tiny_catalog, rng):
     worse, better = judge(tiny_world, tiny_catalog.ads[:1]), judge(tiny_world, tiny_catalog.ads[1:2])
-    found = lifts(better, worse, 10.0, rng)
+    found = lifts(better.by_user, worse.by_user, 10.0, rng)
     assert found["ctr"]["mean"] == pytest.approx(better.total_ctr() / worse.total_ctr() - 1)
     assert found["cvr"]["mean"] == pytest.approx(better.total_cvr() / worse.total_cvr() - 1)
     worth = [v.total_ctr() * (1 + 10 * v.total_cvr()) for v in (better, worse)]
     assert found["reward"]["mean"] == pytest.approx(worth[0] / worth[1] - 1)
+
+
+def test_sums_by_product_by_hand():
+    texts = [Creative("b", "x"), Creative("a", "y"), Creative("b", "z")]
+    verdict = Verdict(np.array([0.1, 0.2, 0.3]), np.array([0.5, 0.5, 0.1]), np.zeros((1, 3)))
+    np.testing.assert_allclose(verdict.by_product(texts), [[0.2, 0.1, 1], [0.4, 0.08, 2]])
+
+
+def test_doubt_about_the_gold_widens_click_lifts_alone(rng):
+    tuned, untuned = np.tile([0.022, 0.0011, 1.0], (50, 1)), np.tile([0.02, 0.001, 1.0], (50, 1))
+    found = lifts(tuned, untuned, 10.0, rng, doubt=0.05)
+    assert found["ctr"]["mean"] == pytest.approx(0.1)
+    # A log-normal around 1.1: 1.1 exp(-+1.96 * 0.05) - 1.
+    assert found["ctr"]["low"] == pytest.approx(-0.003, abs=0.01)
+    assert found["ctr"]["high"] == pytest.approx(0.213, abs=0.01)
+    assert found["cvr"] == pytest.approx({"mean": 0.0, "low": 0.0, "high": 0.0})
