@@ -68,13 +68,15 @@ class Bandit(PlacementAgent):
             layout: caps on a slate; by default only that no creative is in it twice.
         """
         super().__init__(model.arms, slots, generator)
+        self.name = ""
         self.model, self.rule, self.worth, self.width = model, rule, worth, width
         self.serving, self.layout = serving or Serving(), layout or Layout()
         self.active = torch.ones(model.arms, dtype=torch.bool, device=self.device)
         self.ledger = Ledger(slots, self.device)
         self.guard = Guard(self.device)
         self._candidates = Candidates()
-        self._history = None if self.serving.window is None else History(self.serving.window, slots)
+        forgetful = self.serving.window is None or model.keeps_window
+        self._history = None if forgetful else History(self.serving.window or 0, slots)
         plain = self.serving == Serving() and layout is None and slots == 1 and worth.click_cost is None
         self._single = plain and self.device.type == "cpu" and type(model) is DisjointLinear
         self._single = self._single and hasattr(rule, "pick_one") and worth.click_model == "position"
@@ -159,10 +161,11 @@ class Bandit(PlacementAgent):
         from this agent's own seed.
         """
         own = self.state_dict()
-        growing = ("ledger.", "history.")
         for name in sorted(own.keys() | state.keys()):
+            if name.startswith("history.") and self._history is not None:
+                continue
             fits = name in own and name in state and own[name].dtype == state[name].dtype
-            if fits and name != "generator" and not name.startswith(growing):
+            if fits and not name.startswith(("ledger.", "generator")):
                 fits = own[name].shape == state[name].shape
             if not fits:
                 raise InputError(f"state: '{name}' is missing, unknown or of another shape; it is of other settings")
@@ -213,9 +216,9 @@ class Bandit(PlacementAgent):
             trials, rewards = torch.where(ok, trials, 0.0), torch.where(ok, rewards, 0.0)
         if slots > 1:
             x = x.repeat_interleave(slots, dim=0)
-        rows = (x, arms.flatten(), trials.flatten(), rewards.flatten())
         if self.serving.discount < 1:
             self.model.discount(self.serving.discount**n)
+        rows = self.model.prepare(x, arms.flatten(), trials.flatten(), rewards.flatten())
         self.model.learn(*rows)
         if self._history is not None:
             for x, arms, trials, rewards in self._history.exchange(rows, n, self.serving.discount):

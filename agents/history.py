@@ -5,7 +5,7 @@ from collections import deque
 import torch
 from torch import Tensor
 
-Rows = tuple[Tensor, Tensor, Tensor, Tensor]
+Rows = tuple[Tensor, ...]
 """Contexts [N, d], arms [N], trials [N], rewards [N]."""
 
 

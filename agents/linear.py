@@ -37,13 +37,17 @@ class Triangle:
         places = [(i, j) for s in self.starts for i in range(s, min(s + BLOCK, width)) for j in range(s, width)]
         row, column = torch.tensor(places, device=device).T
         self.flat = row * width + column
+        self._scratch: Tensor | None = None
         # Outside the blocks on the diagonal each number stands for two.
         self.twice = torch.where(column // BLOCK == row // BLOCK, 1.0, 2.0)
 
     def products(self, contexts: Tensor) -> Tensor:
-        """Products x_i x_j of the places: [B, d] -> [p, B]."""
+        """Products x_i x_j of the places: [B, d] -> [p, B], good until the next call."""
         turned = contexts.T.contiguous()
-        out = torch.empty(len(self.flat), len(contexts), dtype=contexts.dtype, device=contexts.device)
+        if self._scratch is None or self._scratch.shape[1] != len(contexts):
+            # Kept between calls: fresh memory of this size costs more than what is written into it.
+            self._scratch = torch.empty(len(self.flat), len(contexts), dtype=contexts.dtype, device=contexts.device)
+        out = self._scratch
         done = 0
         for start in self.starts:
             upper, rest = turned[start : start + BLOCK], turned[start:]
@@ -177,19 +181,21 @@ class DisjointLinear(Model):
 
     def _recompute(self, arms: Tensor) -> None:
         everything = len(arms) == self.arms
-        gram, response, prior, strength = (v if everything else v[arms] for v in self._learned.values())
-        precision = gram.clone()
-        precision.diagonal(dim1=1, dim2=2).add_(strength[:, None])
-        exact = invert(precision)
-        mean = torch.bmm(exact, torch.addcmul(response, strength[:, None], prior)[:, :, None])[:, :, 0]
-        inverse = exact.float()
-        packed = self.triangle.pack(inverse)
-        for mine, new in ((self.inverse, inverse), (self.mean, mean), (self._packed, packed)):
+        inverse, mean = self._solve(*(v if everything else v[arms] for v in self._learned.values()))
+        inverse = inverse.float()
+        for mine, new in ((self.inverse, inverse), (self.mean, mean), (self._packed, self.triangle.pack(inverse))):
             if everything:
                 mine.copy_(new)
             else:
                 mine[arms] = new.float()
         self._stale.fill_(False)
+
+    def _solve(self, gram: Tensor, response: Tensor, prior: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
+        """Inverses [n, d, d] and means [n, d] of some arms, in float64."""
+        precision = gram.clone()
+        precision.diagonal(dim1=1, dim2=2).add_(strength[:, None])
+        inverse = invert(precision)
+        return inverse, torch.bmm(inverse, torch.addcmul(response, strength[:, None], prior)[:, :, None])[:, :, 0]
 
     def score_one(self, x: np.ndarray, candidates: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation for one context, [K] each; `candidates` None for all arms in order. On the CPU only."""

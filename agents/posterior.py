@@ -42,6 +42,12 @@ class Model(ABC):
     """Learns from (context, arm, trials, reward) rows, and says what it believes."""
 
     arms: int
+    keeps_window: ClassVar[bool] = False
+    """Whether the model forgets old rows by itself."""
+
+    def prepare(self, contexts: Tensor, arms: Tensor, trials: Tensor, rewards: Tensor) -> tuple[Tensor, ...]:
+        """The rows that `learn` will be given for these; the same ones are taken back later."""
+        return contexts, arms, trials, rewards
 
     @abstractmethod
     def posterior(self, contexts: Tensor, candidates: Tensor) -> Posterior:

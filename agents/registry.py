@@ -5,48 +5,95 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..simulation.tables import InputError
 from .agent import Worth
 from .bandit import Bandit, Serving
 from .counts import Counts, UpperCounts
 from .linear import DisjointLinear
+from .logistic import LogisticLinear
+from .neural import NeuralLinear
 from .posterior import Model
 from .rules import InverseGap, Rule, Softmax, Thompson, Uniform, UpperBound
+from .shared import HybridLinear, SharedLinear
 from .slate import Layout
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What models are made from."""
+
+    arms: int
+    width: int
+    generator: torch.Generator
+    worth: Worth
+    features: Tensor | None
+    window: int | None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the agent lives."""
+        return self.generator.device
+
+    @property
+    def largest(self) -> float:
+        """The largest reward of a trial."""
+        return 1 + self.worth.conversion_value
 
 
 @dataclass(frozen=True)
 class Kind:
     """How an agent of one name is made: a model and a rule, and what it reads."""
 
-    model: Callable[[int, int, torch.device, Worth], Model]
-    """From arms, width of contexts, device and worth."""
+    model: Callable[[Setup], Model]
     rule: Rule
     reads_context: bool = True
-    floor: Callable[[int], float] | None = None
-    """Propensity floor from the number of arms, for kinds that explore by it."""
+    epsilon: float = 0.0
+    """Share of uniform choices, for kinds that explore by a propensity floor."""
 
 
-def _counts(arms: int, width: int, device: torch.device, worth: Worth) -> Model:
-    return Counts(arms, device, 1 + worth.conversion_value)
+def _counts(setup: Setup) -> Model:
+    return Counts(setup.arms, setup.device, setup.largest)
 
 
-def _upper_counts(arms: int, width: int, device: torch.device, worth: Worth) -> Model:
-    return UpperCounts(arms, device, 1 + worth.conversion_value)
+def _upper_counts(setup: Setup) -> Model:
+    return UpperCounts(setup.arms, setup.device, setup.largest)
 
 
-def _disjoint(arms: int, width: int, device: torch.device, worth: Worth) -> Model:
-    return DisjointLinear(arms, width, device)
+def _disjoint(setup: Setup) -> Model:
+    return DisjointLinear(setup.arms, setup.width, setup.device)
+
+
+def _shared(setup: Setup) -> Model:
+    return SharedLinear(setup.arms, setup.width, setup.device, 8 if setup.features is None else setup.features)
+
+
+def _hybrid(setup: Setup) -> Model:
+    return HybridLinear(setup.arms, setup.width, setup.device, 8 if setup.features is None else setup.features)
+
+
+def _logistic(setup: Setup) -> Model:
+    return LogisticLinear(setup.arms, setup.width, setup.device, setup.largest)
+
+
+def _neural(setup: Setup) -> Model:
+    return NeuralLinear(setup.arms, setup.width, setup.generator, memory=setup.window or 20_000)
 
 
 KINDS: dict[str, Kind] = {
     "random": Kind(_counts, Uniform(), reads_context=False),
-    "epsilon-greedy": Kind(_counts, UpperBound(0.0), reads_context=False, floor=lambda arms: 0.1 / arms),
+    "epsilon-greedy": Kind(_counts, UpperBound(0.0), reads_context=False, epsilon=0.1),
     "ucb1": Kind(_upper_counts, UpperBound(1.0), reads_context=False),
     "beta-thompson": Kind(_counts, Thompson(1.0), reads_context=False),
     "linucb": Kind(_disjoint, UpperBound(0.3)),
     "lints": Kind(_disjoint, Thompson(0.3)),
+    "shared-linucb": Kind(_shared, UpperBound(0.3)),
+    "shared-lints": Kind(_shared, Thompson(0.3)),
+    "hybrid-linucb": Kind(_hybrid, UpperBound(0.3)),
+    "hybrid-lints": Kind(_hybrid, Thompson(0.3)),
+    "logistic-ts": Kind(_logistic, Thompson(1.0)),
+    "neural-linear": Kind(_neural, Thompson(0.3)),
     "squarecb": Kind(_disjoint, InverseGap(200.0)),
     "softmax": Kind(_disjoint, Softmax(0.03)),
 }
@@ -65,6 +112,7 @@ def make_agent(
     generator: torch.Generator,
     serving: Serving | None = None,
     layout: Layout | None = None,
+    features: Tensor | None = None,
     **settings: Any,
 ) -> Bandit:
     """An agent with its default settings.
@@ -78,6 +126,7 @@ def make_agent(
         generator: on the device that the agent shall live on.
         serving: forgetting and propensity floor.
         layout: caps on a slate.
+        features: [arms, f] of the creatives, a constant among them, for shared and hybrid agents; what texts say.
         settings: of the rule (`scale`, `gamma`, `temperature`), instead of the defaults.
 
     Raises:
@@ -92,6 +141,8 @@ def make_agent(
         known = ", ".join(vars(kind.rule)) or "none"
         raise InputError(f"{name}: no setting {', '.join(settings)}; known are {known}") from None
     if serving is None:
-        serving = Serving(floor=kind.floor(arms) if kind.floor else 0.0)
-    model = kind.model(arms, width, generator.device, worth)
-    return Bandit(model, rule, slots, generator, worth, width if kind.reads_context else None, serving, layout)
+        serving = Serving(floor=kind.epsilon / arms)
+    model = kind.model(Setup(arms, width, generator, worth, features, serving.window))
+    agent = Bandit(model, rule, slots, generator, worth, width if kind.reads_context else None, serving, layout)
+    agent.name = name
+    return agent

@@ -161,8 +161,9 @@ def only_one(marked: Tensor) -> Tensor | None:
     if marked.is_cuda:
         return None
     k = marked.shape[1]
-    count_and_sum = marked @ torch.stack([torch.ones(k), torch.arange(k, dtype=torch.float32)], 1)
-    return count_and_sum[:, 1].long() if float(count_and_sum[:, 0].max()) == 1.0 else None
+    # Scores are the transpose of a contiguous [K, B] product; so is this.
+    count, total = torch.stack([torch.ones(k), torch.arange(k, dtype=torch.float32)]) @ marked.T
+    return total.long() if float(count.max()) == 1.0 else None
 
 
 def tied_best(score: Tensor, opened: Tensor | None = None) -> Tensor:

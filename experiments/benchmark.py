@@ -1,0 +1,40 @@
+"""How fast, against whom? Ratios to the peers that are installed (the `bench` extra brings them)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import tyro
+
+from .config import CommonOptions, replaced
+from .runs import Run
+
+Part = Literal["bandit"]
+PARTS: dict[str, str] = {"bandit": "benchmark_bandit"}
+"""The module of each part, in `analysis/`: its `measure(options, run)` returns what goes into the summary."""
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions(CommonOptions):
+    """Options of `copybandit benchmark`."""
+
+    part: Annotated[Part, tyro.conf.Positional] = "bandit"
+    """What is measured."""
+    threads: int = 2
+    """CPU threads for us and for the peers."""
+    repeats: int = 3
+    """Each figure is the best of so many runs, taken in turns."""
+
+
+def run_benchmark(options: BenchmarkOptions) -> Path:
+    """`copybandit benchmark`: prints ratios and leaves them in summary.json as `ratios.{what}.{peer}`."""
+    options = replaced(options, repeats=1) if options.quick else options
+    run = Run("benchmark", options)
+    torch.set_num_threads(options.threads)
+    measure: Callable[[BenchmarkOptions, Run], dict[str, Any]]
+    measure = import_module(f".analysis.{PARTS[options.part]}", __package__).measure
+    run.finish({"command": "benchmark", "part": options.part, **measure(options, run)})
+    return run.path

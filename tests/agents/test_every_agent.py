@@ -1,0 +1,148 @@
+"""What is asked of every agent alike."""
+
+import pytest
+import torch
+from copybandit.agents.bandit import Serving
+from copybandit.agents.rules import Thompson
+from copybandit.agents.state import load_agent, save_agent
+from copybandit.simulation.tables import InputError
+
+from .conftest import ARMS, build, chances, respond, serve, visits
+
+# Softmax and inverse gaps explore for ever; so does epsilon-greedy.
+SHARE = {"random": 0.0, "softmax": 0.6, "squarecb": 0.6, "ucb1": 0.6}
+
+
+def test_finds_the_best_arm(name):
+    slates = serve(build(name, slots=1), 60)
+    late = chances(slates[-640:]).mean().item()
+    uniform = (0.9 + 0.1 * (ARMS - 1)) / ARMS
+    assert (late - uniform) / (0.9 - uniform) > SHARE.get(name, 0.8) - (0.1 if name == "random" else 0)
+
+
+def test_same_seed_same_choices(name):
+    assert torch.equal(serve(build(name, seed=3), 6), serve(build(name, seed=3), 6))
+
+
+def test_other_seed_other_choices(name):
+    assert not torch.equal(serve(build(name, seed=3), 6), serve(build(name, seed=4), 6))
+
+
+def test_slates_are_distinct_candidates(name):
+    candidates = torch.tensor([5, 1, 3])
+    slates = serve(build(name), 5, candidates=candidates)
+    assert torch.isin(slates, candidates).all()
+    assert (slates[:, 0] != slates[:, 1]).all()
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.05])
+def test_propensities_match_frequencies(name, floor):
+    agent = build(name, serving=Serving(floor=floor))
+    serve(agent, 4, batch=16)
+    n, candidates = 200_000, torch.arange(ARMS)
+    come = visits(1)[torch.zeros(n, dtype=torch.int64)]
+    decision = agent.act(come, candidates)
+    code = decision.slates[:, 0] * ARMS + decision.slates[:, 1]
+    kinds, first, count = _first_of_each(code)
+    estimate = agent.estimate_propensities(come[first], candidates, decision.slates[first], draws=4096)
+    joint = estimate.propensities.prod(1)
+    if decision.propensities is not None:
+        torch.testing.assert_close(estimate.propensities, decision.propensities[first], rtol=1e-3, atol=1e-5)
+    # Five standard errors of a frequency, and of the estimate where it was drawn.
+    slack = 5 * (joint * (1 - joint) / n).sqrt() + 5 * estimate.error.sum(1) + 2e-4
+    assert ((count / n - joint).abs() < slack).all(), kinds
+
+
+def test_propensities_are_floored(name):
+    agent = build(name, serving=Serving(floor=0.08))
+    serve(agent, 10)
+    decision = agent.act(visits(200, seed=99), torch.arange(ARMS))
+    given = agent.estimate_propensities(visits(200, seed=99), torch.arange(ARMS), decision.slates, draws=64)
+    assert given.propensities.min() >= 0.08 - 1e-6
+
+
+def _first_of_each(code):
+    kinds, inverse, count = code.unique(return_inverse=True, return_counts=True)
+    first = torch.zeros(len(kinds), dtype=torch.int64)
+    first[inverse.flip(0)] = torch.arange(len(code)).flip(0)
+    return kinds, first, count
+
+
+@pytest.mark.parametrize("serving", [Serving(), Serving(discount=0.999, window=100)], ids=["plain", "forgetful"])
+def test_goes_on_after_saving(name, serving, tmp_path):
+    agent = build(name, serving=serving)
+    serve(agent, 6)
+    save_agent(agent, tmp_path / "agent")
+    other = load_agent(tmp_path / "agent")
+    assert torch.equal(serve(agent, 6, start=6), serve(other, 6, start=6))
+
+
+def test_open_decisions_survive_saving(name, tmp_path):
+    agent = build(name)
+    come = visits(8)
+    decision = agent.act(come, torch.arange(ARMS))
+    save_agent(agent, tmp_path / "agent")
+    other = load_agent(tmp_path / "agent")
+    answer = decision.answer(respond(come, decision.slates))
+    other.update(answer)
+    with pytest.raises(InputError, match="decisions"):
+        other.update(answer)
+
+
+def test_new_arms_are_found_and_nothing_is_forgotten(name):
+    agent = build(name, arms=2, slots=1)
+    serve(agent, 30)
+    before = {k: v.clone() for k, v in agent.model.tensors().items() if v.dim() and len(v) == 2}
+    features = torch.cat([torch.ones(1, 1), torch.eye(6)[2:3]], 1) if name.startswith(("shared", "hybrid")) else None
+    agent.add_arms(1, features=None if features is None else features)
+    for k, v in before.items():
+        if len(agent.model.tensors()[k]) == 3:
+            assert torch.equal(agent.model.tensors()[k][:2], v)
+    late = serve(agent, 60, start=100)[-320:]
+    least = 1 / 3 - 0.1 if name in ("random", "softmax", "squarecb", "ucb1") else 0.7
+    assert (late == 2).float().mean() > least
+
+
+def test_removed_arms_are_refused_and_late_feedback_is_not(name):
+    agent = build(name)
+    come = visits(8)
+    decision = agent.act(come, torch.arange(ARMS))
+    agent.remove_arms(torch.tensor([1]))
+    agent.update(decision.answer(respond(come, decision.slates)))
+    with pytest.raises(InputError, match="candidates"):
+        agent.act(come, torch.arange(ARMS))
+    agent.act(come, torch.tensor([0, 2, 3]))
+
+
+def test_window_forgets_all_that_is_older(name):
+    """After a window's worth of new rows an agent knows what one knows that saw only these."""
+    if name == "neural-linear":
+        pytest.skip("its network keeps what it was trained on")
+    old, new = build(name, serving=Serving(window=64)), build(name, serving=Serving(window=64))
+    serve(old, 5)
+    replay(old, 2)
+    replay(new, 2)
+    if name == "logistic-ts":
+        return  # where its likelihood is expanded depends on what it knew then
+    for key, value in old.model.tensors().items():
+        torch.testing.assert_close(value, new.model.tensors()[key], rtol=1e-4, atol=1e-4)
+
+
+def replay(agent, rounds):
+    for i in range(rounds):
+        come = visits(32, seed=1000 + i)
+        slates = torch.stack([torch.arange(32) % ARMS, (torch.arange(32) + 1) % ARMS], 1)
+        agent.update(respond(come, slates, i))
+
+
+def test_the_same_on_every_device(name, device):
+    agent = build(name, device=device)
+    slates = serve(agent, 3)
+    assert slates.device.type == device
+    assert all(value.device.type == device for key, value in agent.model.tensors().items() if key != "counters")
+
+
+def test_exactness_is_declared(name):
+    agent = build(name)
+    decision = agent.act(visits(4), torch.arange(ARMS))
+    assert (decision.propensities is None) == isinstance(agent.rule, Thompson)
