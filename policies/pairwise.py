@@ -19,12 +19,15 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ..simulation.catalog import Creative
-from ..simulation.contrasts import Array, effects
+from ..simulation.contrasts import Array, effects, thin
 from ..simulation.encoder import surface_features, tokens
 from .effect import Prediction
 
 FREE = 100.0
 """Prior variance of a group's level, so wide that only differences within groups count."""
+
+MOST_ARMS = 6000
+"""Texts that are learned from; time grows with their cube, and a larger archive is thinned to so many."""
 
 
 @dataclass(frozen=True)
@@ -99,21 +102,24 @@ def fit_pairwise_effect(
         seed: draws each member's stories.
         progress: called after each member with 1.
     """
+    rng = np.random.default_rng(seed)
+    arms = thin(arms, MOST_ARMS, rng)
     texts, group, story = arms.text.tolist(), arms.group.to_numpy(), pd.factorize(arms.story)[0]
     trials = arms[["impressions", "clicks"]].to_numpy(np.float64)
     successes = np.stack([arms.clicks, arms.get("conversions", 0 * arms.clicks)], axis=1).astype(np.float64)
     rate = successes.sum(0).clip(min=1) / trials.sum(0).clip(min=2)
     base = np.log(rate / (1 - rate))
     model = PairwiseEffect((float(base[0]), float(base[1])), [], [])
-    rng = np.random.default_rng(seed)
+    views = [_Features(view, texts, config) for view in VIEWS]
+    tables = [features(texts) for features in views]
+    kernels = [(table @ table.T).toarray() for table in tables]
+    stories = int(story.max()) + 1
     for member in range(config.members):
-        drawn = rng.multinomial(story.max() + 1, np.full(story.max() + 1, 1 / (story.max() + 1)))[story]
-        features = _Features(VIEWS[member % len(VIEWS)], texts, config)
-        table = features(texts)
-        kernel = (table @ table.T).toarray()
-        heads = [_solve(kernel, trials[:, h], successes[:, h], group, drawn, config) for h in range(2)]
-        model.features.append(features)
-        model.weights.append(np.asarray(table.T @ np.stack(heads, axis=1)))
+        view = member % len(VIEWS)
+        drawn = rng.multinomial(stories, np.full(stories, 1 / stories))[story]
+        heads = [_solve(kernels[view], trials[:, h], successes[:, h], group, drawn, config) for h in range(2)]
+        model.features.append(views[view])
+        model.weights.append(np.asarray(tables[view].T @ np.stack(heads, axis=1)))
         progress(1)
     return model
 

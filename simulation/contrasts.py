@@ -32,6 +32,17 @@ def centre(values: Array, weight: Array, group: NDArray[np.int64]) -> Array:
     return values - (np.bincount(group, weight * values) / np.bincount(group, weight))[group]
 
 
+def thin(arms: pd.DataFrame, most: int, rng: np.random.Generator) -> pd.DataFrame:
+    """At most `most` arms, whole stories drawn at random; groups are numbered from 0 again."""
+    if len(arms) <= most:
+        return arms
+    story = pd.factorize(arms.story)[0]
+    order = rng.permutation(story.max() + 1)
+    kept = order[np.cumsum(np.bincount(story)[order]) <= most]
+    arms = arms[np.isin(story, kept)].reset_index(drop=True)
+    return arms.assign(group=pd.factorize(arms.group)[0])
+
+
 @dataclass(frozen=True)
 class Agreement:
     """How well predicted log-odds agree with real clicks, within groups."""

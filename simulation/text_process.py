@@ -17,7 +17,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
-from .contrasts import Agreement, Array, agreement, effects
+from .contrasts import Agreement, Array, agreement, effects, thin
 from .encoder import surface_features, tokens
 
 CHARACTERS, WORDS, TOPICS, SURFACE = 0.06, 0.06, 0.03, 0.02
@@ -28,6 +28,10 @@ IDIOSYNCRATIC = 0.05
 """Variance of log-odds that is a text's own and shared with no other."""
 FREE = 100.0
 """Prior variance of a group's level: so wide that only differences within groups count."""
+
+
+MOST_ARMS = 6000
+"""Texts that are learned from; time grows with their cube, and a larger archive is thinned to so many."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +123,13 @@ def fit_text_process(arms: pd.DataFrame, *, folds: int = 5, seed: int = 0) -> Te
         folds: parts of the cross-fit; a story is held out as a whole.
         seed: draws the folds.
     """
+    rng = np.random.default_rng(seed)
+    arms = thin(arms, MOST_ARMS, rng)
     texts, story = arms.text.tolist(), pd.factorize(arms.story)[0]
     kernel = TextKernel(texts)
     known = kernel.view(texts)
     covariance = kernel(known, known)
-    fold = np.random.default_rng(seed).permutation(int(story.max()) + 1)[story] % folds
+    fold = rng.permutation(int(story.max()) + 1)[story] % folds
     out = np.zeros(len(arms))
     for i in range(folds):
         rest, held = np.flatnonzero(fold != i), np.flatnonzero(fold == i)

@@ -29,7 +29,7 @@ class Verdict:
         """[P, 3] the same by product, every creative shown as often; products in order of their ids."""
         _, product = np.unique([creative.product_id for creative in creatives], return_inverse=True)
         values = np.stack([self.ctr, self.ctr * self.cvr, np.ones_like(self.ctr)])
-        return np.stack([np.bincount(product, row) for row in values], axis=1)
+        return np.stack([np.bincount(product, row) for row in values], axis=1).astype(np.float64)
 
     def total_ctr(self) -> float:
         """Clicks over impressions, all creatives and users."""

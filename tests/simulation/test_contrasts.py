@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from copybandit.simulation.contrasts import agreement, centre, effects, pairs
+from copybandit.simulation.contrasts import agreement, centre, effects, pairs, thin
 
 
 def test_effect_is_one_scoring_step_from_the_pooled_rate():
@@ -62,3 +62,12 @@ def test_agreement_of_boasting_half_right_and_idle_predictions(rng):
     assert half.explained == pytest.approx(0.5, abs=0.06)
     level = agreement(arms, group.astype(float))
     assert (level.slope, level.explained) == pytest.approx((0.0, 0.0), abs=1e-3)
+
+
+def test_thinning_keeps_whole_stories(rng):
+    arms = pd.DataFrame({"story": np.repeat(np.arange(10, 30), 3), "group": np.repeat(np.arange(20), 3)})
+    assert thin(arms, 60, rng) is arms
+    few = thin(arms, 10, rng)
+    assert len(few) == 9
+    assert few.groupby("story").size().tolist() == [3, 3, 3]
+    assert sorted(few.group.unique()) == [0, 1, 2]
