@@ -50,8 +50,11 @@ class DelayedFeedback:
         """Takes feedback in, with conversions of any delay; which of them are seen depends on the time."""
         self._held.append(feedback)
 
-    def release(self, now: float) -> Feedback | None:
-        """Feedback to impressions at least `wait` hours old at `now`, later conversions unseen; None if none are."""
+    def release(self, now: float, corrected: bool = True) -> Feedback | None:
+        """Feedback to impressions at least `wait` hours old at `now`, None if there is none.
+
+        Later conversions are unseen. Where `corrected`, `converted` is a float: one conversion counts as `weight`.
+        """
         ready, still = [], []
         for feedback in self._held:
             due = feedback.impressions.hours <= now - self.wait
@@ -65,7 +68,8 @@ class DelayedFeedback:
         whole = concatenate(ready)
         seen = whole.converted & (whole.delay_hours <= self.wait)
         self._seen.append(whole.delay_hours[seen])
-        return dataclasses.replace(whole, converted=seen, delay_hours=torch.where(seen, whole.delay_hours, torch.inf))
+        delay = torch.where(seen, whole.delay_hours, torch.inf)
+        return dataclasses.replace(whole, converted=seen * self.weight if corrected else seen, delay_hours=delay)
 
     def learn_rate(self) -> None:
         """Fits the delay's rate to all conversions seen so far; with fewer than 20 the first guess stands."""

@@ -1,6 +1,7 @@
 """Other people's bandit libraries behind one small interface; each is imported when it is asked for."""
 
 from abc import ABC, abstractmethod
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar
 
@@ -46,9 +47,9 @@ class MabWiser(Peer):
 
     def __init__(self, arms: int, width: int) -> None:
         """See `Peer`."""
-        from mabwiser.mab import MAB, LearningPolicy
-
-        self._mab = MAB(list(range(arms)), getattr(LearningPolicy, self.policy)(alpha=ALPHA, l2_lambda=1.0), seed=1)
+        mab = import_module("mabwiser.mab")
+        policy = getattr(mab.LearningPolicy, self.policy)(alpha=ALPHA, l2_lambda=1.0)
+        self._mab = mab.MAB(list(range(arms)), policy, seed=1)
         self._mab.fit(list(range(arms)), [0] * arms, np.zeros((arms, width)))
 
     def decide(self, given: Any) -> Indices:
@@ -79,9 +80,8 @@ class ContextualBandits(Peer):
 
     def __init__(self, arms: int, width: int) -> None:
         """See `Peer`."""
-        from contextualbandits.online import LinUCB
-
-        self._policy = LinUCB(
+        online = import_module("contextualbandits.online")
+        self._policy = online.LinUCB(
             arms, alpha=ALPHA, lambda_=1.0, fit_intercept=False, use_float=True, random_state=1, njobs=2
         )
 
@@ -101,12 +101,11 @@ class BayesianBandits(Peer):
 
     def __init__(self, arms: int, width: int) -> None:
         """See `Peer`."""
-        from bayesianbandits import Arm, ContextualAgent, NormalRegressor, ThompsonSampling
-
+        bandits = import_module("bayesianbandits")
         # The noise precision 1 / ALPHA^2 scales the posterior's deviation as ours; the prior's strength is 1 as ours.
-        learners = [NormalRegressor(alpha=ALPHA**-2, beta=ALPHA**-2) for _ in range(arms)]
-        named = [Arm(arm, learner=learner) for arm, learner in enumerate(learners)]
-        self._agent = ContextualAgent(named, ThompsonSampling(), random_seed=1)
+        learners = [bandits.NormalRegressor(alpha=ALPHA**-2, beta=ALPHA**-2) for _ in range(arms)]
+        named = [bandits.Arm(arm, learner=learner) for arm, learner in enumerate(learners)]
+        self._agent = bandits.ContextualAgent(named, bandits.ThompsonSampling(), random_seed=1)
 
     def decide(self, given: Any) -> Indices:
         """See `Peer`."""
@@ -126,9 +125,7 @@ class River(Peer):
 
     def __init__(self, arms: int, width: int) -> None:
         """See `Peer`."""
-        from river.bandit import LinUCBDisjoint
-
-        self._policy = LinUCBDisjoint(alpha=ALPHA, beta=1.0, seed=1)
+        self._policy = import_module("river.bandit").LinUCBDisjoint(alpha=ALPHA, beta=1.0, seed=1)
         self._arms = list(range(arms))
 
     def prepare(self, contexts: Floats) -> list[Any]:
@@ -151,9 +148,8 @@ class VowpalWabbit(Peer):
 
     def __init__(self, arms: int, width: int) -> None:
         """See `Peer`."""
-        import vowpalwabbit
-
-        self._workspace = vowpalwabbit.Workspace("--cb_explore_adf --epsilon 0.1 -q sa --quiet --random_seed 1")
+        settings = "--cb_explore_adf --epsilon 0.1 -q sa --quiet --random_seed 1"
+        self._workspace = import_module("vowpalwabbit").Workspace(settings)
         self._actions = [f"|a arm{arm}" for arm in range(arms)]
         self._rng = np.random.default_rng(1)
 

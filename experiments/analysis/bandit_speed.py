@@ -36,7 +36,7 @@ class Problem:
         rng = np.random.default_rng(seed)
         contexts = rng.standard_normal((rounds, width), dtype=np.float32)
         weights = rng.standard_normal((width, arms), dtype=np.float32) * np.float32(3 / width**0.5)
-        chances = 1 / (1 + np.exp(-contexts @ weights))
+        chances = (1 / (1 + np.exp(-contexts @ weights))).astype(np.float32)
         return Problem(contexts, chances, rng.random(chances.shape, dtype=np.float32) < chances)
 
     def capture(self, arms: NDArray[np.int64]) -> float:

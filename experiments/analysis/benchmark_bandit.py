@@ -42,11 +42,11 @@ def _cuda(seed: int) -> dict[str, float] | None:
     """Decisions a second on the GPU and on the CPU at batch 65,536, 200 arms, 64 features; None without a GPU."""
     if not torch.cuda.is_available():
         return None
-    problem = Problem.draw(65_536 * 10, 200, 64, seed)
-    sizes = {"batch": 65_536, "rounds": 65_536 * 10}
-    time_ours("linucb", problem, **sizes, device=torch.device("cuda"))  # warms up
-    ours = max(time_ours("linucb", problem, **sizes, device=torch.device("cuda")).per_second for _ in range(3))
-    cpu = max(time_ours("linucb", problem, **sizes).per_second for _ in range(2))
+    batch, rounds, gpu = 65_536, 65_536 * 10, torch.device("cuda")
+    problem = Problem.draw(rounds, 200, 64, seed)
+    time_ours("linucb", problem, batch, rounds, gpu)  # warms up
+    ours = max(time_ours("linucb", problem, batch, rounds, gpu).per_second for _ in range(3))
+    cpu = max(time_ours("linucb", problem, batch, rounds).per_second for _ in range(2))
     return {"ratio": ours / cpu, "cuda": ours, "cpu": cpu}
 
 
