@@ -29,9 +29,7 @@ UNIFORM = "random"
 class CompareOptions(CommonOptions):
     """Options of `copybandit compare`."""
 
-    agents: str = (
-        "random,epsilon-greedy,ucb1,beta-thompson,linucb,lints,hybrid-lints,logistic-ts,neural-linear,squarecb"
-    )
+    agents: str = "epsilon-greedy,ucb1,beta-thompson,linucb,lints,hybrid-lints,logistic-ts,neural-linear,squarecb"
     """Names, separated by commas; uniform placement always runs, to measure against."""
     seeds: int = 5
     """Independent repetitions, each with its own users, visitors and random numbers."""
@@ -149,7 +147,7 @@ def _serve(
         seconds += time.perf_counter() - clock
         sizes.append(len(visits))
     stage.advance(1, name)
-    return Trial(*(np.array(values, dtype=np.float64) for values in (rewards, oracles, sizes)), sum(sizes) / seconds)
+    return Trial(np.array(rewards), np.array(oracles), np.array(sizes, dtype=np.float64), sum(sizes) / seconds)
 
 
 def _figures(trials: list[Trial], uniform: list[Trial], rng: np.random.Generator) -> dict[str, Interval]:
