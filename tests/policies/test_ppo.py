@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.policies.ppo import AdaptiveKL, TuneConfig, tune
+from copybandit.policies.ppo import AdaptiveKL, TuneConfig, centred, tune
 from copybandit.policies.reward import Rewards
 from copybandit.policies.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer import WriterConfig, make_writer
@@ -54,6 +54,11 @@ def test_same_seed_same_weights_and_the_globals_stay(trained_briefly):
     prints = [tuned(trained_briefly, config, seed)[0].fingerprint() for seed in (1, 1, 2)]
     assert prints[0] == prints[1] != prints[2]
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_rewards_are_centred_on_their_prompt():
+    total, group = torch.tensor([1.0, 3.0, 10.0, 5.0, 7.0]), torch.tensor([0, 0, 9, 4, 4])
+    assert centred(total, group).tolist() == [-1.0, 1.0, 10.0, -1.0, 1.0]
 
 
 def test_adaptive_kl_by_hand():

@@ -1,0 +1,106 @@
+"""The main job from end to end, in a world of four products."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import transformers
+from copybandit.experiments.config import replaced
+from copybandit.experiments.export import ExportOptions, run_export
+from copybandit.experiments.loop import LoopOptions, run_loop
+from copybandit.simulation.tables import InputError
+
+
+def options(scenario: Path, out: Path, **changes: object) -> LoopOptions:
+    small = {
+        "users": 40,
+        "log_impressions": 4000,
+        "samples": 2,
+        "watch_every": 1,
+        "place_impressions": 2048,
+        "place_products": 4,
+        "effect__steps": 20,
+        "writer__layers": 1,
+        "writer__width": 32,
+        "writer__heads": 2,
+        "writer__vocabulary": 400,
+        "writer__max_new_tokens": 8,
+        "warm_start__lines": 160,
+        "ppo__updates": 2,
+        "ppo__batch": 16,
+        "ppo__group": 4,
+        "ppo__mini_batches": 1,
+    }
+    return replaced(LoopOptions(scenario=str(scenario), out=out), **(small | changes))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> list[Path]:
+    """The same loop, twice."""
+    scenario = Path(__file__).parent.parent / "data" / "tiny.yaml"
+    base = tmp_path_factory.mktemp("runs")
+    return [run_loop(options(scenario, base / name)) for name in ("first", "second")]
+
+
+def summary(run: Path) -> dict:
+    return json.loads((run / "summary.json").read_text())
+
+
+def test_the_run_directory_is_complete(runs):
+    for name in ("config.yaml", "environment.json", "metrics.csv", "summary.json", "report.html", "creatives.parquet"):
+        assert (runs[0] / name).stat().st_size > 0
+    assert (runs[0] / "placement" / "agent.safetensors").is_file()
+    assert list((runs[0] / "tensorboard").iterdir())
+
+
+def test_summary_has_the_keys_that_others_read(runs):
+    found = summary(runs[0])
+    for name in ("ctr", "cvr", "reward"):
+        interval = found["lift"][name]
+        assert interval["low"] <= interval["mean"] <= interval["high"]
+    assert found["diversity"].keys() == {"untuned", "tuned"}
+    assert {w: set(row) for w, row in found["grid"].items()} == {
+        "untuned": {"uniform", "bandit"},
+        "tuned": {"uniform", "bandit"},
+    }
+    assert [point["step"] for point in found["proxy_gold"]] == [0, 1, 2]
+    assert {"log_loss", "auc", "calibration_error", "f1"} <= found["effect_model"]["click"].keys()
+    assert found["wall_seconds"].keys() >= {"warm start", "PPO", "placement"}
+
+
+def test_same_seed_same_summary(runs):
+    first, second = (summary(run) for run in runs)
+    for found in (first, second):
+        found.pop("wall_seconds")
+    assert first == second
+
+
+def test_creatives_come_from_both_writers_for_the_same_prompts(runs):
+    creatives = pd.read_parquet(runs[0] / "creatives.parquet")
+    prompts = creatives.groupby("writer")[["product_id", "audience"]].apply(lambda rows: rows.to_numpy().tolist())
+    assert prompts["tuned"] == prompts["untuned"]
+    assert creatives[["proxy_ctr", "proxy_cvr", "gold_ctr", "gold_cvr"]].gt(0).all().all()
+
+
+def test_exported_checkpoint_opens_without_copybandit(runs, tmp_path):
+    to = run_export(ExportOptions(runs[0], tmp_path / "writer"))
+    write = transformers.pipeline("text-generation", str(to))
+    assert isinstance(write("steel knife | savers =>", max_new_tokens=4)[0]["generated_text"], str)
+    card = (to / "README.md").read_text()
+    assert "Lift in simulation is not real lift" in card
+    assert "gold CTR lift" in card
+    with pytest.raises(InputError, match="in use"):
+        run_export(ExportOptions(runs[0], to))
+
+
+def test_export_of_nothing(tmp_path):
+    with pytest.raises(InputError, match="no finished checkpoint"):
+        run_export(ExportOptions(tmp_path, tmp_path / "to"))
+
+
+def test_a_run_directory_is_not_written_over(runs, tiny_file):
+    before = (runs[0] / "summary.json").read_bytes()
+    with pytest.raises(InputError, match="in use"):
+        run_loop(options(tiny_file, runs[0]))
+    assert (runs[0] / "summary.json").read_bytes() == before
