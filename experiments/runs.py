@@ -4,6 +4,7 @@ import csv
 import json
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ class Run:
             raise InputError(f"{self.path}: in use; choose another --out, or move it away")
         self.seconds: dict[str, float] = {}
         """Wall time by stage."""
-        self.console = Console(highlight=False)
+        self.console = Console(file=sys.stdout, highlight=False)  # TRL's own output is kept off the standard one
         self._metrics = self.path / "metrics.csv"
 
     @cached_property

@@ -25,6 +25,27 @@ def novelty(vectors: Tensor, group: Tensor, valid: Tensor) -> Tensor:
     return torch.where(others > 0, distance / others.clamp(min=1), torch.zeros_like(distance))
 
 
+def nearest_novelty(vectors: Tensor, valid: Tensor, k: int = 3) -> Tensor:
+    """How far each text lies from those of all valid texts that are most like it: 1 - mean of the k largest cosines.
+
+    One phrase put to use for every product is novel to each prompt by itself, and not at all to the writer's readers.
+
+    Args:
+        vectors: [n, d] unit vectors.
+        valid: [n] bool; texts that are not valid score 0 and count for nobody.
+        k: neighbours; all of them where there are fewer.
+
+    Returns:
+        [n] in [0, 2]; a valid text alone scores 0.
+    """
+    cosine = vectors @ vectors.T
+    pair = valid[:, None] & valid[None] & ~torch.eye(len(valid), dtype=torch.bool, device=valid.device)
+    near = cosine.masked_fill(~pair, -torch.inf).topk(min(k, len(valid)), dim=1).values
+    counted = near.isfinite()
+    distance = torch.where(counted, 1 - near, 0.0).sum(1)
+    return distance / counted.sum(1).clamp(min=1)
+
+
 def vendi(vectors: Tensor) -> float:
     """Vendi score: the effective number of different texts.
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..simulation.catalog import Catalog, Creative
 from ..simulation.encoder import TextEncoder, surface_features, tokens
 from ..simulation.tables import InputError
-from .diversity import novelty
+from .diversity import nearest_novelty, novelty
 from .effect import CLICK, CONVERT, Prediction
 
 TERMS = ("ctr", "cvr", "diversity")
@@ -182,7 +182,7 @@ class Reward:
         return {
             "ctr": pessimistic(self._centred(text[..., CLICK], CLICK), self.config.pessimism),
             "cvr": pessimistic(self._centred(text[..., CONVERT], CONVERT), self.config.pessimism),
-            "diversity": novelty(vectors, group, failures == 0),
+            "diversity": (novelty(vectors, group, failures == 0) + nearest_novelty(vectors, failures == 0)) / 2,
             "failures": failures,
         }
 

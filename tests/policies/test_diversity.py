@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from copybandit.policies.diversity import compression_ratio, distinct, novelty, vendi
+from copybandit.policies.diversity import compression_ratio, distinct, nearest_novelty, novelty, vendi
 
 
 def test_novelty_is_the_mean_distance_to_the_others_of_the_group():
@@ -17,6 +17,16 @@ def test_what_fails_quality_is_neither_novel_nor_makes_others_novel():
     vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
     valid = torch.tensor([True, False, True])
     assert novelty(vectors, torch.zeros(3, dtype=torch.long), valid).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_novelty_to_the_nearest_looks_beyond_the_prompt():
+    vectors = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [1.0, 0.0]])
+    # Cosines of the first: 0.6, 0 and 1; its two nearest are the last and the second.
+    assert nearest_novelty(vectors, torch.ones(4, dtype=torch.bool), k=2)[0] == pytest.approx(1 - (1.0 + 0.6) / 2)
+    # Without the last, which fails quality, the nearest are the second and the third.
+    valid = torch.tensor([True, True, True, False])
+    assert nearest_novelty(vectors, valid, k=2).tolist() == pytest.approx([0.7, 0.3, 0.6, 0.0])
+    assert nearest_novelty(vectors[:1], valid[:1]).tolist() == [0.0]
 
 
 def test_vendi_counts_the_different_ones():
