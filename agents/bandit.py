@@ -12,7 +12,7 @@ from ..simulation.tables import InputError
 from ..simulation.traffic import Impressions
 from ..simulation.world import Feedback
 from .agent import Decision, Estimate, PlacementAgent, Worth
-from .checks import Candidates, Guard, check_contexts, check_feedback
+from .checks import Candidates, Familiar, Guard, check_contexts, check_feedback, check_shapes
 from .history import History
 from .ledger import Ledger
 from .linear import DisjointLinear
@@ -74,7 +74,8 @@ class Bandit(PlacementAgent):
         self.active = torch.ones(model.arms, dtype=torch.bool, device=self.device)
         self.ledger = Ledger(slots, self.device)
         self.guard = Guard(self.device)
-        self._candidates = Candidates()
+        self._candidates, self._latest = Candidates(), Familiar()
+        self._yes = torch.ones((), dtype=torch.bool, device=self.device)
         forgetful = self.serving.window is None or model.keeps_window
         self._history = None if forgetful else History(self.serving.window or 0, slots)
         plain = self.serving == Serving() and layout is None and slots == 1 and worth.click_cost is None
@@ -92,12 +93,14 @@ class Bandit(PlacementAgent):
         """
         self.guard.settle()
         self._candidates.check(candidates, self.active, self.slots)
-        if self._single and len(impressions.context) == 1:
+        if self._single and impressions.context.shape[0] == 1:
             return self._act_one(impressions, candidates)
         check_contexts(impressions, self.width, self.guard)
         belief = self.model.posterior(impressions.context, candidates)
         slates, propensities = self._fill(belief, candidates)
-        return Decision(slates, propensities, self.ledger.issue(slates))
+        numbers = self.ledger.issue(slates)
+        self._latest.remember(impressions.context, slates, propensities, numbers)
+        return Decision(slates, propensities, numbers)
 
     def update(self, feedback: Feedback) -> None:
         """See `PlacementAgent.update`; feedback marked by `Decision.answer` counts once.
@@ -106,13 +109,11 @@ class Bandit(PlacementAgent):
             InputError: naming what does not fit; nothing was learned then.
         """
         self.guard.settle()
-        if self._single and len(feedback.slates) == 1:
+        if self._single and feedback.slates.shape[0] == 1:
             return self._update_one(feedback)
-        ok = check_contexts(feedback.impressions, self.width, self.guard)
-        ok = ok & check_feedback(feedback, self.arms, self.guard)
+        check_shapes(feedback)
+        ok = self._accept(feedback)
         if feedback.decisions is not None:
-            valid = self.ledger.valid(feedback.decisions, feedback.slates)
-            ok = ok & self.guard.require(valid, "feedback.decisions: came twice, or not for the slates that were shown")
             self.ledger.close(feedback.decisions, ok)
         self._learn(feedback, ok)
         return None
@@ -128,6 +129,7 @@ class Bandit(PlacementAgent):
         self.model.add_arms(n, prior, features)
         self.arms = self.model.arms
         self.active = torch.cat([self.active, torch.ones(n, dtype=torch.bool, device=self.device)])
+        self._candidates.forget()
 
     def remove_arms(self, arms: Tensor) -> None:
         """Takes [n] arms out of service: `act` refuses them. Late feedback to them is still learned from."""
@@ -179,6 +181,20 @@ class Bandit(PlacementAgent):
         if state["generator"].shape == own["generator"].shape:
             self.generator.set_state(state["generator"].cpu())
         self._candidates.forget()
+
+    def _accept(self, feedback: Feedback) -> Tensor:
+        """One bool on the device: this can be learned from. The answer to the latest decision needs no second look."""
+        given = (feedback.impressions.context, feedback.slates, feedback.propensities, feedback.decisions)
+        latest = not self.guard.deferred and feedback.decisions is not None and self._latest.all_of(*given)
+        self._latest.forget()
+        if latest:
+            return self._yes
+        ok = check_contexts(feedback.impressions, self.width, self.guard)
+        ok = ok & check_feedback(feedback, self.arms, self.guard)
+        if feedback.decisions is not None:
+            valid = self.ledger.valid(feedback.decisions, feedback.slates)
+            ok = ok & self.guard.require(valid, "feedback.decisions: came twice, or not for the slates that were shown")
+        return ok
 
     def _fill(self, belief: Posterior, candidates: Tensor) -> tuple[Tensor, Tensor | None]:
         """[B, L] slates and their propensities, slot by slot."""
@@ -240,21 +256,24 @@ class Bandit(PlacementAgent):
         """`update` for one visitor and one slot on the CPU."""
         model: Any = self.model
         x = self._context_of_one(feedback.impressions)
-        if not feedback.slates.shape == feedback.clicked.shape == feedback.converted.shape == (1, 1):
-            raise InputError("feedback: slates, clicked and converted must be of shape [1, 1] here")
-        arm = int(feedback.slates.item())
+        try:
+            arm = int(feedback.slates.item())
+            clicked, converted = feedback.clicked.item(), feedback.converted.item()
+            chance = 1.0 if feedback.propensities is None else feedback.propensities.item()
+        except RuntimeError:
+            raise InputError(
+                "feedback: slates, clicked, converted, propensities must hold one value each here"
+            ) from None
         if not 0 <= arm < self.arms:
             raise InputError(f"feedback.slates: an unknown arm; known are 0 to {self.arms - 1}")
-        if feedback.propensities is not None and not 0 < feedback.propensities.item() <= 1 + 1e-5:
+        if not 0 < chance <= 1 + 1e-5:
             raise InputError("feedback.propensities: each must lie in (0, 1]; what was shown had a chance")
         if feedback.decisions is not None:
             number = int(feedback.decisions.item())
             if not self.ledger.valid_one(number, arm):
                 raise InputError("feedback.decisions: came twice, or not for the slates that were shown")
             self.ledger.close_one(number)
-        reward = float(feedback.clicked.item())
-        if self.worth.conversion_value:
-            reward += self.worth.conversion_value * feedback.converted.item()
+        reward = clicked + self.worth.conversion_value * converted
         trial = self._examination.item(feedback.impressions.channel.item(), 0)
         model.learn_one(x, arm, trial, reward)
 

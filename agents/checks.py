@@ -49,18 +49,41 @@ class Guard:
                 raise InputError(f"{message} (in an earlier call, which was ignored)" if event else message)
 
 
+class Familiar:
+    """Remembers tensors, so that what was looked at is not looked at again while it is the same and unchanged."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[Tensor, int]] = []
+
+    def remember(self, *tensors: Tensor | None) -> None:
+        """Remembers these, and no others."""
+        self._known = [(tensor, tensor._version) for tensor in tensors if tensor is not None]
+
+    def all_of(self, *tensors: Tensor | None) -> bool:
+        """Whether these are exactly what is remembered, in order."""
+        given = [tensor for tensor in tensors if tensor is not None]
+        return len(given) == len(self._known) and all(
+            tensor is known and tensor._version == version
+            for tensor, (known, version) in zip(given, self._known, strict=True)
+        )
+
+    def forget(self) -> None:
+        """Remembers nothing."""
+        self._known = []
+
+
 class Candidates:
     """Checks [K] candidates; the same tensor is not looked at twice."""
 
     def __init__(self) -> None:
-        self._last: tuple[Tensor, int, int] | None = None
+        self._last: tuple[Tensor, int] | None = None
         self.all_arms = False
         """Whether the last candidates were all arms in order."""
 
     def check(self, candidates: Tensor, active: Tensor, slots: int) -> None:
         """Raises `InputError` where [K] candidates are no K >= `slots` different arms out of `active`, [arms] bool."""
         last = self._last
-        if last and last[0] is candidates and last[1] == candidates._version and last[2] == len(active):
+        if last and last[0] is candidates and last[1] == candidates._version:
             return
         self._last = None
         if candidates.dim() != 1 or candidates.dtype != torch.int64:
@@ -75,7 +98,7 @@ class Candidates:
         if not bool(active[candidates].all()):
             raise InputError("candidates: an arm that was removed")
         self.all_arms = k == len(active) and bool((candidates == torch.arange(k, device=candidates.device)).all())
-        self._last = (candidates, candidates._version, len(active))
+        self._last = (candidates, candidates._version)
 
     def forget(self) -> None:
         """Looks at the next candidates again, whatever they are."""
@@ -93,20 +116,23 @@ def check_contexts(impressions: Impressions, width: int | None, guard: Guard) ->
     return guard.require(context.sum().isfinite(), "impressions.context: a value is NaN or infinite")
 
 
-def check_feedback(feedback: Feedback, arms: int, guard: Guard) -> Tensor:
-    """One bool on the device: feedback is usable. Raises `InputError` where shapes do not fit together."""
+def check_shapes(feedback: Feedback) -> None:
+    """Raises `InputError` where the parts of feedback do not fit together."""
     shape = feedback.slates.shape
     if len(shape) != 2 or shape[0] != len(feedback.impressions):
         raise InputError(f"feedback.slates: expected [{len(feedback.impressions)}, L], got {list(shape)}")
-    for name in ("clicked", "converted"):
-        if getattr(feedback, name).shape != shape:
-            raise InputError(f"feedback.{name}: expected {list(shape)}, got {list(getattr(feedback, name).shape)}")
+    for name in ("clicked", "converted", "propensities"):
+        value = getattr(feedback, name)
+        if value is not None and value.shape != shape:
+            raise InputError(f"feedback.{name}: expected {list(shape)}, got {list(value.shape)}")
+
+
+def check_feedback(feedback: Feedback, arms: int, guard: Guard) -> Tensor:
+    """One bool on the device: arms are known, and had a chance."""
     low, high = feedback.slates.aminmax()
     known = (low >= 0) & (high < arms)
     ok = guard.require(known, f"feedback.slates: an unknown arm; known are 0 to {arms - 1}")
     if feedback.propensities is not None:
-        if feedback.propensities.shape != shape:
-            raise InputError(f"feedback.propensities: expected {list(shape)}, got {list(feedback.propensities.shape)}")
         low, high = feedback.propensities.aminmax()
         # NaN fails both comparisons.
         fair = (low > 0) & (high <= 1 + 1e-5)

@@ -1,7 +1,7 @@
 """Deep agents: PPO, A2C and DQN of stable-baselines3, trained on the environment, serving like any other agent.
 
-They learn from the environment (`train`), not from `update`. PPO and A2C fill a slate slot by slot; DQN, whose actions are
-single numbers, learns which creative belongs on top and ranks the others by its values.
+They learn from the environment (`train`), not from `update`. PPO and A2C fill a slate slot by slot; DQN, whose actions
+are single numbers, learns which creative belongs on top and ranks the others by its values.
 """
 
 import json

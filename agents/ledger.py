@@ -52,7 +52,10 @@ class Ledger:
     def close(self, numbers: Tensor, accepted: Tensor) -> None:
         """Feedback for these came; nothing happens unless `accepted`, one bool on the device."""
         cell = numbers % self.capacity
-        self.shown[cell] = torch.where(accepted, ANSWERED, self.shown[cell])
+        if accepted.is_cuda:
+            self.shown[cell] = torch.where(accepted, ANSWERED, self.shown[cell])
+        elif accepted:
+            self.shown[cell] = ANSWERED
 
     def close_one(self, number: int) -> None:
         """Feedback for this one came."""

@@ -64,7 +64,8 @@ class Triangle:
 def invert(precision: Tensor) -> Tensor:
     """Inverses of positive definite matrices, [K, d, d]."""
     factor, _ = torch.linalg.cholesky_ex(precision)
-    return torch.cholesky_inverse(factor)
+    # LAPACK leaves columns in a row; the transpose of a symmetric matrix is itself, and lies as torch expects.
+    return torch.cholesky_inverse(factor).mT
 
 
 def grams(contexts: Tensor, arms: Tensor, trials: Tensor, count: int) -> Tensor:
@@ -120,7 +121,8 @@ class DisjointLinear(Model):
     def learn(self, contexts: Tensor, arms: Tensor, trials: Tensor, rewards: Tensor) -> None:
         """See `Model.learn`."""
         self._learned["gram"] += grams(contexts, arms, trials, self.arms)
-        self._learned["response"].index_add_(0, arms, (rewards[:, None] * contexts).double())
+        weighted = torch.zeros_like(self.mean).index_add_(0, arms, rewards[:, None] * contexts)
+        self._learned["response"] += weighted
         self._stale[arms] = True
         self._all_fresh = False
 
@@ -195,7 +197,7 @@ class DisjointLinear(Model):
         precision = gram.clone()
         precision.diagonal(dim1=1, dim2=2).add_(strength[:, None])
         inverse = invert(precision)
-        return inverse, torch.bmm(inverse, torch.addcmul(response, strength[:, None], prior)[:, :, None])[:, :, 0]
+        return inverse, (inverse * torch.addcmul(response, strength[:, None], prior)[:, None]).sum(2)
 
     def score_one(self, x: np.ndarray, candidates: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation for one context, [K] each; `candidates` None for all arms in order. On the CPU only."""

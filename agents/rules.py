@@ -77,8 +77,10 @@ class UpperBound(Rule):
         return sample(tied / tied.sum(1, keepdim=True), generator)
 
     def pick_one(self, mean: np.ndarray, deviation: np.ndarray, generator: torch.Generator) -> tuple[int, float]:
-        """`pick` for a single visitor on the CPU: [K], [K] float32."""
-        score = mean + self.scale * deviation if self.scale else mean
+        """`pick` for a single visitor on the CPU: [K], [K] float32, of which the deviation is overwritten."""
+        score = deviation
+        score *= self.scale
+        score += mean
         index = int(score.argmax())
         best = float(score[index])
         tied = score >= best - TIE * abs(best)
