@@ -161,7 +161,7 @@ def _first_layers(trunk: nn.Module) -> Any:
         return copy.deepcopy(trunk)
     shape = copy.deepcopy(trunk.config)
     shape.n_layer = CRITIC_LAYERS
-    short = GPT2Model(shape)
+    short: nn.Module = GPT2Model(shape)
     short.load_state_dict(trunk.state_dict(), strict=False)
     return short.to(trunk.device)
 

@@ -1,6 +1,6 @@
 """The writer's reward: weighted clicks, conversions and novelty, minus penalties.
 
-reward = w_ctr z(logit pCTR) + w_cvr z(logit pCVR) + w_div z(novelty) - penalties
+reward = w_ctr z(logit pCTR) + w_cvr z(logit pCVR) + w_div z(novelty) - penalties, each z squashed
 
 Each z is centred and scaled by statistics frozen on the untuned writer, so weights keep their meaning during a run. The
 logits' part that the writer cannot change (product, segment, place) is left out before z. The ensemble is aggregated
@@ -36,6 +36,8 @@ class RewardConfig:
     """Taken off for each quality check that a text fails, in units of the reward."""
     clip: float = 3.0
     """Each z is squashed to (-clip, clip): beyond it, more of one term pays little."""
+    diversity_clip: float = 0.5
+    """The same for novelty above the untuned writer's: diversity is to be kept, and chasing it makes odd texts."""
 
     def __post_init__(self) -> None:
         weights = (self.w_ctr, self.w_cvr, self.w_div)
@@ -65,9 +67,9 @@ def pessimistic(members: Tensor, strength: float) -> Tensor:
     return members.mean(0) - strength * members.std(0, correction=0)
 
 
-def squash(z: Tensor, clip: float) -> Tensor:
-    """clip * tanh(z / clip): the identity near 0, never beyond clip."""
-    return clip * torch.tanh(z / clip)
+def squash(z: Tensor, below: float, above: float) -> Tensor:
+    """clip * tanh(z / clip) with a clip for each side of 0: the identity near 0, never beyond -below or above."""
+    return torch.where(z < 0, below * torch.tanh(z / below), above * torch.tanh(z / above))
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def combine(raw: dict[str, Tensor], statistics: dict[str, Normal], config: Rewar
         config: weights, clip and penalty.
     """
     weights = dict(zip(TERMS, (config.w_ctr, config.w_cvr, config.w_div), strict=True))
-    weighted = {name: w * squash(statistics[name].z(raw[name]), config.clip) for name, w in weights.items()}
+    above = {"ctr": config.clip, "cvr": config.clip, "diversity": config.diversity_clip}
+    weighted = {n: w * squash(statistics[n].z(raw[n]), config.clip, above[n]) for n, w in weights.items()}
     weighted["penalty"] = -config.penalty * raw["failures"]
     return Rewards(torch.stack(list(weighted.values())).sum(0), raw, weighted)
 

@@ -23,14 +23,14 @@ def raw(**values: float) -> dict[str, torch.Tensor]:
 
 
 def test_reward_is_the_weighted_sum_of_squashed_z():
-    config = RewardConfig(w_ctr=0.5, w_cvr=0.3, w_div=0.2, clip=3.0, penalty=2.0)
+    config = RewardConfig(w_ctr=0.5, w_cvr=0.3, w_div=0.2, clip=3.0, diversity_clip=0.5, penalty=2.0)
     statistics = {"ctr": Normal(1.0, 2.0), "cvr": Normal(0.0, 1.0), "diversity": Normal(0.5, 0.25)}
     # z: (3 - 1) / 2 = 1; -1; (1 - 0.5) / 0.25 = 2
     rewards = combine(raw(ctr=3.0, cvr=-1.0, diversity=1.0, failures=1.0), statistics, config)
     expected = {
         "ctr": 0.5 * 3 * math.tanh(1 / 3),
         "cvr": 0.3 * 3 * math.tanh(-1 / 3),
-        "diversity": 0.2 * 3 * math.tanh(2 / 3),
+        "diversity": 0.2 * 0.5 * math.tanh(2 / 0.5),
         "penalty": -2.0,
     }
     assert {name: float(value) for name, value in rewards.weighted.items()} == pytest.approx(expected)
@@ -43,9 +43,10 @@ def test_pessimism_takes_deviations_off_the_mean():
     assert pessimistic(members, 0.5).tolist() == [2 - 0.5 * 1, 2.0]
 
 
-def test_squash_is_the_identity_near_zero_and_bounded():
-    assert float(squash(torch.tensor(0.01), 3.0)) == pytest.approx(0.01, rel=1e-4)
-    assert float(squash(torch.tensor(1e9), 3.0)) == pytest.approx(3.0)
+def test_squash_is_the_identity_near_zero_and_bounded_on_each_side():
+    z = torch.tensor([0.01, -0.01, 1e9, -1e9, -1.0])
+    expected = [0.01, -0.01, 0.5, -3.0, -3 * math.tanh(1 / 3)]
+    assert squash(z, below=3.0, above=0.5).tolist() == pytest.approx(expected, rel=1e-3)
 
 
 def test_normal_of_a_sample():
