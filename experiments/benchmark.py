@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 
+from .analysis.report import write_report
 from .config import CommonOptions, replaced
 from .runs import Run
 
-Part = Literal["bandit"]
-PARTS: dict[str, str] = {"bandit": "benchmark_bandit"}
+Part = Literal["bandit", "cost"]
+PARTS: dict[str, str] = {"bandit": "benchmark_bandit", "cost": "benchmark_cost"}
 """The module of each part, in `analysis/`: its `measure(options, run)` returns what goes into the summary."""
 
 
@@ -22,7 +23,7 @@ class BenchmarkOptions(CommonOptions):
     """Options of `copybandit benchmark`."""
 
     part: Annotated[Part, tyro.conf.Positional] = "bandit"
-    """What is measured."""
+    """bandit: against other libraries; cost: time and memory against size."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3
@@ -37,4 +38,5 @@ def run_benchmark(options: BenchmarkOptions) -> Path:
     measure: Callable[[BenchmarkOptions, Run], dict[str, Any]]
     measure = import_module(f".analysis.{PARTS[options.part]}", __package__).measure
     run.finish({"command": "benchmark", "part": options.part, **measure(options, run)})
+    write_report(run.path)
     return run.path

@@ -14,7 +14,7 @@ import yaml
 from ...policies.checkpoint import CAVEAT
 from ...policies.diversity import compression_ratio, distinct
 from ..runs import read_json
-from . import findings, plots
+from . import agent_plots, findings, plots
 from .findings import Pair
 from .formats import gain, number, number_range, percent
 from .plots import Plot
@@ -245,6 +245,58 @@ def _placement(run: RunFiles) -> Section | None:
     return Section("Learning to place", plots=[plots.placement_plot(run.placement)], tables=[table])
 
 
+def _agents(run: RunFiles) -> Section | None:
+    file = run.path / "regret.csv"
+    if not file.is_file():
+        return None
+    regret = pd.read_csv(file)
+    exponents = agent_plots.regret_exponents(regret)
+    rows = [
+        [
+            name,
+            number_range(figures["capture"], 3),
+            number_range(figures["reward"], 4),
+            number_range(figures["regret"], 4),
+            f"{exponents[name]:.2f}",
+            f"{figures['decisions_per_second']['mean']:,.0f}",
+        ]
+        for name, figures in sorted(run.summary["agents"].items(), key=lambda item: -item[1]["reward"]["mean"])
+    ]
+    columns = [
+        "Agent",
+        "Capture",
+        "Reward an impression",
+        "Regret an impression",
+        "Regret's power",
+        "Decisions a second",
+    ]
+    text = [
+        "Reward and regret are an impression. Capture is the share of the way from uniform placement to the best slates. "
+        "Regret that grows as impressions to a power below 1 is sublinear: the agent still learns. Intervals are over "
+        "seeds."
+    ]
+    table = Table("Agents, best first", columns, rows)
+    return Section("Which agent", text, plots=[agent_plots.regret_plot(regret)], tables=[table])
+
+
+def _speed(run: RunFiles) -> Section | None:
+    ratios = run.summary.get("ratios", {})
+    rows = [
+        [f"{what}, {peer} {row['version']}", *(f"{row[key]:,.0f}" for key in ("ours", "theirs")), f"{row['ratio']:.2f}"]
+        for what, peers in ratios.items()
+        for peer, row in peers.items()
+        if "ratio" in row
+    ]
+    cost = run.summary.get("cost")
+    drawn = [agent_plots.cost_plot(cost)] if cost else []
+    if not rows and not drawn:
+        return None
+    table = Table(
+        "A second, best of the repeats, taken in turns", ["What, against whom", "Ours", "Theirs", "Ratio"], rows
+    )
+    return Section("Speed", plots=drawn, tables=[table] if rows else [])
+
+
 def _diversity(run: RunFiles) -> Section | None:
     rows = []
     scores = run.summary.get("diversity", {})
@@ -339,6 +391,8 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     _proxy_gold,
     _learning,
     _placement,
+    _agents,
+    _speed,
     _diversity,
     _gallery,
     _effect_model,
