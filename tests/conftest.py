@@ -22,8 +22,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-# Before the first imports of torch and transformers, which read them once. Tests are small: a second thread wins nothing,
-# and where the machine is busy threads that wait for each other cost a hundredfold.
+# Before the first imports of torch and transformers, which read them once. Tests are small: a second thread wins
+# nothing, and where the machine is busy threads that wait for each other cost a hundredfold.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1", WANDB_MODE="disabled")
 os.environ.setdefault("MPLBACKEND", "Agg")
