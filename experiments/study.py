@@ -38,7 +38,7 @@ class StudyOptions(CommonOptions):
     """Real A/B tests (the Upworthy archive, or test_id, text, impressions, clicks) instead of a catalog."""
     users: int = 1000
     """Simulated users."""
-    log_impressions: int = 3_000_000
+    log_impressions: int = 6_000_000
     """Impressions of the reference ads, placed at random, that the effect model learns from."""
     model: str = BUILT_IN
     """built-in (a small GPT-2 made for the catalog), or any Hugging Face causal LM by name or path."""

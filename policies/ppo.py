@@ -42,18 +42,18 @@ RewardFunction = Callable[[Sequence[Creative], Tensor], Rewards]
 class TuneConfig:
     """How the writer is tuned."""
 
-    updates: int = 45
+    updates: int = 60
     batch: int = 128
     """Texts an update."""
     group: int = 4
     """Texts for each prompt of a batch."""
     epochs: int = 2
     """Passes over a batch."""
-    mini_batches: int = 4
-    learning_rate: float = 3e-4
-    kl_start: float = 0.02
+    mini_batches: int = 2
+    learning_rate: float = 4e-4
+    kl_start: float = 0.03
     """First coefficient of the KL penalty."""
-    kl_target: float = 10.0
+    kl_target: float = 12.0
     """Nats a text that the adaptive coefficient steers towards (Ziegler et al., arXiv 1909.08593)."""
     clip: float = 0.2
     value_weight: float = 0.1

@@ -37,8 +37,8 @@ class WriterConfig:
     layers: int = 3
     width: int = 128
     heads: int = 4
-    vocabulary: int = 4096
-    max_new_tokens: int = 26
+    vocabulary: int = 3072
+    max_new_tokens: int = 28
     temperature: float = 0.7
     top_p: float = 1.0
 
