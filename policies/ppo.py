@@ -161,9 +161,9 @@ def _first_layers(trunk: nn.Module) -> Any:
         return copy.deepcopy(trunk)
     shape = copy.deepcopy(trunk.config)
     shape.n_layer = CRITIC_LAYERS
-    short: nn.Module = GPT2Model(shape)
+    short = GPT2Model(shape)
     short.load_state_dict(trunk.state_dict(), strict=False)
-    return short.to(trunk.device)
+    return nn.Module.to(short, trunk.device)
 
 
 class _Grouped:
