@@ -271,9 +271,9 @@ def _agents(run: RunFiles) -> Section | None:
         "Decisions a second",
     ]
     text = [
-        "Reward and regret are an impression. Capture is the share of the way from uniform placement to the best slates. "
-        "Regret that grows as impressions to a power below 1 is sublinear: the agent still learns. Intervals are over "
-        "seeds."
+        "Reward and regret are an impression. Capture is the share of the way from uniform placement to the best "
+        "slates. Regret that grows as impressions to a power below 1 is sublinear: the agent still learns. Intervals "
+        "are over seeds."
     ]
     table = Table("Agents, best first", columns, rows)
     return Section("Which agent", text, plots=[agent_plots.regret_plot(regret)], tables=[table])

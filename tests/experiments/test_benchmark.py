@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import torch
+from copybandit.experiments.analysis import benchmark_bandit, benchmark_cost
+from copybandit.experiments.analysis.bandit_peers import BareTorch, BareTorchTS
+from copybandit.experiments.analysis.bandit_speed import Problem, compare_speed, time_ours
+from copybandit.experiments.benchmark import BenchmarkOptions, run_benchmark
+from copybandit.experiments.runs import read_json
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_capture_by_hand():
+    chances = np.array([[0.0, 1.0], [0.5, 0.0]], dtype=np.float32)
+    problem = Problem(np.zeros((2, 1), np.float32), chances, chances > 2)
+    # Uniform .375, oracle .75; arms 1 and 1 earn (1 + 0) / 2.
+    assert problem.capture(np.array([1, 1])) == pytest.approx((0.5 - 0.375) / 0.375)
+
+
+@pytest.mark.parametrize(("agent", "bare"), [("linucb", BareTorch), ("lints", BareTorchTS)])
+def test_the_bare_loop_learns_as_well_as_ours(agent, bare):
+    problem = Problem.draw(6400, 4, 3)
+    found = compare_speed(agent, {"bare torch": bare}, problem, 64, 6400, 1, lambda n, note: None)["bare torch"]
+    assert found["capture_ours"] > 0.8
+    assert found["capture_theirs"] > 0.8
+    assert found["ratio"] == pytest.approx(found["ours"] / found["theirs"])
+
+
+def test_one_at_a_time_learns_as_well_as_in_batches():
+    problem = Problem.draw(3000, 4, 3)
+    assert problem.capture(time_ours("linucb", problem, 1, 3000).arms) > 0.8
+
+
+def test_benchmark_leaves_ratios_and_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark_bandit, "ROUNDS", 2048 * 10)
+    monkeypatch.setattr(benchmark_bandit, "ROUNDS_SINGLE", 100)
+    summary = read_json(run_benchmark(BenchmarkOptions(out=tmp_path / "run", quick=True, threads=1)) / "summary.json")
+    row = summary["ratios"]["linucb, batch 1024"]["bare torch"]
+    assert {"ratio", "ours", "theirs", "version", "threads", "repeats"} <= set(row)
+    assert row["threads"] == 1
+    assert summary["cuda"] is None or torch.cuda.is_available()
+
+
+def test_cost_fits_powers(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark_cost, "SIZES", {"arms": [4, 8], "slots": [1, 2]})
+    monkeypatch.setattr(benchmark_cost, "BASE", {"arms": 4, "features": 4, "batch": 16, "slots": 1})
+    summary = read_json(run_benchmark(BenchmarkOptions(out=tmp_path / "run", part="cost", threads=1)) / "summary.json")
+    assert summary["cost"]["arms"]["exponent_memory"] == pytest.approx(1.0, abs=1e-6)
+    assert summary["cost"]["slots"]["exponent_memory"] == pytest.approx(0.0, abs=1e-6)
