@@ -16,6 +16,7 @@ from .checks import Candidates, Familiar, Guard, check_contexts, check_feedback,
 from .history import History
 from .ledger import Ledger
 from .linear import DisjointLinear
+from .pool import Pool
 from .posterior import Model, Posterior, Prior
 from .propensity import estimate
 from .rules import Rule, sample, with_floor
@@ -81,6 +82,8 @@ class Bandit(PlacementAgent):
         plain = self.serving == Serving() and layout is None and slots == 1 and worth.click_cost is None
         self._single = plain and self.device.type == "cpu" and type(model) is DisjointLinear
         self._single = self._single and hasattr(rule, "pick_one") and worth.click_model == "position"
+        self._slates, self._chances = Pool((1, 1), torch.int64), Pool((1, 1), torch.float32)
+        self._numbers = Pool((1,), torch.int64)
         self._checked: tuple[Tensor, int, np.ndarray] | None = None
         self._examination: Any = worth.examination.numpy() if self._single else None
 
@@ -248,9 +251,8 @@ class Bandit(PlacementAgent):
         rule: Any = self.rule
         index, chance = rule.pick_one(mean, deviation, self.generator)
         arm = index if self._candidates.all_arms else int(candidates[index])
-        number = torch.from_numpy(np.array([self.ledger.issue_one(arm)]))
-        propensities = None if chance is None else torch.from_numpy(np.array([[chance]], dtype=np.float32))
-        return Decision(torch.from_numpy(np.array([[arm]])), propensities, number)
+        number = self._numbers.take(self.ledger.issue_one(arm))
+        return Decision(self._slates.take(arm), None if chance is None else self._chances.take(chance), number)
 
     def _update_one(self, feedback: Feedback) -> None:
         """`update` for one visitor and one slot on the CPU."""
@@ -282,9 +284,10 @@ class Bandit(PlacementAgent):
         last = self._checked
         if last is not None and last[0] is context and last[1] == context._version:
             return last[2]
-        if context.shape != (1, self.width):
+        row = context.numpy()
+        if row.shape != (1, self.width):
             raise InputError(f"impressions.context: expected [B, {self.width}], B >= 1, got {list(context.shape)}")
-        x = context.numpy()[0]
+        x = row[0]
         if not math.isfinite(x.dot(x)):
             raise InputError("impressions.context: a value is NaN or infinite")
         self._checked = (context, context._version, x)

@@ -208,7 +208,8 @@ class DisjointLinear(Model):
         variance = views.tall.dot(x).reshape(self.arms, self.width).dot(x)
         if candidates is not None:
             mean, variance = mean[candidates], variance[candidates]
-        return mean, np.sqrt(np.maximum(variance, 0.0, out=variance), out=variance)
+        # Rounding may leave a variance of nothing just below 0.
+        return mean, np.sqrt(np.abs(variance, out=variance), out=variance)
 
     def learn_one(self, x: np.ndarray, arm: int, trial: float, reward: float) -> None:
         """One row, by a rank-1 update of the arm's inverse. On the CPU only."""
@@ -216,7 +217,8 @@ class DisjointLinear(Model):
         wide = x.astype(np.float64)
         # These BLAS routines write into the arrays they are given: columns of the transpose are rows of ours.
         blas.dger(trial, wide, wide, a=views.gram[arm].T, overwrite_a=1)
-        views.response[arm] += reward * wide
+        if reward:
+            blas.daxpy(wide, views.response[arm], a=reward)
         self._since[arm] += 1
         if self._since[arm] >= REFRESH or not self._all_fresh:
             self._since[arm] = 0
@@ -227,7 +229,7 @@ class DisjointLinear(Model):
         along = inverse.dot(x)
         # With u = A^-1 x: A^-1 shrinks by theta u u' / (1 + theta x'u), the mean moves by that gain times the error.
         gain = 1.0 / (1.0 + trial * float(along.dot(x)))
-        mean += along * (gain * (reward - trial * float(mean.dot(x))))
+        blas.saxpy(along, mean, a=gain * (reward - trial * float(mean.dot(x))))
         blas.sger(-trial * gain, along, along, a=inverse.T, overwrite_a=1)
         self._packed_late = True
 

@@ -82,7 +82,7 @@ class UpperBound(Rule):
         score *= self.scale
         score += mean
         index = int(score.argmax())
-        best = float(score[index])
+        best = score.item(index)
         tied = score >= best - TIE * abs(best)
         count = int(np.count_nonzero(tied))
         if count > 1:

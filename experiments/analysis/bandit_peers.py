@@ -82,7 +82,7 @@ class ContextualBandits(Peer):
         """See `Peer`."""
         online = import_module("contextualbandits.online")
         self._policy = online.LinUCB(
-            arms, alpha=ALPHA, lambda_=1.0, fit_intercept=False, use_float=True, random_state=1, njobs=2
+            arms, alpha=ALPHA, lambda_=1.0, fit_intercept=False, use_float=True, random_state=1, njobs=1
         )
 
     def decide(self, given: Any) -> Indices:

@@ -69,12 +69,14 @@ def time_ours(name: str, problem: Problem, batch: int, rounds: int, device: torc
     contexts = torch.from_numpy(problem.contexts[:rounds]).to(device).split(batch)
     rewards = torch.from_numpy(problem.rewards[:rounds]).to(device).split(batch)
     visits = [Impressions(nobody, nobody, nobody, nobody, context) for context in contexts]
+    outcome = (never, torch.ones_like(never))
     chosen: list[Tensor] = []
     start = time.perf_counter()
-    for visit, reward in zip(visits, rewards, strict=True):
+    for visit, reward, row in zip(visits, rewards, problem.rewards[::batch], strict=False):
         decision = agent.act(visit, candidates)
         chosen.append(decision.slates)
-        clicked = _look_up(reward, decision.slates)
+        # A single outcome is looked up in numpy, as it is for the peers; torch takes longer to gather one value.
+        clicked = outcome[row.item(decision.slates.item())] if batch == 1 else reward.gather(1, decision.slates)
         agent.update(decision.answer(Feedback(visit, decision.slates, clicked, never, endless)))
     _wait(device)
     return Timing(rounds / (time.perf_counter() - start), torch.cat(chosen)[:, 0].cpu().numpy())
@@ -147,13 +149,6 @@ def time_estimates(problem: Problem, batch: int) -> float:
     start = time.perf_counter()
     agent.estimate_propensities(visit, candidates, decision.slates)
     return batch / (time.perf_counter() - start)
-
-
-def _look_up(reward: Tensor, slates: Tensor) -> Tensor:
-    if len(reward) == 1:
-        arm = slates.item()
-        return reward[:, arm : arm + 1]
-    return reward.gather(1, slates)
 
 
 def _wait(device: torch.device) -> None:

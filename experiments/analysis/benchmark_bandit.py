@@ -30,7 +30,7 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
         stage.advance(0, "")
     summary = {
         "ratios": ratios,
-        "estimated_propensities_per_second": time_estimates(problem, BATCH),
+        "estimated_propensities_per_second": time_estimates(problem, BATCH // 8),
         "cuda": _cuda(options.seed),
         "missing": _missing(BATCHED, SINGLE),
     }
