@@ -202,6 +202,9 @@ class Bandit(PlacementAgent):
     def _fill(self, belief: Posterior, candidates: Tensor) -> tuple[Tensor, Tensor | None]:
         """[B, L] slates and their propensities, slot by slot."""
         opened = self.layout.start(len(belief.mean), candidates, self.slots)
+        if self.slots > 1 and getattr(self.rule, "scale", 0):
+            # Slot after slot needs them: they are computed once, for all candidates.
+            _ = belief.deviation
         chosen, chances = [], []
         for slot in range(self.slots):
             index, chance = self._pick(belief, opened)

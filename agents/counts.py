@@ -1,6 +1,5 @@
 """Models that ignore the context: trials and rewards of every arm."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -18,16 +17,16 @@ def hoeffding_width(trials: Tensor) -> Tensor:
     return (2 * trials.sum().clamp(min=1).log() / trials.clamp(min=1)).sqrt()
 
 
-@dataclass(frozen=True)
 class BetaPosterior(Posterior):
     """Beta beliefs; mean and deviation are theirs."""
 
-    won: Tensor
-    """[B, K] first parameter."""
-    lost: Tensor
-    """[B, K] second parameter."""
-
     independent_normal: ClassVar[bool] = False
+
+    def __init__(self, won: Tensor, lost: Tensor) -> None:
+        """Keeps [B, K] first and second parameters."""
+        self.won, self.lost = won, lost
+        mean = won / (won + lost)
+        super().__init__(mean, (mean * (1 - mean) / (won + lost + 1)).sqrt())
 
     def draw(self, generator: torch.Generator, scale: float = 1.0) -> Tensor:
         """See `Posterior.draw`; the scale widens the belief by dividing its trials by scale squared."""
@@ -36,9 +35,6 @@ class BetaPosterior(Posterior):
         gains = torch._standard_gamma((self.won * narrow).contiguous(), generator=generator)  # pyright: ignore[reportPrivateImportUsage]
         losses = torch._standard_gamma((self.lost * narrow).contiguous(), generator=generator)  # pyright: ignore[reportPrivateImportUsage]
         return gains / (gains + losses)
-
-    def __getitem__(self, rows: Tensor | slice) -> "BetaPosterior":
-        return BetaPosterior(self.mean[rows], self.deviation[rows], self.won[rows], self.lost[rows])
 
 
 class Counts(Model):
@@ -64,10 +60,8 @@ class Counts(Model):
         trials, rewards = self._totals(candidates)
         won = 1 + rewards / self.largest
         lost = 1 + (trials - rewards / self.largest).clamp(min=0)
-        mean = won / (won + lost)
-        deviation = (mean * (1 - mean) / (won + lost + 1)).sqrt()
         shape = (len(contexts), len(candidates))
-        return BetaPosterior(*(value.float().expand(shape) for value in (mean, deviation, won, lost)))
+        return BetaPosterior(won.float().expand(shape), lost.float().expand(shape))
 
     def learn(self, contexts: Tensor, arms: Tensor, trials: Tensor, rewards: Tensor) -> None:
         """See `Model.learn`."""

@@ -8,24 +8,34 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
 class Posterior:
-    """Belief about the worth of K candidates for B visitors; independent normals unless a subclass says otherwise."""
-
-    mean: Tensor
-    """[B, K]."""
-    deviation: Tensor
-    """[B, K] posterior standard deviation, or the width of a confidence bound."""
+    """Belief about the worth of K candidates for B visitors; independent and normal unless it says otherwise."""
 
     independent_normal: ClassVar[bool] = True
 
-    def draw(self, generator: torch.Generator, scale: float = 1.0) -> Tensor:
-        """[B, K] one draw, the deviation times `scale`."""
-        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
-        return torch.addcmul(self.mean, self.deviation, noise, value=scale)
+    def __init__(self, mean: Tensor, deviation: Tensor) -> None:
+        """Keeps [B, K] means, and posterior standard deviations or widths of a confidence bound."""
+        self.mean = mean
+        self._deviation: Tensor | None = deviation
 
-    def __getitem__(self, rows: Tensor | slice) -> "Posterior":
-        return Posterior(self.mean[rows], self.deviation[rows])
+    @property
+    def deviation(self) -> Tensor:
+        """[B, K] posterior standard deviation, or the width of a confidence bound."""
+        assert self._deviation is not None
+        return self._deviation
+
+    def bounds(self, scale: float) -> Tensor:
+        """[B, K] mean + scale * deviation; -inf will do for candidates that cannot have the largest of their row."""
+        return torch.add(self.mean, self.deviation, alpha=scale) if scale else self.mean
+
+    def draw(self, generator: torch.Generator, scale: float = 1.0) -> Tensor:
+        """[B, K] one draw, the deviation times `scale`; -inf as in `bounds`."""
+        return torch.addcmul(self.mean, self.deviation, self.noise(generator), value=scale)
+
+    def noise(self, generator: torch.Generator) -> Tensor:
+        """[B, K] standard normal draws, laid out in memory as the mean is."""
+        b, k = self.mean.shape
+        return torch.randn(k, b, generator=generator, device=self.mean.device).T
 
 
 @dataclass(frozen=True)

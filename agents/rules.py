@@ -53,20 +53,16 @@ class UpperBound(Rule):
 
     scale: float = 1.0
 
-    def score(self, belief: Posterior) -> Tensor:
-        """[B, K] upper bounds."""
-        return torch.add(belief.mean, belief.deviation, alpha=self.scale) if self.scale else belief.mean
-
     def distribution(self, belief: Posterior, opened: Tensor | None) -> Tensor:
         """See `Rule.distribution`."""
-        tied = tied_best(self.score(belief), opened).float()
+        tied = tied_best(belief.bounds(self.scale), opened).float()
         return tied / tied.sum(1, keepdim=True)
 
     def pick(
         self, belief: Posterior, opened: Tensor | None, generator: torch.Generator
     ) -> tuple[Tensor, Tensor | None]:
         """See `Rule.pick`; ties are rare once something was learned, and then nothing is drawn."""
-        score = self.score(belief)
+        score = belief.bounds(self.scale)
         if opened is not None:
             score = score.masked_fill(~opened, -torch.inf)
         best = score.amax(1)

@@ -85,6 +85,12 @@ class SharedLinear(DisjointLinear):
         weights, covariance = self._shared(gram, unexplained)
         return through_features(covariance, self.features), self.features @ weights.T + prior
 
+    def _refined(
+        self, gram: Tensor, response: Tensor, prior: Tensor, strength: Tensor, inverse: Tensor
+    ) -> tuple[Tensor, Tensor] | None:
+        """Nothing: what is believed of an arm does not follow from its own sums alone."""
+        return None
+
     def _shared(self, gram: Tensor, response: Tensor) -> tuple[Tensor, Tensor]:
         """Shared weights [d, f] and their covariance [d f, d f]."""
         precision = shared_precision(gram, self.features)

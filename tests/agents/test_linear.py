@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from copybandit.agents.linear import DisjointLinear, Triangle, grams
+from copybandit.agents import linear
+from copybandit.agents.linear import DisjointLinear, Triangle, grams, quadratic_forms, refine
 from copybandit.agents.logistic import LogisticLinear, working_rows
 from copybandit.agents.posterior import Prior
 from copybandit.agents.shared import HybridLinear, SharedLinear
@@ -87,13 +88,65 @@ def test_triangle_gives_quadratic_forms(width, generator):
 
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 100])
-def test_grams_sum_outer_products_by_arm(n, generator):
+@pytest.mark.parametrize("small", [0, 1 << 20], ids=["in chunks", "at once"])
+def test_grams_sum_outer_products_by_arm(n, small, generator, monkeypatch):
+    monkeypatch.setattr(linear, "SMALL", small)
     x, arms = torch.randn(n, 3, generator=generator), torch.randint(4, (n,), generator=generator)
     trials = torch.randn(n, generator=generator)
     expected = torch.zeros(4, 3, 3)
     for i in range(n):
         expected[arms[i]] += trials[i] * torch.outer(x[i], x[i])
     torch.testing.assert_close(grams(x, arms, trials, 4), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_refined_inverses(generator):
+    x = torch.randn(3, 400, 5, generator=generator)
+    before = x.mT @ x
+    after = before + x[:, :20].mT @ x[:, :20]
+    refined = refine(after, torch.linalg.inv(before))
+    torch.testing.assert_close(refined, torch.linalg.inv(after), rtol=1e-4, atol=1e-7)
+    assert refine(10 * before, torch.linalg.inv(before)) is None
+
+
+def test_refined_batches_agree_with_the_textbook(rng):
+    width, arms, n = 5, 2, 20_000
+    rows = random_rows(rng, n, arms, width)
+    x, arm, trial, reward = (torch.tensor(np.array(column)) for column in zip(*rows, strict=True))
+    model = DisjointLinear(arms, width, CPU)
+    for part in torch.arange(n).split(500):
+        model.posterior(x[:1], torch.arange(arms))
+        model.learn(x[part], arm[part], trial[part].float(), reward[part].float())
+    mean, inverse = textbook(rows, arms, width)
+    belief = model.posterior(x[:50], torch.arange(arms))
+    np.testing.assert_allclose(belief.mean, x[:50].numpy() @ mean.T, atol=1e-5)
+    exact = np.sqrt(np.einsum("bi,kij,bj->bk", x[:50], inverse, x[:50]))
+    np.testing.assert_allclose(belief.deviation, exact, rtol=1e-4)
+
+
+def test_quadratic_forms_of_pairs(generator):
+    x, half = torch.randn(40, 3, generator=generator), torch.randn(5, 3, 3, generator=generator)
+    matrices = half @ half.mT
+    arms = torch.randint(5, (90,), generator=generator).sort().values
+    rows = torch.randint(40, (90,), generator=generator)
+    expected = torch.einsum("pi,pij,pj->p", x[rows], matrices[arms], x[rows])
+    torch.testing.assert_close(quadratic_forms(x, matrices, arms, rows), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_widths_of_few_lead_to_the_same_choice(rng):
+    """Where hardly any arm can win, only these are computed; the best of each row is as if all had been."""
+    width, arms = 6, 60
+    model = DisjointLinear(arms, width, CPU)
+    x, arm = torch.tensor(rng.standard_normal((60_000, width))).float(), torch.tensor(rng.integers(arms, size=60_000))
+    weights = torch.tensor(rng.standard_normal((arms, width))).float()
+    model.learn(x, arm, torch.ones(60_000), (x * weights[arm]).sum(1))
+    probe, candidates = torch.tensor(rng.standard_normal((500, width))).float(), torch.arange(59, 9, -1)
+    few, all_ = (model.posterior(probe, candidates) for _ in range(2))
+    assert all_.deviation.shape == (500, 50)
+    for pick in (lambda b: b.bounds(0.3), lambda b: b.draw(torch.Generator().manual_seed(5), 0.3)):
+        score, full = pick(few), pick(all_)
+        assert score.isinf().float().mean() > 0.8
+        assert torch.equal(score.argmax(1), full.argmax(1))
+        torch.testing.assert_close(score.amax(1), full.amax(1), rtol=1e-5, atol=1e-5)
 
 
 def test_a_prior_is_where_an_unshown_arm_starts():
