@@ -302,8 +302,9 @@ class DisjointLinear(Model):
         everything = len(arms) == self.arms
         sums = [v if everything else v[arms] for v in self._learned.values()]
         self._recomputed += 1
+        before = self.inverse if everything else self.inverse[arms]
         exact = self.inverse.is_cuda or self._recomputed % REFRESH == 0
-        found = None if exact else self._refined(*sums, self.inverse if everything else self.inverse[arms])
+        found = None if exact else self._refined(before, *sums)
         inverse, mean = self._solve(*sums) if found is None else found
         inverse = inverse.float()
         for mine, new in ((self.inverse, inverse), (self.mean, mean), (self._packed, self.triangle.pack(inverse))):
@@ -314,7 +315,7 @@ class DisjointLinear(Model):
         self._stale.fill_(False)
 
     def _refined(
-        self, gram: Tensor, response: Tensor, prior: Tensor, strength: Tensor, inverse: Tensor
+        self, inverse: Tensor, gram: Tensor, response: Tensor, prior: Tensor, strength: Tensor
     ) -> tuple[Tensor, Tensor] | None:
         """What `_solve` finds, from the inverses of before; None where these are of little use."""
         precision = gram.float()

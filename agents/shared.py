@@ -86,7 +86,7 @@ class SharedLinear(DisjointLinear):
         return through_features(covariance, self.features), self.features @ weights.T + prior
 
     def _refined(
-        self, gram: Tensor, response: Tensor, prior: Tensor, strength: Tensor, inverse: Tensor
+        self, inverse: Tensor, gram: Tensor, response: Tensor, prior: Tensor, strength: Tensor
     ) -> tuple[Tensor, Tensor] | None:
         """Nothing: what is believed of an arm does not follow from its own sums alone."""
         return None
