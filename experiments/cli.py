@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tyro
 
 from ..simulation.tables import InputError
-from .config import CommonOptions, quick, read_config
+from .config import CommonOptions, for_archive, quick, read_config
 
 # Before transformers and tokenizers are imported: they read these once.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -41,6 +41,7 @@ class _First:
     """What decides the defaults of all other options."""
 
     quick: bool = False
+    archive: Path | None = None
     config: Path | None = None
 
 
@@ -74,12 +75,16 @@ def _explain(given: list[str]) -> None:
 
 
 def _parse(options: type, arguments: list[str], name: str) -> Any:
-    """Defaults, then --quick, then the file of --config, then the command line: each overrides the ones before."""
+    """Defaults, then what --archive and --quick set, then the file of --config, then the command line.
+
+    Each overrides the ones before.
+    """
     common: dict[str, Any] = {"prog": f"copybandit {name}", "description": COMMANDS[name].question}
     if not issubclass(options, CommonOptions):
         return tyro.cli(options, args=arguments, **common)
     first, _ = tyro.cli(_First, args=arguments, return_unknown_args=True, add_help=False)
-    defaults = quick(options()) if first.quick else options()
+    defaults = for_archive(options()) if first.archive else options()
+    defaults = quick(defaults) if first.quick else defaults
     if first.config is not None:
         defaults = read_config(first.config, defaults)
     return tyro.cli(options, args=arguments, default=defaults, **common)

@@ -107,7 +107,7 @@ def replaced(options: Options, **changes: object) -> Options:
     return dataclasses.replace(options, **flat, **inner)
 
 
-SMOKE = {
+SMOKE: dict[str, object] = {
     "quick": True,
     "users": 200,
     "log_impressions": 100_000,
@@ -121,6 +121,25 @@ SMOKE = {
 """What `--quick` sets, in the commands that have it."""
 
 
+ARCHIVE: dict[str, object] = {
+    "writer__vocabulary": 4096,
+    "writer__max_new_tokens": 32,
+    "warm_start__lines": 40_000,
+    "ppo__updates": 60,
+    "ppo__kl_start": 0.05,
+}
+"""What `--archive` sets, in the commands that have it: headlines repeat each other less than a shop's ads do."""
+
+
+def for_archive(options: Options) -> Options:
+    """Options for a study of real A/B tests."""
+    return _known(options, ARCHIVE)
+
+
 def quick(options: Options) -> Options:
     """Options of a smoke-size run."""
-    return replaced(options, **{k: v for k, v in SMOKE.items() if hasattr(options, k.partition("__")[0])})
+    return _known(options, SMOKE)
+
+
+def _known(options: Options, changes: dict[str, object]) -> Options:
+    return replaced(options, **{k: v for k, v in changes.items() if hasattr(options, k.partition("__")[0])})

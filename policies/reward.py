@@ -32,8 +32,10 @@ class RewardConfig:
     w_div: float = 0.40
     pessimism: float = 0.5
     """Standard deviations of the ensemble that are taken off its mean."""
-    penalty: float = 2.0
-    """Taken off for each quality check that a text fails, in units of the reward."""
+    penalty: float = 0.5
+    """Taken off for each quality check that a text fails, in units of the reward; it loses its novelty too. A larger
+    one drowns what clicks and conversions say.
+    """
     clip: float = 3.0
     """Each z is squashed to (-clip, clip): beyond it, more of one term pays little."""
     diversity_clip: float = 0.5

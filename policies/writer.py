@@ -34,12 +34,12 @@ CausalLM: TypeAlias = Any
 class WriterConfig:
     """The built-in model's size, and how any model samples."""
 
-    layers: int = 3
-    width: int = 128
+    layers: int = 1
+    width: int = 256
     heads: int = 4
     vocabulary: int = 3072
     max_new_tokens: int = 28
-    temperature: float = 0.7
+    temperature: float = 0.9
     top_p: float = 1.0
 
 

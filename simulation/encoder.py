@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -32,7 +33,8 @@ def surface_features(texts: Sequence[str]) -> Tensor:
     return torch.tensor([_surface(text) for text in texts], dtype=torch.float32).reshape(-1, len(SURFACE_FEATURES))
 
 
-def _surface(text: str) -> list[float]:
+@lru_cache(maxsize=2**16)  # several readers ask for the same texts
+def _surface(text: str) -> tuple[float, ...]:
     found = tokens(text)
     letters = sum(character.isalpha() for character in text)
     shouted = sum(character.isupper() for word in text.split() for character in word[1:])
@@ -41,7 +43,7 @@ def _surface(text: str) -> list[float]:
     digits = sum(character.isdigit() for character in text)
     size = max(len(text), 1)
     repeated = 1 - len(set(found)) / len(found) if found else 0.0
-    return [len(text), len(found), shouted / max(letters, 1), marks, symbols / size, digits / size, repeated]
+    return len(text), len(found), shouted / max(letters, 1), marks, symbols / size, digits / size, repeated
 
 
 _PLAIN = set(".,;:!?'\"’‘“”()-–—/&%$€£¥+，。！？、；：（）《》")

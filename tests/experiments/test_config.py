@@ -2,7 +2,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from copybandit.experiments.config import CommonOptions, quick, read_config, replaced, write_config
+from copybandit.experiments.config import CommonOptions, for_archive, quick, read_config, replaced, write_config
+from copybandit.experiments.study import StudyOptions
 from copybandit.simulation.tables import InputError
 
 
@@ -59,3 +60,10 @@ def test_replaced_reaches_into_nested_options():
 
 def test_quick_sets_only_what_the_command_has():
     assert quick(Some()) == Some(quick=True, users=200)
+
+
+def test_archive_has_defaults_of_its_own_in_the_commands_that_have_it():
+    plain, archive = StudyOptions(), for_archive(StudyOptions())
+    assert archive.writer.vocabulary > plain.writer.vocabulary
+    assert archive.seed == plain.seed
+    assert for_archive(Some()) == Some()

@@ -9,7 +9,9 @@ from copybandit.policies.writer import WriterConfig, make_writer
 from copybandit.simulation.tables import InputError
 
 SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=8)
-CONFIG = TuneConfig(updates=12, batch=32, group=4, mini_batches=2, learning_rate=3e-3, kl_target=20.0)
+CONFIG = TuneConfig(
+    updates=12, batch=32, group=4, epochs=2, mini_batches=2, learning_rate=3e-3, kl_start=0.03, kl_target=20.0
+)
 
 
 def short_is_good(creatives, group):
@@ -67,6 +69,7 @@ def test_adaptive_kl_by_hand():
     assert control.update(12.0) == pytest.approx(0.1 * 1.04)
     assert control.update(1000.0) == pytest.approx(0.1 * 1.04 * 1.1)  # error clipped at 0.5
     assert control.update(0.0) == pytest.approx(0.1 * 1.04 * 1.1 * 0.9)
+    assert control.update(0.0) == pytest.approx(0.1)  # never below where it started
 
 
 @pytest.mark.parametrize("wrong", [{"batch": 30}, {"kl_target": 0.0}, {"mini_batches": 5}])
