@@ -136,7 +136,7 @@ def _tensors(
     before = pad_sequence(questions, batch_first=True, padding_value=IGNORED, padding_side="left")
     both = torch.cat([before, labels], dim=1)
     mask = both != IGNORED
-    ids = torch.where(mask, both, tokenizer.pad_token_id)
+    ids = torch.where(mask, both, torch.tensor(tokenizer.pad_token_id))
     return ids.to(writer.device), mask.long().to(writer.device), labels.to(writer.device)
 
 
