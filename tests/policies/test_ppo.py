@@ -27,7 +27,7 @@ def trained_briefly(tmp_path_factory):
 
     _, catalog = load_scenario(__file__.replace("policies/test_ppo.py", "data/tiny.yaml"))
     writer = make_writer(catalog, SMALL, seed=0)
-    warm_start(writer, catalog, ["savers"], WarmStartConfig(lines=400, batch=8), seed=0)
+    warm_start(writer, catalog, ["savers"], WarmStartConfig(lines=400, batch=8, learning_rate=3e-3), seed=0)
     path = tmp_path_factory.mktemp("writer")
     writer.save(path)
     return catalog, path
