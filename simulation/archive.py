@@ -98,10 +98,15 @@ class Archive:
         return [Archive(self.arms[part == i].reset_index(drop=True)) for i in range(len(shares))]
 
     def products(self) -> list[Product]:
-        """A product a test: what its texts are about, cut to `TITLE_LENGTH` for the title; price 0."""
-        about = self.arms.groupby("test_id", sort=False).about.agg(_first_filled)
+        """A product a test: what its texts are about, cut to `TITLE_LENGTH` for the title; price 0.
+
+        Where the archive does not say what a test is about, the first of its texts in the alphabet does.
+        """
+        tests = self.arms.groupby("test_id", sort=False)
+        about = tests.about.agg(_first_filled)
+        about = about.where(about != "", tests.text.first())
         return [
-            Product(str(test), shorten(text, TITLE_LENGTH) or "untold", "news", 0.0, description=text)
+            Product(str(test), shorten(text, TITLE_LENGTH), "news", 0.0, description=text)
             for test, text in about.items()
         ]
 

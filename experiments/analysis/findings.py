@@ -110,7 +110,7 @@ def blind_heads(effect_model: Mapping[str, Mapping[str, float]]) -> list[str]:
         f"The effect model's {name} head predicts no better than the constant rate: log-loss "
         f"{number(head['log_loss'], 4)} against {number(head['base_log_loss'], 4)}."
         for name, head in effect_model.items()
-        if head and head["log_loss"] >= head["base_log_loss"]
+        if "log_loss" in head and head["log_loss"] >= head["base_log_loss"]
     ]
 
 

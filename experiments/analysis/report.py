@@ -348,29 +348,41 @@ def _gallery(run: RunFiles) -> Section | None:
     return Section("Texts before and after", text, pairs=pairs, tables=[table])
 
 
+EFFECT_MEASURES = {
+    "Log-loss (nats)": ("log_loss", 4),
+    "Log-loss of the constant rate": ("base_log_loss", 4),
+    "AUC": ("auc", 3),
+    "Calibration error": ("calibration_error", 3),
+    "Precision": ("precision", 3),
+    "Recall": ("recall", 3),
+    "F1": ("f1", 3),
+    "Pairs of texts of one test": ("pairs", 0),
+    "Better text named": ("accuracy", 3),
+    "Pairs with |z| > 1.96": ("significant_pairs", 0),
+    "Better text named, of these": ("accuracy_significant", 3),
+    "Slope of true on predicted differences": ("slope", 2),
+    "True variance explained": ("explained", 3),
+}
+"""Keys and digits of what an effect model is measured by: on a log, and on an archive of tests."""
+
+
 def _effect_model(run: RunFiles) -> Section | None:
-    heads = run.summary.get("effect_model") or {}
+    heads = {name: head for name, head in (run.summary.get("effect_model") or {}).items() if head}
     if not heads:
         return None
-    measures = {
-        "Log-loss (nats)": ("log_loss", 4),
-        "Log-loss of the constant rate": ("base_log_loss", 4),
-        "AUC": ("auc", 3),
-        "Calibration error": ("calibration_error", 3),
-        "Precision": ("precision", 3),
-        "Recall": ("recall", 3),
-        "F1": ("f1", 3),
-    }
     rows = [
         [name, *(number(head[key], digits) if key in head else "not defined" for head in heads.values())]
-        for name, (key, digits) in measures.items()
+        for name, (key, digits) in EFFECT_MEASURES.items()
+        if any(key in head or (key == "auc" and "log_loss" in head) for head in heads.values())
     ]
     columns = ["Measure", *({"click": "Click", "convert": "Conversion"}.get(name, name) for name in heads)]
-    text = [
-        "It is the writer's only source of reward. Conversion is given a click. Calibration error is relative to the "
-        "base rate; precision, recall and F1 are taken where as many are called as there are."
-    ]
-    table = Table("Quality on logged impressions that it has not seen", columns, rows)
+    text = ["It is the writer's only source of reward."]
+    if any("log_loss" in head for head in heads.values()):
+        text.append(
+            "Conversion is given a click. Calibration error is relative to the base rate; precision, recall and F1 are "
+            "taken where as many are called as there are."
+        )
+    table = Table("Quality on feedback that it has not seen", columns, rows)
     return Section("The effect model", text, findings.blind_heads(heads), tables=[table])
 
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import transformers
@@ -104,3 +105,19 @@ def test_a_run_directory_is_not_written_over(runs, tiny_file):
     with pytest.raises(InputError, match="in use"):
         run_loop(options(tiny_file, runs[0]))
     assert (runs[0] / "summary.json").read_bytes() == before
+
+
+def test_an_archive_of_tests_goes_round_the_same_loop(tmp_path):
+    rng = np.random.default_rng(0)
+    words = "you will never guess what this small dog did when a very old man asked it to stay".split()
+    rows = [
+        {"test_id": f"t{i}", "text": " ".join(rng.permutation(words)[:8]), "impressions": 3000, "clicks": clicks}
+        for i in range(60)
+        for clicks in rng.binomial(3000, 0.02, size=3)
+    ]
+    archive = tmp_path / "tests.csv"
+    pd.DataFrame(rows).to_csv(archive, index=False)
+    run = run_loop(options(Path("shop"), tmp_path / "run", archive=archive))
+    assert summary(run)["effect_model"]["click"]["pairs"] > 0
+    assert "conversions are not in the archive" in summary(run)["notes"][0]
+    assert "Better text named" in (run / "report.html").read_text()

@@ -189,3 +189,9 @@ def test_the_real_archive(shared_data):
     assert min(map(len, (learn, gold))) > 1200
     assert not set(learn.arms.text.str.lower()) & set(gold.arms.text.str.lower())
     assert max(len(product.title) for product in judged.products()) <= 80
+
+
+def test_what_no_one_says_a_test_is_about_one_of_its_texts_does(tmp_path):
+    path = tmp_path / "tests.csv"
+    path.write_text("test_id,text,impressions,clicks\na,One way,100,4\na,Another way,100,2\nb,Bees,90,1\nb,Wasps,90,3\n")
+    assert [product.title for product in read_archive(path).products()] == ["Another way", "Bees"]
