@@ -109,7 +109,7 @@ def test_a_run_directory_is_not_written_over(runs, tiny_file):
 
 def test_an_archive_of_tests_goes_round_the_same_loop(tmp_path):
     rng = np.random.default_rng(0)
-    words = "you will never guess what this small dog did when a very old man asked it to stay".split()
+    words = ["you", "will", "never", "guess", "what", "this", "small", "dog", "did", "when", "asked", "to", "stay"]
     rows = [
         {"test_id": f"t{i}", "text": " ".join(rng.permutation(words)[:8]), "impressions": 3000, "clicks": clicks}
         for i in range(60)

@@ -193,5 +193,7 @@ def test_the_real_archive(shared_data):
 
 def test_what_no_one_says_a_test_is_about_one_of_its_texts_does(tmp_path):
     path = tmp_path / "tests.csv"
-    path.write_text("test_id,text,impressions,clicks\na,One way,100,4\na,Another way,100,2\nb,Bees,90,1\nb,Wasps,90,3\n")
+    path.write_text(
+        "test_id,text,impressions,clicks\na,One way,100,4\na,Another way,100,2\nb,Bees,90,1\nb,Wasps,90,3\n"
+    )
     assert [product.title for product in read_archive(path).products()] == ["Another way", "Bees"]
