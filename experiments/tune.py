@@ -68,6 +68,9 @@ def make_study(options: StudyOptions, run: Run) -> Study:
     Raises:
         InputError: an option or a file is no good.
     """
+    if options.torch_device().type == "cpu":
+        # Threads that add into the same place in no fixed order would change the last bits, and PPO all that follows.
+        torch.use_deterministic_algorithms(True, warn_only=True)
     return shop_study(options, run) if options.archive is None else archive_study(options, run)
 
 
