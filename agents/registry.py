@@ -93,8 +93,8 @@ KINDS: dict[str, Kind] = {
     "hybrid-linucb": Kind(_hybrid, UpperBound(0.3)),
     "hybrid-lints": Kind(_hybrid, Thompson(0.3)),
     "logistic-ts": Kind(_logistic, Thompson(1.0)),
-    "neural-linear": Kind(_neural, Thompson(0.3)),
-    "squarecb": Kind(_disjoint, InverseGap(200.0)),
+    "neural-linear": Kind(_neural, Thompson(0.1)),
+    "squarecb": Kind(_disjoint, InverseGap(10_000.0)),
     "softmax": Kind(_disjoint, Softmax(0.03)),
 }
 """Every agent that can be chosen by name."""
