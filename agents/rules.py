@@ -120,6 +120,7 @@ class InverseGap(Rule):
     """Inverse gap weighting, the exploration of SquareCB (Abe and Long, 1999; Foster and Rakhlin, ICML 2020).
 
     Among n open candidates one that trails the best by g has probability 1 / (n + gamma g); the best has the rest.
+    Gaps are in units of the reward: between click rates they are a few hundredths, and gamma has to be large.
     """
 
     gamma: float = 100.0

@@ -63,6 +63,7 @@ def run_loop(options: LoopOptions) -> Path:
     """`copybandit loop`: leaves report, tuned checkpoint, placement state and creatives in a run directory."""
     run = Run("loop", options)
     study = make_study(options, run)
+    _refuse_too_few(study, options)
     tuning = tune_writer(study, options, run)
     placements = place_all(study, tuning, options, run)
     rng = np.random.default_rng(options.seed)
@@ -73,6 +74,17 @@ def run_loop(options: LoopOptions) -> Path:
     run.finish({"command": "loop", **tuning.summary, "grid": grid})
     write_report(run.path)
     return run.path
+
+
+def _refuse_too_few(study: Study, options: LoopOptions) -> None:
+    products = {product.product_id for product, _ in study.asked}
+    creatives = min(options.place_products, len(products)) * len(study.audiences)
+    if creatives < study.world.slots:
+        raise InputError(
+            f"--place-products {options.place_products}: {len(products)} products to write for and "
+            f"{len(study.audiences)} audiences make {creatives} creatives for {study.world.slots} slots; "
+            "give more products, or a larger catalog or archive"
+        )
 
 
 def place_all(study: Study, tuning: Tuning, options: LoopOptions, run: Run) -> dict[tuple[str, str], Placement]:

@@ -63,7 +63,7 @@ def run_tune(options: TuneOptions) -> Path:
 
 
 def make_study(options: StudyOptions, run: Run) -> Study:
-    """The study that the options ask for.
+    """The study that the options ask for; from here on, torch sums in a fixed order on the CPU.
 
     Raises:
         InputError: an option or a file is no good.

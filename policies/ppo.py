@@ -285,9 +285,11 @@ def _arguments(config: TuneConfig, writer: Writer, scratch: str, seed: int) -> P
 def _own_randomness(device: torch.device) -> Iterator[None]:
     """TRL seeds the global generators; what they held before is put back."""
     state = np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
-    np.random.set_state(state)  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
 
 
 @contextlib.contextmanager
@@ -295,8 +297,10 @@ def _no_old_garbage() -> Iterator[None]:
     """TRL collects garbage in every update; what is there before training need not be gone through each time."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextlib.contextmanager
@@ -304,7 +308,9 @@ def _quiet() -> Iterator[None]:
     """TRL prints a line when it starts, and transformers warns of what is meant and of what TRL still calls."""
     level = logging.getLogger("transformers").level
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    with contextlib.redirect_stdout(None), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        yield
-    logging.getLogger("transformers").setLevel(level)
+    try:
+        with contextlib.redirect_stdout(None), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logging.getLogger("transformers").setLevel(level)

@@ -81,6 +81,7 @@ class ContextualBandits(Peer):
     def __init__(self, arms: int, width: int) -> None:
         """See `Peer`."""
         online = import_module("contextualbandits.online")
+        # With two jobs it is three times slower in batches and nine times one at a time.
         self._policy = online.LinUCB(
             arms, alpha=ALPHA, lambda_=1.0, fit_intercept=False, use_float=True, random_state=1, njobs=1
         )

@@ -348,7 +348,7 @@ def _gallery(run: RunFiles) -> Section | None:
     return Section("Texts before and after", text, pairs=pairs, tables=[table])
 
 
-EFFECT_MEASURES = {
+ON_LOGS = {
     "Log-loss (nats)": ("log_loss", 4),
     "Log-loss of the constant rate": ("base_log_loss", 4),
     "AUC": ("auc", 3),
@@ -356,6 +356,9 @@ EFFECT_MEASURES = {
     "Precision": ("precision", 3),
     "Recall": ("recall", 3),
     "F1": ("f1", 3),
+}
+"""Names, keys and digits of what an effect model is measured by on a log."""
+ON_TESTS = {
     "Pairs of texts of one test": ("pairs", 0),
     "Better text named": ("accuracy", 3),
     "Pairs with |z| > 1.96": ("significant_pairs", 0),
@@ -363,21 +366,21 @@ EFFECT_MEASURES = {
     "Slope of true on predicted differences": ("slope", 2),
     "True variance explained": ("explained", 3),
 }
-"""Keys and digits of what an effect model is measured by: on a log, and on an archive of tests."""
+"""The same on an archive of A/B tests."""
 
 
 def _effect_model(run: RunFiles) -> Section | None:
     heads = {name: head for name, head in (run.summary.get("effect_model") or {}).items() if head}
     if not heads:
         return None
+    on_logs = any("log_loss" in head for head in heads.values())
     rows = [
         [name, *(number(head[key], digits) if key in head else "not defined" for head in heads.values())]
-        for name, (key, digits) in EFFECT_MEASURES.items()
-        if any(key in head or (key == "auc" and "log_loss" in head) for head in heads.values())
+        for name, (key, digits) in (ON_LOGS if on_logs else ON_TESTS).items()
     ]
     columns = ["Measure", *({"click": "Click", "convert": "Conversion"}.get(name, name) for name in heads)]
     text = ["It is the writer's only source of reward."]
-    if any("log_loss" in head for head in heads.values()):
+    if on_logs:
         text.append(
             "Conversion is given a click. Calibration error is relative to the base rate; precision, recall and F1 are "
             "taken where as many are called as there are."

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 from copybandit.agents import linear
-from copybandit.agents.linear import DisjointLinear, Triangle, grams, quadratic_forms, refine
+from copybandit.agents.linear import DisjointLinear, grams, refine
 from copybandit.agents.logistic import LogisticLinear, working_rows
 from copybandit.agents.posterior import Prior
 from copybandit.agents.shared import HybridLinear, SharedLinear
+from copybandit.agents.widths import Triangle, quadratic_forms
 from copybandit.simulation.tables import InputError
 
 CPU = torch.device("cpu")

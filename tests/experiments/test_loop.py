@@ -107,7 +107,9 @@ def test_a_run_directory_is_not_written_over(runs, tiny_file):
     assert (runs[0] / "summary.json").read_bytes() == before
 
 
-def test_an_archive_of_tests_goes_round_the_same_loop(tmp_path):
+@pytest.fixture
+def archive(tmp_path) -> Path:
+    """Sixty tests of three texts, with nothing said of what they are about."""
     rng = np.random.default_rng(0)
     words = ["you", "will", "never", "guess", "what", "this", "small", "dog", "did", "when", "asked", "to", "stay"]
     rows = [
@@ -115,9 +117,19 @@ def test_an_archive_of_tests_goes_round_the_same_loop(tmp_path):
         for i in range(60)
         for clicks in rng.binomial(3000, 0.02, size=3)
     ]
-    archive = tmp_path / "tests.csv"
-    pd.DataFrame(rows).to_csv(archive, index=False)
+    path = tmp_path / "tests.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def test_an_archive_of_tests_goes_round_the_same_loop(archive, tmp_path):
     run = run_loop(options(Path("shop"), tmp_path / "run", archive=archive))
     assert summary(run)["effect_model"]["click"]["pairs"] > 0
     assert "conversions are not in the archive" in summary(run)["notes"][0]
     assert "Better text named" in (run / "report.html").read_text()
+
+
+def test_too_few_creatives_for_the_slots_are_refused_before_anything_is_tuned(archive, tmp_path):
+    with pytest.raises(InputError, match="make 1 creatives for 3 slots"):
+        run_loop(options(Path("shop"), tmp_path / "run", archive=archive, place_products=1))
+    assert not (tmp_path / "run" / "checkpoint").exists()
