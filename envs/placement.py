@@ -12,6 +12,7 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from ..simulation.catalog import Catalog, Creative
+from ..simulation.outcomes import Accounts, Outcomes
 from ..simulation.traffic import Impressions
 from ..simulation.world import World, demo_world
 
@@ -41,6 +42,7 @@ class AdPlacementVectorEnv(VectorEnv[Any, Any, Any]):
         creatives: Sequence[Creative] | None = None,
         world: World | None = None,
         conversion_value: float = 1.0,
+        reward: Literal["clicks", "profit", "engagement"] = "clicks",
         output: Literal["numpy", "torch"] = "numpy",
     ) -> None:
         """Builds the world, unless it is given, and publishes the creatives; the arguments are `AdPlacementEnv`'s.
@@ -54,7 +56,8 @@ class AdPlacementVectorEnv(VectorEnv[Any, Any, Any]):
         # Candidates mostly follow each other: then an action is an offset.
         ordered = bool((self.candidates.diff() == 1).all())
         self._first = int(self.candidates[0]) if ordered and len(self.candidates) else None
-        self.conversion_value = conversion_value
+        self.conversion_value, self.reward = conversion_value, reward
+        self._accounts = None if reward == "clicks" else Accounts(self.world, torch.Generator(self.world.device))
         # Gymnasium's marks of which streams have a key of `info`: all.
         self._all = dict.fromkeys(("_user", "_clicked", "_converted"), np.ones(num_envs, dtype=bool))
         self._steps_left = self._episode = max_episode_steps or math.inf
@@ -75,7 +78,10 @@ class AdPlacementVectorEnv(VectorEnv[Any, Any, Any]):
         super().reset(seed=seed)
         if options and "reset_mask" in options and not np.all(options["reset_mask"]):
             raise ValueError("the streams share one world and start over together; leave reset_mask out")
-        self.world.reset(int(self.np_random.integers(2**31)))
+        start = int(self.np_random.integers(2**31))
+        self.world.reset(start)
+        if self._accounts is not None:
+            self._accounts.generator.manual_seed(start)
         self._visits = self.world.visitors(self.num_envs)
         self._steps_left = self._episode
         return self._hand_over(self._visits.context), {}
@@ -97,11 +103,24 @@ class AdPlacementVectorEnv(VectorEnv[Any, Any, Any]):
         self._visits = self.world.visitors(self.num_envs)
         self._steps_left -= 1
         clicked, converted = self._hand_over(feedback.clicked), self._hand_over(feedback.converted)
-        reward = (clicked + self.conversion_value * converted).sum(1)
         truncated = self._zeros(bool)
         truncated[:] = self._steps_left == 0
         info = {"user": self._hand_over(user), "clicked": clicked, "converted": converted} | self._all
+        if self._accounts is None:
+            reward = (clicked + self.conversion_value * converted).sum(1)
+        else:
+            reward, more = self._booked(self._accounts.of(feedback), clicked)
+            info |= more
         return self._hand_over(self._visits.context), reward, self._zeros(bool), truncated, info
+
+    def _booked(self, outcomes: Outcomes, clicked: Array) -> tuple[Array, dict[str, Array]]:
+        """Rewards in money or in engagement, and what else there is to know."""
+        booked = {name: self._hand_over(value) for name, value in vars(outcomes).items()}
+        if self.reward == "profit":
+            reward = (booked["revenue"] - booked["cost"]).sum(1)
+        else:
+            reward = (0.0 + clicked + booked["likes"] + booked["comments"] + booked["shares"]).sum(1)
+        return reward, booked | dict.fromkeys((f"_{name}" for name in booked), self._all["_user"])
 
     def _candidates(self, creatives: Sequence[Creative] | None) -> Tensor:
         if creatives is None and self.world.creatives:
@@ -145,12 +164,15 @@ class AdPlacementEnv(gym.Env[np.ndarray, np.ndarray]):
     ## Observation Space
     `Box(0, 1, (d,), float32)`: what a site knows of the visitor who waits. `env.unwrapped.feature_names` names each
     feature: a constant 1, the segment (one-hot), the share of page views by category, the channel (one-hot), and the
-    category looked for (one-hot, zeros for none).
+    category looked for (one-hot, zeros for none); where the hour matters also its sine and cosine, moved into [0, 1].
 
     ## Rewards
     The slate's clicks plus `conversion_value` times its conversions. A conversion counts at once, whatever its delay.
+    With `reward="profit"`: the margin on what is sold and kept, less what showing and clicking costs, in the catalog's
+    currency. With `reward="engagement"`: clicks, likes, comments and shares.
 
-    `info` holds `user` (index into the audience), and `clicked` and `converted` (bool, by slot) of the visit rewarded.
+    `info` holds `user` (index into the audience), and `clicked` and `converted` (bool, by slot) of the visit rewarded;
+    with a reward other than clicks also `returned`, `revenue`, `cost`, `likes`, `comments` and `shares`, by slot.
 
     ## Starting State
     The clock at zero, nobody has seen anything, the first visitor waits. The audience and the creatives are those the
@@ -167,6 +189,7 @@ class AdPlacementEnv(gym.Env[np.ndarray, np.ndarray]):
     - `world` (`None`): a `World` to use, instead of one made of scenario, users and device. What is published in it
       already are the candidates, unless `creatives` are given. It is reset with the environment.
     - `conversion_value` (`1.0`): worth of a conversion in clicks.
+    - `reward` (`"clicks"`): what is paid, see Rewards.
     - `output` (`"numpy"`): of the vector environment; `"torch"` hands over tensors on the device, and takes them.
 
     ```python

@@ -13,8 +13,8 @@ from .analysis.report import write_report
 from .config import CommonOptions, replaced
 from .runs import Run
 
-Part = Literal["bandit", "cost"]
-PARTS: dict[str, str] = {"bandit": "benchmark_bandit", "cost": "benchmark_cost"}
+Part = Literal["bandit", "cost", "world"]
+PARTS: dict[str, str] = {"bandit": "benchmark_bandit", "cost": "benchmark_cost", "world": "benchmark_world"}
 """The module of each part, in `analysis/`: its `measure(options, run)` returns what goes into the summary."""
 
 
@@ -23,11 +23,13 @@ class BenchmarkOptions(CommonOptions):
     """Options of `copybandit benchmark`."""
 
     part: Annotated[Part, tyro.conf.Positional] = "bandit"
-    """bandit: against other libraries; cost: time and memory against size."""
+    """bandit: against other libraries; cost: time and memory against size; world: visitors a second, and memory."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3
     """Each figure is the best of so many runs, taken in turns."""
+    impressions: int = 20_000_000
+    """How many the world serves while its memory is watched."""
 
 
 def run_benchmark(options: BenchmarkOptions) -> Path:

@@ -190,3 +190,51 @@ def test_stable_baselines_trains_on_it(single):
     model = ppo("MlpPolicy", single, n_steps=32, batch_size=32, n_epochs=1, seed=0, device="cpu").learn(64)
     assert model.num_timesteps == 64
     assert model.predict(single.reset(seed=0)[0])[0] in single.action_space
+
+
+def test_stable_baselines_trains_on_all_streams_at_once(make):
+    from copybandit.envs.stable import StableVecEnv
+
+    ppo = pytest.importorskip("stable_baselines3").PPO
+    envs = StableVecEnv(make(8, max_episode_steps=5))
+    model = ppo("MlpPolicy", envs, n_steps=16, batch_size=32, n_epochs=1, seed=0, device="cpu").learn(256)
+    assert model.num_timesteps == 256
+    ends = [np.asarray(envs.step(np.zeros((8, 2), dtype=np.int64))[2]) for _ in range(10)]
+    assert [bool(end.all()) for end in ends].count(True) == 2
+    envs.seed(3)
+    first = envs.reset()
+    envs.seed(3)
+    assert np.array_equal(first, envs.reset())
+
+
+def test_an_end_hands_over_the_next_start_and_the_last_observation(make):
+    from copybandit.envs.stable import StableVecEnv
+
+    envs = StableVecEnv(make(4, max_episode_steps=2))
+    envs.reset()
+    slates = np.zeros((4, 2), dtype=np.int64)
+    *_, infos = envs.step(slates)
+    assert infos == [{}] * 4
+    observations, _, done, infos = envs.step(slates)
+    assert done.all()
+    last = np.stack([info["terminal_observation"] for info in infos])
+    assert last.shape == observations.shape
+    assert not np.array_equal(last, observations)
+    assert not envs.step(slates)[2].any()
+
+
+@pytest.mark.parametrize("reward", ["profit", "engagement"])
+def test_other_rewards(tiny_file, reward):
+    arguments = {"scenario": str(tiny_file), "users": 40, "reward": reward}
+    envs = gym.make_vec(ID, num_envs=2000, **arguments)
+    envs.reset(seed=0)
+    _, rewards, *_, info = envs.step(np.tile([0, 1], (2000, 1)))
+    if reward == "profit":
+        assert rewards == pytest.approx((info["revenue"] - info["cost"]).sum(1))
+        assert rewards.max() > 1
+    else:
+        assert rewards == pytest.approx(info["clicked"].sum(1))  # nobody likes anything in this scenario
+    assert info["_revenue"].all()
+    again = gym.make_vec(ID, num_envs=2000, **arguments)
+    again.reset(seed=0)
+    assert np.array_equal(again.step(np.tile([0, 1], (2000, 1)))[1], rewards)

@@ -52,3 +52,31 @@ def test_cost_fits_powers(tmp_path, monkeypatch):
     summary = read_json(run_benchmark(BenchmarkOptions(out=tmp_path / "run", part="cost", threads=1)) / "summary.json")
     assert summary["cost"]["arms"]["exponent_memory"] == pytest.approx(1.0, abs=1e-6)
     assert summary["cost"]["slots"]["exponent_memory"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_sketch_has_the_worlds_effects():
+    """The bound is worth something only if it does the same: as many clicks and conversions, for the same slates."""
+    from copybandit.envs.placement import AdPlacementVectorEnv
+    from copybandit.experiments.analysis.world_sketch import NumpySketch
+
+    envs = AdPlacementVectorEnv(4096, max_episode_steps=None)
+    envs.reset(seed=0)
+    sketch = NumpySketch(envs.world, 4096, seed=0)
+    actions = np.random.default_rng(0).integers(len(envs.candidates), size=(60, 4096, 3))
+    ours = [envs.step(slates)[-1] for slates in actions]
+    theirs = [sketch.step(slates)[-1] for slates in actions]
+    for what, tolerance in (("clicked", 0.03), ("converted", 0.12)):
+        first, second = (np.mean([info[what].mean(0) for info in side], axis=0) for side in (ours, theirs))
+        assert second == pytest.approx(first, rel=2 * tolerance)
+        assert second.mean() == pytest.approx(first.mean(), rel=tolerance)
+
+
+def test_world_benchmark_leaves_ratios_and_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("copybandit.experiments.analysis.benchmark_world.SIZES", (1, 64))
+    options = BenchmarkOptions(out=tmp_path / "run", part="world", quick=True, threads=1, impressions=4_000_000)
+    summary = read_json(run_benchmark(options) / "summary.json")
+    row = summary["ratios"]["world, n=64"]["bare numpy"]
+    assert row["ratio"] == pytest.approx(row["ours"] / row["theirs"])
+    assert summary["ratios"]["world, n=1"]["RecoGym 0.1.3"]["version"] == "reported"
+    assert summary["memory"]["impressions"] >= 40_000
+    assert summary["memory"]["peak_mb"] >= summary["memory"]["early_mb"] > 0
