@@ -33,6 +33,7 @@ COMMANDS = {
     "tune": Command("TuneOptions", "run_tune", "what does tuning the writer give?"),
     "compare": Command("CompareOptions", "run_compare", "which placement policy is best here?"),
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
+    "report": Command("ReportOptions", "run_report", "show me, side by side"),
     "export": Command("ExportOptions", "run_export", "give me the checkpoint"),
 }
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from . import findings, plots
-from .formats import gain, number, number_range
+from . import findings, heat_plots, plots
+from .formats import gain, number, number_range, percent
 from .run_files import RunFiles
 from .sections import Section, Table
 from .statistics import Interval
@@ -54,3 +54,26 @@ def placement(run: RunFiles) -> Section | None:
         rows.append([f"{writer}, {how}", number(first, 4), number(last, 4)])
     table = Table("Gold reward an impression along the run", ["Writer, placement", "First eighth", "Last eighth"], rows)
     return Section("Learning to place", plots=[plots.placement_plot(run.placement)], tables=[table])
+
+
+def placed(run: RunFiles) -> Section | None:
+    """Which categories the bandit put where."""
+    shown = run.placed
+    if shown.empty:
+        return None
+    text = [
+        "What share of each slot of each channel went to products of a category, with the tuned writer's texts. "
+        "Uniform placement gives every category its share of the creatives, everywhere."
+    ]
+    tables, drawn = [], []
+    for how in dict.fromkeys(shown["placement"]):
+        part = shown[(shown["writer"] == "tuned") & (shown["placement"] == how)]
+        shares = part.pivot_table(index=["channel", "slot"], columns="category", values="shown", sort=False)
+        shares = shares.div(shares.sum(axis=1).clip(lower=1), axis=0)
+        if how == "uniform":
+            everywhere = shares.mean()
+            rows = [[str(name), percent(share, 0)] for name, share in everywhere.items()]
+            tables.append(Table("Share of every slot under uniform placement", ["Category", "Share"], rows))
+        else:
+            drawn.append(heat_plots.placed_plot(shares, how))
+    return Section("What was placed where", text, plots=drawn, tables=tables)

@@ -9,10 +9,9 @@ import jinja2
 from ...policies.checkpoint import CAVEAT
 from . import comparison_sections, findings, placement_sections, plots, run_sections, writing_sections
 from .formats import percent
+from .plots import Plot
 from .run_files import RunFiles
 from .sections import Section
-
-SMOKE_NOTE = "This was a smoke-size run (--quick): it shows that everything works, not how well."
 
 
 def write_report(directory: Path) -> Path:
@@ -31,16 +30,31 @@ def write_report(directory: Path) -> Path:
     sections = [section for make in SECTIONS if (section := make(run)) is not None]
     headlines = findings.headlines(run.summary, run.targets)
     lift = plots.lift_plot(run.summary["lift"], run.targets) if "lift" in run.summary else None
+    title = f"Copybandit {run.summary.get('command', 'run')}: {directory.resolve().name}"
+    source = findings.TARGET_SOURCES[run.archive]
+    return write_page(directory, title, run.notes, sections, headlines, lift, source)
+
+
+def write_page(
+    directory: Path,
+    title: str,
+    notes: Sequence[str],
+    sections: Sequence[Section],
+    headlines: Sequence[findings.Headline] = (),
+    lift: Plot | None = None,
+    target_source: str = "",
+) -> Path:
+    """Writes `report.html` and `plots/` into a directory: what fell short first, then the sections."""
     alarms = [alarm for section in sections for alarm in section.alarms]
     bad = [headline.sentence for headline in headlines if headline.status == findings.BAD]
     page = _template().render(
-        title=f"Copybandit {run.summary.get('command', 'run')}: {directory.resolve().name}",
+        title=title,
         caveat=CAVEAT,
-        notes=[*([SMOKE_NOTE] if run.config.get("quick") else []), *run.summary.get("notes", [])],
+        notes=notes,
         bad=bad + alarms,
         headlines=headlines,
         lift=lift,
-        target_source=findings.TARGET_SOURCES[run.archive],
+        target_source=target_source,
         sections=sections,
     )
     _save_plots(directory / "plots", [*([lift] if lift else []), *(plot for s in sections for plot in s.plots)])
@@ -65,7 +79,7 @@ def _data_uri(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def _save_plots(folder: Path, drawn: Sequence[plots.Plot]) -> None:
+def _save_plots(folder: Path, drawn: Sequence[Plot]) -> None:
     folder.mkdir(exist_ok=True)
     for plot in drawn:
         (folder / f"{plot.name}.svg").write_text(plot.light, encoding="utf-8")
@@ -77,6 +91,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     writing_sections.proxy_gold,
     writing_sections.learning,
     placement_sections.placement,
+    placement_sections.placed,
     comparison_sections.agents,
     comparison_sections.differences,
     run_sections.speed,
@@ -84,6 +99,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     writing_sections.gallery,
     writing_sections.effect_model,
     run_sections.wall_time,
+    run_sections.data_sheet,
     run_sections.settings,
 )
 """In the order of the page."""

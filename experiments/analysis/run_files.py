@@ -11,6 +11,8 @@ import yaml
 from ..runs import read_json
 from . import findings
 
+SMOKE_NOTE = "This was a smoke-size run (--quick): it shows that everything works, not how well."
+
 
 class RunFiles:
     """What a run directory holds; what is absent is empty."""
@@ -50,10 +52,21 @@ class RunFiles:
         return pd.read_csv(path) if path.is_file() else pd.DataFrame()
 
     @cached_property
+    def placed(self) -> pd.DataFrame:
+        """Showings by writer, placement, channel, slot and category; empty if there are none."""
+        path = self.path / "placed.csv"
+        return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+    @cached_property
     def curves(self) -> pd.DataFrame:
         """Along each cell of a comparison of agents; empty if there are none."""
         path = self.path / "curves.csv"
         return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the figures must know."""
+        return [*([SMOKE_NOTE] if self.config.get("quick") else []), *self.summary.get("notes", [])]
 
     @property
     def both_writers(self) -> bool:

@@ -32,6 +32,16 @@ def wall_time(run: RunFiles) -> Section | None:
     return Section("Wall time", plots=[plots.wall_time_plot(stages)]) if stages else None
 
 
+def data_sheet(run: RunFiles) -> Section | None:
+    """What the figures were made of, as the run wrote it down."""
+    facts = run.summary.get("data")
+    if not facts:
+        return None
+    text = ['What the figures rest on, in the manner of Gebru et al., "Datasheets for Datasets" (CACM 64:12, 2021).']
+    tables = [Table(name, ["What", "Is"], list(part.items()), prose=True) for name, part in facts.items()]
+    return Section("Data sheet", text, tables=tables)
+
+
 def settings(run: RunFiles) -> Section | None:
     """Settings and environment, folded away."""
     environment = yaml.safe_dump(run.environment, sort_keys=False, allow_unicode=True) if run.environment else ""

@@ -14,6 +14,8 @@ class Table:
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    prose: bool = False
+    """Cells are sentences, which wrap and stand on the left."""
 
 
 @dataclass(frozen=True)
