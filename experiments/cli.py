@@ -26,6 +26,8 @@ class Command(NamedTuple):
     options: str
     run: str
     question: str
+    module: str = ""
+    """Where its module is of another name."""
 
 
 COMMANDS = {
@@ -34,6 +36,7 @@ COMMANDS = {
     "compare": Command("CompareOptions", "run_compare", "which placement policy is best here?"),
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
     "report": Command("ReportOptions", "run_report", "show me, side by side"),
+    "runs": Command("HistoryOptions", "run_history", "what have I run?", module="history"),
     "export": Command("ExportOptions", "run_export", "give me the checkpoint"),
 }
 
@@ -54,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _explain(given)
     name, rest = given[0], given[1:]
     try:
-        module = import_module(f"..{name}", __name__)
+        module = import_module(f"..{COMMANDS[name].module or name}", __name__)
         options = _parse(getattr(module, COMMANDS[name].options), rest, name)
         print(getattr(module, COMMANDS[name].run)(options))
     except InputError as error:

@@ -2,10 +2,10 @@
 
 import dataclasses
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 import yaml
@@ -28,6 +28,9 @@ class CommonOptions:
     """Where tensors live; auto takes a CUDA device when there is one."""
     config: Path | None = None
     """YAML file with options; what is given on the command line overrides it."""
+    track: Literal["tensorboard", "wandb"] = "tensorboard"
+    """TensorBoard events are always written; wandb sends them to Weights & Biases too (WANDB_MODE=offline keeps them
+    here)."""
     quick: bool = False
     """A smoke-size run, under a minute: it shows that everything works, not how well."""
 
@@ -61,7 +64,7 @@ def read_config(path: Path, defaults: Options) -> Options:
 
 
 def _override(defaults: Options, given: dict, source: str) -> Options:
-    known = _plain(defaults)
+    known = plain(defaults)
     _refuse_unknown(given, known, source)
     try:
         return TypeAdapter(type(defaults)).validate_python(_merge(known, given))
@@ -73,11 +76,20 @@ def _override(defaults: Options, given: dict, source: str) -> Options:
 
 def write_config(path: Path, options: CommonOptions) -> None:
     """Writes all options, defaults too: the file is good for `--config`."""
-    path.write_text(yaml.safe_dump(_plain(options), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml.safe_dump(plain(options), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _plain(options: CommonOptions) -> dict:
+def plain(options: CommonOptions) -> dict:
+    """All options as YAML and JSON can hold them."""
     return TypeAdapter(type(options)).dump_python(options, mode="json")
+
+
+def flat(options: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """{'ppo': {'updates': 3}} -> {'ppo.updates': 3}."""
+    found: dict[str, Any] = {}
+    for key, value in options.items():
+        found |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return found
 
 
 def _merge(base: dict, over: dict) -> dict:

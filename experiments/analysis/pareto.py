@@ -16,4 +16,4 @@ def front(points: Sequence[Sequence[float]]) -> list[bool]:
     values = np.asarray(points, dtype=float)
     no_worse = (values[:, None] >= values[None]).all(2)
     better = (values[:, None] > values[None]).any(2)
-    return [bool(on) for on in ~(no_worse & better).any(0)]
+    return np.logical_not((no_worse & better).any(0)).tolist()

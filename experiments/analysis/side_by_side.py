@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from ..config import flat
 from . import side_plots
 from .formats import gain, gain_range, number, percent
 from .pareto import front
@@ -104,9 +104,9 @@ def _agents(runs: Mapping[str, RunFiles]) -> Section | None:
 
 def _settings(runs: Mapping[str, RunFiles]) -> Section:
     """What the runs differ in; each one's settings whole, folded away."""
-    flat = pd.DataFrame({name: pd.Series(_flat(run.config), dtype=object) for name, run in runs.items()})
-    flat = flat.where(flat.notna(), "–").map(str)
-    differ = flat[flat.nunique(axis=1) > 1]
+    every = pd.DataFrame({name: pd.Series(flat(run.config), dtype=object) for name, run in runs.items()})
+    every = every.where(every.notna(), "–").map(str)
+    differ = every[every.nunique(axis=1) > 1]
     differ = differ[[key.partition(".")[0] not in INCIDENTAL for key in differ.index]]
     facts = {"command": lambda run: run.summary.get("command", ""), "commit": lambda run: _commit(run)}
     rows = [[name, *(str(fact(run)) for run in runs.values())] for name, fact in facts.items()]
@@ -118,11 +118,3 @@ def _settings(runs: Mapping[str, RunFiles]) -> Section:
 
 def _commit(run: RunFiles) -> str:
     return (run.environment.get("commit") or "unknown")[:10]
-
-
-def _flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """{'ppo': {'updates': 3}} -> {'ppo.updates': 3}."""
-    found: dict[str, Any] = {}
-    for key, value in config.items():
-        found |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return found
