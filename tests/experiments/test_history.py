@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -85,8 +86,13 @@ def test_weights_and_biases_offline(tmp_path, monkeypatch):
     run.record(1, {"kl": 0.125})
     run.finish({"lift": {"ctr": {"mean": 0.75}}})
     (kept,) = (tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb")
-    content = kept.read_bytes()
-    assert all(word in content for word in (b"reward", b"0.25", b"lift.ctr.mean", b"0.75"))
+    for _ in range(100):  # its own process writes, and may still be at it
+        content = kept.read_bytes()
+        if b"lift.ctr.mean" in content:
+            break
+        time.sleep(0.1)
+    missing = [word for word in (b"reward", b"0.25", b"lift.ctr.mean", b"0.75") if word not in content]
+    assert not missing, len(content)
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["lift"]
 
 
