@@ -59,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         module = import_module(f"..{COMMANDS[name].module or name}", __name__)
         options = _parse(getattr(module, COMMANDS[name].options), rest, name)
-        print(getattr(module, COMMANDS[name].run)(options))
+        run = getattr(module, COMMANDS[name].run)
+        if getattr(options, "sweep", None) is not None:
+            run = import_module("..sweep", __name__).sweeping(name, run)
+        print(run(options))
     except InputError as error:
         print(f"copybandit {name}: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -28,6 +28,8 @@ class CommonOptions:
     """Where tensors live; auto takes a CUDA device when there is one."""
     config: Path | None = None
     """YAML file with options; what is given on the command line overrides it."""
+    sweep: Path | None = None
+    """YAML file with what to maximise and which settings to search; the command then runs once a trial (Optuna)."""
     track: Literal["tensorboard", "wandb"] = "tensorboard"
     """TensorBoard events are always written; wandb sends them to Weights & Biases too (WANDB_MODE=offline keeps them
     here)."""
@@ -60,10 +62,20 @@ def read_config(path: Path, defaults: Options) -> Options:
         raise InputError(f"{path}: not readable as YAML ({str(error).splitlines()[0]}); correct it") from None
     if not isinstance(given, dict):
         raise InputError(f"{path}: not a mapping of options; write lines such as `seed: 1`")
-    return _override(defaults, given, str(path))
+    return override(defaults, given, str(path))
 
 
-def _override(defaults: Options, given: dict, source: str) -> Options:
+def override(defaults: Options, given: dict, source: str) -> Options:
+    """Options with some replaced, and checked.
+
+    Args:
+        defaults: what is not given.
+        given: by name, nested as the options are.
+        source: where they come from, for the message.
+
+    Raises:
+        InputError: a key that does not exist or a value of the wrong kind.
+    """
     known = plain(defaults)
     _refuse_unknown(given, known, source)
     try:

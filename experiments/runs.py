@@ -6,8 +6,9 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -62,6 +63,8 @@ class Run:
             events.add_scalar(name, value, step)
         if self._tracker is not None:
             self._tracker.log(step, values)
+        for watch in _WATCHES.get():
+            watch(step, values)
 
     @contextmanager
     def stage(self, name: str, total: float | None = None) -> "Iterator[Stage]":
@@ -88,6 +91,20 @@ class Run:
         self._events.close()
         if self._tracker is not None:
             self._tracker.finish(summary)
+
+
+Watch = Callable[[int, Mapping[str, float]], None]
+_WATCHES: ContextVar[tuple[Watch, ...]] = ContextVar("watches", default=())
+
+
+@contextmanager
+def watching(watch: Watch) -> Iterator[None]:
+    """Calls `watch` with what every run records in the meantime; what it raises ends the run."""
+    token = _WATCHES.set((*_WATCHES.get(), watch))
+    try:
+        yield
+    finally:
+        _WATCHES.reset(token)
 
 
 class Stage:

@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 
 from ...policies.checkpoint import CAVEAT
-from . import comparison_sections, findings, placement_sections, plots, run_sections, writing_sections
+from . import comparison_sections, findings, placement_sections, plots, run_sections, sweep_sections, writing_sections
 from .formats import percent
 from .plots import Plot
 from .run_files import RunFiles
@@ -87,6 +87,7 @@ def _save_plots(folder: Path, drawn: Sequence[Plot]) -> None:
 
 
 SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
+    sweep_sections.trials,
     placement_sections.grid,
     writing_sections.proxy_gold,
     writing_sections.learning,
