@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,7 +39,7 @@ class Plan(BaseModel):
     search: Annotated[dict[str, Range | list[str | int | float | bool | None]], Field(min_length=1)]
     """By setting (ppo.updates): its range, or a list of choices."""
     prune: str | None = None
-    """A figure of metrics.csv, such as watch/gold: a trial below the median of the others at the same step is given up."""
+    """A figure of metrics.csv, such as watch/gold: a trial below the others' median at the same step is given up."""
 
     @property
     def figures(self) -> list[str]:
@@ -88,7 +89,7 @@ def run_sweep(options: CommonOptions, name: str, command: Command) -> Path:
         InputError: the plan is no good, `out` is in use by something else, Optuna is absent, or every trial failed.
     """
     try:
-        import optuna
+        optuna: Any = import_module("optuna")
     except ImportError:
         raise InputError("--sweep: optuna is not installed; pip install 'copybandit[optuna]'") from None
     assert options.sweep is not None
@@ -169,13 +170,12 @@ class _Objective:
         figures = flat(summary)
         absent = [name for name in self.plan.figures if not isinstance(figures.get(name), (int, float))]
         if absent:
-            raise InputError(
-                f"{self.options.sweep}: summary.json has no figure '{absent[0]}'{nearest(absent[0], figures)}"
-            )
+            hint = nearest(absent[0], figures)
+            raise InputError(f"{self.options.sweep}: summary.json has no figure '{absent[0]}'{hint}")
         return tuple(figures[name] for name in self.plan.figures)
 
     def _look(self, trial: Any, step: int, values: Mapping[str, float]) -> None:
-        if self.plan.prune in values:
+        if self.plan.prune is not None and self.plan.prune in values:
             trial.report(values[self.plan.prune], step)
             if trial.should_prune():
                 raise self.optuna.TrialPruned

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,9 @@ class Tracker:
             InputError: it is not installed.
         """
         try:
-            import wandb
+            self._wandb: Any = import_module("wandb")
         except ImportError:
             raise InputError("--track wandb: wandb is not installed; pip install 'copybandit[wandb]'") from None
-        self._wandb: Any = wandb
         self.options, self.path = options, path
 
     @cached_property

@@ -22,8 +22,8 @@ def trials(run: RunFiles) -> Section | None:
     count = {state: sum(trial["state"] == state for trial in tried) for state in ("complete", "pruned", "fail")}
     chosen = ", ".join(f"{key} {_short(value)}" for key, value in best["settings"].items())
     text = [
-        f"{count['complete']} trials ran to the end, {count['pruned']} were given up early, {count['fail']} failed. Best "
-        f"by {figures[0]}, {number(best['values'][0], 4)}: {chosen} (best.yaml, good for --config).",
+        f"{count['complete']} trials ran to the end, {count['pruned']} were given up early, {count['fail']} failed. "
+        f"Best by {figures[0]}, {number(best['values'][0], 4)}: {chosen} (best.yaml, good for --config).",
         "The best of many trials looks better than it is: run it again with other seeds before you believe the figure.",
     ]
     drawn = [_history_plot(complete, figures[0])]
