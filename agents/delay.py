@@ -81,11 +81,11 @@ class DelayedFeedback:
 
 def concatenate(parts: list[Feedback]) -> Feedback:
     """One feedback of several; an optional column stays only if all have it."""
-    visits = {
-        f.name: torch.cat([getattr(p.impressions, f.name) for p in parts]) for f in dataclasses.fields(Impressions)
-    }
-    columns: dict[str, Any] = {"impressions": Impressions(**visits)}
-    for name in (f.name for f in dataclasses.fields(Feedback) if f.name != "impressions"):
-        values = [getattr(part, name) for part in parts]
-        columns[name] = None if any(value is None for value in values) else torch.cat(values)
-    return Feedback(**columns)
+    visits = _columns(Impressions, [part.impressions for part in parts])
+    return Feedback(Impressions(**visits), **_columns(Feedback, parts))
+
+
+def _columns(kind: type[Impressions] | type[Feedback], parts: list[Any]) -> dict[str, Any]:
+    names = [field.name for field in dataclasses.fields(kind) if field.name != "impressions"]
+    values = {name: [getattr(part, name) for part in parts] for name in names}
+    return {name: None if any(v is None for v in column) else torch.cat(column) for name, column in values.items()}

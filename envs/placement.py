@@ -51,7 +51,12 @@ class AdPlacementVectorEnv(VectorEnv[Any, Any, Any]):
         self.num_envs = num_envs
         self.world = world or demo_world(scenario, users=users, device=device)
         self.candidates = self._candidates(creatives)
+        # Candidates mostly follow each other: then an action is an offset.
+        ordered = bool((self.candidates.diff() == 1).all())
+        self._first = int(self.candidates[0]) if ordered and len(self.candidates) else None
         self.conversion_value = conversion_value
+        # Gymnasium's marks of which streams have a key of `info`: all.
+        self._all = dict.fromkeys(("_user", "_clicked", "_converted"), np.ones(num_envs, dtype=bool))
         self._steps_left = self._episode = max_episode_steps or math.inf
         self._torch = output == "torch"
         self._visits: Impressions | None = None
@@ -84,37 +89,41 @@ class AdPlacementVectorEnv(VectorEnv[Any, Any, Any]):
         """
         if self._visits is None:
             raise gym.error.ResetNeeded("no visitor waits; call reset before step")
-        never = torch.zeros(self.num_envs, dtype=torch.bool, device=self.world.device)
         if self._steps_left == 0:
             observations, info = self.reset()
-            return observations, *map(self._hand_over, (never.float(), never, never.clone())), info
-        feedback = self.world.respond(self._visits, self.candidates[self._checked(actions)])
-        reward = (feedback.clicked + self.conversion_value * feedback.converted).sum(1)
-        shown = {"user": self._visits.user, "clicked": feedback.clicked, "converted": feedback.converted}
+            return observations, self._zeros(float), self._zeros(bool), self._zeros(bool), info
+        user = self._visits.user
+        feedback = self.world.respond(self._visits, self._slates(actions))
         self._visits = self.world.visitors(self.num_envs)
         self._steps_left -= 1
-        truncated = torch.full_like(never, self._steps_left == 0)
-        observations, rewards, *over = map(self._hand_over, (self._visits.context, reward, never, truncated))
-        return observations, rewards, *over, self._info(shown)
+        clicked, converted = self._hand_over(feedback.clicked), self._hand_over(feedback.converted)
+        reward = (clicked + self.conversion_value * converted).sum(1)
+        truncated = self._zeros(bool)
+        truncated[:] = self._steps_left == 0
+        info = {"user": self._hand_over(user), "clicked": clicked, "converted": converted} | self._all
+        return self._hand_over(self._visits.context), reward, self._zeros(bool), truncated, info
 
     def _candidates(self, creatives: Sequence[Creative] | None) -> Tensor:
         if creatives is None and self.world.creatives:
             return torch.arange(len(self.world.creatives), device=self.world.device)
         return self.world.publish(first_ads(self.world.catalog) if creatives is None else creatives)
 
-    def _checked(self, actions: Array) -> Tensor:
-        actions = torch.as_tensor(actions, device=self.world.device)
-        if not actions.is_cuda and (int(actions.min()) < 0 or int(actions.max()) >= len(self.candidates)):
+    def _slates(self, actions: Array) -> Tensor:
+        """Creative indices of [num_envs, slots] actions."""
+        on_gpu = isinstance(actions, Tensor) and actions.is_cuda
+        if not on_gpu and (actions.min() < 0 or actions.max() >= len(self.candidates)):
             raise ValueError(f"an action is no candidate: {len(self.candidates)} are known, counted from 0")
-        return actions.long()
+        actions = torch.as_tensor(actions, device=self.world.device)
+        return self.candidates[actions.long()] if self._first is None else actions.long() + self._first
 
-    def _info(self, values: dict[str, Tensor]) -> dict[str, Array]:
-        info = {name: self._hand_over(value) for name, value in values.items()}
-        # Gymnasium's mark of which streams have the key: all.
-        return info | {f"_{name}": np.ones(self.num_envs, dtype=bool) for name in values}
+    def _zeros(self, kind: type) -> Array:
+        if self._torch:
+            dtype = torch.bool if kind is bool else torch.float
+            return torch.zeros(self.num_envs, dtype=dtype, device=self.world.device)
+        return np.zeros(self.num_envs, dtype=kind)
 
     def _hand_over(self, values: Tensor) -> Array:
-        return values if self._torch else values.cpu().numpy()
+        return values if self._torch else values.numpy(force=True)
 
 
 class AdPlacementEnv(gym.Env[np.ndarray, np.ndarray]):

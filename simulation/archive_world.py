@@ -56,7 +56,7 @@ class ArchiveReader:
         part = {name: torch.tensor(parts[name].to_numpy(np.float32)) for name in parts}
         appeals = torch.stack([part[name] for name in self.scenario.appeals], dim=1)
         convert = appeals @ self._convert_weight - part["overclaim"] + 0.6 * part["grounding"] - 0.5 * part["flaws"]
-        return Reading(torch.zeros_like(appeals), part["measured"] - part["flaws"], convert)
+        return Reading(torch.zeros_like(appeals), part["measured"] - part["flaws"], convert, part["overclaim"])
 
     def explain(self, creatives: Sequence[Creative]) -> pd.DataFrame:
         """The terms behind a reading, a row a creative: appeals by name, `measured` (log-odds of a click by the

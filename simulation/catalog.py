@@ -30,6 +30,10 @@ ADS_SCHEMA = pa.DataFrameSchema(
     {"product_id": pa.Column(str, coerce=True), "text": pa.Column(str, not_blank, coerce=True)}, strict=False
 )
 
+QUERIES_SCHEMA = pa.DataFrameSchema(
+    {"query": pa.Column(str, not_blank, coerce=True), "category": pa.Column(str, not_blank, coerce=True)}, strict=False
+)
+
 PHRASES_SCHEMA = pa.DataFrameSchema({"text": pa.Column(str, not_blank, coerce=True)}, strict=False)
 
 
@@ -60,11 +64,25 @@ class Creative:
     audience: str = EVERYONE
 
 
+@dataclass(frozen=True)
+class Query:
+    """What a visitor asks for, and the category where the answer lies."""
+
+    text: str
+    category: str
+
+
 class Catalog:
     """Products in a fixed order; the position of a product in it is its index everywhere in tensors."""
 
-    def __init__(self, products: Sequence[Product], ads: Sequence[Creative] = (), phrases: Sequence[str] = ()) -> None:
-        """Keeps products, their reference ads, and phrases that fit any product (see `fill`).
+    def __init__(
+        self,
+        products: Sequence[Product],
+        ads: Sequence[Creative] = (),
+        phrases: Sequence[str] = (),
+        queries: Sequence[Query] = (),
+    ) -> None:
+        """Keeps products, their reference ads, phrases that fit any product (see `fill`), and what visitors ask.
 
         Raises:
             InputError: there is no product, or an ad names a product that is not there.
@@ -80,6 +98,7 @@ class Catalog:
             raise InputError(f"an ad line names product '{unknown}', which the catalog does not have; add it")
         self.ads = tuple(ads)
         self.phrases = tuple(phrases)
+        self.queries = tuple(queries)
 
     def __len__(self) -> int:
         return len(self.products)
@@ -107,7 +126,11 @@ class Catalog:
 
     def with_ads(self, ads: Sequence[Creative]) -> "Catalog":
         """The same products and phrases with other reference ads."""
-        return Catalog(self.products, ads, self.phrases)
+        return Catalog(self.products, ads, self.phrases, self.queries)
+
+    def with_queries(self, queries: Sequence[Query]) -> "Catalog":
+        """The same products, ads and phrases with what visitors ask."""
+        return Catalog(self.products, self.ads, self.phrases, queries)
 
     def with_phrases(self, phrases: Sequence[str], per_product: int, seed: int = 0) -> "Catalog":
         """The same catalog with phrases, and with `per_product` more reference ads each, made of phrases at random."""
@@ -117,7 +140,7 @@ class Catalog:
             for product in self.products
             for i in random.choice(len(phrases), size=min(per_product, len(phrases)), replace=False)
         ]
-        return Catalog(self.products, [*self.ads, *more], phrases)
+        return Catalog(self.products, [*self.ads, *more], phrases, self.queries)
 
     @classmethod
     def read(cls, path: str | Path, ads: str | Path | None = None) -> "Catalog":
@@ -161,6 +184,23 @@ def read_phrases(path: str | Path) -> tuple[str, ...]:
                 f"{path}: row {row}: {phrase!r} has a placeholder other than title, brand and detail; correct it"
             ) from None
     return phrases
+
+
+def read_queries(path: str | Path, catalog: Catalog) -> tuple[Query, ...]:
+    """Reads a table of queries, columns `query` and `category`.
+
+    Raises:
+        InputError: see `read_table`; also a category that the catalog does not have.
+    """
+    table = read_table(path, QUERIES_SCHEMA, "table of queries")
+    known = table.category.isin(catalog.categories).to_numpy()
+    if not known.all():
+        row = int(known.argmin())
+        raise InputError(
+            f"{path}: row {row + 2}: category '{table.category.iloc[row]}' is not in the catalog, which has "
+            f"{', '.join(catalog.categories)}; correct it"
+        )
+    return tuple(Query(query, category) for query, category in zip(table["query"], table.category, strict=True))
 
 
 def products_from(frame: pd.DataFrame, source: str) -> list[Product]:

@@ -29,6 +29,8 @@ class Reading:
     """[n] what draws or repels every user."""
     convert: Tensor
     """[n] what makes or loses the sale after the click."""
+    overclaim: Tensor
+    """[n] in [0, 1], how much it promises that cannot be kept."""
 
     def __len__(self) -> int:
         return len(self.click)
@@ -95,7 +97,7 @@ class TextReader:
         click = click - flaws - 0.3 * part["foreign"]
         convert = appeals @ self._convert_weight + 0.8 * part["grounding"] + 0.25 * part["hidden_convert"]
         convert = convert - 0.5 * flaws - 1.2 * part["overclaim"] - 1.5 * part["foreign"]
-        return Reading(appeals, click, convert)
+        return Reading(appeals, click, convert, part["overclaim"])
 
     def explain(self, creatives: Sequence[Creative]) -> pd.DataFrame:
         """The terms behind a reading, a row a creative: appeals by name, then overclaim, grounding, foreign, flaws,

@@ -62,29 +62,15 @@ def intercept_for_rate(logits: Tensor, weights: Tensor, target: float) -> float:
     return (low + high) / 2
 
 
-def fatigue(exposure: Tensor, strength: float) -> Tensor:
-    """Loss of click logit after seeing a creative before: strength * e / (1 + e), saturating at `strength`."""
-    return strength * exposure / (1 + exposure)
+def saturating(level: Tensor) -> Tensor:
+    """x / (1 + |x|): what is remembered counts less and less, and within -1 and 1.
 
-
-def click_logit(base: Tensor, relevance: Tensor, text: Tensor, worn: Tensor) -> Tensor:
-    """Log-odds of a click on an examined slot: base + product relevance + text - fatigue; shapes broadcast."""
-    return base + relevance + text - worn
-
-
-def convert_logit(base: float, affinity: Tensor, price: Tensor, text: Tensor) -> Tensor:
-    """Log-odds of a conversion given the click: base + affinity - price + honesty of the text; shapes broadcast."""
-    return base + affinity - price + text
-
-
-def first_showing(slates: Tensor) -> Tensor:
-    """Which slots of [B, L] slates show what no slot above them shows, [B, L] bool."""
-    same = slates[:, :, None] == slates[:, None, :]
-    return ~same.tril(-1).any(2)
-
-
-def top_slots(score: Tensor, slots: int) -> Tensor:
-    """The `slots` best of each row, best first: [B, K] -> [B, slots]. Optimal when slots are ordered by examination
-    and slots do not influence each other (PBM).
+    Times the scenario's `fatigue` it is the log-odds that a creative has lost with a user; by category, what recent
+    clicks and looks have moved the user's interest.
     """
-    return torch.topk(score, slots, dim=1).indices
+    return level / (1 + level.abs())
+
+
+def attributed(delay_hours: float, window_hours: float | None) -> float:
+    """Share of conversions with exponential delay that come inside the attribution window: 1 - exp(-w / d)."""
+    return 1.0 if window_hours is None or delay_hours == 0 else -math.expm1(-window_hours / delay_hours)

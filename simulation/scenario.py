@@ -1,17 +1,22 @@
 """A scenario: the trade, its language and its people as data (a YAML file and two tables), checked on reading."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from .catalog import Catalog, read_phrases
+from .catalog import Catalog, read_phrases, read_queries
 from .tables import InputError
 
 BUILT_IN = Path(__file__).parent / "scenarios"
 
+FILES = ("catalog", "ads", "phrases", "queries")
+"""Fields that name a file, relative to the scenario's own."""
+
 Share = Annotated[float, Field(gt=0, le=1)]
+Chance = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0)]
 Weights = dict[str, float]
 
 
@@ -19,13 +24,30 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Social(_Part):
+    """Chances that a look ends in a like, a comment or a share, of an ad of average appeal."""
+
+    like: Chance = 0.0
+    comment: Chance = 0.0
+    share: Chance = 0.0
+
+
 class Channel(_Part):
-    """Where ads are shown: its traffic, how easily it is clicked, and how far down its slots are looked at."""
+    """Where ads are shown: its traffic, how easily it is clicked, how far down its slots are read, what it costs."""
 
     share: Share
     base: float = 0.0
     intent: float = 0.0
     examination: list[Share] = Field(min_length=1)
+    daily: float = 0.0
+    """Amplitude of the click's log-odds over the day; most at `peak_hour`."""
+    peak_hour: Annotated[float, Field(ge=0, lt=24)] = 20.0
+    competitors: NonNegative = 0.0
+    """Pull of the ads of others beside ours; 1 is as much as one of ours. It varies from visit to visit."""
+    cost_per_thousand: NonNegative = 0.0
+    """Price of a thousand slots shown."""
+    cost_per_click: NonNegative = 0.0
+    social: Social = Social()
 
 
 class Appeal(_Part):
@@ -44,6 +66,20 @@ class Segment(_Part):
     interests: Weights = {}
 
 
+class Season(_Part):
+    """Tastes that come and go: log-odds by appeal at the height of the season, which begins with the world."""
+
+    period_hours: Annotated[float, Field(gt=0)] = 24.0 * 7 * 52
+    tastes: Weights = {}
+
+
+class Shift(_Part):
+    """Tastes that change all at once, for good."""
+
+    at_hours: NonNegative
+    tastes: Weights
+
+
 class Scenario(_Part):
     """The whole setting of a world. `copybandit ... --scenario NAME` reads one of these."""
 
@@ -53,16 +89,39 @@ class Scenario(_Part):
     ads: str = ""
     phrases: str | None = None
     phrases_per_product: Annotated[int, Field(ge=0)] = 6
+    queries: str | None = None
+    """Table of what visitors ask for (query, category); without it they look for a category as a whole."""
     ctr: Annotated[float, Field(gt=0, lt=0.5)]
     cvr: Annotated[float, Field(gt=0, lt=0.5)]
     text_effect: Annotated[float, Field(ge=0, le=1)] | None = 0.15
     """None where the reader's click utilities are log-odds already and are taken as they are."""
     text_effect_cvr: Annotated[float, Field(ge=0, le=1)] = 0.15
     ideal_length: Annotated[float, Field(gt=0)] = 60
-    fatigue: Annotated[float, Field(ge=0)] = 0.5
+    click_model: Literal["pbm", "cascade", "dcm"] = "pbm"
+    """How visitors go down a slate, see `click_models.py`."""
+    going_on: Chance = 0.5
+    """Chance of reading on after a click, in the dcm."""
+    fatigue: NonNegative = 0.5
+    """Most click log-odds that a creative loses with those who have looked at it."""
     recovery_hours: Annotated[float, Field(gt=0)] = 24.0
+    interest_gain: float = 0.0
+    """What a click adds to the click's log-odds of its whole category, for this user."""
+    interest_loss: float = 0.0
+    """What a look takes from them."""
+    interest_recovery_hours: Annotated[float, Field(gt=0)] = 72.0
     visits_per_hour: Annotated[float, Field(gt=0)] = 500.0
-    conversion_delay_hours: Annotated[float, Field(ge=0)] = 6.0
+    conversion_delay_hours: NonNegative = 6.0
+    """Mean of the exponential delay from click to conversion."""
+    attribution_hours: Annotated[float, Field(gt=0)] | None = None
+    """Conversions that come later are not counted; None counts all."""
+    margin: Chance = 0.3
+    """Share of the price that a sale earns."""
+    returns: Chance = 0.0
+    """Share of sales sent back, of an honest ad."""
+    returns_overclaim: float = 0.0
+    """What overclaiming adds to the log-odds of a return."""
+    season: Season = Season()
+    shifts: list[Shift] = []
     channels: dict[str, Channel] = Field(min_length=1)
     appeals: dict[str, Appeal] = Field(min_length=1)
     overclaims: list[str] = []
@@ -72,18 +131,35 @@ class Scenario(_Part):
     @model_validator(mode="after")
     def _names_fit(self) -> "Scenario":
         tastes = [segment.tastes for segment in self.segments.values()] + list(self.category_tastes.values())
+        tastes += [self.season.tastes, *(shift.tastes for shift in self.shifts)]
         unknown = sorted({name for weights in tastes for name in weights} - set(self.appeals))
         if unknown:
             raise ValueError(f"taste for '{unknown[0]}', which is no appeal; known: {', '.join(self.appeals)}")
         lengths = {len(channel.examination) for channel in self.channels.values()}
         if len(lengths) > 1:
             raise ValueError("channels differ in their number of slots; give every `examination` the same length")
+        if self.click_model != "pbm":
+            for name, channel in self.channels.items():
+                if sorted(channel.examination, reverse=True) != channel.examination:
+                    raise ValueError(
+                        f"channel '{name}' is read from the top down ({self.click_model}), but its `examination` rises"
+                    )
         return self
 
     @property
     def categories_named(self) -> set[str]:
         """Categories of the catalog that the scenario speaks of."""
         return set(self.category_tastes).union(*(segment.interests for segment in self.segments.values()))
+
+    @property
+    def reads_on(self) -> float:
+        """Chance of reading on after a click: 1 in the pbm, 0 in the cascade."""
+        return {"pbm": 1.0, "cascade": 0.0, "dcm": self.going_on}[self.click_model]
+
+    @property
+    def top_down(self) -> bool:
+        """Whether slates are read from the top down: a slot is reached only through those above it."""
+        return self.click_model != "pbm"
 
     @property
     def slots(self) -> int:
@@ -109,6 +185,8 @@ def load_scenario(name: str | Path) -> tuple[Scenario, Catalog]:
     if scenario.phrases is not None:
         phrases = read_phrases(path.parent / scenario.phrases)
         catalog = catalog.with_phrases(phrases, scenario.phrases_per_product)
+    if scenario.queries is not None:
+        catalog = catalog.with_queries(read_queries(path.parent / scenario.queries, catalog))
     return scenario, catalog
 
 
@@ -123,13 +201,32 @@ def read_scenario(path: Path) -> Scenario:
         name = path.stem if path.parent == BUILT_IN else path
         raise InputError(f"{name}: no such scenario; built in are {known}, or give the path of a YAML file")
     try:
-        return Scenario.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Scenario.model_validate(_with_base(path))
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}; save the scenario as UTF-8") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not readable as YAML ({_yaml_problem(error)}); correct it") from None
     except ValidationError as error:
         raise InputError(f"{path}: {_first_failure(error)}") from None
+
+
+def _with_base(path: Path) -> Any:
+    """What a file says, over what the scenario that it names as its `base` says."""
+    given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(given, dict) or "base" not in given:
+        return given
+    name = str(given.pop("base"))
+    base = path.parent / name if name.endswith((".yaml", ".yml")) else BUILT_IN / f"{name}.yaml"
+    if not base.is_file() or base == path:
+        raise InputError(f"{path}: its base '{name}' is no scenario; name a built-in one, or another YAML file")
+    below = _with_base(base)
+    files = {key: str(base.parent / below[key]) for key in FILES if below.get(key)}
+    return _over(below | files, given)
+
+
+def _over(below: dict, given: dict) -> dict:
+    nested = {k: _over(below[k], v) for k, v in given.items() if isinstance(v, dict) and isinstance(below.get(k), dict)}
+    return below | given | nested
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:

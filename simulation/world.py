@@ -1,27 +1,24 @@
 """The simulated world: visitors come, see slates of creatives, click and convert. Its rates are the gold."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from .audience import Audience, generate_audience
+from .calibrated_rates import meet
 from .catalog import Catalog, Creative
-from .exposure import Exposure
-from .reading import Reader, Reading, TextReader
-from .response import (
-    click_logit,
-    convert_logit,
-    fatigue,
-    first_showing,
-    intercept_for_rate,
-    scale_for_gain,
-    top_slots,
-)
+from .click_models import best_order, examination, first_showing, top_slots, walk
+from .drift import Drift
+from .lookup import CLICK, CONVERT, SOUGHT, WORN, Lookup
+from .queries import Queries
+from .reading import Reader, TextReader
+from .response import attributed, saturating
 from .scenario import Scenario, load_scenario
-from .tables import InputError
+from .stream import Rows, Stream
 from .traffic import Impressions, Traffic
+from .utilities import Scales, Utilities
 
 
 @dataclass(frozen=True)
@@ -29,10 +26,11 @@ class Rates:
     """Expected response of B slates of L creatives; all [B, L] float32."""
 
     examine: Tensor
+    """P(looked at)."""
     click: Tensor
     """P(click | examined)."""
     convert: Tensor
-    """P(conversion | click)."""
+    """P(conversion inside the attribution window | click)."""
 
     @property
     def ctr(self) -> Tensor:
@@ -57,66 +55,45 @@ class Feedback:
     """float, with which each slot's creative was chosen given the slots above, where it is known."""
     decisions: Tensor | None = None
     """[B] int64, the agent's number for each decision, where it is known."""
+    looked: Tensor | None = None
+    """bool, what was looked at; latent: no agent or model may read it."""
 
     def __getitem__(self, rows: Tensor | slice) -> "Feedback":
         given = {name: value[rows] for name, value in vars(self).items() if value is not None}
         return Feedback(**given)
 
 
-@dataclass(frozen=True)
-class Scales:
-    """What was fitted so that the world meets its scenario: intercepts and factors on the text utilities."""
-
-    click_base: float
-    convert_base: float
-    text_click: float
-    text_convert: float
-
-
 @dataclass
 class World:
     """Users, products and creatives in tensors on one device.
 
-    `creatives` may grow while the world runs (`publish`); an index, once given, stays.
+    `creatives` may grow while the world runs (`publish`); an index, once given, stays. What does not change from visit
+    to visit is kept by user and creative, so a visit costs a few look-ups.
     """
 
     scenario: Scenario
     catalog: Catalog
     audience: Audience
     traffic: Traffic
-    reader: Reader
-    clicks: torch.Generator
-    """Draws examination and clicks; on the device."""
-    conversions: torch.Generator
-    """Draws conversions and their delays; on the device."""
+    utilities: Utilities
+    responses: torch.Generator
+    """Draws looks, clicks, conversions and their delays; on the device."""
     creatives: list[Creative] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        device = self.device
-        channels = list(self.scenario.channels.values())
-        self._examination = torch.tensor([channel.examination for channel in channels], device=device)
-        self._channel_base = torch.tensor([channel.base for channel in channels], device=device)
-        self._intent = torch.tensor([channel.intent for channel in channels], device=device)
-        self._channel_share = torch.tensor([channel.share for channel in channels], device=device)
-        price = torch.tensor([product.price for product in self.catalog.products], dtype=torch.float64)
-        price = price.clamp(min=0.01).log()
-        self._price = ((price - price.mean()) / price.std(correction=0).clamp(min=1e-6)).float().to(device)
-        self._category = torch.tensor(self.catalog.category_of, device=device)
-        fits = [
-            [self.scenario.category_tastes.get(category, {}).get(appeal, 0.0) for appeal in self.scenario.appeals]
-            for category in self.catalog.categories
-        ]
-        self._category_tastes = torch.tensor(fits, device=device)
-        self._product = torch.zeros(0, dtype=torch.int64, device=device)
-        self._reading = Reading(*(torch.zeros(shape, device=device) for shape in ((0, len(fits[0])), (0,), (0,))))
-        self._exposure = Exposure(self.scenario.recovery_hours, torch.zeros(len(self.audience), 0, device=device))
-        self.scales = Scales(0.0, 0.0, 1.0, 1.0)
-        self._meet_scenario()
-
-    @property
-    def device(self) -> torch.device:
-        """Where all of it lives."""
-        return self.audience.segment.device
+        self.device = device = self.audience.segment.device
+        scenario = self.scenario
+        channels = list(scenario.channels.values())
+        self.examination = torch.tensor([channel.examination for channel in channels], device=device)
+        """[channels, L] probability that a slot is looked at, where no click above it keeps the visitor away."""
+        self._share = torch.tensor([channel.share for channel in channels], device=device)
+        self._rivals = torch.tensor([channel.competitors for channel in channels], device=device)
+        self._going_on = scenario.reads_on if scenario.top_down else None
+        self._drift = Drift(scenario, device)
+        self._luck = Stream(self._draw_luck)
+        self._attributed = attributed(scenario.conversion_delay_hours, scenario.attribution_hours)
+        self._start_empty()
+        self._weight = torch.tensor([-scenario.fatigue, 1.0], device=device)[:, None, None]
 
     @property
     def slots(self) -> int:
@@ -124,65 +101,74 @@ class World:
         return self.scenario.slots
 
     @property
-    def examination(self) -> Tensor:
-        """[channels, L] probability that a slot is looked at."""
-        return self._examination
+    def reader(self) -> Reader:
+        """How texts are read."""
+        return self.utilities.reader
+
+    @property
+    def scales(self) -> Scales:
+        """What was fitted."""
+        return self.utilities.scales
 
     def publish(self, creatives: Sequence[Creative]) -> Tensor:
         """Adds creatives and returns their indices, [n] int64."""
         first = len(self.creatives)
         self.creatives.extend(creatives)
-        product, reading = self._read(creatives)
-        self._product = torch.cat([self._product, product])
-        self._reading = Reading.concatenate(self._reading, reading)
-        self._exposure.add_creatives(len(creatives))
+        self._tabulate(creatives)
         return torch.arange(first, len(self.creatives), device=self.device)
 
     def products_of(self, creatives: Tensor) -> Tensor:
         """Product index of each creative index; any shape."""
-        return self._product[creatives]
+        return self.product[creatives]
+
+    def rescale(self, scales: Scales) -> None:
+        """Sets what is otherwise fitted; users forget what they have seen."""
+        self.utilities.scales = scales
+        self._start_empty()
+        self._tabulate(self.creatives)
 
     def reset(self, seed: int) -> None:
         """Starts over from a seed: the clock at zero, nobody worn, new draws. Users, products and creatives stay.
 
         A world fresh from `make_world(..., seed=seed)` is reset to this seed already.
         """
-        for component, generator in enumerate((self.traffic.generator, self.clicks, self.conversions), start=1):
-            generator.manual_seed(seed * 1000 + component)
-        self.traffic.hours = 0.0
-        self._exposure.clear()
+        self.traffic.start(seed * 1000 + 1)
+        self.responses.manual_seed(seed * 1000 + 2)
+        self._luck.clear()
+        self.lookup.forget()
 
     def visitors(self, n: int) -> Impressions:
         """The next n impressions."""
-        self._exposure.rebase(self.traffic.hours)
+        self.lookup.rebase(self.traffic.hours)
         return self.traffic.visitors(n)
 
     def expected(self, impressions: Impressions, slates: Tensor) -> Rates:
-        """Gold rates of [B, L] slates, with the fatigue of this moment.
+        """Gold rates of [B, L] slates, with the fatigue and the interests of this moment.
 
         A creative given twice in a slate is shown once: its later slot stays empty and is never examined.
         """
-        worn = self._exposure.level(impressions.user, slates, impressions.hours)
-        click = torch.sigmoid(self._click_logit(impressions, slates) - fatigue(worn, self.scenario.fatigue))
-        convert = torch.sigmoid(self._convert_logit(impressions.user, slates))
-        examine = self._examination[impressions.channel, : slates.shape[1]]
-        return Rates(examine * first_showing(slates), click, convert)
+        click, convert = self._chances(impressions, slates)[0]
+        attention = self.examination[impressions.channel, : slates.shape[1]]
+        looked = examination(attention, click, first_showing(slates), self.scenario.reads_on)
+        return Rates(looked, click, self._attributed * convert)
 
     def respond(self, impressions: Impressions, slates: Tensor) -> Feedback:
         """Shows [B, L] slates: draws clicks and conversions, and remembers what was looked at."""
-        rates = self.expected(impressions, slates)
-        draw = torch.rand((2, *slates.shape), generator=self.clicks, device=self.device)
-        examined = draw[0] < rates.examine
-        clicked = examined & (draw[1] < rates.click)
-        later = torch.rand((2, *slates.shape), generator=self.conversions, device=self.device)
-        converted = clicked & (later[0] < rates.convert)
-        delay = -self.scenario.conversion_delay_hours * torch.log(later[1].clamp(min=1e-12))
-        self._exposure.see(impressions.user, slates, impressions.hours, examined)
-        return Feedback(impressions, slates, clicked, converted, torch.where(converted, delay, torch.inf))
+        chances, cells, growth = self._chances(impressions, slates)
+        attention = self.examination.index_select(0, impressions.channel)
+        *luck, delay = self._luck.take(len(slates))
+        if slates.shape[1] < self.slots:
+            attention, delay, *luck = (part[:, : slates.shape[1]] for part in (attention, delay, *luck))
+        looked, clicked, converted = walk(luck, attention, chances, first_showing(slates), self._going_on)
+        look, click = looked.float(), clicked.float()
+        mood = self.scenario.interest_gain * click - self.scenario.interest_loss * look
+        self.lookup.remember(cells, torch.stack([look, mood]) * growth)
+        delay = torch.where(converted, delay, torch.inf)
+        return Feedback(impressions, slates, clicked, converted, delay, looked=looked)
 
     def best(self, impressions: Impressions, candidates: Tensor, conversion_value: float = 0.0) -> Tensor:
         """The oracle: for each visitor the L candidates of highest expected worth, the best in the slot most looked at,
-        [B, L] int64.
+        [B, L] int64. Where a click keeps visitors from the slots below, see `click_models.best_order`.
 
         Args:
             impressions: B visits.
@@ -190,100 +176,82 @@ class World:
             conversion_value: worth of a conversion in clicks.
         """
         shown = candidates.expand(len(impressions), -1)
-        worn = self._exposure.level(impressions.user, shown, impressions.hours)
-        click = torch.sigmoid(self._click_logit(impressions, shown) - fatigue(worn, self.scenario.fatigue))
-        worth = click * (1 + conversion_value * torch.sigmoid(self._convert_logit(impressions.user, shown)))
+        click, convert = self._chances(impressions, shown)[0]
+        worth = click * (1 + conversion_value * self._attributed * convert)
+        if self.scenario.top_down:
+            attention = self.examination[impressions.channel]
+            return candidates[best_order(attention, click, worth, self.scenario.reads_on)]
         ranked = candidates[top_slots(worth, self.slots)]
-        place = self._examination.argsort(dim=1, descending=True, stable=True)[impressions.channel]
+        place = self.examination.argsort(dim=1, descending=True, stable=True)[impressions.channel]
         return torch.empty_like(ranked).scatter_(1, place, ranked)
 
     def gold(self, creatives: Sequence[Creative]) -> Rates:
-        """Gold rates of texts for every user: each in the top slot, unworn, averaged over the channels' traffic.
+        """Gold rates of texts for every user: each in the top slot, unworn, averaged over the channels' traffic, with
+        the tastes of this moment, at an average hour and beside competitors of average pull.
 
         Nothing is published and nothing is drawn.
 
         Returns:
-            Rates of shape [U, n]; in channels where visitors look for something, they look for this product.
+            Rates of shape [U, n]; in channels where visitors look for something, they look for what this creative was
+            written for, or for something of its category.
         """
-        product, reading = self._read(creatives)
-        users = torch.arange(len(self.audience), device=self.device)[:, None]
-        text = self._text_click(users, product[None], reading)
-        interest = self._relevance(users, product[None])
-        channel = self._channel_base + self._intent
-        logit = click_logit(self.scales.click_base + channel[:, None, None], interest, text, torch.zeros_like(text))
-        share = (self._channel_share / self._channel_share.sum())[:, None, None]
-        click = (share * torch.sigmoid(logit)).sum(0)
-        convert = torch.sigmoid(self._convert(users, product[None], reading.convert))
-        return Rates(torch.ones_like(click), click, convert)
+        product, reading = self.utilities.read(creatives)
+        click = self.utilities.click(product, reading)
+        if self._drift.moves:
+            now = torch.tensor([self.traffic.hours], dtype=torch.float64, device=self.device)
+            click = click + self.scales.text_click * (self._drift.tastes(now) @ reading.appeals.T)
+        answers = self.traffic.queries.own(creatives).to(self.device)
+        base = self.utilities.channel_base - self._rivals.log1p()
+        channel = base[:, None] + self.utilities.intent[:, None] * answers
+        share = (self._share / self._share.sum())[:, None, None]
+        average = (share * torch.sigmoid(click + channel[:, None])).sum(0)
+        convert = self._attributed * torch.sigmoid(self.utilities.convert(product, reading))
+        return Rates(torch.ones_like(average), average, convert)
 
-    def _read(self, creatives: Sequence[Creative]) -> tuple[Tensor, Reading]:
-        product = torch.tensor(self.catalog.product_indices(creatives), dtype=torch.int64, device=self.device)
-        return product, self.reader.read(creatives).to(self.device)
+    def _chances(self, impressions: Impressions, slates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """P(click | examined) and P(conversion, however late | click), [2, B, L]; where the figures lie, [5, B, L]; and
+        the growth of what is remembered, [2, B, 1].
+        """
+        sought = impressions.channel * self._queries + impressions.query + 1
+        cells = self.lookup.cells(impressions.user, sought, slates)
+        figures, growth = self.lookup.figures(cells), self.lookup.growth(impressions.hours)
+        click = figures[CLICK]
+        click += figures[SOUGHT]
+        click += (saturating(figures[WORN:] / growth) * self._weight).sum(0)
+        if impressions.moment is not None:
+            click += impressions.moment[:, None]
+        if self._drift.moves:
+            click += (self._drift.tastes(impressions.hours)[:, None] * self._appeals[slates]).sum(-1)
+        return torch.sigmoid(figures[: CONVERT + 1]), cells, growth
 
-    def _click_logit(self, impressions: Impressions, slates: Tensor) -> Tensor:
-        user, product = impressions.user[:, None], self._product[slates]
-        sought = (impressions.query[:, None] == self._category[product]).float()
-        base = self.scales.click_base + self._channel_base[impressions.channel][:, None]
-        relevance = self._relevance(user, product) + self._intent[impressions.channel][:, None] * sought
-        reading = Reading(self._reading.appeals[slates], self._reading.click[slates], self._reading.convert[slates])
-        return click_logit(base, relevance, self._text_click(user, product, reading), torch.zeros_like(base))
+    def _start_empty(self) -> None:
+        scenario, device = self.scenario, self.device
+        recovery = (scenario.recovery_hours, scenario.interest_recovery_hours)
+        self._queries = len(self.traffic.queries) + 1
+        sought = len(scenario.channels) * self._queries
+        self.lookup = Lookup(len(self.audience), sought, len(self.catalog.categories), recovery, device)
+        self.product = torch.zeros(0, dtype=torch.int64, device=device)
+        """[C] int64, index of each creative's product."""
+        self.overclaim = torch.zeros(0, device=device)
+        """[C] in [0, 1], how much each creative overclaims."""
+        self._appeals = torch.zeros(0, len(scenario.appeals), device=device)
 
-    def _relevance(self, user: Tensor, product: Tensor) -> Tensor:
-        return 0.5 * self.audience.interest[user, self._category[product]]
+    def _tabulate(self, creatives: Sequence[Creative]) -> None:
+        utilities = self.utilities
+        product, reading = utilities.read(creatives)
+        self.product = torch.cat([self.product, product])
+        self.overclaim = torch.cat([self.overclaim, reading.overclaim])
+        self._appeals = torch.cat([self._appeals, utilities.appeals(reading)])
+        sought = utilities.sought(creatives).flatten(0, 1)
+        click, convert = utilities.click(product, reading), utilities.convert(product, reading)
+        self.lookup.publish(click, convert, sought, utilities.category_of(product))
 
-    def _text_utility(self, user: Tensor, product: Tensor, reading: Reading) -> Tensor:
-        taste = self.audience.tastes[user] + self._category_tastes[self._category[product]]
-        return (taste * reading.appeals).sum(-1) + reading.click
-
-    def _text_click(self, user: Tensor, product: Tensor, reading: Reading) -> Tensor:
-        return self.scales.text_click * self._text_utility(user, product, reading)
-
-    def _convert_logit(self, user: Tensor, slates: Tensor) -> Tensor:
-        return self._convert(user[:, None], self._product[slates], self._reading.convert[slates])
-
-    def _convert(self, user: Tensor, product: Tensor, text: Tensor) -> Tensor:
-        affinity = 0.3 * self.audience.interest[user, self._category[product]]
-        price = self.audience.price_sensitivity[user] * self._price[product]
-        return convert_logit(self.scales.convert_base, affinity, price, self.scales.text_convert * text)
-
-    def _meet_scenario(self) -> None:
-        """Fits scales and intercepts on the reference ads: text effect, then CTR and CVR under uniform placement."""
-        ads = self.catalog.ads
-        if not ads:
-            raise InputError(
-                "the catalog has no reference ads, which set the world's rates; add a table of ads or phrases"
-            )
-        product, reading = self._read(ads)
-        users = torch.arange(len(self.audience), device=self.device)
-        text_click = 1.0
-        if self.scenario.text_effect is not None:
-            utility = torch.stack([self._text_utility(users, product[i], _row(reading, i)) for i in range(len(ads))])
-            text_click = scale_for_gain(utility, product, self.scenario.text_effect)
-        text_convert = scale_for_gain(reading.convert[:, None], product, self.scenario.text_effect_cvr)
-        self.scales = Scales(0.0, 0.0, text_click, text_convert)
-        self._fit_intercepts(product, reading)
-
-    def _fit_intercepts(self, product: Tensor, reading: Reading) -> None:
-        generator = torch.Generator(self.device).manual_seed(0)
-        keep = self.traffic.generator
-        self.traffic.generator, hours = generator, self.traffic.hours
-        sample = self.traffic.visitors(4000)
-        self.traffic.generator, self.traffic.hours = keep, hours
-        pick = torch.randint(len(product), (4000, self.slots), generator=generator, device=self.device)
-        user, shown = sample.user[:, None], product[pick]
-        sought = self._intent[sample.channel][:, None] * (sample.query[:, None] == self._category[shown])
-        chosen = Reading(reading.appeals[pick], reading.click[pick], reading.convert[pick])
-        logits = self._channel_base[sample.channel][:, None] + sought + self._relevance(user, shown)
-        logits = logits + self._text_click(user, shown, chosen)
-        examine = self._examination[sample.channel]
-        click_base = intercept_for_rate(logits, examine, self.scenario.ctr / float(examine.mean()))
-        weights = examine * torch.sigmoid(click_base + logits)
-        convert_base = intercept_for_rate(self._convert(user, shown, chosen.convert), weights, self.scenario.cvr)
-        self.scales = Scales(click_base, convert_base, self.scales.text_click, self.scales.text_convert)
-
-
-def _row(reading: Reading, i: int) -> Reading:
-    return Reading(*(getattr(reading, f.name)[i] for f in fields(reading)))
+    def _draw_luck(self, n: int) -> Rows:
+        """Uniform numbers for look, click and conversion, and delays inside the attribution window in hours; [n, L]."""
+        draw = torch.rand((4, n, self.slots), generator=self.responses, device=self.device)
+        late = -torch.log1p(-self._attributed * draw[3].clamp_(max=1 - 1e-7))
+        # A conversion that would come too late is not one: its chance shrinks, so its luck is stretched.
+        return draw[0], draw[1], draw[2] / self._attributed, self.scenario.conversion_delay_hours * late
 
 
 def make_world(
@@ -294,6 +262,8 @@ def make_world(
     users: int = 1000,
     device: torch.device | str = "cpu",
     reader: Reader | None = None,
+    audience: Audience | None = None,
+    scales: Scales | None = None,
 ) -> World:
     """Builds a world from a scenario and a catalog.
 
@@ -304,19 +274,24 @@ def make_world(
         users: size of the audience, U.
         device: torch device of the world.
         reader: how texts are read; the scenario's own reader by default.
+        audience: who comes; drawn from the scenario's segments by default.
+        scales: what was fitted to a log; by default they meet the rates that the scenario asks for.
 
     Raises:
-        InputError: the catalog has no ads.
+        InputError: the catalog has no ads, and no scales are given.
     """
     people = torch.Generator().manual_seed(seed)
-    audience = generate_audience(scenario, catalog.categories, users, people).to(device)
+    audience = (audience or generate_audience(scenario, catalog.categories, users, people)).to(device)
 
     def generator() -> torch.Generator:
         return torch.Generator(torch.device(device))
 
-    traffic = Traffic(scenario, catalog.categories, audience, generator())
+    traffic = Traffic(scenario, Queries(catalog), audience, generator())
     reader = reader or TextReader(scenario, catalog, seed)
-    world = World(scenario, catalog, audience, traffic, reader, clicks=generator(), conversions=generator())
+    utilities = Utilities(scenario, catalog, audience, traffic.queries, reader, scales or Scales())
+    if scales is None:
+        utilities.scales = meet(scenario, utilities, traffic)
+    world = World(scenario, catalog, audience, traffic, utilities, responses=generator())
     world.reset(seed)
     return world
 

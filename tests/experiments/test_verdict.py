@@ -24,10 +24,10 @@ def test_written_for_everyone_is_judged_by_everyone(tiny_world, tiny_catalog):
 
 
 def test_judging_moves_nothing(tiny_world, tiny_catalog):
-    before = tiny_world.traffic.hours, len(tiny_world.creatives), tiny_world.clicks.get_state()
+    before = tiny_world.traffic.hours, len(tiny_world.creatives), tiny_world.responses.get_state()
     judge(tiny_world, tiny_catalog.ads)
     assert (tiny_world.traffic.hours, len(tiny_world.creatives)) == before[:2]
-    assert torch.equal(tiny_world.clicks.get_state(), before[2])
+    assert torch.equal(tiny_world.responses.get_state(), before[2])
 
 
 def test_lift_of_a_writer_over_itself_is_zero(tiny_world, tiny_catalog, rng):

@@ -77,5 +77,5 @@ def test_no_creatives(reader):
 
 
 def test_concatenate_keeps_order():
-    one, two = (Reading(torch.full((1, 3), x), torch.tensor([x]), torch.tensor([x])) for x in (1.0, 2.0))
+    one, two = (Reading(torch.full((1, 3), x), *[torch.tensor([x])] * 3) for x in (1.0, 2.0))
     assert Reading.concatenate(one, two).click.tolist() == [1.0, 2.0]

@@ -49,22 +49,11 @@ def test_intercept_for_rate_by_hand():
     assert response.intercept_for_rate(logits, weights, 0.5625) == pytest.approx(0.0, abs=1e-5)
 
 
-def test_fatigue_saturates():
-    exposure = torch.tensor([0.0, 1.0, 3.0, 1e9])
-    torch.testing.assert_close(response.fatigue(exposure, 0.5), torch.tensor([0.0, 0.25, 0.375, 0.5]))
+def test_what_is_remembered_saturates():
+    level = torch.tensor([0.0, 1.0, 3.0, 1e9, -1.0])
+    torch.testing.assert_close(response.saturating(level), torch.tensor([0.0, 0.5, 0.75, 1.0, -0.5]))
 
 
-def test_logits_add_up():
-    half, tenth = torch.tensor(0.5), torch.tensor(0.1)
-    assert response.click_logit(torch.tensor(-2.0), half, torch.tensor(0.3), tenth).item() == pytest.approx(-1.3)
-    assert response.convert_logit(-3.0, half, torch.tensor(0.4), tenth).item() == pytest.approx(-2.8)
-
-
-def test_first_showing_keeps_the_upper_of_two():
-    slates = torch.tensor([[4, 4, 7], [1, 2, 1], [3, 3, 3]])
-    kept = [[True, False, True], [True, True, False], [True, False, False]]
-    assert response.first_showing(slates).tolist() == kept
-
-
-def test_top_slots_best_first():
-    assert response.top_slots(torch.tensor([[0.1, 0.9, 0.5], [3.0, 1.0, 2.0]]), 2).tolist() == [[1, 2], [0, 2]]
+def test_attributed_by_hand():
+    assert response.attributed(6.0, None) == response.attributed(0.0, 1.0) == 1.0
+    assert response.attributed(6.0, 6.0) == pytest.approx(1 - math.exp(-1))

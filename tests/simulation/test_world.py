@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 from copybandit.simulation.catalog import Catalog
-from copybandit.simulation.response import fatigue
 from copybandit.simulation.tables import InputError
-from copybandit.simulation.world import Scales, make_world
+from copybandit.simulation.utilities import Scales
+from copybandit.simulation.world import make_world
 
 
 def alone(visits, row: int, hours: float, times: int = 1):
@@ -46,7 +46,7 @@ def test_expected_is_the_sum_of_its_parts(tiny_world):
 
 def test_slots_are_examined_as_the_position_model_says(tiny_world):
     shown = tiny_world.publish(tiny_world.catalog.ads)[:2]
-    tiny_world.scales = Scales(50.0, -50.0, 0.0, 0.0)  # what is looked at is clicked
+    tiny_world.rescale(Scales(50.0, -50.0, 0.0, 0.0))  # what is looked at is clicked
     visits = tiny_world.visitors(20_000)
     clicked = tiny_world.respond(visits, shown.expand(20_000, 2)).clicked.float()
     for channel, second in enumerate([0.6, 0.8]):
@@ -65,8 +65,8 @@ def test_fatigue_grows_with_every_look_and_recovers(tiny_world):
     assert lost(tiny_world, alone(visits, 0, 24.0), slate, fresh) == pytest.approx(0.5 * a_day / (1 + a_day), abs=1e-4)
     # Three visits in one batch all count: the faded one and three more.
     tiny_world.respond(alone(visits, 0, 24.0, times=3), slate.expand(3, 1))
-    level = torch.tensor(3 + a_day)
-    assert lost(tiny_world, alone(visits, 0, 24.0), slate, fresh) == pytest.approx(fatigue(level, 0.5).item(), abs=1e-4)
+    level = 3 + a_day
+    assert lost(tiny_world, alone(visits, 0, 24.0), slate, fresh) == pytest.approx(0.5 * level / (1 + level), abs=1e-4)
 
 
 def test_fatigue_is_of_one_user_and_one_creative(tiny_world):
