@@ -1,5 +1,6 @@
 """The command line: `copybandit COMMAND [options]`."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ class Command(NamedTuple):
     options: str
     run: str
     question: str
+    module: str = ""
+    """Where its module is of another name."""
 
 
 COMMANDS = {
@@ -32,6 +35,8 @@ COMMANDS = {
     "tune": Command("TuneOptions", "run_tune", "what does tuning the writer give?"),
     "compare": Command("CompareOptions", "run_compare", "which placement policy is best here?"),
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
+    "report": Command("ReportOptions", "run_report", "show me, side by side"),
+    "runs": Command("HistoryOptions", "run_history", "what have I run?", module="history"),
     "export": Command("ExportOptions", "run_export", "give me the checkpoint"),
 }
 
@@ -52,11 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _explain(given)
     name, rest = given[0], given[1:]
     try:
-        module = import_module(f"..{name}", __name__)
+        module = import_module(f"..{COMMANDS[name].module or name}", __name__)
         options = _parse(getattr(module, COMMANDS[name].options), rest, name)
-        print(getattr(module, COMMANDS[name].run)(options))
+        run = getattr(module, COMMANDS[name].run)
+        if getattr(options, "sweep", None) is not None:
+            run = import_module("..sweep", __name__).sweeping(name, run)
+        print(run(options))
     except InputError as error:
         print(f"copybandit {name}: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"copybandit {name}: {error.filename or 'disk'}: no space left; make room and run again", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print(f"copybandit {name}: stopped", file=sys.stderr)

@@ -1,9 +1,11 @@
 """Options of the commands: dataclasses, read from YAML and written back complete."""
 
 import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 import yaml
@@ -26,6 +28,11 @@ class CommonOptions:
     """Where tensors live; auto takes a CUDA device when there is one."""
     config: Path | None = None
     """YAML file with options; what is given on the command line overrides it."""
+    sweep: Path | None = None
+    """YAML file with what to maximise and which settings to search; the command then runs once a trial (Optuna)."""
+    track: Literal["tensorboard", "wandb"] = "tensorboard"
+    """TensorBoard events are always written; wandb sends them to Weights & Biases too (WANDB_MODE=offline keeps them
+    here)."""
     quick: bool = False
     """A smoke-size run, under a minute: it shows that everything works, not how well."""
 
@@ -55,11 +62,21 @@ def read_config(path: Path, defaults: Options) -> Options:
         raise InputError(f"{path}: not readable as YAML ({str(error).splitlines()[0]}); correct it") from None
     if not isinstance(given, dict):
         raise InputError(f"{path}: not a mapping of options; write lines such as `seed: 1`")
-    return _override(defaults, given, str(path))
+    return override(defaults, given, str(path))
 
 
-def _override(defaults: Options, given: dict, source: str) -> Options:
-    known = _plain(defaults)
+def override(defaults: Options, given: dict, source: str) -> Options:
+    """Options with some replaced, and checked.
+
+    Args:
+        defaults: what is not given.
+        given: by name, nested as the options are.
+        source: where they come from, for the message.
+
+    Raises:
+        InputError: a key that does not exist or a value of the wrong kind.
+    """
+    known = plain(defaults)
     _refuse_unknown(given, known, source)
     try:
         return TypeAdapter(type(defaults)).validate_python(_merge(known, given))
@@ -71,11 +88,20 @@ def _override(defaults: Options, given: dict, source: str) -> Options:
 
 def write_config(path: Path, options: CommonOptions) -> None:
     """Writes all options, defaults too: the file is good for `--config`."""
-    path.write_text(yaml.safe_dump(_plain(options), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml.safe_dump(plain(options), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _plain(options: CommonOptions) -> dict:
+def plain(options: CommonOptions) -> dict:
+    """All options as YAML and JSON can hold them."""
     return TypeAdapter(type(options)).dump_python(options, mode="json")
+
+
+def flat(options: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """{'ppo': {'updates': 3}} -> {'ppo.updates': 3}."""
+    found: dict[str, Any] = {}
+    for key, value in options.items():
+        found |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return found
 
 
 def _merge(base: dict, over: dict) -> dict:
@@ -88,9 +114,17 @@ def _merge(base: dict, over: dict) -> dict:
 def _refuse_unknown(given: dict, known: dict, source: str, above: str = "") -> None:
     for key, value in given.items():
         if key not in known:
-            raise InputError(f"{source}: unknown option '{above}{key}'; known are {', '.join(known)}")
+            raise InputError(
+                f"{source}: unknown option '{above}{key}'{nearest(str(key), known)}; known are {', '.join(known)}"
+            )
         if isinstance(value, dict) and isinstance(known[key], dict):
             _refuse_unknown(value, known[key], source, f"{above}{key}.")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """', perhaps lints or linucb' for a misspelt name; empty where nothing is near."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f", perhaps {' or '.join(near)}" if near else ""
 
 
 def replaced(options: Options, **changes: object) -> Options:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from ..agents.agent import PlacementAgent, Worth
 from ..agents.registry import AGENTS, make_agent
@@ -53,6 +54,8 @@ class Placement:
     curve: list[tuple[int, float]]
     """Impressions so far, and the mean reward of the stretch that ends there."""
     agent: PlacementAgent
+    placed: Array
+    """[channels, slots, categories] showings."""
 
     def interval(self, rng: np.random.Generator) -> Interval:
         """Gold reward per impression, with its interval over users."""
@@ -71,6 +74,7 @@ def run_loop(options: LoopOptions) -> Path:
     for (writer, placement), result in placements.items():
         grid.setdefault(writer, {})[placement] = result.interval(rng)
     _save_placement(run.path, placements, options.agent)
+    _save_placed(run.path, placements, study.world)
     run.finish({"command": "loop", **tuning.summary, "grid": grid})
     write_report(run.path)
     return run.path
@@ -120,6 +124,7 @@ def place(
         agent_name, arms=len(world.creatives), slots=world.slots, width=width, worth=worth, generator=generator
     )
     by_user = torch.zeros(len(world.audience), 2, dtype=torch.float64, device=world.device)
+    placed = torch.zeros(len(world.examination) * world.slots * len(world.catalog.categories), device=world.device)
     curve = []
     for start in range(0, options.place_impressions, BATCH):
         visits = world.visitors(min(BATCH, options.place_impressions - start))
@@ -128,9 +133,20 @@ def place(
         reward = (rates.ctr * (1 + options.conversion_value * rates.convert)).sum(1).double()
         by_user.index_add_(0, visits.user, torch.stack([reward, torch.ones_like(reward)], dim=1))
         curve.append((start + len(visits), float(reward.mean())))
+        placed += showings(world, visits.channel, decision.slates)
         agent.update(world.respond(visits, decision.slates))
         stage.advance(len(visits))
-    return Placement(by_user.cpu().numpy(), curve, agent)
+    shape = (len(world.examination), world.slots, -1)
+    return Placement(by_user.cpu().numpy(), curve, agent, placed.view(shape).double().cpu().numpy())
+
+
+def showings(world: World, channel: Tensor, slates: Tensor) -> Tensor:
+    """How often [B, L] slates in [B] channels hold products of each category: [channels * slots * categories]."""
+    categories = len(world.catalog.categories)
+    category = torch.tensor(world.catalog.category_of, device=world.device)[world.products_of(slates)]
+    place = channel[:, None] * world.slots + torch.arange(world.slots, device=world.device)
+    size = len(world.examination) * world.slots * categories
+    return torch.bincount((place * categories + category).flatten(), minlength=size)
 
 
 def _save_placement(path: Path, placements: dict[tuple[str, str], Placement], agent: str) -> None:
@@ -144,3 +160,16 @@ def _save_placement(path: Path, placements: dict[tuple[str, str], Placement], ag
     (path / "placement").mkdir()
     save_file({name: value.contiguous().cpu() for name, value in learned.items()}, path / "placement/agent.safetensors")
     write_json(path / "placement/agent.json", {"format_version": 1, "agent": agent})
+
+
+def _save_placed(path: Path, placements: dict[tuple[str, str], Placement], world: World) -> None:
+    """placed.csv: what share of each channel's slot the products of each category had."""
+    channels, categories = list(world.scenario.channels), world.catalog.categories
+    rows = [
+        (writer, placement, channels[c], slot + 1, category, result.placed[c, slot, k])
+        for (writer, placement), result in placements.items()
+        for c, slot in np.ndindex(result.placed.shape[:2])
+        for k, category in enumerate(categories)
+    ]
+    names = ["writer", "placement", "channel", "slot", "category", "shown"]
+    pd.DataFrame(rows, columns=names).to_csv(path / "placed.csv", index=False)

@@ -1,4 +1,4 @@
-"""Run directories: what a run leaves behind, never overwritten in silence."""
+"""Run directories: what a run leaves behind, never overwritten in silence. What have I run?"""
 
 import csv
 import json
@@ -6,8 +6,9 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ..simulation.tables import InputError
 from .config import CommonOptions, write_config
+from .tracking import Tracker
 
 PACKAGES = ("copybandit", "torch", "transformers", "trl", "gymnasium", "numpy", "pandas", "scikit-learn")
 """Whose versions `environment.json` records."""
@@ -32,7 +34,7 @@ class Run:
         """Chooses the directory; it is made when the first stage begins, so that bad input leaves nothing behind.
 
         Raises:
-            InputError: it exists and is not empty.
+            InputError: it exists and is not empty, or what is asked to track it is not installed.
         """
         self.command, self.options = command, options
         self.path = options.out or Path("runs") / time.strftime(f"{command}-%Y%m%d-%H%M%S")
@@ -40,6 +42,7 @@ class Run:
             raise InputError(f"{self.path}: in use; choose another --out, or move it away")
         self.seconds: dict[str, float] = {}
         """Wall time by stage."""
+        self._tracker = Tracker(options, self.path) if options.track == "wandb" else None
         self.console = Console(file=sys.stdout, highlight=False)  # TRL's own output is kept off the standard one
         self._metrics = self.path / "metrics.csv"
 
@@ -58,6 +61,10 @@ class Run:
         _append(self._metrics, [(step, name, repr(float(value))) for name, value in values.items()])
         for name, value in values.items():
             events.add_scalar(name, value, step)
+        if self._tracker is not None:
+            self._tracker.log(step, values)
+        for watch in _WATCHES.get():
+            watch(step, values)
 
     @contextmanager
     def stage(self, name: str, total: float | None = None) -> "Iterator[Stage]":
@@ -82,6 +89,22 @@ class Run:
         facts = {"wall_seconds": self.seconds, "device": str(self.options.torch_device())}
         write_json(self.path / "summary.json", summary | facts)
         self._events.close()
+        if self._tracker is not None:
+            self._tracker.finish(summary)
+
+
+Watch = Callable[[int, Mapping[str, float]], None]
+_WATCHES: ContextVar[tuple[Watch, ...]] = ContextVar("watches", default=())
+
+
+@contextmanager
+def watching(watch: Watch) -> Iterator[None]:
+    """Calls `watch` with what every run records in the meantime; what it raises ends the run."""
+    token = _WATCHES.set((*_WATCHES.get(), watch))
+    try:
+        yield
+    finally:
+        _WATCHES.reset(token)
 
 
 class Stage:

@@ -20,6 +20,7 @@ from ..policies.warm_start import warm_start
 from ..policies.writer import Writer, prompt
 from ..simulation.catalog import Creative
 from ..simulation.encoder import TextEncoder
+from .analysis.data_sheet import data_sheet
 from .analysis.report import write_report
 from .analysis.statistics import Interval
 from .analysis.verdict import Verdict, judge, lifts
@@ -118,6 +119,7 @@ def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
         "notes": list(study.notes),
         "warm_start_loss": loss,
         "writer": writer.fingerprint(),
+        "data": data_sheet(study, options),
     }
     save_checkpoint(writer, run.path / "checkpoint", prompt(*study.asked[0]), _facts(options), _figures(summary))
     return Tuning(writer, untuned, tuned, verdicts, summary, updates)

@@ -1,0 +1,41 @@
+"""Show me, side by side: the report of a run made anew, or one report of several runs."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ..simulation.tables import InputError
+from .analysis.report import write_report
+from .analysis.side_by_side import write_side_by_side
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Options of `copybandit report`."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Directories of finished runs."""
+    out: Path | None = None
+    """Where the report of several runs goes; by default a new directory under runs/."""
+
+
+def run_report(options: ReportOptions) -> Path:
+    """`copybandit report DIR [DIR…]`.
+
+    One run: its report.html is written again, from the files it left. Several: a new report sets them side by side.
+
+    Raises:
+        InputError: no run is named, one of them is not finished, or `out` is in use.
+    """
+    runs = list(dict.fromkeys(options.runs))
+    if not runs:
+        raise InputError("no run is named; give the directories of one or more finished runs")
+    if len(runs) == 1:
+        return write_report(runs[0])
+    out = options.out or Path("runs") / time.strftime("report-%Y%m%d-%H%M%S")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: in use; choose another --out, or move it away")
+    return write_side_by_side(runs, out)
