@@ -2,8 +2,8 @@
 
 Notation of every function: `reward` is what a logged action earned, `weight` the importance weight of that action,
 pi_e(a | x) / pi_b(a | x), `predicted` a reward model's word on the logged action, q(x, a), and `expected` its word on
-the policy, sum_a pi_e(a | x) q(x, a). Arrays are [n], or [n, L] for the L slots of a slate under the item-position model:
-then the weight is that of a creative in its slot, whatever stands above, and sums over slots are worth of a slate.
+the policy, sum_a pi_e(a | x) q(x, a). Arrays are [n], or [n, L] for the L slots of a slate under the item-position
+model: the weight is then that of a creative in its slot, whatever stands above, and the sum over slots is the slate's.
 
 Every function returns an array of the same shape whose mean over the n decisions is the estimate and whose spread is
 that of the estimator's influence function, so that one interval fits all (see `intervals`).

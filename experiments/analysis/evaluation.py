@@ -79,7 +79,7 @@ def answers(evidence: Evidence, rng: np.random.Generator, method: str = "skew-co
         ess, largest = estimators.effective_sample_size(weight), float(weight.max())
         interval = METHODS[method](values.sum(1), rng)
         if tuned is not None:
-            interval = around(tuned.values.sum(1), interval)
+            interval = Interval(mean=float(tuned.values.sum(1).mean()), low=interval["low"], high=interval["high"])
         found[name] = Answer(interval, ess, largest, tuned and tuned.parameter)
 
     if evidence.weight is not None:
@@ -89,34 +89,38 @@ def answers(evidence: Evidence, rng: np.random.Generator, method: str = "skew-co
     return found
 
 
-def around(tuned: Array, unbiased: Interval) -> Interval:
-    """The interval of an estimator that takes some bias: that of its unbiased form, widened to hold the estimate.
-
-    A log bounds the bias that shrinking brings no better than it bounds the value itself (Low, "On nonparametric
-    confidence intervals", 1997): what shrinks is the error of the estimate, not what can honestly be excluded.
-    """
-    mean = float(tuned.mean())
-    return Interval(mean=mean, low=min(mean, unbiased["low"]), high=max(mean, unbiased["high"]))
-
-
 def _add_single(evidence: Evidence, w: Array, rng: np.random.Generator, add: Callable[..., None]) -> None:
     r, q, v = evidence.reward, evidence.predicted, evidence.expected
     cuts = thresholds(w)
     add("dm", estimators.targeted_dm(r, w, q, v), w)
     weighted, doubly = estimators.ips(r, w), estimators.dr(r, w, q, v)
     add("ips", weighted, w)
-    tuned = slope(cuts, lambda most: estimators.clipped_ips(r, w, most))
+    tuned = _tune(cuts, lambda most: estimators.clipped_ips(r, w, most), weighted)
     add("clipped-ips", weighted, np.minimum(w, tuned.parameter), tuned)
     add("snips", estimators.snips(r, w), w)
     add("dr", doubly, w)
-    tuned = slope(cuts, lambda most: estimators.switch_dr(r, w, q, v, most))
+    tuned = _tune(cuts, lambda most: estimators.switch_dr(r, w, q, v, most), doubly)
     add("switch-dr", doubly, np.where(w <= tuned.parameter, w, 0.0), tuned)
-    tuned = slope([cut**2 for cut in cuts], lambda strength: estimators.dros(r, w, q, v, strength))
+    strengths = [np.inf, *(cut**2 for cut in cuts)]
+    tuned = _tune(strengths, lambda strength: estimators.dros(r, w, q, v, strength), doubly)
     add("dros", doubly, estimators.shrunk(w, tuned.parameter), tuned)
     if evidence.slots == 1:
         kept = estimators.accepted(w, rng)
         if kept.sum() > 1:
             add("replay", estimators.replay(r, kept), kept)
+
+
+def _tune(candidates: list[float], estimate: Callable[[float], Array], unbiased: Array) -> Tuned:
+    """SLOPE among the estimates that the unbiased form does not exclude, whose interval they are given.
+
+    A log bounds the bias that shrinking brings no better than it bounds the value itself (Low, "On nonparametric
+    confidence intervals", 1997): what shrinks is the error of the estimate, not what can honestly be excluded.
+    """
+    bounds = skew_corrected(unbiased.sum(1))
+    means = [float(estimate(candidate).sum(1).mean()) for candidate in candidates]
+    return slope(
+        [c for c, mean in zip(candidates, means, strict=True) if bounds["low"] <= mean <= bounds["high"]], estimate
+    )
 
 
 def _add_slates(evidence: Evidence, chain: Array, add: Callable[..., None]) -> None:
@@ -143,7 +147,7 @@ METHODS: dict[str, Callable[[Array, np.random.Generator], Interval]] = {
 """How an interval is made."""
 
 
-def overlap_warning(evidence: Evidence, answer: Answer, weight: Array) -> str | None:
+def overlap_warning(answer: Answer, weight: Array) -> str | None:
     """Why a figure should not be leaned on, in a line; None where nothing speaks against it.
 
     Weights average to one if propensities are right and the log holds all that the policy does.

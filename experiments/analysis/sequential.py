@@ -27,8 +27,8 @@ def log_e_process(
     At each look both rates are guessed from the looks before, q_a and q_b; the look's likelihood under the guesses is
     divided by that under the pair of rates nearest to them in KL divergence among pairs with this difference. The
     product over looks exceeds 1 / level ever with probability at most `level` if the difference is the true one
-    (Turner, Ly and Grunwald, "Generic E-variables for exact sequential k-sample tests", 2021; Turner and Grunwald, "Exact
-    anytime-valid confidence intervals for contingency tables", 2023; Ville, 1939). It is exact, not asymptotic.
+    (Turner, Ly and Grunwald, "Generic E-variables for exact sequential k-sample tests", 2021; Turner and Grunwald,
+    "Exact anytime-valid confidence intervals for contingency tables", 2023; Ville, 1939). It is exact, not asymptotic.
 
     Args:
         clicks_a: [..., T].
