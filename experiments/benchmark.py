@@ -13,8 +13,8 @@ from .analysis.report import write_report
 from .config import CommonOptions, replaced
 from .runs import Run
 
-Part = Literal["bandit", "cost"]
-PARTS: dict[str, str] = {"bandit": "benchmark_bandit", "cost": "benchmark_cost"}
+Part = Literal["bandit", "cost", "coverage"]
+PARTS: dict[str, str] = {"bandit": "benchmark_bandit", "cost": "benchmark_cost", "coverage": "benchmark_coverage"}
 """The module of each part, in `analysis/`: its `measure(options, run)` returns what goes into the summary."""
 
 
@@ -23,7 +23,8 @@ class BenchmarkOptions(CommonOptions):
     """Options of `copybandit benchmark`."""
 
     part: Annotated[Part, tyro.conf.Positional] = "bandit"
-    """bandit: against other libraries; cost: time and memory against size."""
+    """bandit: against other libraries; cost: time and memory against size; coverage: do intervals
+    hold the truth as often as they claim, are null experiments called, are policies ranked."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3

@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from ..simulation.logs import read_log
 from ..simulation.open_bandit import OpenBanditLog, read_open_bandit
 from ..simulation.tables import InputError
 from ..simulation.traffic import Impressions
@@ -79,18 +78,18 @@ class Logged:
         return self.impressions.context.shape[1]
 
 
-def logged_table(path: Path, kind: Kind = "given-above") -> Logged:
-    """A log in Copybandit's format (see `read_log`).
+def logged_frame(frame: pd.DataFrame, source: str, kind: Kind) -> Logged:
+    """A log in Copybandit's format.
 
     Args:
-        path: the log.
+        frame: see `read_log`.
+        source: its file, for messages.
         kind: what its propensities are of: a creative in its slot given the slots above, as Copybandit logs them, or
             whatever stands above.
 
     Raises:
-        InputError: see `read_log` and `_check`; also impressions of different slots.
+        InputError: impressions of different slots, or propensities that cannot sum to one.
     """
-    frame = read_log(path)
     order = np.lexsort([frame.position, pd.factorize(frame.impression_id)[0]])
     frame = frame.iloc[order]
     sizes = frame.groupby("impression_id", sort=False).size()
@@ -98,13 +97,14 @@ def logged_table(path: Path, kind: Kind = "given-above") -> Logged:
     odd = sizes.index[sizes != slots]
     if len(odd):
         raise InputError(
-            f"{path}: impression '{odd[0]}' has {sizes[odd[0]]} slots, others {slots}; give logs of one number of slots"
+            f"{source}: impression '{odd[0]}' has {sizes[odd[0]]} slots, others {slots}; give a log of slates of one "
+            "length"
         )
     n = len(sizes)
     if (wrong := np.flatnonzero(frame.position.to_numpy() != np.tile(np.arange(slots), n))).size:
         row = frame.iloc[wrong[0]]
         raise InputError(
-            f"{path}: row {frame.index[wrong[0]] + 2}: impression '{row.impression_id}' has position {row.position} "
+            f"{source}: row {frame.index[wrong[0]] + 2}: impression '{row.impression_id}' has position {row.position} "
             f"and {slots} slots; number positions from 0"
         )
     creative, names = pd.factorize(frame.creative_id, sort=True)
@@ -112,12 +112,12 @@ def logged_table(path: Path, kind: Kind = "given-above") -> Logged:
     impressions = _impressions(top)
     _, context = np.unique(np.stack([impressions.channel.numpy(), _segment(top)]), axis=1, return_inverse=True)
     propensity = frame.propensity.to_numpy(np.float64).reshape(n, slots)
-    _check(propensity, len(names), str(path), kind)
+    _check(propensity, len(names), source, kind)
     uniform = np.allclose(propensity, 1 / (len(names) - np.arange(slots)), rtol=1e-4) and kind == "given-above"
     same = slots == 1 or uniform
     own = propensity if kind == "in-slot" or same else None
     return Logged(
-        source=str(path),
+        source=source,
         names=tuple(str(name) for name in names),
         creative=creative.reshape(n, slots).astype(np.int64),
         clicked=frame.clicked.to_numpy(bool).reshape(n, slots),

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from ..agents.registry import AGENTS
+from ..simulation.logs import read_log
 from ..simulation.tables import InputError
-from .analysis.evaluation import LABELS, SLATE_LABELS, Answer, answers, overlap_warning
-from .analysis.intervals import skew_corrected
+from .analysis.evaluation import Answer, answers, interval_of, labels_of, overlap_warning
 from .analysis.report import write_report
 from .analysis.reward_model import fit_rates
 from .analysis.statistics import Interval, bootstrap, ratio
 from .config import CommonOptions
-from .logged import Kind, Logged, logged_open_bandit, logged_table
+from .logged import Kind, Logged, logged_frame, logged_open_bandit
 from .offline_policies import Policy, evidence, fixed_policy, own_policy, train
 from .runs import Run
 
@@ -73,13 +73,13 @@ def run_offline(options: OfflineOptions) -> Path:
     # Everything that is named is looked at before anything is computed: a misspelt name costs no wait.
     fixed = {name: _fixed(name, valued) for name in names}
     writers = {name: value for name, value in fixed.items() if isinstance(value, Path)}
-    truth = {LOGGED: skew_corrected(valued.reward(options.conversion_value).sum(1))}
+    truth = {LOGGED: interval_of(valued.reward(options.conversion_value).sum(1))}
     policies: dict[str, Policy | None] = {name: value for name, value in fixed.items() if not isinstance(value, Path)}
     if options.on_policy is not None:
         other = logged_open_bandit(options.on_policy)
         name = options.on_policy.resolve().parent.name
         policies[name] = own_policy(other, valued)
-        truth[name] = skew_corrected(other.reward().sum(1))
+        truth[name] = interval_of(other.reward().sum(1))
     results: dict[str, dict[str, Answer]] = {}
     warnings: dict[str, str] = {}
     estimated = []
@@ -126,7 +126,7 @@ def _read(options: OfflineOptions) -> Logged:
     if options.logs is not None and options.open_bandit is not None:
         raise InputError("--logs and --open-bandit: give one of them")
     if options.logs is not None:
-        return logged_table(options.logs, options.propensities)
+        return logged_frame(read_log(options.logs), str(options.logs), options.propensities)
     if options.open_bandit is None:
         raise InputError("give --logs, a table of logged impressions, or --open-bandit, a folder of that data set")
     if options.conversion_value:
@@ -205,7 +205,7 @@ def _notes(options: OfflineOptions, logged: Logged, split: bool) -> list[str]:
 
 
 def _show(summary: dict[str, Any], run: Run) -> None:
-    labels = (SLATE_LABELS if summary["slots"] > 1 else LABELS) | {MODEL_BASED: "effect model, uncorrected"}
+    labels = labels_of(summary["slots"])
     run.console.print(f"{'policy':<18} {'estimator':<27} {'value':>9}  95% interval             ESS  max weight")
     for policy, row in summary["estimates"].items():
         for estimator, entry in row.items():

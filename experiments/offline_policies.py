@@ -13,6 +13,7 @@ from ..agents.agent import Worth
 from ..agents.bandit import Bandit
 from ..agents.propensity import chances
 from ..agents.registry import make_agent
+from ..agents.rules import sample
 from ..simulation.tables import InputError, finite, read_table
 from ..simulation.world import Feedback
 from .analysis import plackett_luce
@@ -108,7 +109,7 @@ class Trained:
             for slot in range(logged.slots):
                 chance = chances(agent.rule, belief, opened, agent.serving.floor, generator, 1)
                 total[:, slot] += chance
-                chosen.append(torch.multinomial(chance, 1, generator=generator).squeeze(1))
+                chosen.append(sample(chance, generator)[0])
                 opened = agent.layout.close(opened, torch.stack(chosen, 1), candidates, belief.mean.shape)
         return (total / self.draws).double().numpy(), given_above
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,9 +24,17 @@ LABELS = {
     "sn-rips": "self-normalised RIPS",
     "cascade-dr": "Cascade-DR",
     "sn-cascade-dr": "self-normalised Cascade-DR",
+    "effect-model": "effect model, uncorrected",
 }
 """What the estimators are called in tables; on slates IPS and SNIPS are IIPS and its self-normalised form."""
 SLATE_LABELS = LABELS | {"ips": "IIPS", "snips": "self-normalised IIPS"}
+
+
+def labels_of(slots: int) -> dict[str, str]:
+    """What estimators are called on a log of so many slots."""
+    return SLATE_LABELS if slots > 1 else LABELS
+
+
 POOR_SIZE = 100
 """An effective sample size below this is called poor."""
 POOR_SHARE = 0.05
@@ -60,6 +69,7 @@ class Answer:
 
     interval: Interval
     ess: float
+    """Effective sample size of the weights before any are cut or shrunk: the interval rests on them."""
     max_weight: float
     parameter: float | None = None
     """What SLOPE chose: the largest weight that is kept whole, or the strength of the shrinkage."""
@@ -73,41 +83,52 @@ def answers(evidence: Evidence, rng: np.random.Generator, method: str = "skew-co
         rng: for replay, and for bootstrap intervals.
         method: one of `METHODS`.
     """
-    found: dict[str, Answer] = {}
-
-    def add(name: str, values: Array, weight: Array, tuned: Tuned | None = None) -> None:
-        ess, largest = estimators.effective_sample_size(weight), float(weight.max())
-        interval = METHODS[method](values.sum(1), rng)
-        if tuned is not None:
-            interval = Interval(mean=float(tuned.values.sum(1).mean()), low=interval["low"], high=interval["high"])
-        found[name] = Answer(interval, ess, largest, tuned and tuned.parameter)
-
+    parts: list[_Part] = []
     if evidence.weight is not None:
-        _add_single(evidence, evidence.weight, rng, add)
+        parts += _single(evidence, evidence.weight, rng)
     if evidence.chain is not None and evidence.slots > 1:
-        _add_slates(evidence, evidence.chain, add)
-    return found
+        parts += _slates(evidence, evidence.chain)
+    bounds = METHODS[method](np.stack([part.values.sum(1) for part in parts], axis=1), rng)
+    return {part.name: _answer(part, *map(float, row)) for part, row in zip(parts, bounds, strict=True)}
 
 
-def _add_single(evidence: Evidence, w: Array, rng: np.random.Generator, add: Callable[..., None]) -> None:
+class _Part(NamedTuple):
+    """An estimator before it has an interval."""
+
+    name: str
+    values: Array
+    """[n, L], those that the interval is of."""
+    weight: Array
+    tuned: Tuned | None = None
+    """The estimate itself, where that is another."""
+
+
+def _answer(part: _Part, low: float, high: float) -> Answer:
+    mean = float((part.values if part.tuned is None else part.tuned.values).sum(1).mean())
+    size, largest = estimators.effective_sample_size(part.weight), float(part.weight.max())
+    return Answer(Interval(mean=mean, low=low, high=high), size, largest, part.tuned and part.tuned.parameter)
+
+
+def _single(evidence: Evidence, w: Array, rng: np.random.Generator) -> list[_Part]:
     r, q, v = evidence.reward, evidence.predicted, evidence.expected
     cuts = thresholds(w)
-    add("dm", estimators.targeted_dm(r, w, q, v), w)
     weighted, doubly = estimators.ips(r, w), estimators.dr(r, w, q, v)
-    add("ips", weighted, w)
-    tuned = _tune(cuts, lambda most: estimators.clipped_ips(r, w, most), weighted)
-    add("clipped-ips", weighted, np.minimum(w, tuned.parameter), tuned)
-    add("snips", estimators.snips(r, w), w)
-    add("dr", doubly, w)
-    tuned = _tune(cuts, lambda most: estimators.switch_dr(r, w, q, v, most), doubly)
-    add("switch-dr", doubly, np.where(w <= tuned.parameter, w, 0.0), tuned)
+    clipped = _tune(cuts, lambda most: estimators.clipped_ips(r, w, most), weighted)
+    switched = _tune(cuts, lambda most: estimators.switch_dr(r, w, q, v, most), doubly)
     strengths = [np.inf, *(cut**2 for cut in cuts)]
-    tuned = _tune(strengths, lambda strength: estimators.dros(r, w, q, v, strength), doubly)
-    add("dros", doubly, estimators.shrunk(w, tuned.parameter), tuned)
-    if evidence.slots == 1:
-        kept = estimators.accepted(w, rng)
-        if kept.sum() > 1:
-            add("replay", estimators.replay(r, kept), kept)
+    shrunk = _tune(strengths, lambda strength: estimators.dros(r, w, q, v, strength), doubly)
+    parts = [
+        _Part("dm", estimators.targeted_dm(r, w, q, v), w),
+        _Part("ips", weighted, w),
+        _Part("clipped-ips", weighted, w, clipped),
+        _Part("snips", estimators.snips(r, w), w),
+        _Part("dr", doubly, w),
+        _Part("switch-dr", doubly, w, switched),
+        _Part("dros", doubly, w, shrunk),
+    ]
+    if evidence.slots == 1 and (kept := estimators.accepted(w, rng)).sum() > 1:
+        parts.append(_Part("replay", estimators.replay(r, kept), kept))
+    return parts
 
 
 def _tune(candidates: list[float], estimate: Callable[[float], Array], unbiased: Array) -> Tuned:
@@ -116,35 +137,40 @@ def _tune(candidates: list[float], estimate: Callable[[float], Array], unbiased:
     A log bounds the bias that shrinking brings no better than it bounds the value itself (Low, "On nonparametric
     confidence intervals", 1997): what shrinks is the error of the estimate, not what can honestly be excluded.
     """
-    bounds = skew_corrected(unbiased.sum(1))
-    means = [float(estimate(candidate).sum(1).mean()) for candidate in candidates]
-    return slope(
-        [c for c, mean in zip(candidates, means, strict=True) if bounds["low"] <= mean <= bounds["high"]], estimate
-    )
+    low, high = skew_corrected(unbiased.sum(1)[:, None])[0]
+    return slope([c for c in candidates if low <= estimate(c).sum(1).mean() <= high], estimate)
 
 
-def _add_slates(evidence: Evidence, chain: Array, add: Callable[..., None]) -> None:
+def _slates(evidence: Evidence, chain: Array) -> list[_Part]:
     r, weight = evidence.reward, slate_estimators.down(chain)
     # What the model expects of the slots below a slot is the same whatever the slot holds: it joins both sides.
     below = np.cumsum(evidence.expected[:, ::-1], axis=1)[:, ::-1] - evidence.expected
-    predicted, expected = evidence.predicted + below, evidence.expected_below + below
-    add("rips", slate_estimators.rips(r, chain), weight)
-    add("sn-rips", slate_estimators.self_normalised_rips(r, chain), weight)
-    add("cascade-dr", slate_estimators.cascade_dr(r, chain, predicted, expected), weight)
-    add("sn-cascade-dr", slate_estimators.self_normalised_cascade_dr(r, chain, predicted, expected), weight)
+    q, v = evidence.predicted + below, evidence.expected_below + below
+    return [
+        _Part("rips", slate_estimators.rips(r, chain), weight),
+        _Part("sn-rips", slate_estimators.self_normalised_rips(r, chain), weight),
+        _Part("cascade-dr", slate_estimators.cascade_dr(r, chain, q, v), weight),
+        _Part("sn-cascade-dr", slate_estimators.self_normalised_cascade_dr(r, chain, q, v), weight),
+    ]
 
 
-def _bernstein(values: Array, rng: np.random.Generator) -> Interval:
+def _bernstein(values: Array, rng: np.random.Generator) -> Array:
     # The log does not say how large a value could have been: the largest seen stands in for it.
-    return empirical_bernstein(values, (float(values.min()), float(values.max())))
+    return empirical_bernstein(values, (values.min(0), values.max(0)))
 
 
-METHODS: dict[str, Callable[[Array, np.random.Generator], Interval]] = {
+def interval_of(values: Array) -> Interval:
+    """The interval of one mean, [n]."""
+    low, high = skew_corrected(values[:, None])[0]
+    return Interval(mean=float(values.mean()), low=float(low), high=float(high))
+
+
+METHODS: dict[str, Callable[[Array, np.random.Generator], Array]] = {
     "skew-corrected": lambda values, rng: skew_corrected(values),
     "bootstrap": bootstrap_t,
     "bernstein": _bernstein,
 }
-"""How an interval is made."""
+"""How intervals are made: from [n, E] values to [E, 2] bounds."""
 
 
 def overlap_warning(answer: Answer, weight: Array) -> str | None:

@@ -14,7 +14,8 @@ import yaml
 from ...policies.checkpoint import CAVEAT
 from ...policies.diversity import compression_ratio, distinct
 from ..runs import read_json
-from . import agent_plots, findings, plots
+from . import agent_plots, findings, offline_plots, plots
+from .evaluation import labels_of
 from .findings import Pair
 from .formats import gain, number, number_range, percent
 from .plots import Plot
@@ -297,6 +298,36 @@ def _speed(run: RunFiles) -> Section | None:
     return Section("Speed", plots=drawn, tables=[table] if rows else [])
 
 
+def _offline(run: RunFiles) -> Section | None:
+    estimates = run.summary.get("estimates")
+    if not estimates:
+        return None
+    labels, known, unit = labels_of(run.summary["slots"]), run.summary["on_policy"], run.summary["unit"]
+    rows = [
+        [
+            f"{policy}, {labels[name]}",
+            number(entry["mean"], 5),
+            number_range(entry, 5),
+            "none" if entry["ess"] is None else number(entry["ess"], 0),
+            "none" if entry["max_weight"] is None else number(entry["max_weight"], 2),
+        ]
+        for policy, row in estimates.items()
+        for name, entry in row.items()
+    ]
+    rows += [[f"{policy}, on policy", number(v["mean"], 5), number_range(v, 5), "", ""] for policy, v in known.items()]
+    text = [
+        f"{run.summary['impressions']:,} decisions. ESS: so many decisions of the policy itself would tell as much. "
+        "Clipped IPS, Switch-DR and DRos are tuned by SLOPE and take some bias: their interval is that of the unbiased "
+        "form. An effect model's word on texts is as good as the model: nothing in the log corrects it."
+    ]
+    if guessed := run.summary["estimated_probabilities"]:
+        text.append(f"Probabilities of {', '.join(guessed)} are estimated, by drawing or from its own log.")
+    alarms = [f"{policy}: {warning}." for policy, warning in run.summary["warnings"].items()]
+    table = Table("Estimates", ["Policy, estimator", "Value", "95% interval", "ESS", "Largest weight"], rows)
+    drawn = [offline_plots.estimates_plot(estimates, known, labels, unit)]
+    return Section("What the policies would have earned", text, alarms, drawn, [table])
+
+
 def _diversity(run: RunFiles) -> Section | None:
     rows = []
     scores = run.summary.get("diversity", {})
@@ -407,6 +438,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     _learning,
     _placement,
     _agents,
+    _offline,
     _speed,
     _diversity,
     _gallery,
