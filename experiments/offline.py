@@ -10,9 +10,10 @@ import pandas as pd
 from ..agents.registry import AGENTS
 from ..simulation.logs import read_log
 from ..simulation.tables import InputError
-from .analysis.evaluation import Answer, answers, interval_of, labels_of, overlap_warning
+from .analysis.evaluation import Answer, Evidence, answers, interval_of, labels_of, overlap_warning
 from .analysis.report import write_report
 from .analysis.reward_model import fit_rates
+from .analysis.slate_estimators import down
 from .analysis.statistics import Interval, bootstrap, ratio
 from .config import CommonOptions
 from .logged import Kind, Logged, logged_frame, logged_open_bandit
@@ -148,20 +149,23 @@ def _fixed(name: str, logged: Logged) -> Policy | Path | None:
     )
 
 
-def value(found: Any, unseen: float, rng: np.random.Generator, method: str) -> tuple[dict[str, Answer], str | None]:
+def value(
+    found: Evidence, unseen: float, rng: np.random.Generator, method: str
+) -> tuple[dict[str, Answer], str | None]:
     """Answers on one policy, and why they should not be leaned on.
 
     Raises:
         InputError: the policy never does what the log holds.
     """
-    weight = found.weight if found.weight is not None else np.cumprod(found.chain, axis=1)
-    if not (weight.sum(0) > 0).all():
+    weights = {"": found.weight, "slates, ": None if found.slots == 1 or found.chain is None else down(found.chain)}
+    given = {name: weight for name, weight in weights.items() if weight is not None}
+    if not all((weight.sum(0) > 0).all() for weight in given.values()):
         raise InputError("a policy never does what the log holds: it cannot be valued on it; bring a log that explores")
     told = answers(found, rng, method)
     if unseen > 1e-3:
         return told, f"{unseen:.1%} of its choices are never in the log in that place: of those, nothing is known"
-    first = next(iter(told.values()))
-    return told, overlap_warning(first, weight)
+    lines = [f"{name}{line}" for name, weight in given.items() if (line := overlap_warning(weight))]
+    return told, "; ".join(lines) or None
 
 
 def _entry(answer: Answer) -> dict[str, Any]:

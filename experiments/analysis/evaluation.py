@@ -173,7 +173,7 @@ METHODS: dict[str, Callable[[Array, np.random.Generator], Array]] = {
 """How intervals are made: from [n, E] values to [E, 2] bounds."""
 
 
-def overlap_warning(answer: Answer, weight: Array) -> str | None:
+def overlap_warning(weight: Array) -> str | None:
     """Why a figure should not be leaned on, in a line; None where nothing speaks against it.
 
     Weights average to one if propensities are right and the log holds all that the policy does.
@@ -186,8 +186,9 @@ def overlap_warning(answer: Answer, weight: Array) -> str | None:
             f"weights average {mean[slot]:.2f} in slot {slot}, not 1: propensities are wrong, or the policy picks what "
             "the log never holds"
         )
-    if answer.ess < POOR_SIZE:
-        return f"poor overlap: {n:,} decisions are worth {answer.ess:.0f} of the policy's own"
+    size = estimators.effective_sample_size(weight)
+    if size < POOR_SIZE:
+        return f"poor overlap: {n:,} decisions are worth {size:.0f} of the policy's own"
     share = float(np.max(weight.max(0) / weight.sum(0)))
     if share > POOR_SHARE:
         return f"poor overlap: one decision has {share:.0%} of all weight"

@@ -56,6 +56,7 @@ def bootstrap_t(values: Array, rng: np.random.Generator, level: float = LEVEL, r
         ]
     ).astype(np.float64)
     total, shift, square = np.split(sums, [1, 1 + values.shape[1]], axis=1)
+    total = np.maximum(total, 1)
     shift = shift / total
     spread = np.sqrt(np.maximum(square / total - shift**2, 1e-12))
     low, high = np.quantile(shift / spread, [level / 2, 1 - level / 2], axis=0)
