@@ -5,7 +5,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format constraints clean
+.PHONY: help demo test parity check format constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,14 @@ demo: $(VENV)/.installed  ## run the closed loop on the built-in shop; for a smo
 
 test: $(VENV)/.installed-dev  ## run the tests; without the slow ones, ARGS="-m 'not slow'"
 	$(BIN)/pytest $(ARGS)
+
+# Its own pins shut out this stack, and none of them is needed: it goes into an environment on top of ours, without them.
+parity: $(VENV)/.installed-dev  ## hold the off-policy estimators against the Open Bandit Pipeline's
+	$(PYTHON) -m venv --clear $(VENV)-parity
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+		> $$(echo $(VENV)-parity/lib/python*/site-packages)/ours.pth
+	$(VENV)-parity/bin/pip install --no-deps --ignore-requires-python obp==0.5.7 pyieoe==0.1.1 seaborn==0.13.2
+	$(VENV)-parity/bin/python -m pytest tests/experiments/test_parity.py
 
 check: $(VENV)/.installed-dev  ## lint, formatting, types, import rule
 	$(BIN)/ruff check .
@@ -35,7 +43,7 @@ constraints:  ## pin anew, in constraints.txt, what a fresh install takes
 	rm -r $(VENV)-pins
 
 clean:  ## remove the virtual environment, build products and caches; runs stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-parity build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml constraints.txt

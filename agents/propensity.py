@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .agent import Estimate
 from .posterior import Posterior
-from .rules import Rule
+from .rules import Rule, with_floor
 from .slate import Layout
 
 
@@ -84,3 +84,25 @@ def _floored(chance: Tensor, n: Tensor | int, floor: float) -> Tensor:
     n = torch.as_tensor(n, device=chance.device)
     share = (n * floor).clamp(max=1)
     return (1 - share) * chance + share / n
+
+
+def chances(
+    rule: Rule,
+    belief: Posterior,
+    opened: Tensor | None,
+    floor: float,
+    generator: torch.Generator,
+    draws: int,
+) -> Tensor:
+    """[B, K] probability of every candidate for one slot: exact where the rule has a closed form, else the share of
+    `draws` picks, which is unbiased.
+    """
+    if rule.exact:
+        chance = rule.distribution(belief, opened)
+    else:
+        chance = torch.zeros_like(belief.mean)
+        one = torch.ones(len(chance), 1, dtype=chance.dtype, device=chance.device)
+        for _ in range(draws):
+            chance = chance.scatter_add(1, rule.pick(belief, opened, generator)[0][:, None], one)
+        chance = chance / draws
+    return with_floor(chance, opened, floor) if floor else chance

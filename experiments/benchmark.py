@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import torch
 import tyro
@@ -13,8 +13,8 @@ from .analysis.report import write_report
 from .config import CommonOptions, replaced
 from .runs import Run
 
-Part = Literal["bandit", "cost", "world"]
-PARTS: dict[str, str] = {"bandit": "benchmark_bandit", "cost": "benchmark_cost", "world": "benchmark_world"}
+Part = Literal["bandit", "cost", "world", "coverage"]
+PARTS: dict[str, str] = {part: f"benchmark_{part}" for part in get_args(Part)}
 """The module of each part, in `analysis/`: its `measure(options, run)` returns what goes into the summary."""
 
 
@@ -23,7 +23,8 @@ class BenchmarkOptions(CommonOptions):
     """Options of `copybandit benchmark`."""
 
     part: Annotated[Part, tyro.conf.Positional] = "bandit"
-    """bandit: against other libraries; cost: time and memory against size; world: visitors a second, and memory."""
+    """bandit: against other libraries; cost: time and memory against size; world: visitors a second, and memory;
+    coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3

@@ -7,7 +7,16 @@ from pathlib import Path
 import jinja2
 
 from ...policies.checkpoint import CAVEAT
-from . import comparison_sections, findings, placement_sections, plots, run_sections, sweep_sections, writing_sections
+from . import (
+    comparison_sections,
+    findings,
+    offline_sections,
+    placement_sections,
+    plots,
+    run_sections,
+    sweep_sections,
+    writing_sections,
+)
 from .formats import percent
 from .plots import Plot
 from .run_files import RunFiles
@@ -95,6 +104,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     placement_sections.placed,
     comparison_sections.agents,
     comparison_sections.differences,
+    offline_sections.estimates,
     run_sections.speed,
     writing_sections.diversity,
     writing_sections.gallery,

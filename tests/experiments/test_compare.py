@@ -74,7 +74,7 @@ def test_common_random_numbers(tiny_file, monkeypatch):
         spy = lambda n, seen=seen, visitors=visitors: seen.append(visitors(n)) or seen[-1]  # noqa: E731
         monkeypatch.setattr(world, "visitors", spy)
         serve(world, candidates, name, setting, 3)
-        seen.append(world.clicks.get_state())
+        seen.append(world.responses.get_state())
         monkeypatch.undo()
     *one, draws = came["random"]
     *other, same_draws = came["linucb"]

@@ -1,0 +1,225 @@
+"""What would this policy have earned on these logs? Off-policy evaluation, several policies at once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ..agents.registry import AGENTS
+from ..simulation.logs import read_log
+from ..simulation.tables import InputError
+from .analysis.evaluation import Answer, Evidence, answers, interval_of, labels_of, overlap_warning
+from .analysis.report import write_report
+from .analysis.reward_model import fit_rates
+from .analysis.slate_estimators import down
+from .analysis.statistics import Interval, bootstrap, ratio
+from .config import CommonOptions
+from .logged import Kind, Logged, logged_frame, logged_open_bandit
+from .offline_policies import Policy, evidence, fixed_policy, own_policy, train
+from .runs import Run
+
+LOGGED = "as logged"
+"""The policy that made the log."""
+MODEL_BASED = "effect-model"
+
+
+@dataclass(frozen=True)
+class OfflineOptions(CommonOptions):
+    """Options of `copybandit offline`."""
+
+    logs: Path | None = None
+    """Logged impressions (CSV or Parquet) with propensities."""
+    open_bandit: Path | None = None
+    """Instead: a folder of the Open Bandit Dataset as downloaded, such as random/men."""
+    on_policy: Path | None = None
+    """A second folder, of the same campaign: its policy is valued on the first log and compared with what it earned."""
+    policy: str = "uniform,linucb,lints"
+    """Names, separated by commas: a placement agent (trained on a part of the log, valued on the rest), uniform,
+    only=CREATIVE, the path of a CSV with creative_id and probability, or the run directory of a loop or tune."""
+    propensities: Kind = "given-above"
+    """What --logs holds: the probability of a creative given the slots above it (what Copybandit logs), or that of a
+    creative in its slot whatever stands above."""
+    conversion_value: float = 0.0
+    """Worth of a conversion in clicks."""
+    training_share: float = 0.5
+    """Part of the log that agents learn from, where there are any; all policies are valued on the rest."""
+    draws: int = 64
+    """Draws for the probabilities of agents that have no exact ones."""
+    interval: Literal["skew-corrected", "bootstrap", "bernstein"] = "skew-corrected"
+    """How 95% intervals are made; bernstein holds at every sample size and is wide."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.training_share < 1 or self.draws < 1 or self.conversion_value < 0:
+            raise InputError("--training-share: between 0 and 1; --draws: 1 or more; --conversion-value: 0 or more")
+
+    def names(self) -> list[str]:
+        """The policies asked for."""
+        return list(dict.fromkeys(name.strip() for name in self.policy.split(",") if name.strip()))
+
+
+def run_offline(options: OfflineOptions) -> Path:
+    """`copybandit offline`: leaves estimates with intervals for every policy and estimator, and a report."""
+    run = Run("offline", options)
+    logged = _read(options)
+    names = options.names()
+    rng = np.random.default_rng(options.seed)
+    split = any(name in AGENTS for name in names)
+    order = rng.permutation(len(logged)) if split else np.arange(len(logged))
+    cut = int(options.training_share * len(logged)) if split else 0
+    if split and min(cut, len(logged) - cut) < 2:
+        raise InputError(f"{logged.source}: {len(logged)} impressions are too few to train and to value an agent on")
+    training, valued = logged.rows(np.sort(order[:cut])), logged.rows(np.sort(order[cut:]))
+    # Everything that is named is looked at before anything is computed: a misspelt name costs no wait.
+    fixed = {name: _fixed(name, valued) for name in names}
+    writers = {name: value for name, value in fixed.items() if isinstance(value, Path)}
+    truth = {LOGGED: interval_of(valued.reward(options.conversion_value).sum(1))}
+    policies: dict[str, Policy | None] = {name: value for name, value in fixed.items() if not isinstance(value, Path)}
+    if options.on_policy is not None:
+        other = logged_open_bandit(options.on_policy)
+        name = options.on_policy.resolve().parent.name
+        policies[name] = own_policy(other, valued)
+        truth[name] = interval_of(other.reward().sum(1))
+    results: dict[str, dict[str, Answer]] = {}
+    warnings: dict[str, str] = {}
+    estimated = []
+    with run.stage("policies", total=len(policies)) as stage:
+        rates = fit_rates(
+            valued.context, valued.creative, valued.reward(options.conversion_value), valued.creatives, rng
+        )
+        for name, made in policies.items():
+            policy = made or train(name, training, options.conversion_value, options.draws, options.seed)
+            found, unseen = evidence(policy, valued, rates, options.conversion_value)
+            results[name], warning = value(found, unseen, rng, options.interval)
+            if warning:
+                warnings[name] = warning
+            if policy.estimated:
+                estimated.append(name)
+            stage.advance(1, name)
+    estimates: dict[str, dict[str, Any]] = {
+        name: {estimator: _entry(answer) for estimator, answer in found.items()} for name, found in results.items()
+    }
+    for name, path in writers.items():
+        estimates |= _writers(name, path, valued.slots, options, rng)
+    summary = {
+        "command": "offline",
+        "estimates": estimates,
+        "on_policy": truth,
+        "warnings": warnings,
+        "estimated_probabilities": estimated,
+        "impressions": len(valued),
+        "slots": valued.slots,
+        "creatives": valued.creatives,
+        "unit": valued.unit,
+        "notes": _notes(options, valued, split),
+    }
+    run.record(0, {f"{name}/{e}": entry["mean"] for name, row in estimates.items() for e, entry in row.items()})
+    run.finish(summary)
+    _show(summary, run)
+    write_report(run.path)
+    return run.path
+
+
+def _read(options: OfflineOptions) -> Logged:
+    if options.on_policy is not None and options.open_bandit is None:
+        raise InputError("--on-policy goes with --open-bandit; give both")
+    if options.logs is not None and options.open_bandit is not None:
+        raise InputError("--logs and --open-bandit: give one of them")
+    if options.logs is not None:
+        return logged_frame(read_log(options.logs), str(options.logs), options.propensities)
+    if options.open_bandit is None:
+        raise InputError("give --logs, a table of logged impressions, or --open-bandit, a folder of that data set")
+    if options.conversion_value:
+        raise InputError("--conversion-value: the Open Bandit Dataset has no conversions; leave it out")
+    return logged_open_bandit(options.open_bandit)
+
+
+def _fixed(name: str, logged: Logged) -> Policy | Path | None:
+    """The fixed policy of a name, the run directory it is the path of, or None for an agent."""
+    if name in AGENTS:
+        return None
+    if (policy := fixed_policy(name, logged)) is not None:
+        return policy
+    if Path(name).is_dir():
+        return Path(name)
+    raise InputError(
+        f"--policy {name}: no such policy; give an agent ({', '.join(AGENTS)}), uniform, only=CREATIVE, a CSV of "
+        "probabilities, or the run directory of a loop or tune"
+    )
+
+
+def value(
+    found: Evidence, unseen: float, rng: np.random.Generator, method: str
+) -> tuple[dict[str, Answer], str | None]:
+    """Answers on one policy, and why they should not be leaned on.
+
+    Raises:
+        InputError: the policy never does what the log holds.
+    """
+    weights = {"": found.weight, "slates, ": None if found.slots == 1 or found.chain is None else down(found.chain)}
+    given = {name: weight for name, weight in weights.items() if weight is not None}
+    if not all((weight.sum(0) > 0).all() for weight in given.values()):
+        raise InputError("a policy never does what the log holds: it cannot be valued on it; bring a log that explores")
+    told = answers(found, rng, method)
+    if unseen > 1e-3:
+        return told, f"{unseen:.1%} of its choices are never in the log in that place: of those, nothing is known"
+    lines = [f"{name}{line}" for name, weight in given.items() if (line := overlap_warning(weight))]
+    return told, "; ".join(lines) or None
+
+
+def _entry(answer: Answer) -> dict[str, Any]:
+    entry: dict[str, Any] = {**answer.interval, "ess": answer.ess, "max_weight": answer.max_weight}
+    if answer.parameter is not None:
+        entry["parameter"] = answer.parameter if np.isfinite(answer.parameter) else None
+    return entry
+
+
+def _writers(
+    name: str, path: Path, slots: int, options: OfflineOptions, rng: np.random.Generator
+) -> dict[str, dict[str, Any]]:
+    """What the effect model of a run says of the texts of its writers, over products: nothing corrects it."""
+    file = path / "creatives.parquet"
+    if not file.is_file():
+        raise InputError(f"{path}: no creatives.parquet in it; give the run directory of a finished loop or tune")
+    texts = pd.read_parquet(file)
+    worth = slots * texts.proxy_ctr * (1 + options.conversion_value * texts.proxy_cvr.fillna(0.0))
+    found = {}
+    for writer, part in texts.assign(worth=worth).groupby("writer", sort=False):
+        sums = part.groupby("product_id").worth.agg(["sum", "size"]).to_numpy(np.float64)
+        interval: Interval = bootstrap(sums, ratio, rng)
+        found[f"{name}: {writer} writer"] = {MODEL_BASED: {**interval, "ess": None, "max_weight": None}}
+    return found
+
+
+def _notes(options: OfflineOptions, logged: Logged, split: bool) -> list[str]:
+    notes = [f"Figures are {'clicks' if not options.conversion_value else 'worth in clicks'} {logged.unit}."]
+    if split:
+        notes.append(
+            f"Agents learned from {options.training_share:.0%} of the log; every policy is valued on the rest."
+        )
+    if logged.in_slot is None:
+        notes.append(
+            "The log tells propensities given the slots above only: IIPS, DM and DR, which need those of a creative in "
+            "its slot whatever stands above, are left out."
+        )
+    if logged.slots > 1 and logged.given_above is None:
+        notes.append("The log tells propensities by slot only: RIPS and Cascade-DR are left out.")
+    return notes
+
+
+def _show(summary: dict[str, Any], run: Run) -> None:
+    labels = labels_of(summary["slots"])
+    run.console.print(f"{'policy':<18} {'estimator':<27} {'value':>9}  95% interval             ESS  max weight")
+    for policy, row in summary["estimates"].items():
+        for estimator, entry in row.items():
+            size = "" if entry["ess"] is None else f"{entry['ess']:>8,.0f}  {entry['max_weight']:>10.2f}"
+            interval = f"[{entry['low']:.5f}, {entry['high']:.5f}]"
+            line = f"{policy:<18} {labels[estimator]:<27} {entry['mean']:>9.5f}  {interval} {size}"
+            run.console.print(line, soft_wrap=True, markup=False)
+    for policy, known in summary["on_policy"].items():
+        interval = f"[{known['low']:.5f}, {known['high']:.5f}]"
+        line = f"{policy:<18} {'on policy':<27} {known['mean']:>9.5f}  {interval}"
+        run.console.print(line, soft_wrap=True, markup=False)
+    for policy, warning in summary["warnings"].items():
+        run.console.print(f"{policy}: {warning}", soft_wrap=True, markup=False)
