@@ -8,6 +8,10 @@ from torch import Tensor
 from .scenario import Scenario, Weights
 
 
+TASTE_SPREAD, INTEREST_SPREAD = 0.4, 0.8
+"""Standard deviations of users' tastes and interests about their segment's."""
+
+
 @dataclass(frozen=True)
 class Audience:
     """U users in tensors on one device. Latent fields drive the world; agents and models see the observed ones."""
@@ -54,8 +58,8 @@ def generate_audience(
         mean = torch.tensor(means)[segment]
         return mean + spread * torch.randn(mean.shape, generator=generator)
 
-    tastes = around([_row(kind.tastes, tuple(scenario.appeals)) for kind in kinds], 0.4)
-    interest = around([_row(kind.interests, categories) for kind in kinds], 0.8)
+    tastes = around([_row(kind.tastes, tuple(scenario.appeals)) for kind in kinds], TASTE_SPREAD)
+    interest = around([_row(kind.interests, categories) for kind in kinds], INTEREST_SPREAD)
     price_sensitivity = around([[kind.price_sensitivity] for kind in kinds], 0.3).squeeze(1)
     browsing = torch.poisson(3.0 * interest.exp(), generator=generator)
     purchases = torch.binomial(browsing, torch.full_like(browsing, 0.1), generator=generator)

@@ -44,6 +44,7 @@ LOG_SCHEMA = pa.DataFrameSchema(
         "revenue": _amount(finite),
         "cost": _amount(finite),
         "user_segment": _text(required=False),
+        "context_query": pa.Column(str, nullable=True, required=False, coerce=True),
     },
     strict=False,
 )
@@ -182,7 +183,13 @@ def count_log(frame: pd.DataFrame) -> Counts:
     )
 
 
-def log_frame(world: World, feedback: Feedback, propensities: Tensor, first_impression: int = 0) -> pd.DataFrame:
+def log_frame(
+    world: World,
+    feedback: Feedback,
+    propensities: Tensor,
+    first_impression: int = 0,
+    read_at_hours: float = float("inf"),
+) -> pd.DataFrame:
     """Feedback as a table in the log format.
 
     Args:
@@ -190,6 +197,7 @@ def log_frame(world: World, feedback: Feedback, propensities: Tensor, first_impr
         feedback: B impressions of L slots.
         propensities: [B, L], the probability of each logged action.
         first_impression: number of the first impression.
+        read_at_hours: when the log is read; conversions that come later are not in it yet.
     """
     n, slots = feedback.slates.shape
     visits = feedback.impressions
@@ -203,8 +211,11 @@ def log_frame(world: World, feedback: Feedback, propensities: Tensor, first_impr
     creative = feedback.slates.flatten().cpu().numpy()
     channels = np.array(list(world.scenario.channels))
     segments = np.array(world.audience.segments)
+    # A query of -1, for nothing, is the last.
+    queries = np.array([*(query.text for query in world.traffic.queries.all), None], dtype=object)
     seconds = spread(visits.hours) * 3600
-    delay = feedback.delay_hours.flatten().cpu().numpy() * 3600
+    late = visits.hours[:, None] + feedback.delay_hours > read_at_hours
+    delay = torch.where(late, torch.inf, feedback.delay_hours).flatten().cpu().numpy() * 3600
     return pd.DataFrame(
         {
             "impression_id": np.repeat(np.arange(first_impression, first_impression + n), slots),
@@ -217,8 +228,9 @@ def log_frame(world: World, feedback: Feedback, propensities: Tensor, first_impr
             "text": of_creatives([creative.text for creative in world.creatives]),
             "propensity": propensities.flatten().cpu().numpy(),
             "clicked": feedback.clicked.flatten().cpu().numpy().astype(int),
-            "converted": feedback.converted.flatten().cpu().numpy().astype(int),
+            "converted": (feedback.converted & ~late).flatten().cpu().numpy().astype(int),
             "conversion_delay_s": np.where(np.isfinite(delay), delay, np.nan),
             "user_segment": segments[spread(world.audience.segment[visits.user])],
+            "context_query": queries[spread(visits.query)],
         }
     )

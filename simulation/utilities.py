@@ -83,6 +83,13 @@ class Utilities:
         own = 0.0 if self.scales.product_convert is None else self.scales.product_convert[product]
         return self.scales.convert_base + own + affinity - price + self.scales.text_convert * reading.convert
 
+    def without_text(self) -> tuple[Tensor, Tensor]:
+        """[U, P] log-odds of a click and of a conversion, of products with nothing said."""
+        product = torch.arange(len(self.catalog), device=self.device)
+        nothing = torch.zeros(len(product), device=self.device)
+        silent = Reading(torch.zeros(len(product), self._category_tastes.shape[1], device=self.device), *[nothing] * 3)
+        return self.click(product, silent), self.convert(product, silent)
+
     def sought(self, creatives: Sequence[Creative]) -> Tensor:
         """[channels, Q + 1, n] log-odds of a click by channel and by what is looked for, nothing first."""
         match = self.queries.match(creatives).to(self.device)
