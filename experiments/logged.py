@@ -174,10 +174,8 @@ def _impressions(top: pd.DataFrame) -> Impressions:
     context = np.concatenate([np.ones((len(top), 1)), known.to_numpy(float)], axis=1).astype(np.float32)
     times = pd.to_datetime(top.timestamp, utc=True, errors="coerce", format="ISO8601")
     hours = ((times - times.min()).dt.total_seconds() / 3600).fillna(0.0)
-    user, channel = (torch.as_tensor(pd.factorize(top[name], sort=True)[0]) for name in ("user_id", "channel"))
-    return Impressions(
-        user, channel, torch.full_like(user, -1), torch.as_tensor(hours.to_numpy()), torch.as_tensor(context)
-    )
+    user, channel = (torch.tensor(pd.factorize(top[name], sort=True)[0]) for name in ("user_id", "channel"))
+    return Impressions(user, channel, torch.full_like(user, -1), torch.tensor(hours.to_numpy()), torch.tensor(context))
 
 
 def _segment(top: pd.DataFrame) -> Codes:

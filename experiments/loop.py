@@ -1,6 +1,6 @@
 """Does writing + placement, closed, pay? The main job: tune a writer, place its texts, judge all of it in the gold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from ..simulation.catalog import Creative
 from ..simulation.tables import InputError
 from ..simulation.world import World
 from .analysis.report import write_report
+from .analysis.sequential import call_winner, confidence_sequence
 from .analysis.statistics import Array, Interval, bootstrap, ratio
 from .runs import Run, Stage, write_json
 from .study import Study
 from .tune import TuneOptions, Tuning, make_study, tune_writer
 
+WRITERS = ("untuned", "tuned")
 BATCH = 1024
 """Visits decided at once; feedback comes after them."""
 
@@ -52,6 +54,8 @@ class Placement:
     """[U, 2] reward and impressions of each user."""
     curve: list[tuple[int, float]]
     """Impressions so far, and the mean reward of the stretch that ends there."""
+    looks: Array
+    """[batches, 2] visits with a click, and visits."""
     agent: PlacementAgent
 
     def interval(self, rng: np.random.Generator) -> Interval:
@@ -71,7 +75,7 @@ def run_loop(options: LoopOptions) -> Path:
     for (writer, placement), result in placements.items():
         grid.setdefault(writer, {})[placement] = result.interval(rng)
     _save_placement(run.path, placements, options.agent)
-    run.finish({"command": "loop", **tuning.summary, "grid": grid})
+    run.finish({"command": "loop", **tuning.summary, "grid": grid, "ab_test": ab_test(placements)})
     write_report(run.path)
     return run.path
 
@@ -120,7 +124,7 @@ def place(
         agent_name, arms=len(world.creatives), slots=world.slots, width=width, worth=worth, generator=generator
     )
     by_user = torch.zeros(len(world.audience), 2, dtype=torch.float64, device=world.device)
-    curve = []
+    curve, looks = [], []
     for start in range(0, options.place_impressions, BATCH):
         visits = world.visitors(min(BATCH, options.place_impressions - start))
         decision = agent.act(visits, candidates)
@@ -128,9 +132,29 @@ def place(
         reward = (rates.ctr * (1 + options.conversion_value * rates.convert)).sum(1).double()
         by_user.index_add_(0, visits.user, torch.stack([reward, torch.ones_like(reward)], dim=1))
         curve.append((start + len(visits), float(reward.mean())))
-        agent.update(world.respond(visits, decision.slates))
+        feedback = world.respond(visits, decision.slates)
+        looks.append((int(feedback.clicked.any(1).sum()), len(visits)))
+        agent.update(feedback)
         stage.advance(len(visits))
-    return Placement(by_user.cpu().numpy(), curve, agent)
+    return Placement(by_user.cpu().numpy(), curve, np.array(looks, dtype=np.float64), agent)
+
+
+def ab_test(placements: Mapping[tuple[str, str], Placement]) -> dict[str, Any]:
+    """When an A/B test of both writers, placed uniformly, would have called the winner by clicks alone.
+
+    What counts is a visit with a click. The same visitors come to both, which makes the test stricter than its level.
+    """
+    looks = np.stack([placements[writer, "uniform"].looks for writer in WRITERS], axis=1)
+    clicks, shown = looks[..., 0], looks[..., 1]
+    call = call_winner(clicks, shown)
+    low, high = confidence_sequence(clicks[:, 0], shown[:, 0], clicks[:, 1], shown[:, 1])
+    rates = clicks.sum(0) / shown.sum(0)
+    return {
+        "winner": None if call.winner is None else WRITERS[call.winner],
+        "impressions": call.impressions,
+        "click_rates": dict(zip(WRITERS, rates.tolist(), strict=True)),
+        "difference": Interval(mean=float(rates[1] - rates[0]), low=float(low[-1]), high=float(high[-1])),
+    }
 
 
 def _save_placement(path: Path, placements: dict[tuple[str, str], Placement], agent: str) -> None:
