@@ -1,7 +1,7 @@
 """What would this policy have earned on these logs? Off-policy evaluation, several policies at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,8 @@ from .runs import Run
 
 LOGGED = "as logged"
 """The policy that made the log."""
+QUICK = 10_000
+"""Impressions, drawn from the log, that a smoke-size run looks at."""
 MODEL_BASED = "effect-model"
 
 
@@ -70,6 +72,7 @@ class OfflineOptions(CommonOptions):
 def run_offline(options: OfflineOptions) -> Path:
     """`copybandit offline`: leaves estimates with intervals for every policy and estimator, and a report."""
     run = Run("offline", options)
+    options = replace(options, draws=min(options.draws, 8)) if options.quick else options
     rng = np.random.default_rng(options.seed)
     training, valued = _split(_read(options), options, rng)
     # Everything that is named is looked at before anything is computed: a misspelt name costs no wait.
@@ -100,11 +103,12 @@ def run_offline(options: OfflineOptions) -> Path:
 
 def _split(logged: Logged, options: OfflineOptions, rng: np.random.Generator) -> tuple[Logged, Logged]:
     """What agents learn from, nothing where there are none, and what all policies are valued on."""
-    n, split = len(logged), any(name in AGENTS for name in options.names())
+    n = min(len(logged), QUICK) if options.quick else len(logged)
+    split = any(name in AGENTS for name in options.names())
     cut = int(options.training_share * n) if split else 0
     if n - cut < 2 or (split and cut < 1):
         raise InputError(f"{logged.source}: {n} impressions are too few; bring more, or another --training-share")
-    order = rng.permutation(n)
+    order = rng.permutation(len(logged))[:n]
     return logged.rows(np.sort(order[:cut])), logged.rows(np.sort(order[cut:]))
 
 

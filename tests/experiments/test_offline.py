@@ -58,7 +58,9 @@ def test_the_run_leaves_what_it_promises(path, tmp_path):
 
 def test_a_single_slot_has_replay_and_exact_probabilities(tiny_world, tmp_path):
     uniform_log(tiny_world, 1000, 1).to_csv(tmp_path / "log.csv", index=False)
-    options = OfflineOptions(out=tmp_path / "run", logs=tmp_path / "log.csv", policy="linucb", interval="bootstrap")
+    options = OfflineOptions(
+        out=tmp_path / "run", logs=tmp_path / "log.csv", policy="linucb", interval="bootstrap", quick=True
+    )
     summary = read_json(run_offline(options) / "summary.json")
     assert set(summary["estimates"]["linucb"]) >= {"replay", "dr"} and summary["estimated_probabilities"] == []
 
