@@ -15,6 +15,8 @@ from ..simulation.traffic import Impressions
 from .analysis.statistics import Array
 
 Codes = NDArray[np.int64]
+SEEN = 5
+"""A creative seen less often may have others beside it that were not seen at all: their number is not known."""
 Kind = Literal["given-above", "in-slot"]
 
 
@@ -112,7 +114,7 @@ def logged_frame(frame: pd.DataFrame, source: str, kind: Kind) -> Logged:
     impressions = _impressions(top)
     _, context = np.unique(np.stack([impressions.channel.numpy(), _segment(top)]), axis=1, return_inverse=True)
     propensity = frame.propensity.to_numpy(np.float64).reshape(n, slots)
-    _check(propensity, len(names), source, kind)
+    _check(propensity, creative, len(names), source, kind)
     uniform = np.allclose(propensity, 1 / (len(names) - np.arange(slots)), rtol=1e-4) and kind == "given-above"
     same = slots == 1 or uniform
     own = propensity if kind == "in-slot" or same else None
@@ -143,7 +145,7 @@ def logged_open_bandit(directory: Path) -> Logged:
     nobody = torch.zeros(len(log), dtype=torch.int64)
     hours = (log.timestamp - log.timestamp[0]) / np.timedelta64(1, "h")
     propensity = log.propensity[:, None]
-    _check(propensity, log.items, str(directory), "in-slot")
+    _check(propensity, log.item, log.items, str(directory), "in-slot")
     return Logged(
         source=str(directory),
         names=tuple(str(item) for item in range(log.items)),
@@ -187,13 +189,15 @@ def _flags(frame: pd.DataFrame, name: str) -> NDArray[np.bool_]:
     return frame[name].to_numpy(bool) if name in frame else np.zeros(len(frame), dtype=bool)
 
 
-def _check(propensity: Array, creatives: int, source: str, kind: Kind) -> None:
+def _check(propensity: Array, creative: Codes, creatives: int, source: str, kind: Kind) -> None:
     """Refuses propensities that cannot be those of one choice among the creatives.
 
     The mean of 1 / propensity of what was chosen is the number of creatives that could have been, at most all that
     were left. Propensities that sum to a share c of one make it 1 / c times as large.
     """
     n, slots = propensity.shape
+    if np.bincount(creative.ravel(), minlength=creatives).min() < SEEN:
+        return
     for slot in range(slots):
         left = creatives - (slot if kind == "given-above" else 0)
         inverse = 1 / propensity[:, slot]

@@ -128,7 +128,7 @@ def _value_all(
         for name, made in policies.items():
             policy = made or train(name, training, options.conversion_value, options.draws, options.seed)
             found, unseen = evidence(policy, valued, rates, options.conversion_value)
-            told, warning = value(name, found, unseen, rng, options.interval)
+            told, warning = value(found, unseen, rng, options.interval)
             estimates[name] = {estimator: _entry(answer) for estimator, answer in told.items()}
             warnings |= {name: warning} if warning else {}
             estimated += [name] if policy.estimated else []
@@ -166,22 +166,24 @@ def _named(name: str, logged: Logged) -> Policy | Path | None:
 
 
 def value(
-    name: str, found: Evidence, unseen: float, rng: np.random.Generator, method: str
+    found: Evidence, unseen: float, rng: np.random.Generator, method: str
 ) -> tuple[dict[str, Answer], str | None]:
     """Answers on one policy, and why they should not be leaned on.
 
-    Raises:
-        InputError: the policy never does what the log holds.
+    Estimators that rest on weights which are as good as zero in some slot have no answer.
     """
-    weights = {"": found.weight, "slates, ": None if found.slots == 1 or found.chain is None else down(found.chain)}
-    given = {where: weight for where, weight in weights.items() if weight is not None}
-    if not all((weight.sum(0) > 0).all() for weight in given.values()):
-        raise InputError(f"{name}: never does what the log holds, which tells nothing of it; bring a log that explores")
-    told = answers(found, rng, method)
+    slates = None if found.slots == 1 or found.chain is None else down(found.chain)
+    weights = {name: w for name, w in (("", found.weight), ("slates: ", slates)) if w is not None}
+    idle = {name for name, weight in weights.items() if (weight.mean(0) < 1e-6).any()}
+    lines = [f"{name}{overlap_warning(weight)}" for name, weight in weights.items() if overlap_warning(weight)]
     if unseen > 1e-3:
-        return told, f"{unseen:.1%} of its choices are never in the log in that place: of those, nothing is known"
-    lines = [f"{where}{line}" for where, weight in given.items() if (line := overlap_warning(weight))]
-    return told, "; ".join(lines) or None
+        lines = [f"{unseen:.1%} of its choices are never in the log in that place: of those, nothing is known"]
+    if idle:
+        lines = ["never does what the log holds, which tells nothing of it; bring a log that explores"]
+    possible = replace(
+        found, weight=None if "" in idle else found.weight, chain=None if "slates: " in idle else found.chain
+    )
+    return answers(possible, rng, method), "; ".join(lines) or None
 
 
 def _entry(answer: Answer) -> dict[str, Any]:

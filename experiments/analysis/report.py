@@ -362,7 +362,7 @@ def _offline(run: RunFiles) -> Section | None:
         text.append(f"Probabilities of {', '.join(guessed)} are estimated, by drawing or from its own log.")
     alarms = [f"{policy}: {warning}." for policy, warning in run.summary["warnings"].items()]
     table = Table("Estimates", ["Policy, estimator", "Value", "95% interval", "ESS", "Largest weight"], rows)
-    drawn = [offline_plots.estimates_plot(estimates, known, labels, unit)]
+    drawn = [offline_plots.estimates_plot(estimates, known, labels, unit)] if any(estimates.values()) else []
     return Section("What the policies would have earned", text, alarms, drawn, [table])
 
 

@@ -152,6 +152,21 @@ def test_bad_options_leave_nothing_behind(path, tmp_path, changes, expected):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_policy_that_the_log_never_follows_has_no_answer(tmp_path, log):
+    # Creative 3 is never in the top slot: of `only=3` the log tells nothing, of the others as much as before.
+    away = log.impression_id[(log.creative_id == 3) & (log.position == 0)]
+    log[~log.impression_id.isin(away)].to_csv(tmp_path / "log.csv", index=False)
+    options = OfflineOptions(out=tmp_path / "run", logs=tmp_path / "log.csv", policy="only=3,only=1")
+    summary = read_json(run_offline(options) / "summary.json")
+    assert summary["estimates"]["only=3"] == {} and summary["estimates"]["only=1"]
+    assert summary["warnings"]["only=3"].startswith("never does what the log holds")
+
+
+def test_creatives_that_were_not_seen_make_no_propensity_wrong(log):
+    few = logged_frame(log.head(6), "log", "given-above")
+    assert len(few) == 3
+
+
 def test_an_agent_learns_from_the_log(tiny_world):
     frame = uniform_log(tiny_world, 4000, 1)
     # Creative 2 is always clicked, the others never.
