@@ -15,6 +15,8 @@ from ..simulation.traffic import Impressions
 from .analysis.statistics import Array
 
 Codes = NDArray[np.int64]
+SEEN = 5
+"""A creative seen less often may have others beside it that were not seen at all: their number is not known."""
 Kind = Literal["given-above", "in-slot"]
 
 
@@ -112,7 +114,7 @@ def logged_frame(frame: pd.DataFrame, source: str, kind: Kind) -> Logged:
     impressions = _impressions(top)
     _, context = np.unique(np.stack([impressions.channel.numpy(), _segment(top)]), axis=1, return_inverse=True)
     propensity = frame.propensity.to_numpy(np.float64).reshape(n, slots)
-    _check(propensity, len(names), source, kind)
+    _check(propensity, creative, len(names), source, kind)
     uniform = np.allclose(propensity, 1 / (len(names) - np.arange(slots)), rtol=1e-4) and kind == "given-above"
     same = slots == 1 or uniform
     own = propensity if kind == "in-slot" or same else None
@@ -143,7 +145,7 @@ def logged_open_bandit(directory: Path) -> Logged:
     nobody = torch.zeros(len(log), dtype=torch.int64)
     hours = (log.timestamp - log.timestamp[0]) / np.timedelta64(1, "h")
     propensity = log.propensity[:, None]
-    _check(propensity, log.items, str(directory), "in-slot")
+    _check(propensity, log.item, log.items, str(directory), "in-slot")
     return Logged(
         source=str(directory),
         names=tuple(str(item) for item in range(log.items)),
@@ -174,10 +176,8 @@ def _impressions(top: pd.DataFrame) -> Impressions:
     context = np.concatenate([np.ones((len(top), 1)), known.to_numpy(float)], axis=1).astype(np.float32)
     times = pd.to_datetime(top.timestamp, utc=True, errors="coerce", format="ISO8601")
     hours = ((times - times.min()).dt.total_seconds() / 3600).fillna(0.0)
-    user, channel = (torch.as_tensor(pd.factorize(top[name], sort=True)[0]) for name in ("user_id", "channel"))
-    return Impressions(
-        user, channel, torch.full_like(user, -1), torch.as_tensor(hours.to_numpy()), torch.as_tensor(context)
-    )
+    user, channel = (torch.tensor(pd.factorize(top[name], sort=True)[0]) for name in ("user_id", "channel"))
+    return Impressions(user, channel, torch.full_like(user, -1), torch.tensor(hours.to_numpy()), torch.tensor(context))
 
 
 def _segment(top: pd.DataFrame) -> Codes:
@@ -189,13 +189,15 @@ def _flags(frame: pd.DataFrame, name: str) -> NDArray[np.bool_]:
     return frame[name].to_numpy(bool) if name in frame else np.zeros(len(frame), dtype=bool)
 
 
-def _check(propensity: Array, creatives: int, source: str, kind: Kind) -> None:
+def _check(propensity: Array, creative: Codes, creatives: int, source: str, kind: Kind) -> None:
     """Refuses propensities that cannot be those of one choice among the creatives.
 
     The mean of 1 / propensity of what was chosen is the number of creatives that could have been, at most all that
     were left. Propensities that sum to a share c of one make it 1 / c times as large.
     """
     n, slots = propensity.shape
+    if np.bincount(creative.ravel(), minlength=creatives).min() < SEEN:
+        return
     for slot in range(slots):
         left = creatives - (slot if kind == "given-above" else 0)
         inverse = 1 / propensity[:, slot]

@@ -1,6 +1,6 @@
 """Does writing + placement, closed, pay? The main job: tune a writer, place its texts, judge all of it in the gold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from ..simulation.catalog import Creative
 from ..simulation.tables import InputError
 from ..simulation.world import World
 from .analysis.report import write_report
+from .analysis.sequential import call_winner, confidence_sequence
 from .analysis.statistics import Array, Interval, bootstrap, ratio
 from .runs import Run, Stage, write_json
 from .study import Study
 from .tune import TuneOptions, Tuning, make_study, tune_writer
 
+WRITERS = ("untuned", "tuned")
 BATCH = 1024
 """Visits decided at once; feedback comes after them."""
 
@@ -53,6 +55,8 @@ class Placement:
     """[U, 2] reward and impressions of each user."""
     curve: list[tuple[int, float]]
     """Impressions so far, and the mean reward of the stretch that ends there."""
+    looks: Array
+    """[batches, 2] visits with a click, and visits."""
     agent: PlacementAgent
     placed: Array
     """[channels, slots, categories] showings."""
@@ -75,7 +79,7 @@ def run_loop(options: LoopOptions) -> Path:
         grid.setdefault(writer, {})[placement] = result.interval(rng)
     _save_placement(run.path, placements, options.agent)
     _save_placed(run.path, placements, study.world)
-    run.finish({"command": "loop", **tuning.summary, "grid": grid})
+    run.finish({"command": "loop", **tuning.summary, "grid": grid, "ab_test": ab_test(placements)})
     write_report(run.path)
     return run.path
 
@@ -125,7 +129,7 @@ def place(
     )
     by_user = torch.zeros(len(world.audience), 2, dtype=torch.float64, device=world.device)
     placed = torch.zeros(len(world.examination) * world.slots * len(world.catalog.categories), device=world.device)
-    curve = []
+    curve, looks = [], []
     for start in range(0, options.place_impressions, BATCH):
         visits = world.visitors(min(BATCH, options.place_impressions - start))
         decision = agent.act(visits, candidates)
@@ -134,10 +138,18 @@ def place(
         by_user.index_add_(0, visits.user, torch.stack([reward, torch.ones_like(reward)], dim=1))
         curve.append((start + len(visits), float(reward.mean())))
         placed += showings(world, visits.channel, decision.slates)
-        agent.update(world.respond(visits, decision.slates))
+        feedback = world.respond(visits, decision.slates)
+        looks.append((int(feedback.clicked.any(1).sum()), len(visits)))
+        agent.update(feedback)
         stage.advance(len(visits))
     shape = (len(world.examination), world.slots, -1)
-    return Placement(by_user.cpu().numpy(), curve, agent, placed.view(shape).double().cpu().numpy())
+    return Placement(
+        by_user.cpu().numpy(),
+        curve,
+        np.array(looks, dtype=np.float64),
+        agent,
+        placed.view(shape).double().cpu().numpy(),
+    )
 
 
 def showings(world: World, channel: Tensor, slates: Tensor) -> Tensor:
@@ -147,6 +159,24 @@ def showings(world: World, channel: Tensor, slates: Tensor) -> Tensor:
     place = channel[:, None] * world.slots + torch.arange(world.slots, device=world.device)
     size = len(world.examination) * world.slots * categories
     return torch.bincount((place * categories + category).flatten(), minlength=size)
+
+
+def ab_test(placements: Mapping[tuple[str, str], Placement]) -> dict[str, Any]:
+    """When an A/B test of both writers, placed uniformly, would have called the winner by clicks alone.
+
+    What counts is a visit with a click. The same visitors come to both, which makes the test stricter than its level.
+    """
+    looks = np.stack([placements[writer, "uniform"].looks for writer in WRITERS], axis=1)
+    clicks, shown = looks[..., 0], looks[..., 1]
+    call = call_winner(clicks, shown)
+    low, high = confidence_sequence(clicks[:, 0], shown[:, 0], clicks[:, 1], shown[:, 1])
+    rates = clicks.sum(0) / shown.sum(0)
+    return {
+        "winner": None if call.winner is None else WRITERS[call.winner],
+        "impressions": call.impressions,
+        "click_rates": dict(zip(WRITERS, rates.tolist(), strict=True)),
+        "difference": Interval(mean=float(rates[1] - rates[0]), low=float(low[-1]), high=float(high[-1])),
+    }
 
 
 def _save_placement(path: Path, placements: dict[tuple[str, str], Placement], agent: str) -> None:

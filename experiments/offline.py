@@ -1,6 +1,7 @@
 """What would this policy have earned on these logs? Off-policy evaluation, several policies at once."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ from .runs import Run
 
 LOGGED = "as logged"
 """The policy that made the log."""
+QUICK = 10_000
+"""Impressions, drawn from the log, that a smoke-size run looks at."""
 MODEL_BASED = "effect-model"
 
 
@@ -55,70 +58,83 @@ class OfflineOptions(CommonOptions):
             raise InputError("--training-share: between 0 and 1; --draws: 1 or more; --conversion-value: 0 or more")
 
     def names(self) -> list[str]:
-        """The policies asked for."""
-        return list(dict.fromkeys(name.strip() for name in self.policy.split(",") if name.strip()))
+        """The policies asked for.
+
+        Raises:
+            InputError: none is.
+        """
+        names = list(dict.fromkeys(name.strip() for name in self.policy.split(",") if name.strip()))
+        if not names:
+            raise InputError("--policy: name at least one")
+        return names
 
 
 def run_offline(options: OfflineOptions) -> Path:
     """`copybandit offline`: leaves estimates with intervals for every policy and estimator, and a report."""
     run = Run("offline", options)
-    logged = _read(options)
-    names = options.names()
+    options = replace(options, draws=min(options.draws, 8)) if options.quick else options
     rng = np.random.default_rng(options.seed)
-    split = any(name in AGENTS for name in names)
-    order = rng.permutation(len(logged)) if split else np.arange(len(logged))
-    cut = int(options.training_share * len(logged)) if split else 0
-    if split and min(cut, len(logged) - cut) < 2:
-        raise InputError(f"{logged.source}: {len(logged)} impressions are too few to train and to value an agent on")
-    training, valued = logged.rows(np.sort(order[:cut])), logged.rows(np.sort(order[cut:]))
+    training, valued = _split(_read(options), options, rng)
     # Everything that is named is looked at before anything is computed: a misspelt name costs no wait.
-    fixed = {name: _fixed(name, valued) for name in names}
-    writers = {name: value for name, value in fixed.items() if isinstance(value, Path)}
-    truth = {LOGGED: interval_of(valued.reward(options.conversion_value).sum(1))}
-    policies: dict[str, Policy | None] = {name: value for name, value in fixed.items() if not isinstance(value, Path)}
+    named = {name: _named(name, valued) for name in options.names()}
+    policies = {_short(name): value for name, value in named.items() if not isinstance(value, Path)}
+    texts = [_writers(value, valued.slots, options, rng) for value in named.values() if isinstance(value, Path)]
+    on_policy = {LOGGED: interval_of(valued.reward(options.conversion_value).sum(1))}
     if options.on_policy is not None:
-        other = logged_open_bandit(options.on_policy)
-        name = options.on_policy.resolve().parent.name
-        policies[name] = own_policy(other, valued)
-        truth[name] = interval_of(other.reward().sum(1))
-    results: dict[str, dict[str, Answer]] = {}
-    warnings: dict[str, str] = {}
-    estimated = []
-    with run.stage("policies", total=len(policies)) as stage:
-        rates = fit_rates(
-            valued.context, valued.creative, valued.reward(options.conversion_value), valued.creatives, rng
-        )
-        for name, made in policies.items():
-            policy = made or train(name, training, options.conversion_value, options.draws, options.seed)
-            found, unseen = evidence(policy, valued, rates, options.conversion_value)
-            results[name], warning = value(found, unseen, rng, options.interval)
-            if warning:
-                warnings[name] = warning
-            if policy.estimated:
-                estimated.append(name)
-            stage.advance(1, name)
-    estimates: dict[str, dict[str, Any]] = {
-        name: {estimator: _entry(answer) for estimator, answer in found.items()} for name, found in results.items()
-    }
-    for name, path in writers.items():
-        estimates |= _writers(name, path, valued.slots, options, rng)
-    summary = {
+        other, name = logged_open_bandit(options.on_policy), options.on_policy.resolve().parent.name
+        policies[name], on_policy[name] = own_policy(other, valued), interval_of(other.reward().sum(1))
+    summary = _value_all(policies, training, valued, options, run, rng)
+    for found in texts:
+        summary["estimates"] |= found
+    summary |= {
         "command": "offline",
-        "estimates": estimates,
-        "on_policy": truth,
-        "warnings": warnings,
-        "estimated_probabilities": estimated,
+        "on_policy": on_policy,
         "impressions": len(valued),
         "slots": valued.slots,
         "creatives": valued.creatives,
         "unit": valued.unit,
-        "notes": _notes(options, valued, split),
+        "notes": _notes(options, valued, len(training) > 0),
     }
-    run.record(0, {f"{name}/{e}": entry["mean"] for name, row in estimates.items() for e, entry in row.items()})
     run.finish(summary)
     _show(summary, run)
     write_report(run.path)
     return run.path
+
+
+def _split(logged: Logged, options: OfflineOptions, rng: np.random.Generator) -> tuple[Logged, Logged]:
+    """What agents learn from, nothing where there are none, and what all policies are valued on."""
+    n = min(len(logged), QUICK) if options.quick else len(logged)
+    split = any(name in AGENTS for name in options.names())
+    cut = int(options.training_share * n) if split else 0
+    if n - cut < 2 or (split and cut < 1):
+        raise InputError(f"{logged.source}: {n} impressions are too few; bring more, or another --training-share")
+    order = rng.permutation(len(logged))[:n]
+    return logged.rows(np.sort(order[:cut])), logged.rows(np.sort(order[cut:]))
+
+
+def _value_all(
+    policies: Mapping[str, Policy | None],
+    training: Logged,
+    valued: Logged,
+    options: OfflineOptions,
+    run: Run,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """`estimates`, `warnings` and `estimated_probabilities` of the summary; None stands for the agent of that name."""
+    estimates, warnings, estimated = {}, {}, []
+    with run.stage("policies", total=len(policies)) as stage:
+        reward = valued.reward(options.conversion_value)
+        rates = fit_rates(valued.context, valued.creative, reward, valued.creatives, rng)
+        for name, made in policies.items():
+            policy = made or train(name, training, options.conversion_value, options.draws, options.seed)
+            found, unseen = evidence(policy, valued, rates, options.conversion_value)
+            told, warning = value(found, unseen, rng, options.interval)
+            estimates[name] = {estimator: _entry(answer) for estimator, answer in told.items()}
+            warnings |= {name: warning} if warning else {}
+            estimated += [name] if policy.estimated else []
+            run.record(0, {f"{name}/{estimator}": answer.interval["mean"] for estimator, answer in told.items()})
+            stage.advance(1, name)
+    return {"estimates": estimates, "warnings": warnings, "estimated_probabilities": estimated}
 
 
 def _read(options: OfflineOptions) -> Logged:
@@ -135,7 +151,7 @@ def _read(options: OfflineOptions) -> Logged:
     return logged_open_bandit(options.open_bandit)
 
 
-def _fixed(name: str, logged: Logged) -> Policy | Path | None:
+def _named(name: str, logged: Logged) -> Policy | Path | None:
     """The fixed policy of a name, the run directory it is the path of, or None for an agent."""
     if name in AGENTS:
         return None
@@ -154,18 +170,20 @@ def value(
 ) -> tuple[dict[str, Answer], str | None]:
     """Answers on one policy, and why they should not be leaned on.
 
-    Raises:
-        InputError: the policy never does what the log holds.
+    Estimators that rest on weights which are as good as zero in some slot have no answer.
     """
-    weights = {"": found.weight, "slates, ": None if found.slots == 1 or found.chain is None else down(found.chain)}
-    given = {name: weight for name, weight in weights.items() if weight is not None}
-    if not all((weight.sum(0) > 0).all() for weight in given.values()):
-        raise InputError("a policy never does what the log holds: it cannot be valued on it; bring a log that explores")
-    told = answers(found, rng, method)
+    slates = None if found.slots == 1 or found.chain is None else down(found.chain)
+    weights = {name: w for name, w in (("", found.weight), ("slates: ", slates)) if w is not None}
+    idle = {name for name, weight in weights.items() if (weight.mean(0) < 1e-6).any()}
+    lines = [f"{name}{overlap_warning(weight)}" for name, weight in weights.items() if overlap_warning(weight)]
     if unseen > 1e-3:
-        return told, f"{unseen:.1%} of its choices are never in the log in that place: of those, nothing is known"
-    lines = [f"{name}{line}" for name, weight in given.items() if (line := overlap_warning(weight))]
-    return told, "; ".join(lines) or None
+        lines = [f"{unseen:.1%} of its choices are never in the log in that place: of those, nothing is known"]
+    if idle:
+        lines = ["never does what the log holds, which tells nothing of it; bring a log that explores"]
+    possible = replace(
+        found, weight=None if "" in idle else found.weight, chain=None if "slates: " in idle else found.chain
+    )
+    return answers(possible, rng, method), "; ".join(lines) or None
 
 
 def _entry(answer: Answer) -> dict[str, Any]:
@@ -175,9 +193,12 @@ def _entry(answer: Answer) -> dict[str, Any]:
     return entry
 
 
-def _writers(
-    name: str, path: Path, slots: int, options: OfflineOptions, rng: np.random.Generator
-) -> dict[str, dict[str, Any]]:
+def _short(name: str) -> str:
+    """What a policy is called: a file by its stem."""
+    return Path(name).stem if name.endswith((".csv", ".parquet")) else name
+
+
+def _writers(path: Path, slots: int, options: OfflineOptions, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
     """What the effect model of a run says of the texts of its writers, over products: nothing corrects it."""
     file = path / "creatives.parquet"
     if not file.is_file():
@@ -188,7 +209,7 @@ def _writers(
     for writer, part in texts.assign(worth=worth).groupby("writer", sort=False):
         sums = part.groupby("product_id").worth.agg(["sum", "size"]).to_numpy(np.float64)
         interval: Interval = bootstrap(sums, ratio, rng)
-        found[f"{name}: {writer} writer"] = {MODEL_BASED: {**interval, "ess": None, "max_weight": None}}
+        found[f"{path.name}, {writer}"] = {MODEL_BASED: {**interval, "ess": None, "max_weight": None}}
     return found
 
 

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from .scenario import Scenario, Weights
 
-
 TASTE_SPREAD, INTEREST_SPREAD = 0.4, 0.8
 """Standard deviations of users' tastes and interests about their segment's."""
 

@@ -132,8 +132,8 @@ def main_effects(evidence: Evidence, looks: Design, clicks: Design, fit: Fit) ->
         slots = evidence.slots - 1
         for c, channel in enumerate(evidence.channels):
             for i in range(slots):
-                own = [looks.blocks["look by channel"].start + c * slots + i] if "look by channel" in looks.blocks else []
-                rows.append(unit(i, *own))
+                by_channel = looks.blocks.get("look by channel")
+                rows.append(unit(i, *([] if by_channel is None else [by_channel.start + c * slots + i])))
                 names.append(f"look: {channel}, slot {i + 2}")
     for block in ("channel", "hour, cos", "hour, sin", "intent", "interest", "fatigue", "wording"):
         if block in clicks.blocks:
@@ -179,11 +179,9 @@ class _Sales:
             return None
         design = _sales_design(sold, texts)
         bought = sold.converted
-        timed = sold.delay_hours is not None and sold.hours is not None and evidence.hours is not None
         mean = error = None
         outcome, result = bought, _fit(Design(), design, bought)
-        if timed:
-            assert sold.delay_hours is not None and sold.hours is not None and evidence.hours is not None
+        if sold.delay_hours is not None and sold.hours is not None and evidence.hours is not None:
             age = np.minimum(evidence.hours.max() - sold.hours, scenario.attribution_hours or np.inf)
             delays = sold.delay_hours[bought == 1]
             mean = float(delays.mean())
@@ -303,7 +301,10 @@ class _Builder:
         return Scenario.model_validate(prior.model_copy(update=changes).model_dump())
 
     def _price_sensitivity(self) -> Floats:
-        prior = [self.prior.segments[s].price_sensitivity if s in self.prior.segments else 0.0 for s in self.evidence.segments]
+        prior = [
+            self.prior.segments[s].price_sensitivity if s in self.prior.segments else 0.0
+            for s in self.evidence.segments
+        ]
         if self.sales is None or "price" not in self.sales.design.blocks:
             return np.array(prior)
         blocks, found = self.sales.design.blocks, self.sales.result.estimate

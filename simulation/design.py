@@ -27,7 +27,9 @@ class Design:
     _means: list[Floats] = field(default_factory=list)
     _spreads: list[Floats] = field(default_factory=list)
 
-    def add(self, name: str, columns: csr_matrix, labels: Sequence[str], spread: float, mean: Floats | float = 0.0) -> None:
+    def add(
+        self, name: str, columns: csr_matrix, labels: Sequence[str], spread: float, mean: Floats | float = 0.0
+    ) -> None:
         """Adds a block of [n, d] columns."""
         width, first = columns.shape[1], len(self.labels)
         self.blocks[name] = slice(first, first + width)

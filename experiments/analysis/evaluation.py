@@ -88,6 +88,8 @@ def answers(evidence: Evidence, rng: np.random.Generator, method: str = "skew-co
         parts += _single(evidence, evidence.weight, rng)
     if evidence.chain is not None and evidence.slots > 1:
         parts += _slates(evidence, evidence.chain)
+    if not parts:
+        return {}
     bounds = METHODS[method](np.stack([part.values.sum(1) for part in parts], axis=1), rng)
     return {part.name: _answer(part, *map(float, row)) for part, row in zip(parts, bounds, strict=True)}
 

@@ -1,6 +1,7 @@
 """Logs of the simulated world by policies whose probabilities are known, with the truth of any policy beside them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -34,15 +35,17 @@ class KnownLog:
 
 
 class KnownWorld:
-    """A world, the shop's, with two policies that look at segment and channel: one logs, the other is to be valued.
+    """A world with two policies that look at segment and channel: one logs, the other is to be valued.
 
     Both fill slots from the top in proportion to preferences (Plackett-Luce). The valued one leans to what a log of
     its own showed to be clicked.
     """
 
-    def __init__(self, seed: int, slots: int, creatives: int = 8, users: int = 1000) -> None:
+    def __init__(
+        self, seed: int, slots: int, creatives: int = 8, users: int = 1000, scenario_name: str | Path = "shop"
+    ) -> None:
         """Makes the world and the preferences; logs come from `log`."""
-        scenario, catalog = load_scenario("shop")
+        scenario, catalog = load_scenario(scenario_name)
         self.world: World = make_world(scenario, catalog, seed=seed, users=users)
         self.candidates = self.world.publish(first_ads(catalog)[:creatives])
         self.slots, self.creatives = slots, creatives

@@ -36,7 +36,7 @@ def estimates_plot(
         if policy in on_policy:
             own = on_policy[policy]["mean"]
             axes.plot([own, own], [row - 0.45, row + 0.45], color=LIGHT["red"], linewidth=2)
-    _rows(axes, [f"{policy}: {labels[name]}" for policy, name, _ in rows])
+    _rows(axes, [f"{_short(policy)}: {labels[name]}" for policy, name, _ in rows])
     axes.tick_params(axis="y", labelsize=7.5)
     axes.set_xlabel(f"value {unit}")
     told = "; ".join(f"{policy}, {labels[name]}: {number(e['mean'], 5)}, {_range(e)}" for policy, name, e in rows)
@@ -45,6 +45,10 @@ def estimates_plot(
     if set(on_policy) & set(estimates):
         caption += " Red: what the policy earned itself."
     return _plot("estimates", figure, f"Estimates: {told}. On policy: {known}.", caption)
+
+
+def _short(name: str, most: int = 20) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _range(entry: Mapping[str, Any]) -> str:

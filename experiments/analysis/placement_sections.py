@@ -1,6 +1,7 @@
 """Sections of the report on placement in the loop: the grid of writer and placement, learning curves."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from . import findings, heat_plots, plots
 from .formats import gain, number, number_range, percent
@@ -26,8 +27,23 @@ def grid(run: RunFiles) -> Section | None:
         _placement_gains(grid),
         *(f"Intervals overlap, bandit and uniform, {found}." for found in findings.overlapping(grid)),
     ]
+    if "ab_test" in run.summary:
+        text.append(_called(run.summary["ab_test"]))
     table = Table("Gold reward an impression", ["Writer, placement", "Reward", "95% interval"], rows)
     return Section("Writing and placement", text, findings.placement_findings(grid), [plots.grid_plot(grid)], [table])
+
+
+def _called(test: Mapping[str, Any]) -> str:
+    rates = ", ".join(f"{percent(rate, 2)} {writer}" for writer, rate in test["click_rates"].items())
+    difference, shown = test["difference"], f"{test['impressions']:,}"
+    found = f"after {shown} visits the {test['winner']} writer could be called the winner"
+    if test["winner"] is None:
+        found = f"the difference is not yet callable after {shown} visits"
+    return (
+        f"As an A/B test of the writers under uniform placement, watched at every batch: {found}. Visits with a click: "
+        f"{rates}; difference {gain(difference['mean'], 2)} of visits, {gain(difference['low'], 2)} to "
+        f"{gain(difference['high'], 2)} at whatever moment one looks (95%)."
+    )
 
 
 def _placement_gains(grid: Mapping[str, Mapping[str, Interval]]) -> str:

@@ -68,6 +68,10 @@ def test_summary_has_the_keys_that_others_read(runs):
     assert [point["step"] for point in found["proxy_gold"]] == [0, 1, 2]
     assert {"log_loss", "auc", "calibration_error", "f1"} <= found["effect_model"]["click"].keys()
     assert found["wall_seconds"].keys() >= {"warm start", "PPO", "placement"}
+    test = found["ab_test"]
+    assert test["winner"] in (None, "untuned", "tuned") and test["impressions"] <= 2 * 2048
+    assert test["difference"]["low"] <= test["difference"]["mean"] <= test["difference"]["high"]
+    assert "As an A/B test of the writers under uniform placement" in (runs[0] / "report.html").read_text()
 
 
 def test_same_seed_same_summary(runs):
