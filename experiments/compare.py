@@ -13,6 +13,7 @@ import torch
 from ..agents.agent import Worth
 from ..agents.bandit import Serving
 from ..agents.registry import AGENTS, make_agent
+from ..agents.retrieval import Retrieval
 from ..envs.placement import first_ads
 from ..simulation.scenario import load_scenario
 from ..simulation.tables import InputError
@@ -43,6 +44,8 @@ class CompareOptions(CommonOptions):
     """Visits of each run."""
     batch: int = 1024
     """Visits decided at once; feedback comes after them."""
+    retrieved: int = 12
+    """Where visitors bring queries: creatives, those that answer best, that agents choose among."""
     conversion_value: float = 0.0
     """Worth of a conversion in clicks."""
     discount: float = 1.0
@@ -51,7 +54,8 @@ class CompareOptions(CommonOptions):
     """Impressions an agent remembers; all by default."""
 
     def __post_init__(self) -> None:
-        for name, least in {"seeds": 2, "users": 1, "creatives": 3, "impressions": 100, "batch": 1}.items():
+        lowest = {"seeds": 2, "users": 1, "creatives": 3, "retrieved": 1, "impressions": 100, "batch": 1}
+        for name, least in lowest.items():
             if getattr(self, name) < least:
                 raise InputError(f"--{name} {getattr(self, name)}: give {least} or more")
 
@@ -131,6 +135,8 @@ def _serve(
         generator=generator,
         serving=None if plain else Serving(options.discount, options.window),
     )
+    if world.catalog.queries:
+        agent = Retrieval(agent, world.traffic.queries, world.creatives, options.retrieved)
     rewards, oracles, sizes, seconds = [], [], [], 0.0
     for start in range(0, options.impressions, options.batch):
         visits = world.visitors(min(options.batch, options.impressions - start))

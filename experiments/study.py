@@ -42,6 +42,8 @@ class StudyOptions(CommonOptions):
     """Impressions of the reference ads, placed at random, that the effect model learns from."""
     model: str = BUILT_IN
     """built-in (a small GPT-2 made for the catalog), or any Hugging Face causal LM by name or path."""
+    queries_per_product: int = 6
+    """Where visitors bring queries, the writer answers so many of a product's category, in turns."""
     samples: int = 2
     """Texts a prompt that the verdict is given on."""
     watch_every: int = 8
@@ -56,6 +58,7 @@ class StudyOptions(CommonOptions):
 
     def __post_init__(self) -> None:
         least = {"users": 1, "log_impressions": 1000, "samples": 1, "watch_every": 1, "conversion_value": 0}
+        least["queries_per_product"] = 1
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise InputError(f"--{name.replace('_', '-')} {getattr(self, name)}: give {low} or more")
@@ -72,7 +75,7 @@ class Study:
     writer: Writer
     """Not trained yet."""
     asked: tuple[tuple[Product, str], ...]
-    """Prompts: a product and an audience."""
+    """Prompts: a product and an audience, which is a segment or, where visitors bring queries, a query."""
     effect: EffectModel | PairwiseEffect
     """What the writer is rewarded by."""
     effect_metrics: dict[str, dict[str, float]]
@@ -126,7 +129,7 @@ def shop_study(options: StudyOptions, run: Run) -> Study:
         effect = fit_effect_model(train, catalog, options.effect, seed=options.seed, progress=stage.advance)
         metrics = effect_metrics(effect, test)
         stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
-    asked = tuple((product, audience) for product in catalog.products for audience in audiences)
+    asked = prompts(catalog, audiences, options.queries_per_product)
     notes = () if options.logs is None else (OWN_LOGS,)
     return Study(world, catalog, writer, asked, effect, metrics, notes=notes)
 
@@ -155,6 +158,21 @@ def effect_metrics(effect: EffectModel, test: Counts) -> dict[str, dict[str, flo
         name: binomial_metrics(rates[:, head], trials.double().numpy(), successes.double().numpy())
         for name, (head, trials, successes) in heads.items()
     }
+
+
+def prompts(catalog: Catalog, audiences: Sequence[str], queries: int) -> tuple[tuple[Product, str], ...]:
+    """Every product for every audience; where visitors bring queries, for at most `queries` of its category.
+
+    The products of a category take its queries in turns, so that as many as possible are answered.
+    """
+    if not catalog.queries:
+        return tuple((product, audience) for product in catalog.products for audience in audiences)
+    asked, turn = [], dict.fromkeys(catalog.categories, 0)
+    for product in catalog.products:
+        own = [query.text for query in catalog.queries if query.category == product.category]
+        asked += [(product, own[(turn[product.category] + i) % len(own)]) for i in range(min(queries, len(own)))]
+        turn[product.category] += queries
+    return tuple(asked)
 
 
 def sample_prompts(asked: Sequence[tuple[Product, str]], most: int, seed: int) -> list[tuple[Product, str]]:

@@ -53,7 +53,7 @@ def test_an_archive_as_a_shop_has(name):
     catalog = world(name).catalog
     written = torch.bincount(torch.tensor(catalog.product_indices(catalog.ads)))
     assert len(catalog) >= 16
-    assert 4 <= len(catalog.categories)
+    assert len(catalog.categories) >= 4
     assert written.min() >= 12
     assert len({ad.text for ad in catalog.ads}) > 0.95 * len(catalog.ads)
     assert 4 <= len(world(name).audience.segments) <= 5
