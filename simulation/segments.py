@@ -78,8 +78,9 @@ def log_behaviour(log: pd.DataFrame, catalog: Catalog) -> Behaviour:
         _shares(log.user_id[clicked], pd.Series(category, log.index)[clicked], users),
         _shares(*(log.drop_duplicates("impression_id")[name] for name in ("user_id", "channel")), users),
     ]
+    parts[1].columns = [f"by {name}" for name in parts[1].columns]
     values = pd.concat(parts, axis=1)
-    kinds = _interests(parts[0].columns) | {name: (f"by {name}", "") for name in parts[1].columns}
+    kinds = _interests([*parts[0].columns, *parts[1].columns])
     values["visits"] = log.groupby("user_id").impression_id.nunique().reindex(users)
     kinds["visits"] = OFTEN["visits"]
     if "converted" in log:

@@ -18,6 +18,7 @@ from . import agent_plots, findings, plots
 from .findings import Pair
 from .formats import gain, number, number_range, percent
 from .plots import Plot
+from .segments_report import segments_section
 from .statistics import Interval
 
 SMOKE_NOTE = "This was a smoke-size run (--quick): it shows that everything works, not how well."
@@ -410,6 +411,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     _speed,
     _diversity,
     _gallery,
+    segments_section,
     _effect_model,
     _wall_time,
     _settings,

@@ -94,6 +94,6 @@ def test_behaviour_in_a_log_by_hand(tiny_catalog):
     # (2 + 3 * 1/2) / (2 + 3), then the overall share alone, then (0 + 3 * 1/2) / (2 + 3)
     assert values.kitchen.tolist() == pytest.approx([0.7, 0.5, 0.3])
     # search: 3 visits of 5; (2 + 3 * 0.6) / 5, (0 + 1.8) / 4, (1 + 1.8) / 5
-    assert values.search.tolist() == pytest.approx([0.76, 0.45, 0.56])
+    assert values["by search"].tolist() == pytest.approx([0.76, 0.45, 0.56])
     assert values.visits.tolist() == [2, 1, 2]
     assert values.purchases.tolist() == [1, 0, 0]
