@@ -36,6 +36,8 @@ class CompareOptions(CommonOptions):
     """Visits of each run."""
     batch: int = 1024
     """Visits decided at once; feedback comes after them."""
+    retrieved: int = 12
+    """Where visitors bring queries: creatives, those that answer best, that agents choose among."""
     conversion_value: float = 0.0
     """Worth of a conversion in clicks."""
     discount: float = 1.0
@@ -53,7 +55,8 @@ class CompareOptions(CommonOptions):
     """A running Ray cluster (auto: the one of this machine); by default one is started here with `jobs` CPUs."""
 
     def __post_init__(self) -> None:
-        for name, least in {"seeds": 2, "users": 1, "creatives": 3, "impressions": 100, "batch": 1, "jobs": 1}.items():
+        lowest = {"seeds": 2, "users": 1, "creatives": 3, "retrieved": 1, "impressions": 100, "batch": 1, "jobs": 1}
+        for name, least in lowest.items():
             if getattr(self, name) < least:
                 raise InputError(f"--{name} {getattr(self, name)}: give {least} or more")
 

@@ -1,5 +1,6 @@
 """Does writing + placement, closed, pay? The main job: tune a writer, place its texts, judge all of it in the gold."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from ..agents.agent import PlacementAgent, Worth
 from ..agents.registry import AGENTS, make_agent
+from ..agents.retrieval import Retrieval
 from ..simulation.catalog import Creative
 from ..simulation.tables import InputError
 from ..simulation.world import World
@@ -38,6 +40,8 @@ class LoopOptions(TuneOptions):
     """Visits of each placement run."""
     place_products: int = 16
     """Products whose creatives compete for the slots; one creative a product and audience."""
+    retrieved: int = 12
+    """Where visitors bring queries: creatives, those that answer best, that the bandit chooses among."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,6 +49,8 @@ class LoopOptions(TuneOptions):
             raise InputError(f"--agent {self.agent}: no such agent; known are {', '.join(AGENTS)}")
         if self.place_impressions < BATCH or self.place_products < 1:
             raise InputError(f"--place-impressions and --place-products: give {BATCH} and 1 or more")
+        if self.retrieved < 1:
+            raise InputError(f"--retrieved {self.retrieved}: give 1 or more")
 
 
 @dataclass(frozen=True)
@@ -86,11 +92,12 @@ def run_loop(options: LoopOptions) -> Path:
 
 def _refuse_too_few(study: Study, options: LoopOptions) -> None:
     products = {product.product_id for product, _ in study.asked}
-    creatives = min(options.place_products, len(products)) * len(study.audiences)
+    most = max(Counter(product.product_id for product, _ in study.asked).values())
+    creatives = min(options.place_products, len(products)) * most
     if creatives < study.world.slots:
         raise InputError(
             f"--place-products {options.place_products}: {len(products)} products to write for and "
-            f"{len(study.audiences)} audiences make {creatives} creatives for {study.world.slots} slots; "
+            f"{most} audiences make {creatives} creatives for {study.world.slots} slots; "
             "give more products, or a larger catalog or archive"
         )
 
@@ -127,6 +134,8 @@ def place(
     agent = make_agent(
         agent_name, arms=len(world.creatives), slots=world.slots, width=width, worth=worth, generator=generator
     )
+    if world.catalog.queries:
+        agent = Retrieval(agent, world.traffic.queries, world.creatives, options.retrieved)
     by_user = torch.zeros(len(world.audience), 2, dtype=torch.float64, device=world.device)
     placed = torch.zeros(len(world.examination) * world.slots * len(world.catalog.categories), device=world.device)
     curve, looks = [], []

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from ..policies.effect import CLICK, CONVERT, MEMBERS, EffectConfig, EffectModel, fit_effect_model
@@ -13,9 +14,20 @@ from ..policies.ppo import TuneConfig
 from ..policies.reward import Quality, Reward, RewardConfig
 from ..policies.warm_start import WarmStartConfig
 from ..policies.writer import BUILT_IN, Writer, WriterConfig, make_writer
-from ..simulation.catalog import Catalog, Creative, Product
+from ..simulation.audience import Audience, generate_audience
+from ..simulation.catalog import EVERYONE, Catalog, Creative, Product
 from ..simulation.logs import Counts, count_log, count_uniform, read_log
-from ..simulation.scenario import load_scenario
+from ..simulation.scenario import Scenario, load_scenario
+from ..simulation.segments import (
+    Method,
+    Number,
+    Segments,
+    audience_behaviour,
+    describe,
+    find_segments,
+    log_behaviour,
+    with_segments,
+)
 from ..simulation.tables import InputError
 from ..simulation.world import World, make_world
 from .config import CommonOptions
@@ -38,10 +50,17 @@ class StudyOptions(CommonOptions):
     """Real A/B tests (the Upworthy archive, or test_id, text, impressions, clicks) instead of a catalog."""
     users: int = 1000
     """Simulated users."""
+    segments: Number = 0
+    """Segments to find in what users do, instead of those that the scenario declares or the log names: how many, or
+    auto. A log that names none is divided even at 0, as auto does."""
+    segments_by: Method = "kmeans"
+    """How segments are found: kmeans, or a mixture of Gaussians."""
     log_impressions: int = 6_000_000
     """Impressions of the reference ads, placed at random, that the effect model learns from."""
     model: str = BUILT_IN
     """built-in (a small GPT-2 made for the catalog), or any Hugging Face causal LM by name or path."""
+    queries_per_product: int = 6
+    """Where visitors bring queries, the writer answers so many of a product's category, in turns."""
     samples: int = 2
     """Texts a prompt that the verdict is given on."""
     watch_every: int = 8
@@ -56,9 +75,12 @@ class StudyOptions(CommonOptions):
 
     def __post_init__(self) -> None:
         least = {"users": 1, "log_impressions": 1000, "samples": 1, "watch_every": 1, "conversion_value": 0}
+        least["queries_per_product"] = 1
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise InputError(f"--{name.replace('_', '-')} {getattr(self, name)}: give {low} or more")
+        if self.segments != "auto" and self.segments not in (0, *range(2, 51)):
+            raise InputError(f"--segments {self.segments}: give 2 to 50, auto, or 0 for those that are declared")
 
 
 @dataclass(frozen=True)
@@ -72,7 +94,7 @@ class Study:
     writer: Writer
     """Not trained yet."""
     asked: tuple[tuple[Product, str], ...]
-    """Prompts: a product and an audience."""
+    """Prompts: a product and an audience, which is a segment or, where visitors bring queries, a query."""
     effect: EffectModel | PairwiseEffect
     """What the writer is rewarded by."""
     effect_metrics: dict[str, dict[str, float]]
@@ -114,19 +136,22 @@ def shop_study(options: StudyOptions, run: Run) -> Study:
         catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
     device = options.torch_device()
     writer = make_writer(catalog, options.writer, model=options.model, seed=options.seed, device=device)
-    world = make_world(scenario, catalog, seed=options.seed, users=options.users, device=device)
+    people, divided = _audience(scenario, catalog, options)
+    world = make_world(scenario, catalog, seed=options.seed, device=device, audience=people)
     if table is None:
         train, test = _simulated_log(world, options, run)
         audiences = world.audience.segments
     else:
         cut = table.impression_id.isin(table.impression_id.drop_duplicates().iloc[::10])
+        table, divided = _log_segments(table, cut, catalog, options)
         train, test = count_log(table[~cut]), count_log(table[cut])
         audiences = train.segments
     with run.stage("effect model", total=len(MEMBERS)) as stage:
+        divided.profile.to_csv(run.path / "segments.csv", index=False)
         effect = fit_effect_model(train, catalog, options.effect, seed=options.seed, progress=stage.advance)
         metrics = effect_metrics(effect, test)
         stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
-    asked = tuple((product, audience) for product in catalog.products for audience in audiences)
+    asked = prompts(catalog, audiences, options.queries_per_product)
     notes = () if options.logs is None else (OWN_LOGS,)
     return Study(world, catalog, writer, asked, effect, metrics, notes=notes)
 
@@ -135,6 +160,31 @@ OWN_LOGS = (
     "The effect model was learned from your log; the gold that judges is the scenario's world, which was not fitted to "
     "it: read its lift as a rehearsal."
 )
+
+
+def _audience(scenario: Scenario, catalog: Catalog, options: StudyOptions) -> tuple[Audience, Segments]:
+    """The world's users, of the segments that are declared, or of those found in what was seen of them."""
+    generator = torch.Generator().manual_seed(options.seed)
+    people = generate_audience(scenario, catalog.categories, options.users, generator)
+    behaviour = audience_behaviour(people, catalog.categories)
+    if not options.segments:
+        return people, describe(behaviour, people.segment.numpy(), people.segments)
+    found = find_segments(behaviour, options.segments, options.segments_by, options.seed)
+    return with_segments(people, found), found
+
+
+def _log_segments(
+    table: pd.DataFrame, held_out: pd.Series, catalog: Catalog, options: StudyOptions
+) -> tuple[pd.DataFrame, Segments]:
+    """The log with a `user_segment`, found in what is not held out; users seen nowhere else are everyone."""
+    behaviour = log_behaviour(table[~held_out], catalog)
+    users = behaviour.values.index
+    if "user_segment" in table and not options.segments:
+        declared, names = pd.factorize(table[~held_out].groupby("user_id").user_segment.first().reindex(users))
+        return table, describe(behaviour, declared, list(names))
+    found = find_segments(behaviour, options.segments or "auto", options.segments_by, options.seed)
+    named = pd.Series([found.names[i] for i in found.label], index=users)
+    return table.assign(user_segment=table.user_id.map(named).fillna(EVERYONE)), found
 
 
 def _simulated_log(world: World, options: StudyOptions, run: Run) -> tuple[Counts, Counts]:
@@ -155,6 +205,21 @@ def effect_metrics(effect: EffectModel, test: Counts) -> dict[str, dict[str, flo
         name: binomial_metrics(rates[:, head], trials.double().numpy(), successes.double().numpy())
         for name, (head, trials, successes) in heads.items()
     }
+
+
+def prompts(catalog: Catalog, audiences: Sequence[str], queries: int) -> tuple[tuple[Product, str], ...]:
+    """Every product for every audience; where visitors bring queries, for at most `queries` of its category.
+
+    The products of a category take its queries in turns, so that as many as possible are answered.
+    """
+    if not catalog.queries:
+        return tuple((product, audience) for product in catalog.products for audience in audiences)
+    asked, turn = [], dict.fromkeys(catalog.categories, 0)
+    for product in catalog.products:
+        own = [query.text for query in catalog.queries if query.category == product.category]
+        asked += [(product, own[(turn[product.category] + i) % len(own)]) for i in range(min(queries, len(own)))]
+        turn[product.category] += queries
+    return tuple(asked)
 
 
 def sample_prompts(asked: Sequence[tuple[Product, str]], most: int, seed: int) -> list[tuple[Product, str]]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ..simulation.catalog import Catalog, Creative
 from ..simulation.encoder import TextEncoder, surface_features, tokens
 from ..simulation.logs import Counts
+from ..simulation.queries import share_said
 
 CLICK, CONVERT = 0, 1
 """Index of the two heads."""
@@ -100,6 +101,8 @@ class _Heads(nn.Module):
         self.place = nn.Parameter(torch.zeros(sizes["place"], 2))
         self.product = nn.Parameter(torch.zeros(sizes["product"], 2))
         self.segment = nn.Parameter(torch.zeros(sizes["segment"], sizes["category"], 2))
+        self.answer = nn.Parameter(torch.zeros(2, 2))
+        """Weights of a product of the category asked for, and of the share of the query's words said."""
 
     def text(self, features: Tensor, segment: Tensor, category: Tensor) -> Tensor:
         """[n, 2] for n texts, each for one segment (the last index is everyone) and one category."""
@@ -125,6 +128,7 @@ class _Heads(nn.Module):
             text = text + config.text_ridge * self.hidden.square().sum() / self.hidden.shape[1]
         own = config.segment_ridge * (self.by_segment.square().sum() + self.by_category.square().sum())
         context = self.product.square().sum() + self.segment.square().sum() + 0.1 * self.place.square().sum()
+        context = context + 0.1 * self.answer.square().sum()
         return text + own + config.context_ridge * context
 
 
@@ -151,10 +155,23 @@ class EffectModel:
         names = {name: i for i, name in enumerate(self.segments)}
         segment = torch.tensor([names.get(creative.audience, everyone) for creative in creatives])
         texts = [creative.text for creative in creatives]
+        asked, said = self._own_query(creatives)
         with torch.no_grad():
-            text = [h.text(f(texts), segment, category) for f, h in zip(self.features, self.heads, strict=True)]
-            context = [h.context(None, product, segment, category) for h in self.heads]
+            text = [
+                h.text(f(texts), segment, category) + said * h.answer[1]
+                for f, h in zip(self.features, self.heads, strict=True)
+            ]
+            context = [h.context(None, product, segment, category) + asked * h.answer[0] for h in self.heads]
         return Prediction(torch.stack(context), torch.stack(text))
+
+    def _own_query(self, creatives: Sequence[Creative]) -> tuple[Tensor, Tensor]:
+        """Two [n, 1]: 1 for creatives written for a query, and the share of its words that they say."""
+        if not self.catalog.queries or not len(creatives):
+            return torch.zeros(len(creatives), 1), torch.zeros(len(creatives), 1)
+        number = {query.text: i for i, query in enumerate(self.catalog.queries)}
+        own = torch.tensor([number.get(creative.audience, -1) for creative in creatives], dtype=torch.int64)[:, None]
+        said = share_said([q.text for q in self.catalog.queries], [creative.text for creative in creatives])
+        return (own >= 0).float(), (own >= 0) * said.T.gather(1, own.clamp(min=0))
 
     def predict_cells(self, counts: Counts) -> Tensor:
         """[m, 2] mean probabilities in the places of a log: what its metrics are computed from."""
@@ -210,6 +227,8 @@ class _Cells:
     successes: Tensor
     """[m, 2]: clicks, conversions."""
     sizes: dict[str, int]
+    answer: Tensor | None
+    """[m, 2], see `Counts.answer`."""
 
     @classmethod
     def of(cls, counts: Counts, catalog: Catalog, channels: tuple[str, ...]) -> "_Cells":
@@ -232,11 +251,13 @@ class _Cells:
                 "place": len(channels) * slots,
                 "product": len(catalog),
             },
+            counts.answer,
         )
 
     def logits(self, heads: _Heads, features: Tensor) -> Tensor:
         text = heads.all_segments(features, self.creative_category)[self.creative, self.segment]
-        return text + heads.context(self.place, self.product, self.segment, self.category)
+        logits = text + heads.context(self.place, self.product, self.segment, self.category)
+        return logits if self.answer is None else logits + self.answer @ heads.answer
 
 
 def _fit_member(features: Tensor, cells: _Cells, hidden: int, config: EffectConfig, seed: int) -> _Heads:

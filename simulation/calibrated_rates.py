@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .click_models import examination
 from .reading import Reading
 from .response import attributed, intercept_for_rate, scale_for_gain
 from .scenario import Scenario
@@ -44,8 +45,12 @@ def _intercepts(
     logits = utilities.sought(utilities.catalog.ads)[channel, query + 1, pick]
     logits = logits + utilities.click(product, reading)[user, pick]
     logits = logits + (0.0 if sample.moment is None else sample.moment[:, None])
-    examine = torch.tensor([c.examination for c in scenario.channels.values()], device=device)[sample.channel]
-    click_base = intercept_for_rate(logits, examine, scenario.ctr / float(examine.mean()))
+    attention = torch.tensor([c.examination for c in scenario.channels.values()], device=device)[sample.channel]
+    examine, shown, click_base = attention, torch.ones_like(attention, dtype=torch.bool), 0.0
+    for _ in range(8 if scenario.top_down else 1):
+        click_base = intercept_for_rate(logits, examine, scenario.ctr / float(examine.mean()))
+        # Where clicks keep visitors from the slots below, how much is looked at depends on the base, and the other way.
+        examine = examination(attention, torch.sigmoid(click_base + logits), shown, scenario.reads_on)
     weights = examine * torch.sigmoid(click_base + logits)
     counted = attributed(scenario.conversion_delay_hours, scenario.attribution_hours)
     sales = utilities.convert(product, reading)[user, pick]

@@ -14,7 +14,7 @@ from .evidence import Evidence, Floats
 from .examined_logit import Fit, fit_examined_logit
 from .reading import Reader, TextReader
 from .response import attributed
-from .scenario import Channel, Scenario, Segment
+from .scenario import Channel, Scenario, Segment, Social
 from .utilities import INTEREST_CLICK, Scales
 from .world import World, make_world
 
@@ -330,7 +330,7 @@ class _Builder:
                 peak_hour=float(np.arctan2(sin[i], cos[i]) / (2 * np.pi) * 24 % 24) % 24,
                 cost_per_thousand=before.cost_per_thousand if before else 0.0,
                 cost_per_click=before.cost_per_click if before else 0.0,
-                **({"social": before.social} if before else {}),
+                social=before.social if before else Social(),
             )
         return channels
 

@@ -1,7 +1,8 @@
 """Conversions that have not come yet: eventual rate and mean delay by maximum likelihood under censoring.
 
 Chapelle, "Modeling delayed feedback in display advertising", KDD 2014, with a constant delay rate, by expectation and
-maximisation: a click with no conversion after a hours will still convert with probability p e^-a/d / (1 - p + p e^-a/d).
+maximisation: a click with no conversion after a hours will still convert with probability
+p e^-a/d / (1 - p + p e^-a/d).
 """
 
 import numpy as np

@@ -206,7 +206,7 @@ def interests_asked(counts: Floats, segment: Ints, spread: float, iterations: in
         spreading = np.eye(categories)[None] * share[:, :, None] - share[:, :, None] * share[:, None]
         hessian = asked[:, None, None] * spreading + np.eye(categories)[None] / spread**2
         interest += np.clip(np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0], -1, 1)
-    return interest, np.linalg.inv(hessian)
+    return interest, np.asarray(np.linalg.inv(hessian), dtype=np.float64)
 
 
 def worn_by_looks(evidence: Evidence, look: Floats, recovery_hours: float) -> Floats:

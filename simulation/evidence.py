@@ -74,7 +74,7 @@ def read_evidence(path: str | Path, catalog: Catalog | None) -> Evidence:
         catalog: the products; made up from the log where there is none.
 
     Raises:
-        InputError: see `read_table`; also a log with no clicks or nothing but clicks, from which nothing can be learned.
+        InputError: see `read_table`; also a log with no clicks, or nothing but clicks: nothing can be learned.
     """
     frame = read_table(path, LENIENT, "log")
     notes: list[str] = []

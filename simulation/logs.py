@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .catalog import EVERYONE, Catalog, Creative
+from .queries import share_said
 from .tables import InputError, finite, not_blank, read_table, whole
 from .traffic import Impressions
 from .world import Feedback, World
@@ -68,6 +69,10 @@ class Counts:
     impressions: Tensor
     clicks: Tensor
     conversions: Tensor
+    answer: Tensor | None = None
+    """[m, 2] where visitors bring queries, else None: 1 if the creative's product is of the category where the answer
+    lies, and the share of the query's words that the text says; both 0 where nothing was asked. Cells are then told
+    apart by it too."""
 
 
 def uniform_slates(n: int, candidates: Tensor, slots: int, generator: torch.Generator) -> Tensor:
@@ -114,21 +119,45 @@ def count_uniform(
         progress: called with the number of impressions done.
     """
     candidates = world.publish(creatives)
-    sizes = (len(creatives), len(world.audience.segments), len(world.scenario.channels), world.slots)
-    total = torch.zeros(3, int(np.prod(sizes)), dtype=torch.float64, device=world.device)
+    level, share = _answers(world, creatives)
+    levels = ANSWER_LEVELS if world.catalog.queries else 1
+    sizes = (len(creatives), len(world.audience.segments), len(world.scenario.channels), world.slots, levels)
+    total = torch.zeros(4, int(np.prod(sizes)), dtype=torch.float64, device=world.device)
     for feedback in stream_uniform(world, candidates, impressions, generator):
-        cell = _cell(feedback, world, candidates, sizes)
-        for row, weight in enumerate((torch.ones_like(feedback.clicked), feedback.clicked, feedback.converted)):
+        asked, shown = feedback.impressions.query[:, None] + 1, feedback.slates - candidates[0]
+        cell = _cell(feedback, world, candidates, sizes) * levels + level[asked, shown].flatten()
+        looks = torch.ones_like(feedback.clicked)
+        for row, weight in enumerate((looks, feedback.clicked, feedback.converted, share[asked, shown])):
             total[row] += torch.bincount(cell, weight.flatten().float(), minlength=total.shape[1])
         progress(len(feedback.impressions))
     filled = total[0].nonzero().squeeze(1).cpu()
-    place = torch.stack(torch.unravel_index(filled, sizes))
+    *place, answered = torch.unravel_index(filled, sizes)
     names = (tuple(creatives), world.audience.segments, tuple(world.scenario.channels))
-    return Counts(*names, *place, *total[:, filled.to(total.device)].float().cpu())
+    seen, clicks, conversions, said = total[:, filled.to(total.device)].float().cpu()
+    answer = torch.stack([(answered > SHARES).float(), said / seen], dim=1) if world.catalog.queries else None
+    return Counts(*names, *place, seen, clicks, conversions, answer)
+
+
+SHARES = 4
+"""Classes of the share of a query's words that a text says: none, up to a third, up to two thirds, more."""
+ANSWER_LEVELS = 1 + 2 * SHARES
+"""Nothing asked; then the classes of creatives of another category than asked for, and of the same."""
+
+
+def _answers(world: World, creatives: Sequence[Creative]) -> tuple[Tensor, Tensor]:
+    """[Q + 1, n] by query, none first: the level of each creative's answer, and the share of the words it says."""
+    queries = world.traffic.queries
+    share = torch.zeros(len(queries) + 1, len(creatives))
+    level = torch.zeros(len(queries) + 1, len(creatives), dtype=torch.int64)
+    if world.catalog.queries:
+        share[1:] = share_said([query.text for query in queries.all], [creative.text for creative in creatives])
+        same = queries.category[:, None] == queries.category_of(creatives)
+        level[1:] = 1 + SHARES * same + (share[1:] * (SHARES - 1)).ceil().long()
+    return level.to(world.device), share.to(world.device)
 
 
 def _cell(feedback: Feedback, world: World, candidates: Tensor, sizes: tuple[int, ...]) -> Tensor:
-    _, segments, channels, slots = sizes
+    _, segments, channels, slots, _ = sizes
     visits: Impressions = feedback.impressions
     context = world.audience.segment[visits.user] * channels + visits.channel
     creative = (feedback.slates - candidates[0]) * segments * channels + context[:, None]

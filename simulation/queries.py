@@ -4,11 +4,22 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from torch import Tensor
 
 from .catalog import Catalog, Creative, Query
 from .encoder import tokens
+
+
+def share_said(queries: Sequence[str], texts: Sequence[str]) -> Tensor:
+    """[Q, n] share of each query's different words that each text says; what anyone can count, with no weights."""
+    words = sorted({word for query in queries for word in tokens(query)})
+    if not words or not len(texts):
+        return torch.zeros(len(queries), len(texts))
+    counter = CountVectorizer(analyzer=tokens, vocabulary=words, binary=True, dtype=np.float32)
+    asked = counter.transform(queries)
+    said = (asked @ counter.transform(texts).T).toarray()
+    return torch.from_numpy(said / np.maximum(asked.sum(1), 1)).float()
 
 
 class Queries:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...agents.agent import Worth
 from ...agents.bandit import Bandit, Serving
+from ...agents.retrieval import Retrieval
 from ...agents.registry import AGENTS, make_agent
 from ...envs.placement import first_ads
 from ...simulation.catalog import Creative
@@ -33,6 +34,7 @@ class Setting:
 
     users: int
     creatives: int
+    retrieved: int
     impressions: int
     batch: int
     conversion_value: float
@@ -184,10 +186,10 @@ def serve(world: World, candidates: Tensor, agent: str, setting: Setting, seed: 
     return {"size": sizes, "reward": rewards, "oracle": oracles, "seconds": seconds}
 
 
-def _agent(world: World, arms: int, agent: str, setting: Setting, seed: int) -> Bandit:
+def _agent(world: World, arms: int, agent: str, setting: Setting, seed: int) -> PlacementAgent:
     plain = setting.discount == 1.0 and setting.window is None
     name, settings = parse_agent(agent)
-    return make_agent(
+    bandit = make_agent(
         name,
         arms=arms,
         slots=world.slots,
@@ -197,3 +199,6 @@ def _agent(world: World, arms: int, agent: str, setting: Setting, seed: int) -> 
         serving=None if plain else Serving(setting.discount, setting.window),
         **settings,
     )
+    if world.catalog.queries:
+        return Retrieval(bandit, world.traffic.queries, world.creatives, setting.retrieved)
+    return bandit

@@ -21,6 +21,7 @@ from .formats import percent
 from .plots import Plot
 from .run_files import RunFiles
 from .sections import Section
+from .segments_report import segments_section
 
 
 def write_report(directory: Path) -> Path:
@@ -108,6 +109,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     run_sections.speed,
     writing_sections.diversity,
     writing_sections.gallery,
+    segments_section,
     writing_sections.effect_model,
     run_sections.wall_time,
     run_sections.data_sheet,

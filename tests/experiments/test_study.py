@@ -1,0 +1,97 @@
+"""What a study asks for: queries where visitors bring them, segments declared or found."""
+
+import pandas as pd
+import pytest
+import torch
+from copybandit.experiments.analysis.segments_report import stands_out
+from copybandit.experiments.config import replaced
+from copybandit.experiments.runs import Run
+from copybandit.experiments.study import StudyOptions, prompts, shop_study
+from copybandit.simulation.catalog import Creative
+from copybandit.simulation.logs import log_frame, uniform_slates
+from copybandit.simulation.scenario import load_scenario
+from copybandit.simulation.tables import InputError
+
+SMALL = {"users": 60, "log_impressions": 3000, "effect__steps": 10, "writer__width": 32, "writer__vocabulary": 400}
+
+
+def study(tmp_path, **changes: object):
+    options = replaced(StudyOptions(), **(SMALL | {"out": tmp_path / "run"} | changes))
+    run = Run("tune", options)
+    return shop_study(options, run), run
+
+
+def test_products_take_the_queries_of_their_category_in_turns():
+    _, catalog = load_scenario("support")
+    asked = prompts(catalog, ("nobody",), 6)
+    category = {query.text: query.category for query in catalog.queries}
+    assert all(category[query] == product.category for product, query in asked)
+    by_product = pd.Series([product.product_id for product, _ in asked]).value_counts()
+    assert set(by_product) == {6}
+    assert len({query for _, query in asked}) == len(catalog.queries)
+    assert len(prompts(catalog, (), 100)) == sum(
+        sum(query.category == product.category for query in catalog.queries) for product in catalog.products
+    )
+
+
+def test_what_an_answer_is_worth_is_learned_from_the_log(tmp_path):
+    """Of two texts alike but for the query's words, the one that says them is worth more to the effect model."""
+    found, _ = study(tmp_path, scenario="support", log_impressions=60_000, effect__steps=25)
+    product = next(product for product in found.catalog.products if product.product_id == "account-01")
+    query = "reset password by text"
+    texts = ["A password reset by text, in a minute.", "A new secret word, in a minute."]
+    asked = found.effect.predict([Creative(product.product_id, text, query) for text in texts]).text.mean(0)
+    plain = found.effect.predict([Creative(product.product_id, text) for text in texts]).text.mean(0)
+    gain = (asked - plain)[:, 0]
+    assert gain[0] > 0.15  # on the scale of the click's log-odds; all of the query's words are said
+    assert gain[1].abs() < 1e-5  # none of them is
+    assert all(audience in {q.text for q in found.catalog.queries} for audience in found.audiences)
+
+
+def test_segments_are_found_and_prompted_for(tmp_path, tiny_file):
+    declared, run = study(tmp_path, scenario=str(tiny_file))
+    assert declared.audiences == ("savers", "makers")
+    profile = pd.read_csv(run.path / "segments.csv")
+    assert profile.segment.tolist() == ["savers", "makers"]
+    assert profile.users.sum() == 60
+    found, run = study(tmp_path / "found", scenario=str(tiny_file), segments=3, segments_by="mixture")
+    assert len(found.audiences) == 3
+    assert found.world.audience.segments == found.audiences
+    assert found.world.traffic.context_names[1] == f"segment={found.audiences[0]}"
+    assert torch.equal(found.world.audience.tastes, declared.world.audience.tastes)
+    assert pd.read_csv(run.path / "segments.csv").segment.tolist() == list(found.audiences)
+
+
+@pytest.fixture
+def log(tmp_path, tiny_world):
+    """A log in which nobody's segment is known."""
+    candidates = tiny_world.publish(tiny_world.catalog.ads)
+    visits = tiny_world.visitors(1500)
+    slates = uniform_slates(1500, candidates, 2, torch.Generator().manual_seed(0))
+    frame = log_frame(tiny_world, tiny_world.respond(visits, slates), torch.full(slates.shape, 0.1))
+    path = tmp_path / "log.csv"
+    frame.drop(columns="user_segment").to_csv(path, index=False)
+    return path
+
+
+def test_a_log_that_names_no_segments_is_divided_by_what_its_users_did(tmp_path, tiny_file, log):
+    found, run = study(tmp_path, scenario=str(tiny_file), logs=log, segments=2)
+    assert set(pd.read_csv(run.path / "segments.csv").segment) <= set(found.audiences)
+    assert len(found.audiences) == 2
+    auto, _ = study(tmp_path / "auto", scenario=str(tiny_file), logs=log)
+    assert len(auto.audiences) >= 2
+
+
+@pytest.mark.parametrize("number", [1, -1, 51])
+def test_a_number_of_segments_that_makes_no_sense_is_refused(number):
+    with pytest.raises(InputError, match=f"--segments {number}: give 2 to 50, auto, or 0"):
+        StudyOptions(segments=number)
+
+
+def test_what_stands_out_by_hand():
+    """Two thirds of users look at the kitchen only, one third at toys only: everybody's share is 2/3 and 1/3."""
+    profile = pd.DataFrame(
+        {"segment": ["a", "b"], "users": [20, 10], "share": [2 / 3, 1 / 3], "kitchen": [1.0, 0.0], "toys": [0.0, 1.0]}
+    )
+    assert stands_out(profile, 0) == "kitchen 100% (all 67%)"
+    assert stands_out(profile, 1) == "toys 100% (all 33%)"
