@@ -31,6 +31,7 @@ COMMANDS = {
     "loop": Command("LoopOptions", "run_loop", "does writing + placement, closed, pay? (the main job)"),
     "tune": Command("TuneOptions", "run_tune", "what does tuning the writer give?"),
     "compare": Command("CompareOptions", "run_compare", "which placement policy is best here?"),
+    "headlines": Command("HeadlinesOptions", "run_headlines", "how well do we predict and place real A/B-tested copy?"),
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
     "export": Command("ExportOptions", "run_export", "give me the checkpoint"),
 }
