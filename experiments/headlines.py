@@ -14,11 +14,11 @@ from ..policies.text_views import Vectors, View, ngram_views
 from ..simulation.archive import Archive, read_archive
 from ..simulation.tables import InputError
 from .analysis.headline_figures import accuracies, captures, judged_pairs, reliability, what_matters
-from .analysis.placements import OURS, beta_prior, learn_prior, policies
+from .analysis.placements import OURS, learn_prior, policies
 from .analysis.replay import Array, Tests, join, replay, replayed_tests
 from .analysis.report import write_report
 from .config import CommonOptions
-from .runs import Run, Stage
+from .runs import Run
 
 NGRAMS = {"words": 0.01, "characters": 0.01, "skeleton": 0.01, "style": 0.01}
 """Prior variances of log-odds by view where there is no sentence encoder."""
@@ -127,7 +127,9 @@ def _read(options: HeadlinesOptions) -> tuple[Archive, Archive | None, list[str]
         raise InputError(f"{options.archive}: every test shares a text or story with {options.test}; nothing is left")
     if known.any():
         count = archive.arms.test_id[known].nunique()
-        notes.append(f"{count:,} tests of {options.archive.name} that share a text or story with a judged test were left out.")
+        notes.append(
+            f"{count:,} tests of {options.archive.name} that share a text or story with a judged test were left out."
+        )
     return Archive(archive.arms[~known].reset_index(drop=True), archive.notes), test, notes
 
 
@@ -206,23 +208,22 @@ def _prediction(arms: pd.DataFrame, judged: list[Judged], rng: np.random.Generat
 def _placement(judged: list[Judged], options: HeadlinesOptions, run: Run) -> dict[str, Any]:
     """Replays the tests of every split under policies that learned from the rest of it."""
     tests = join([part.held_out for part in judged])
-    priors = [learn_prior(part.learned) for part in judged]
-    names = list(policies(priors[0], beta_prior(judged[0].learned)))
     found: dict[str, Any] = {"capture": {}, "gained": {}, "margin": {}}
-    with run.stage("placement", total=len(options.traffic) * len(names) * len(judged)) as stage:
+    with run.stage("placement", total=len(options.traffic) * len(judged)) as stage:
         for total in options.traffic:
-            earned = {name: np.concatenate([_replay(p, prior, name, total, options, stage) for p, prior in zip(judged, priors, strict=True)]) for name in names}
-            figures = captures(tests, earned, OURS, np.random.default_rng(options.seed + total))
+            earned: dict[str, list[Array]] = {}
+            for split, part in enumerate(judged):
+                stream = np.random.default_rng([options.seed, total, split])
+                for name, make in policies(part.learned, total, stream).items():
+                    clicks = replay(part.held_out, make(), total, stream, options.repetitions)
+                    earned.setdefault(name, []).append(clicks)
+                stage.advance(1)
+            joined = {name: np.concatenate(parts) for name, parts in earned.items()}
+            figures = captures(tests, joined, OURS, np.random.default_rng([options.seed, total]))
             for key, value in figures.items():
                 found[key][str(total)] = value
-    oracle = float(tests.best.sum() / tests.uniform.sum() - 1)
-    return found | {"oracle_over_uniform": oracle, "trust": [prior.trust for prior in priors]}
-
-
-def _replay(part: Judged, prior: Any, name: str, total: int, options: HeadlinesOptions, stage: Stage) -> Array:
-    rng = np.random.default_rng([options.seed, total])
-    stage.advance(1, name)
-    return replay(part.held_out, policies(prior, beta_prior(part.learned))[name], total, rng, options.repetitions)
+    trust = [learn_prior(part.learned).trust for part in judged]
+    return found | {"oracle_over_uniform": float(tests.best.sum() / tests.uniform.sum() - 1), "trust": trust}
 
 
 def _show(summary: dict[str, Any], run: Run) -> None:

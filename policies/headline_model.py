@@ -98,7 +98,9 @@ def fit_headline_model(arms: pd.DataFrame, views: Mapping[str, View], config: He
     for scale in config.scales:
         out, missed = np.zeros(len(arms)), 0.0
         for i, part in enumerate(parts):
-            weights = _solve(_total([p for j, p in enumerate(parts) if j != i]), scale) if folds > 1 else 0 * part.moment
+            weights = (
+                _solve(_total([p for j, p in enumerate(parts) if j != i]), scale) if folds > 1 else 0 * part.moment
+            )
             out[fold == i] = table[fold == i] @ weights
             missed += part.power - 2 * weights @ part.moment + weights @ part.gram @ weights
         if missed < loss:
@@ -107,8 +109,7 @@ def fit_headline_model(arms: pd.DataFrame, views: Mapping[str, View], config: He
     weights = slope * _solve(whole, best)
     cuts = np.cumsum([part.shape[1] for part in columns.values()])[:-1]
     by_view = {
-        name: part * config.variances[name] ** 0.5
-        for name, part in zip(columns, np.split(weights, cuts), strict=True)
+        name: part * config.variances[name] ** 0.5 for name, part in zip(columns, np.split(weights, cuts), strict=True)
     }
     unseen = slope * unseen
     return Fit(HeadlineModel(views, by_view, _certainty(arms, unseen), best, slope), unseen)

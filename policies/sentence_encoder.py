@@ -55,9 +55,7 @@ class SentenceVectors:
         """Layers that are read: a third of the way, two thirds, the last."""
         self._known: dict[str, Array] = {}
 
-    def encode(
-        self, texts: Sequence[str], batch: int = 64, progress: Callable[[int], None] = lambda n: None
-    ) -> None:
+    def encode(self, texts: Sequence[str], batch: int = 64, progress: Callable[[int], None] = lambda n: None) -> None:
         """Computes vectors of texts that are not known yet, short ones first so that batches need little padding."""
         new = sorted(set(texts) - self._known.keys(), key=lambda text: (len(text), text))
         for start in range(0, len(new), batch):

@@ -39,7 +39,13 @@ def judged_pairs(arms: pd.DataFrame) -> pd.DataFrame:
     # Texts that are predicted alike are no better named than by a coin.
     right = np.where(ahead == 0, 0.5, ahead == np.sign(z))
     return pd.DataFrame(
-        {"group": group[first], "z": z * np.where(ahead == 0, 1, ahead), "gap": gap, "right": right, "promised": promised}
+        {
+            "group": group[first],
+            "z": z * np.where(ahead == 0, 1, ahead),
+            "gap": gap,
+            "right": right,
+            "promised": promised,
+        }
     )
 
 
@@ -73,9 +79,7 @@ def reliability(promised: Array, right: Array, bins: int = 10) -> dict[str, Any]
     """
     order = np.argsort(promised, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
-    table = [
-        {"promised": float(promised[p].mean()), "kept": float(right[p].mean()), "pairs": len(p)} for p in parts
-    ]
+    table = [{"promised": float(promised[p].mean()), "kept": float(right[p].mean()), "pairs": len(p)} for p in parts]
     error = sum(row["pairs"] * abs(row["promised"] - row["kept"]) for row in table) / len(promised)
     return {"expected_calibration_error": float(error), "bins": table}
 

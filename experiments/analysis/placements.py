@@ -1,16 +1,19 @@
 """Policies that place the texts of A/B tests, batch by batch; all tests at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import nnls
 from scipy.special import expit, logit
 
-from ...agents.horizon import Belief, Prior, believe, horizon_index
-from .replay import Array, Policy, Progress, Tests
+from ...agents.horizon import Belief, Prior, believe, sampled
+from .replay import Array, Policy, Progress, Tests, capture, replay
 
 OURS = "copybandit"
 """Name of our policy."""
+EXPLORATIONS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
+"""Shares of the posterior's deviation that ours may start from."""
 DRAWS = 10
 """Thompson sampling splits a batch over so many draws at most."""
 
@@ -87,6 +90,15 @@ def bernoulli_kl(p: Array, q: Array) -> Array:
     return p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
 
 
+def _split(draw: Callable[[], Array], state: Progress) -> Array:
+    """The batch in `DRAWS` parts at most, each to the best arm of a new draw."""
+    given, starts, test = np.zeros_like(state.shown), state.tests.starts, state.tests.test
+    for part in np.diff(np.round(np.linspace(0, state.batch, min(DRAWS, state.batch) + 1))):
+        drawn = draw()
+        given += (drawn == np.maximum.reduceat(drawn, starts, axis=-1)[..., test]) * part
+    return given
+
+
 @dataclass(frozen=True)
 class Thompson:
     """Thompson sampling with a Beta prior of every arm's rate."""
@@ -97,27 +109,28 @@ class Thompson:
     def __call__(self, state: Progress) -> Array:
         won = state.clicks + self.successes
         lost = state.shown - state.clicks + self.failures
-        given = np.zeros_like(state.shown)
-        draws = min(DRAWS, state.batch)
-        for part in np.diff(np.round(np.linspace(0, state.batch, draws + 1))):
-            a, b = (state.rng.standard_gamma(shape, dtype=np.float64) for shape in (won, lost))
-            rate = a / (a + b)
-            given += (rate == np.maximum.reduceat(rate, state.tests.starts, axis=-1)[..., state.tests.test]) * part
-        return given
+
+        def rates() -> Array:
+            a, b = state.rng.standard_gamma(won), state.rng.standard_gamma(lost)
+            return a / (a + b)
+
+        return _split(rates, state)
 
 
 @dataclass
 class TextAndHorizon:
-    """Ours: see agents/horizon.py."""
+    """Ours: informed by text, hierarchical over tests, aware of what is left. See agents/horizon.py."""
 
     prior: Prior
+    exploration: float
     _belief: Belief | None = field(default=None, init=False)
 
     def __call__(self, state: Progress) -> Array:
         self._belief = believe(
             self.prior, state.tests.text, state.shown, state.clicks, state.tests.starts, self._belief
         )
-        return _to_best(horizon_index(self._belief, state.total - state.done), state)
+        belief, left = self._belief, 1 - state.done / state.total
+        return _split(lambda: sampled(belief, self.exploration, left, state.rng), state)
 
 
 def beta_prior(tests: Tests) -> Thompson:
@@ -144,15 +157,49 @@ def learn_prior(tests: Tests) -> Prior:
     return Prior(float(level.mean()), float(level.var()), trust, float(max(spread, 1e-6)), float(per_click))
 
 
-def policies(prior: Prior, thompson: Thompson) -> dict[str, Policy]:
-    """All policies by name, new ones; ours last."""
-    return {
+def learn_exploration(prior: Prior, tests: Tests, total: int, rng: np.random.Generator, most: int = 600) -> float:
+    """The exploration of `EXPLORATIONS` that captures most of these tests in a replay of so many impressions.
+
+    Args:
+        prior: learned from them.
+        tests: with predictions by models that had not seen their stories.
+        total: impressions a test.
+        rng: draws `most` of the tests, and clicks.
+        most: tests to replay.
+    """
+    chosen = np.zeros(len(tests.starts), dtype=bool)
+    chosen[rng.permutation(len(chosen))[:most]] = True
+    part = tests.part(chosen)
+    seed = rng.integers(2**32)
+
+    def gained(exploration: float) -> float:
+        # The same chance for all: what differs is the exploration.
+        earned = replay(part, TextAndHorizon(prior, exploration), total, np.random.default_rng(seed), repetitions=2)
+        return capture(part, earned)
+
+    return max(EXPLORATIONS, key=gained)
+
+
+def policies(learned: Tests, total: int, rng: np.random.Generator) -> dict[str, Callable[[], Policy]]:
+    """All policies by name, ours last; each is to be called for a new one.
+
+    Args:
+        learned: earlier tests, for the policies that learn from them.
+        total: impressions that a test will get.
+        rng: for what ours tries on the earlier tests.
+    """
+    prior, thompson = learn_prior(learned), beta_prior(learned)
+    exploration = learn_exploration(prior, learned, total, rng)
+    commits = {f"ab-{share:.0%}".rstrip("%"): Commit(share) for share in (0.1, 0.2, 0.5)}
+    fixed: dict[str, Policy] = {
         "uniform": uniform,
-        **{f"ab-{share:.0%}".rstrip("%"): Commit(share) for share in (0.1, 0.2, 0.5)},
+        **commits,
         "ucb1": ucb1,
         "kl-ucb": kl_ucb,
         "thompson-flat": Thompson(),
         "thompson-eb": thompson,
         "text-only": text_only,
-        OURS: TextAndHorizon(prior),
+    }
+    return {name: lambda p=policy: p for name, policy in fixed.items()} | {
+        OURS: lambda: TextAndHorizon(prior, exploration)
     }

@@ -130,3 +130,13 @@ def replay(
         clicks[some] += rng.binomial(given[some].astype(np.int64), np.broadcast_to(tests.rate, given.shape)[some])
         shown += given
     return np.add.reduceat(shown.mean(0) * tests.rate, tests.starts) / total
+
+
+def capture(tests: Tests, earned: Array) -> float:
+    """(policy - uniform) / (oracle - uniform) of clicks over all tests.
+
+    Args:
+        tests: that were replayed.
+        earned: [tests] clicks an impression of the policy.
+    """
+    return float((earned - tests.uniform).sum() / (tests.best - tests.uniform).sum())
