@@ -1,5 +1,6 @@
 """The command line: `copybandit COMMAND [options]`."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -58,6 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(getattr(module, COMMANDS[name].run)(options))
     except InputError as error:
         print(f"copybandit {name}: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"copybandit {name}: {error.filename or 'disk'}: no space left; make room and run again", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print(f"copybandit {name}: stopped", file=sys.stderr)

@@ -1,40 +1,33 @@
-"""Which placement policy is best here? Agents serve the same visitors, from several seeds."""
+"""Which placement policy is best here? Agents serve the same visitors, in one world or several, from several seeds."""
 
-import dataclasses
-import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
-from ..agents.agent import Worth
-from ..agents.bandit import Serving
-from ..agents.registry import AGENTS, make_agent
-from ..envs.placement import first_ads
-from ..simulation.scenario import load_scenario
 from ..simulation.tables import InputError
-from ..simulation.world import World, make_world
+from .analysis.cells import Setting, Task, cells_of, check_agent, run_task, world_name
+from .analysis.engines import Engine, run_all
 from .analysis.report import write_report
-from .analysis.statistics import Array, Interval, bootstrap
+from .analysis.results import Results
+from .analysis.standings import UNIFORM, Standings
 from .config import CommonOptions
-from .runs import Run, Stage
-
-UNIFORM = "random"
+from .runs import Run
 
 
 @dataclass(frozen=True)
 class CompareOptions(CommonOptions):
-    """Options of `copybandit compare`."""
+    """Options of `copybandit compare`; as a YAML file (`--config`) they are an experiment."""
 
     agents: str = "epsilon-greedy,ucb1,beta-thompson,linucb,lints,hybrid-lints,logistic-ts,neural-linear,squarecb"
-    """Names, separated by commas; uniform placement always runs, to measure against."""
+    """Names, separated by commas, with settings where they differ from the defaults (lints:scale=0.1); uniform
+    placement always runs, to measure against."""
     seeds: int = 5
-    """Independent repetitions, each with its own users, visitors and random numbers."""
+    """Independent repetitions, each with its own users, visitors and random numbers; counted from --seed."""
     scenario: str = "shop"
-    """A built-in world, or the path of one's own YAML file."""
+    """A built-in world, or the path of one's own YAML file; several, separated by commas."""
     users: int = 1000
     """Simulated users."""
     creatives: int = 50
@@ -49,9 +42,18 @@ class CompareOptions(CommonOptions):
     """What an agent learned counts so much less an impression later."""
     window: int | None = None
     """Impressions an agent remembers; all by default."""
+    results: Path | None = None
+    """Parquet file that results are added to; cells that are in it are not run again. By default results.parquet in the
+    run's directory."""
+    engine: Engine = "local"
+    """local: processes of this machine; ray: a Ray cluster, with the same results."""
+    jobs: int = 1
+    """Processes that run cells; each uses one thread."""
+    ray_address: str | None = None
+    """A running Ray cluster (auto: the one of this machine); by default one is started here with `jobs` CPUs."""
 
     def __post_init__(self) -> None:
-        for name, least in {"seeds": 2, "users": 1, "creatives": 3, "impressions": 100, "batch": 1}.items():
+        for name, least in {"seeds": 2, "users": 1, "creatives": 3, "impressions": 100, "batch": 1, "jobs": 1}.items():
             if getattr(self, name) < least:
                 raise InputError(f"--{name} {getattr(self, name)}: give {least} or more")
 
@@ -59,132 +61,103 @@ class CompareOptions(CommonOptions):
         """The agents asked for, uniform placement first.
 
         Raises:
-            InputError: a name that is not known, or comes twice.
+            InputError: a name or setting that is not known.
         """
-        asked = [name.strip() for name in self.agents.split(",") if name.strip()]
-        unknown = [name for name in asked if name not in AGENTS]
-        if unknown or not asked:
-            raise InputError(f"--agents {self.agents}: no agent '{', '.join(unknown)}'; known are {', '.join(AGENTS)}")
+        asked = _split(self.agents)
+        if not asked:
+            raise InputError("--agents: none is named; give names separated by commas")
+        for name in asked:
+            check_agent(name)
         return list(dict.fromkeys([UNIFORM, *asked]))
 
+    def worlds(self) -> list[str]:
+        """The scenarios asked for.
 
-@dataclass(frozen=True)
-class Trial:
-    """One agent, one seed: in gold expectation an impression, batch by batch."""
+        Raises:
+            InputError: none, two files of one name, or one that cannot be used.
+        """
+        asked = list(dict.fromkeys(_split(self.scenario)))
+        if not asked or len({world_name(scenario) for scenario in asked}) < len(asked):
+            raise InputError(f"--scenario {self.scenario}: give one or more scenarios of different names")
+        for scenario in asked:
+            self.setting().candidates(scenario)
+        return asked
 
-    reward: Array
-    """[batches]."""
-    oracle: Array
-    """[batches] of the best slates at the same moments."""
-    impressions: Array
-    """[batches]."""
-    per_second: float
-    """Impressions decided and learned from; the world's own time is not counted."""
-
-    def mean(self, values: Array) -> float:
-        """Mean an impression."""
-        return float(values @ self.impressions / self.impressions.sum())
+    def setting(self) -> Setting:
+        """What all cells share."""
+        shared = {field.name: getattr(self, field.name) for field in fields(Setting) if field.name != "device"}
+        return Setting(**shared, device=str(self.torch_device()))
 
 
 def run_compare(options: CompareOptions) -> Path:
-    """`copybandit compare`: leaves reward, regret, capture and speed by agent, and the regret curves."""
-    names = options.names()
+    """`copybandit compare`: leaves results, curves, differences and a report.
+
+    Raises:
+        InputError: an agent, world or option is no good; the results file is another experiment's, or in use.
+    """
     if options.quick:
-        options = dataclasses.replace(options, seeds=2, impressions=min(options.impressions, 10_240))
+        options = replace(options, seeds=2, impressions=min(options.impressions, 10_240))
+    agents, worlds, setting = options.names(), options.worlds(), options.setting()
+    settings = {world_name(scenario): setting.fingerprint(scenario) for scenario in worlds}
     run = Run("compare", options)
-    trials: dict[str, list[Trial]] = {name: [] for name in names}
-    with run.stage("agents", total=len(names) * options.seeds) as stage:
-        for seed in range(options.seed, options.seed + options.seeds):
-            world, candidates = _world(options, seed)
-            for name in names:
-                trials[name].append(_serve(world, candidates, name, options, seed, stage))
-    _save_curves(run, trials)
-    rng = np.random.default_rng(options.seed)
-    agents = {name: _figures(trials[name], trials[UNIFORM], rng) for name in names}
-    run.finish({"command": "compare", "agents": agents})
-    _show(agents, run)
+    with Results(options.results or run.path / "results.parquet") as results:
+        results.refuse_others(settings)
+        tasks = missing(results, options, agents)
+        cells = sum(len(task.agents) for task in tasks)
+        with run.stage("agents", total=cells) as stage:
+            stage.advance(0, f"{len(agents) * len(worlds) * options.seeds - cells} cells were there")
+            for rows in _served(tasks, options):
+                results.add(rows)
+                stage.advance(len(rows), f"{rows[-1]['agent']}, seed {rows[-1]['seed']}")
+        results.flush()
+        frame = results.frame()
+    standings = Standings(chosen(frame, options, agents), agents, np.random.default_rng(options.seed))
+    _save(run, standings)
+    run.finish({"command": "compare", **standings.summary()})
+    run.console.print(standings.text(), soft_wrap=True, markup=False)
     write_report(run.path)
     return run.path
 
 
-def _world(options: CompareOptions, seed: int) -> tuple[World, torch.Tensor]:
-    scenario, catalog = load_scenario(options.scenario)
-    world = make_world(scenario, catalog, seed=seed, users=options.users, device=options.torch_device())
-    ads = first_ads(catalog)[: options.creatives]
-    if len(ads) < world.slots:
-        raise InputError(f"--creatives {options.creatives}: only {len(ads)} products have ads, for {world.slots} slots")
-    return world, world.publish(ads)
+def missing(results: Results, options: CompareOptions, agents: list[str]) -> list[Task]:
+    """The cells that are not in the results, as tasks: one a world and seed, more if that would leave workers idle."""
+    setting, tasks = options.setting(), []
+    groups = len(options.worlds()) * options.seeds
+    pieces = 1 if options.jobs == 1 else -(-2 * options.jobs // groups)
+    for scenario in options.worlds():
+        for seed in range(options.seed, options.seed + options.seeds):
+            left = [agent for agent in agents if (world_name(scenario), seed, agent) not in results]
+            parts = (tuple(left[i::pieces]) for i in range(pieces))
+            tasks += [Task(setting, scenario, seed, part) for part in parts if part]
+    return tasks
 
 
-def _serve(
-    world: World, candidates: torch.Tensor, name: str, options: CompareOptions, seed: int, stage: Stage
-) -> Trial:
-    world.reset(seed)
-    generator = torch.Generator(world.device).manual_seed(seed + 23)
-    plain = options.discount == 1.0 and options.window is None
-    agent = make_agent(
-        name,
-        arms=len(candidates),
-        slots=world.slots,
-        width=len(world.traffic.context_names),
-        worth=Worth(world.examination, options.conversion_value),
-        generator=generator,
-        serving=None if plain else Serving(options.discount, options.window),
-    )
-    rewards, oracles, sizes, seconds = [], [], [], 0.0
-    for start in range(0, options.impressions, options.batch):
-        visits = world.visitors(min(options.batch, options.impressions - start))
-        clock = time.perf_counter()
-        decision = agent.act(visits, candidates)
-        seconds += time.perf_counter() - clock
-        best = world.best(visits, candidates, options.conversion_value)
-        for slates, into in ((decision.slates, rewards), (best, oracles)):
-            rates = world.expected(visits, slates)
-            into.append(float((rates.ctr * (1 + options.conversion_value * rates.convert)).sum(1).mean()))
-        answer = decision.answer(world.respond(visits, decision.slates))
-        clock = time.perf_counter()
-        agent.update(answer)
-        seconds += time.perf_counter() - clock
-        sizes.append(len(visits))
-    stage.advance(1, name)
-    return Trial(np.array(rewards), np.array(oracles), np.array(sizes, dtype=np.float64), sum(sizes) / seconds)
+def chosen(frame: pd.DataFrame, options: CompareOptions, agents: list[str]) -> pd.DataFrame:
+    """The rows asked for, worlds in the order given: a results file may hold more."""
+    last = options.seed + options.seeds - 1
+    worlds = [world_name(scenario) for scenario in options.worlds()]
+    frame = frame[frame["agent"].isin(agents) & frame["world"].isin(worlds) & frame["seed"].between(options.seed, last)]
+    return frame.sort_values("world", key=lambda names: names.map(worlds.index), kind="stable")
 
 
-def _figures(trials: list[Trial], uniform: list[Trial], rng: np.random.Generator) -> dict[str, Interval]:
-    """Means with intervals over seeds; regret is an impression, over the whole run."""
-    columns = np.array(
-        [[t.mean(t.reward), t.mean(t.oracle), u.mean(u.reward)] for t, u in zip(trials, uniform, strict=True)]
-    )
-    statistics = {
-        "reward": lambda sums: sums[..., 0] / len(trials),
-        "regret": lambda sums: (sums[..., 1] - sums[..., 0]) / len(trials),
-        "capture": lambda sums: (sums[..., 0] - sums[..., 2]) / (sums[..., 1] - sums[..., 2]),
-    }
-    found = {name: bootstrap(columns, statistic, rng) for name, statistic in statistics.items()}
-    speed = np.array([[t.per_second] for t in trials])
-    return found | {"decisions_per_second": bootstrap(speed, lambda sums: sums[..., 0] / len(trials), rng)}
+def _served(tasks: list[Task], options: CompareOptions) -> Iterator[list[dict]]:
+    if options.engine == "local" and options.jobs == 1:
+        return ([row] for task in tasks for row in cells_of(task))
+    if not tasks:
+        return iter(())
+    return run_all(run_task, tasks, options.engine, options.jobs, options.ray_address)
 
 
-def _save_curves(run: Run, trials: dict[str, list[Trial]]) -> None:
-    """regret.csv: cumulative regret by agent, seed and impressions; its mean over seeds also goes into the metrics."""
-    rows: list[dict[str, Any]] = []
-    for name, seeds in trials.items():
-        curves = [np.cumsum((t.oracle - t.reward) * t.impressions) for t in seeds]
-        steps = np.cumsum(seeds[0].impressions).astype(int)
-        for seed, curve in enumerate(curves):
-            rows += [
-                {"agent": name, "seed": seed, "impressions": step, "regret": value}
-                for step, value in zip(steps, curve, strict=True)
-            ]
-        for step, value in zip(steps, np.mean(curves, axis=0), strict=True):
-            run.record(int(step), {f"regret/{name}": float(value)})
-    pd.DataFrame(rows).to_csv(run.path / "regret.csv", index=False)
+def _save(run: Run, standings: Standings) -> None:
+    """curves.csv (by agent, world and seed) and differences.csv; mean regret also goes into the metrics."""
+    curves = standings.curves()
+    curves.to_csv(run.path / "curves.csv", index=False)
+    standings.differences().to_csv(run.path / "differences.csv", index=False)
+    several = curves["world"].nunique() > 1
+    for (agent, world, step), part in curves.groupby(["agent", "world", "impressions"], sort=False):
+        name = f"regret/{world}/{agent}" if several else f"regret/{agent}"
+        run.record(int(step), {name: float(part["regret"].mean())})
 
 
-def _show(agents: dict[str, dict[str, Interval]], run: Run) -> None:
-    run.console.print(f"{'agent':<18} {'capture':>8}  95% interval       reward   decisions/s", soft_wrap=True)
-    for name, row in sorted(agents.items(), key=lambda item: -item[1]["reward"]["mean"]):
-        capture, speed = row["capture"], row["decisions_per_second"]["mean"]
-        interval = f"[{capture['low']:+.3f}, {capture['high']:+.3f}]"
-        line = f"{name:<18} {capture['mean']:>8.3f}  {interval}   {row['reward']['mean']:.5f}   {speed:>11,.0f}"
-        run.console.print(line, soft_wrap=True, markup=False)
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]

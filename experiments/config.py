@@ -1,6 +1,8 @@
 """Options of the commands: dataclasses, read from YAML and written back complete."""
 
 import dataclasses
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -88,9 +90,17 @@ def _merge(base: dict, over: dict) -> dict:
 def _refuse_unknown(given: dict, known: dict, source: str, above: str = "") -> None:
     for key, value in given.items():
         if key not in known:
-            raise InputError(f"{source}: unknown option '{above}{key}'; known are {', '.join(known)}")
+            raise InputError(
+                f"{source}: unknown option '{above}{key}'{nearest(str(key), known)}; known are {', '.join(known)}"
+            )
         if isinstance(value, dict) and isinstance(known[key], dict):
             _refuse_unknown(value, known[key], source, f"{above}{key}.")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """', perhaps lints or linucb' for a misspelt name; empty where nothing is near."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f", perhaps {' or '.join(near)}" if near else ""
 
 
 def replaced(options: Options, **changes: object) -> Options:

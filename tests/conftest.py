@@ -12,6 +12,7 @@ Random numbers
     `generator`        a torch.Generator on the CPU, seed 0
     `rng`              a numpy Generator, seed 0
 Devices
+    `ray_cluster`      a Ray cluster of two CPUs on the loopback device; skips the test where Ray is not installed
     `device`           "cpu", and "cuda" where there is one: a test that asks for it runs on each
 
 Every test runs offline, in its own empty directory, so that what it leaves under a relative path (`runs/`) never lands
@@ -19,8 +20,9 @@ in the repository. Paths given to tests are absolute.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Before the first imports of torch and transformers, which read them once. Tests are small: a second thread wins
 # nothing, and where the machine is busy threads that wait for each other cost a hundredfold.
@@ -106,3 +108,12 @@ def rng() -> np.random.Generator:
 )
 def device(request: pytest.FixtureRequest) -> str:
     return request.param
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
+    ray = pytest.importorskip("ray")
+    ray.init(address="local", num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
+    yield ray
+    ray.shutdown()

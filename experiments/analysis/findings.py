@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .formats import gain, gain_range, number, number_range, percent
+from .formats import gain, gain_range, gain_units, number, number_range, percent
 from .statistics import Interval
 
 LIFT_TARGETS = {"ctr": 0.15, "cvr": 0.10}
@@ -150,11 +150,6 @@ def over_optimised(curve: Sequence[Mapping[str, float]]) -> str | None:
 
 def _fitted_change(values: np.ndarray) -> float:
     return float(np.polyfit(np.arange(len(values)), values, 1)[0] * (len(values) - 1))
-
-
-def gain_units(value: float) -> str:
-    """'+0.42'."""
-    return ("+" if value >= 0 else "") + number(value)
 
 
 @dataclass(frozen=True)

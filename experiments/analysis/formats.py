@@ -20,6 +20,11 @@ def number(value: float, digits: int = 2) -> str:
     return f"{value:,.{digits}f}".replace("-", MINUS)
 
 
+def gain_units(value: float) -> str:
+    """'+0.42'."""
+    return ("+" if value >= 0 else "") + number(value)
+
+
 def gain_range(interval: Interval) -> str:
     """'+4.1% to +9.0%'."""
     return f"{gain(interval['low'])} to {gain(interval['high'])}"

@@ -1,10 +1,38 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from copybandit.experiments.analysis.agent_plots import growth_exponent, regret_exponents
-from copybandit.experiments.compare import CompareOptions, run_compare
+from copybandit.experiments.analysis.cells import build_world, serve
+from copybandit.experiments.analysis.results import Results
+from copybandit.experiments.compare import CompareOptions, missing, run_compare
+from copybandit.experiments.config import replaced
 from copybandit.experiments.runs import read_json
 from copybandit.simulation.tables import InputError
+
+
+def options(scenario, out, **changes) -> CompareOptions:
+    small = {
+        "agents": "linucb,beta-thompson",
+        "seeds": 2,
+        "users": 40,
+        "creatives": 4,
+        "impressions": 400,
+        "batch": 100,
+    }
+    return replaced(CompareOptions(scenario=str(scenario), out=out, device="cpu"), **(small | changes))
+
+
+def rows(path) -> pd.DataFrame:
+    """All that does not depend on the clock."""
+    return pd.read_parquet(path).drop(columns="seconds")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, tiny_file):
+    return run_compare(options(tiny_file, tmp_path_factory.mktemp("compare") / "run"))
 
 
 def test_growth_exponent_of_a_power():
@@ -22,30 +50,100 @@ def test_regret_exponents_by_agent():
     assert found == {"straight": pytest.approx(1.0), "learning": pytest.approx(0.5)}
 
 
-def test_compare_leaves_what_it_promises(tmp_path, tiny_file):
-    options = CompareOptions(
-        out=tmp_path / "run",
-        agents="linucb,beta-thompson",
-        seeds=2,
-        scenario=str(tiny_file),
-        users=40,
-        creatives=4,
-        impressions=400,
-        batch=100,
-        device="cpu",
-    )
-    summary = read_json(run_compare(options) / "summary.json")
+def test_compare_leaves_what_it_promises(done):
+    summary = read_json(done / "summary.json")
     assert set(summary["agents"]) == {"random", "linucb", "beta-thompson"}
     for figures in summary["agents"].values():
-        assert set(figures) == {"reward", "regret", "capture", "decisions_per_second"}
+        assert set(figures) == {"reward", "regret", "capture", "decisions_per_second", "best"}
         assert figures["regret"]["mean"] >= 0
     assert summary["agents"]["random"]["capture"]["mean"] == 0
-    regret = pd.read_csv(tmp_path / "run" / "regret.csv")
-    assert len(regret) == 3 * 2 * 4
-    assert "Which agent" in (tmp_path / "run" / "report.html").read_text()
+    assert sum(figures["best"] for figures in summary["agents"].values()) == pytest.approx(1)
+    assert len(pd.read_csv(done / "curves.csv")) == 3 * 2 * 4
+    assert len(pd.read_csv(done / "differences.csv")) == 3
+    page = (done / "report.html").read_text()
+    assert "Which agent" in page and "Paired differences" in page
 
 
-@pytest.mark.parametrize(("change", "named"), [({"agents": "x"}, "no agent 'x'"), ({"agents": ""}, "--agents")])
+def test_common_random_numbers(tiny_file, monkeypatch):
+    """Whoever serves, the same visitors come at the same time, and the same draws decide what they do."""
+    setting = options(tiny_file, None).setting()
+    world, candidates = build_world(setting, str(tiny_file), 3)
+    came: dict[str, list] = {}
+    for name in ("random", "linucb"):
+        seen, visitors = came.setdefault(name, []), world.visitors
+        spy = lambda n, seen=seen, visitors=visitors: seen.append(visitors(n)) or seen[-1]  # noqa: E731
+        monkeypatch.setattr(world, "visitors", spy)
+        serve(world, candidates, name, setting, 3)
+        seen.append(world.clicks.get_state())
+        monkeypatch.undo()
+    *one, draws = came["random"]
+    *other, same_draws = came["linucb"]
+    assert len(one) == 4
+    for first, second in zip(one, other, strict=True):
+        assert all(torch.equal(getattr(first, name), getattr(second, name)) for name in vars(first))
+    assert torch.equal(draws, same_draws)
+
+
+def test_the_same_agent_earns_the_same_beside_others(done, tiny_file, tmp_path):
+    run = run_compare(options(tiny_file, tmp_path / "run", agents="lints,linucb"))
+    shared = [rows(path / "results.parquet").query("agent in ['linucb', 'random']") for path in (run, done)]
+    pd.testing.assert_frame_equal(*(frame.reset_index(drop=True) for frame in shared))
+
+
+def test_only_missing_cells_run(done, tiny_file, tmp_path):
+    path = tmp_path / "all.parquet"
+    table = pd.read_parquet(done / "results.parquet")
+    table[table["agent"] != "linucb"].to_parquet(path, index=False)
+    run_compare(options(tiny_file, tmp_path / "first", agents="beta-thompson", results=path))
+    again = options(tiny_file, tmp_path / "second", results=path)
+    with Results(path) as results:
+        assert [task.agents for task in missing(results, again, again.names())] == [("linucb",)] * 2
+    run_compare(again)
+    pd.testing.assert_frame_equal(rows(path), rows(done / "results.parquet"))
+
+
+def test_two_processes_find_the_same_rows(done, tiny_file, tmp_path):
+    run = run_compare(options(tiny_file, tmp_path / "run", jobs=2))
+    pd.testing.assert_frame_equal(rows(run / "results.parquet"), rows(done / "results.parquet"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_ray_finds_the_same_rows(done, tiny_file, tmp_path):
+    run = run_compare(options(tiny_file, tmp_path / "run", engine="ray", jobs=2))
+    pd.testing.assert_frame_equal(rows(run / "results.parquet"), rows(done / "results.parquet"))
+
+
+def test_results_of_other_settings_are_refused(done, tiny_file, tmp_path):
+    other = options(tiny_file, tmp_path / "run", results=done / "results.parquet", impressions=500)
+    before = (done / "results.parquet").read_bytes()
+    with pytest.raises(InputError, match="impressions 400, now 500"):
+        run_compare(other)
+    assert (done / "results.parquet").read_bytes() == before
+    assert not (tmp_path / "run").exists()
+
+
+def test_several_worlds(tiny_file, tmp_path):
+    shutil.copytree(tiny_file.parent / "tiny", tmp_path / "tiny")
+    (tmp_path / "likeable.yaml").write_text(tiny_file.read_text().replace("ctr: 0.2", "ctr: 0.3"))
+    both = f"{tiny_file},{tmp_path / 'likeable.yaml'}"
+    summary = read_json(run_compare(options(both, tmp_path / "run")) / "summary.json")
+    assert list(summary["worlds"]) == ["tiny", "likeable"]
+    worlds = [summary["worlds"][name]["agents"]["linucb"] for name in ("tiny", "likeable")]
+    assert worlds[0]["reward"]["mean"] < worlds[1]["reward"]["mean"]
+    pooled = summary["agents"]["linucb"]["capture"]["mean"]
+    assert pooled == pytest.approx(np.mean([world["capture"]["mean"] for world in worlds]))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"agents": "linusb"}, "no agent 'linusb', perhaps linucb"),
+        ({"agents": ""}, "--agents"),
+        ({"agents": "lints:scale=big"}, "scale"),
+        ({"agents": "lints:scala=1"}, "no setting scala"),
+    ],
+)
 def test_agents_that_are_not_there(change, named):
     with pytest.raises(InputError, match=named):
         CompareOptions(**change).names()
