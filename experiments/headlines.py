@@ -39,7 +39,7 @@ class HeadlinesOptions(CommonOptions):
     splits: int = 5
     """Parts the archive is cut into; no text and no story is in two of them."""
     encoder: str = "auto"
-    """A sentence-transformers directory; auto takes the one of the `encoder` extra if it is installed, none goes without."""
+    """A sentence-transformers directory; auto: that of the `encoder` extra if installed; none: no encoder."""
     traffic: tuple[int, ...] = (500, 2000, 8000)
     """Impressions a test gets in the replay."""
     repetitions: int = 4
@@ -66,7 +66,7 @@ class Judged:
 
 
 def run_headlines(options: HeadlinesOptions) -> Path:
-    """`copybandit headlines`: leaves pairwise accuracy, calibration, capture by traffic, and predictions of all texts."""
+    """`copybandit headlines`: leaves pairwise accuracy, calibration, capture by traffic, and predictions."""
     archive, test, notes = _read(options)
     parts = list(_parts(archive, test, options))
     run = Run("headlines", options)
@@ -93,7 +93,8 @@ def run_headlines(options: HeadlinesOptions) -> Path:
         **predicted,
         **placed,
         "what_matters": matters,
-        "notes": [*NOTES, *notes],
+        "caveat": CAVEAT,
+        "notes": notes,
     }
     run.finish(summary)
     _show(summary, run)
@@ -101,9 +102,9 @@ def run_headlines(options: HeadlinesOptions) -> Path:
     return run.path
 
 
-NOTES = (
-    "Headlines, pictures and clicks are those of real readers of news; nothing here is e-commerce, and there are no "
-    "conversions.",
+CAVEAT = (
+    "Real texts and real clicks, replayed: what a policy would have earned if readers had clicked as they did. The "
+    "Upworthy archive is news, not e-commerce, and it has no conversions."
 )
 
 

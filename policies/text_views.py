@@ -46,7 +46,7 @@ class Ngrams:
 
 
 class Skeleton:
-    """How a headline is built, whatever it is about: frequent words stay, others keep their ending or their capitals."""
+    """How a headline is built, whatever it is about: frequent words stay, others keep an ending or their capitals."""
 
     def __init__(self, texts: Sequence[str], frequent: int = 200) -> None:
         """Takes the frequent words of texts."""

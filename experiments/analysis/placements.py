@@ -47,6 +47,7 @@ class Commit:
     share: float
 
     def __call__(self, state: Progress) -> Array:
+        """Places a batch."""
         if state.done < self.share * state.total:
             return uniform(state)
         rate = state.clicks / np.maximum(state.shown, 1)
@@ -107,6 +108,7 @@ class Thompson:
     failures: float = 1.0
 
     def __call__(self, state: Progress) -> Array:
+        """Places a batch."""
         won = state.clicks + self.successes
         lost = state.shown - state.clicks + self.failures
 
@@ -126,6 +128,7 @@ class TextAndHorizon:
     _belief: Belief | None = field(default=None, init=False)
 
     def __call__(self, state: Progress) -> Array:
+        """Places a batch."""
         self._belief = believe(
             self.prior, state.tests.text, state.shown, state.clicks, state.tests.starts, self._belief
         )

@@ -6,6 +6,7 @@ measurement does not pass for a winner. All tests and repetitions go side by sid
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -124,7 +125,7 @@ def replay(
     shown = np.zeros((repetitions, len(tests.rate)))
     clicks = np.zeros_like(shown)
     bounds = np.round(np.linspace(0, total, batches + 1)).astype(int)
-    for done, after in zip(bounds, bounds[1:], strict=False):
+    for done, after in pairwise(bounds):
         given = policy(Progress(tests, shown, clicks, int(done), total, int(after - done), rng))
         some = given > 0
         clicks[some] += rng.binomial(given[some].astype(np.int64), np.broadcast_to(tests.rate, given.shape)[some])

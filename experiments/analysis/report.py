@@ -7,7 +7,15 @@ from pathlib import Path
 import jinja2
 
 from ...policies.checkpoint import CAVEAT
-from . import comparison_sections, findings, placement_sections, plots, run_sections, writing_sections
+from . import (
+    comparison_sections,
+    findings,
+    headline_sections,
+    placement_sections,
+    plots,
+    run_sections,
+    writing_sections,
+)
 from .formats import percent
 from .run_files import RunFiles
 from .sections import Section
@@ -35,7 +43,7 @@ def write_report(directory: Path) -> Path:
     bad = [headline.sentence for headline in headlines if headline.status == findings.BAD]
     page = _template().render(
         title=f"Copybandit {run.summary.get('command', 'run')}: {directory.resolve().name}",
-        caveat=CAVEAT,
+        caveat=run.summary.get("caveat", CAVEAT),
         notes=[*([SMOKE_NOTE] if run.config.get("quick") else []), *run.summary.get("notes", [])],
         bad=bad + alarms,
         headlines=headlines,
@@ -73,6 +81,9 @@ def _save_plots(folder: Path, drawn: Sequence[plots.Plot]) -> None:
 
 
 SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
+    headline_sections.prediction,
+    headline_sections.placing,
+    headline_sections.matters,
     placement_sections.grid,
     writing_sections.proxy_gold,
     writing_sections.learning,
