@@ -15,7 +15,7 @@ from ..simulation.archive import Archive, read_archive
 from ..simulation.tables import InputError
 from .analysis.headline_figures import accuracies, captures, judged_pairs, reliability, what_matters
 from .analysis.placements import OURS, learn_prior, policies
-from .analysis.replay import Array, Tests, join, replay, replayed_tests
+from .analysis.replay import ArchiveTests, Array, join, replay, replayed_tests
 from .analysis.report import write_report
 from .config import CommonOptions
 from .runs import Run
@@ -60,9 +60,9 @@ class Judged:
     arms: pd.DataFrame
     """`Archive.contrasts` held out, with `predicted`, `certainty` and `split`."""
     fit: Fit
-    learned: Tests
+    learned: ArchiveTests
     """The tests learned from, with predictions by models that had not seen their stories."""
-    held_out: Tests
+    held_out: ArchiveTests
 
 
 def run_headlines(options: HeadlinesOptions) -> Path:

@@ -6,6 +6,7 @@ about. Layers below keep more of the form, so they are read too. Needs the `enco
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +47,8 @@ class SentenceVectors:
             raise InputError(f"{path}: no sentence-transformers model; give its directory, with modules.json")
         try:
             model = SentenceTransformer(str(path), device=str(device), local_files_only=True, trust_remote_code=False)
-            self._model, self._tokenizer = model[0].auto_model.eval(), model.tokenizer
+            transformer: Any = model[0]
+            self._model, self._tokenizer = transformer.auto_model.eval(), model.tokenizer
         except Exception as error:  # whatever the library meets in a directory that is no model
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{path}: cannot be opened as a sentence-transformers model ({reason})") from None

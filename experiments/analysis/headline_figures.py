@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from ...policies.text_views import STYLE, Style
 from ...simulation.contrasts import SIGNIFICANT, effects, pairs
 from ...simulation.encoder import tokens
-from .replay import Tests
+from .replay import ArchiveTests
 from .statistics import Array, Interval, bootstrap, ratio
 
 GAPS = (0.0, 0.05, 0.1, 0.2, 0.4, np.inf)
@@ -84,7 +84,7 @@ def reliability(promised: Array, right: Array, bins: int = 10) -> dict[str, Any]
     return {"expected_calibration_error": float(error), "bins": table}
 
 
-def captures(tests: Tests, earned: Mapping[str, Array], ours: str, rng: np.random.Generator) -> dict[str, Any]:
+def captures(tests: ArchiveTests, earned: Mapping[str, Array], ours: str, rng: np.random.Generator) -> dict[str, Any]:
     """What policies earned at one traffic.
 
     Args:

@@ -65,7 +65,7 @@ def placing(run: RunFiles) -> Section | None:
     )
 
 
-def _margin(total: str, row: dict[str, Any]) -> str:
+def _margin(total: str, row: Any) -> str:
     verdict = "" if row["low"] > 0 else ": not shown to be better"
     figure = f"{number(row['mean'], 3)} ({number_range(row, 3)})"
     return f"At {int(total):,} impressions {OURS} captures {figure} more than {row['over']}, the best other{verdict}."

@@ -8,7 +8,7 @@ from scipy.optimize import nnls
 from scipy.special import expit, logit
 
 from ...agents.horizon import Belief, Prior, believe, sampled
-from .replay import Array, Policy, Progress, Tests, capture, replay
+from .replay import ArchiveTests, Array, Policy, Progress, capture, replay
 
 OURS = "copybandit"
 """Name of our policy."""
@@ -28,9 +28,10 @@ def _to_best(index: Array, state: Progress) -> Array:
 
 
 def uniform(state: Progress) -> Array:
-    """Every arm as often, in turn."""
-    place = np.arange(len(state.tests.rate)) - state.tests.starts[state.tests.test]
-    sizes = state.tests.sizes[state.tests.test]
+    """Every arm as often, in turn; which one has the first turn differs from test to test."""
+    test = state.tests.test
+    sizes = state.tests.sizes[test]
+    place = (np.arange(len(test)) - state.tests.starts[test] + test) % sizes
     due = [(n + sizes - 1 - place) // sizes for n in (state.done, state.done + state.batch)]
     return np.broadcast_to((due[1] - due[0]).astype(np.float64), state.shown.shape)
 
@@ -136,14 +137,14 @@ class TextAndHorizon:
         return _split(lambda: sampled(belief, self.exploration, left, state.rng), state)
 
 
-def beta_prior(tests: Tests) -> Thompson:
+def beta_prior(tests: ArchiveTests) -> Thompson:
     """Thompson sampling whose Beta prior has the mean and variance of the arms of these tests."""
     mean, variance = tests.rate.mean(), tests.rate.var()
     strength = mean * (1 - mean) / variance - 1
     return Thompson(mean * strength, (1 - mean) * strength)
 
 
-def learn_prior(tests: Tests) -> Prior:
+def learn_prior(tests: ArchiveTests) -> Prior:
     """The prior of `TextAndHorizon`, by moments of tests whose texts were predicted by a model that had not seen them.
 
     Trust is the regression of effects on predictions; squares of what is left over, with the degrees of freedom of
@@ -160,7 +161,9 @@ def learn_prior(tests: Tests) -> Prior:
     return Prior(float(level.mean()), float(level.var()), trust, float(max(spread, 1e-6)), float(per_click))
 
 
-def learn_exploration(prior: Prior, tests: Tests, total: int, rng: np.random.Generator, most: int = 600) -> float:
+def learn_exploration(
+    prior: Prior, tests: ArchiveTests, total: int, rng: np.random.Generator, most: int = 600
+) -> float:
     """The exploration of `EXPLORATIONS` that captures most of these tests in a replay of so many impressions.
 
     Args:
@@ -183,7 +186,7 @@ def learn_exploration(prior: Prior, tests: Tests, total: int, rng: np.random.Gen
     return max(EXPLORATIONS, key=gained)
 
 
-def policies(learned: Tests, total: int, rng: np.random.Generator) -> dict[str, Callable[[], Policy]]:
+def policies(learned: ArchiveTests, total: int, rng: np.random.Generator) -> dict[str, Callable[[], Policy]]:
     """All policies by name, ours last; each is to be called for a new one.
 
     Args:

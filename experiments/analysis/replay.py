@@ -21,7 +21,7 @@ BATCHES = 100
 
 
 @dataclass(frozen=True)
-class Tests:
+class ArchiveTests:
     """Arms of many tests in one row, those of a test side by side."""
 
     rate: Array
@@ -51,10 +51,10 @@ class Tests:
         """[tests] click rate of the best arm."""
         return np.maximum.reduceat(self.rate, self.starts)
 
-    def part(self, tests: NDArray[np.bool_]) -> "Tests":
+    def part(self, tests: NDArray[np.bool_]) -> "ArchiveTests":
         """The tests of a mask, [tests]."""
         arms, sizes = tests[self.test], self.sizes[tests]
-        return Tests(self.rate[arms], self.text[arms], np.cumsum(sizes) - sizes)
+        return ArchiveTests(self.rate[arms], self.text[arms], np.cumsum(sizes) - sizes)
 
 
 def shrunken_rates(shown: Array, clicks: Array, group: Indices, pseudo: float = PSEUDO_IMPRESSIONS) -> Array:
@@ -63,7 +63,7 @@ def shrunken_rates(shown: Array, clicks: Array, group: Indices, pseudo: float = 
     return (clicks + pseudo * mean[group]) / (shown + pseudo)
 
 
-def replayed_tests(arms: pd.DataFrame, text: Array) -> Tests:
+def replayed_tests(arms: pd.DataFrame, text: Array) -> ArchiveTests:
     """Tests of an archive's contrasts, with the text model's predictions.
 
     Args:
@@ -74,21 +74,21 @@ def replayed_tests(arms: pd.DataFrame, text: Array) -> Tests:
     rate = shrunken_rates(arms.impressions.to_numpy(np.float64), arms.clicks.to_numpy(np.float64), group)
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     sizes = np.diff(np.r_[starts, len(group)])
-    return Tests(rate, text - np.repeat(np.add.reduceat(text, starts) / sizes, sizes), starts)
+    return ArchiveTests(rate, text - np.repeat(np.add.reduceat(text, starts) / sizes, sizes), starts)
 
 
-def join(parts: Sequence[Tests]) -> Tests:
+def join(parts: Sequence[ArchiveTests]) -> ArchiveTests:
     """All tests of the parts, in their order."""
     rate, text = (np.concatenate([getattr(part, name) for part in parts]) for name in ("rate", "text"))
     sizes = np.concatenate([part.sizes for part in parts])
-    return Tests(rate, text, np.cumsum(sizes) - sizes)
+    return ArchiveTests(rate, text, np.cumsum(sizes) - sizes)
 
 
 @dataclass
 class Progress:
     """Where the tests stand when a batch is to be placed."""
 
-    tests: Tests
+    tests: ArchiveTests
     """Policies may look at `text` and `starts`; `rate` is what they are to find out."""
     shown: Array
     """[repetitions, arms] impressions so far."""
@@ -108,7 +108,12 @@ Policy = Callable[[Progress], Array]
 
 
 def replay(
-    tests: Tests, policy: Policy, total: int, rng: np.random.Generator, repetitions: int = 4, batches: int = BATCHES
+    tests: ArchiveTests,
+    policy: Policy,
+    total: int,
+    rng: np.random.Generator,
+    repetitions: int = 4,
+    batches: int = BATCHES,
 ) -> Array:
     """Expected clicks an impression by test, [tests]: a mean over repetitions and over the impressions of the run.
 
@@ -133,7 +138,7 @@ def replay(
     return np.add.reduceat(shown.mean(0) * tests.rate, tests.starts) / total
 
 
-def capture(tests: Tests, earned: Array) -> float:
+def capture(tests: ArchiveTests, earned: Array) -> float:
     """(policy - uniform) / (oracle - uniform) of clicks over all tests.
 
     Args:
