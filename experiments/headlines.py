@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..policies.headline_model import Fit, HeadlineConfig, fit_headline_model
+from ..policies.headline_stack import read_by
 from ..policies.sentence_encoder import SentenceVectors, packaged_encoder
-from ..policies.text_views import Vectors, View, ngram_views
 from ..simulation.archive import Archive, read_archive
 from ..simulation.tables import InputError
 from .analysis.headline_figures import accuracies, captures, judged_pairs, reliability, what_matters
@@ -19,13 +19,6 @@ from .analysis.replay import ArchiveTests, Array, join, replay, replayed_tests
 from .analysis.report import write_report
 from .config import CommonOptions
 from .runs import Run
-
-NGRAMS = {"words": 0.01, "characters": 0.01, "skeleton": 0.01, "style": 0.01}
-"""Prior variances of log-odds by view where there is no sentence encoder."""
-WITH_ENCODER = {"words": 0.003, "characters": 0.0007, "skeleton": 0.0007, "style": 0.0005}
-"""The same beside a sentence encoder, which has the variances of `DEPTHS`."""
-DEPTHS = (0.008, 0.004, 0.002)
-"""Of a sentence encoder's vectors a third of the way through it, two thirds, and at its end."""
 
 
 @dataclass(frozen=True)
@@ -182,15 +175,8 @@ def _encoder(options: HeadlinesOptions, archives: list[Archive], run: Run) -> Se
 
 
 def _judge(learn: pd.DataFrame, hold: pd.DataFrame, encoder: SentenceVectors | None, split: int, seed: int) -> Judged:
-    texts = learn.text.tolist()
-    views: dict[str, View] = dict(ngram_views(texts))
-    variances = dict(NGRAMS)
-    if encoder is not None:
-        variances = dict(WITH_ENCODER)
-        for depth, variance in zip(encoder.depths, DEPTHS[-len(encoder.depths) :], strict=True):
-            views[f"layer {depth}"] = Vectors(texts, encoder.at(depth), 256)
-            variances[f"layer {depth}"] = variance
-    fit = fit_headline_model(learn, views, HeadlineConfig(variances), seed=seed)
+    views, members = read_by(learn.text.tolist(), encoder, seed)
+    fit = fit_headline_model(learn, views, HeadlineConfig(members), seed=seed)
     predicted = fit.model.predict(hold.text.tolist())
     arms = hold.assign(predicted=predicted, certainty=fit.model.certainty, split=split)
     return Judged(arms, fit, replayed_tests(learn, fit.unseen), replayed_tests(hold, predicted))

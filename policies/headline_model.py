@@ -1,10 +1,12 @@
 """The effect model of headlines: what a text adds to click log-odds, learned from tests of texts that share a picture.
 
-A ridge regression on several views of a text (`text_views.py`, `sentence_encoder.py`). Each view has a prior variance,
-what it may account for, and all are scaled by one factor that is chosen on stories held out in turn. Effects within a
-test are weighted by their evidence; the level of a test (its story, its picture, its week) is free and drops out.
-Predictions for held-out stories also say how far the model is to be believed: the slope that makes its differences come
-true on average, and how sure one may be that one text beats another.
+A stack. Members are ridge regressions on views of a text (`text_views.py`, `sentence_encoder.py`): a view has a prior
+variance, what it may account for, and a member scales all of its own by a factor that is chosen on stories held out in
+turn. Members are weighed by how well they predict those stories, no weight below zero. As all of it is linear in the
+views, the fitted model is one vector of weights a view.
+
+Effects within a test are weighted by their evidence; the level of a test (its story, its picture, its week) is free and
+drops out. Large effects are drawn in (`BEND`): a few tests with a runaway winner would outweigh all others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,25 +14,30 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize_scalar, nnls
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 
-from ..simulation.contrasts import Array, agreement, effects, pairs
+from ..simulation.contrasts import Array, effects, pairs
+from ..simulation.tables import InputError
 from .text_views import View
+
+BEND = 0.15
+"""Log-odds at which effects are bent, y = BEND tanh(effect / BEND), for members to learn from."""
 
 
 @dataclass(frozen=True)
 class HeadlineConfig:
-    """Prior of the effects."""
+    """Members and their prior."""
 
-    variances: Mapping[str, float]
-    """Prior variance of log-odds by view."""
+    members: Mapping[str, Mapping[str, float]]
+    """By member: prior variance of log-odds by view."""
     idiosyncratic: float = 0.05
     """Variance of log-odds that is a text's own and that no view accounts for."""
     scales: Sequence[float] = (0.5, 1.0, 2.0)
-    """Factors on all variances to choose from."""
+    """Factors on a member's variances to choose from."""
     folds: int = 5
     """Parts of the stories that are held out in turn."""
 
@@ -41,14 +48,12 @@ class HeadlineModel:
 
     views: Mapping[str, View]
     weights: Mapping[str, Array]
-    """[columns] of each view, calibrated: log-odds a unit."""
+    """[columns] of each view: log-odds a unit."""
     certainty: float
     """Log-odds, a unit of predicted difference, that the text predicted ahead wins a test as large as those learned
     from; on stories held out."""
-    scale: float
-    """The factor that was chosen."""
-    slope: float
-    """The factor that calibrated the weights: true difference per difference predicted, on stories held out."""
+    shares: Mapping[str, float]
+    """Weight of each member in the stack."""
 
     def predict(self, texts: Sequence[str]) -> Array:
         """[n] log-odds; differences between texts of a test are what counts."""
@@ -65,16 +70,7 @@ class Fit:
 
     model: HeadlineModel
     unseen: Array
-    """[arms] calibrated predictions by models that had not seen the arm's story."""
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    """Normal equations of a part of the stories, levels of tests projected out."""
-
-    gram: Array
-    moment: Array
-    power: float
+    """[arms] predictions by models that had not seen the arm's story."""
 
 
 def fit_headline_model(arms: pd.DataFrame, views: Mapping[str, View], config: HeadlineConfig, *, seed: int = 0) -> Fit:
@@ -83,36 +79,90 @@ def fit_headline_model(arms: pd.DataFrame, views: Mapping[str, View], config: He
     Args:
         arms: `Archive.contrasts`: groups of two texts or more, numbered from 0.
         views: learned from the texts of these arms, or from no texts.
-        config: prior of the effects.
+        config: members and their prior.
         seed: draws the folds.
+
+    Raises:
+        InputError: fewer than two stories.
     """
-    texts = arms.text.tolist()
-    columns = {name: view(texts) * config.variances[name] ** 0.5 for name, view in views.items()}
-    table = np.concatenate(list(columns.values()), axis=1)
-    story = pd.factorize(arms.story)[0]
-    folds = min(config.folds, int(story.max()) + 1)
-    fold = np.random.default_rng(seed).permutation(int(story.max()) + 1)[story] % folds
-    parts = [_evidence(arms[fold == i], table[fold == i], config.idiosyncratic) for i in range(folds)]
-    whole = _total(parts)
-    best, loss, unseen = config.scales[0], np.inf, np.zeros(len(arms))
-    for scale in config.scales:
-        out, missed = np.zeros(len(arms)), 0.0
-        for i, part in enumerate(parts):
-            weights = (
-                _solve(_total([p for j, p in enumerate(parts) if j != i]), scale) if folds > 1 else 0 * part.moment
-            )
-            out[fold == i] = table[fold == i] @ weights
-            missed += part.power - 2 * weights @ part.moment + weights @ part.gram @ weights
-        if missed < loss:
-            best, loss, unseen = scale, missed, out
-    slope = float(np.clip(agreement(arms, unseen).slope, 0.0, 2.0))
-    weights = slope * _solve(whole, best)
-    cuts = np.cumsum([part.shape[1] for part in columns.values()])[:-1]
-    by_view = {
-        name: part * config.variances[name] ** 0.5 for name, part in zip(columns, np.split(weights, cuts), strict=True)
-    }
-    unseen = slope * unseen
-    return Fit(HeadlineModel(views, by_view, _certainty(arms, unseen), best, slope), unseen)
+    texts, story = arms.text.tolist(), pd.factorize(arms.story)[0]
+    stories = int(story.max()) + 1
+    if stories < 2:
+        raise InputError("there are fewer than two stories to learn from; bring more tests")
+    fold = np.random.default_rng(seed).permutation(stories)[story] % min(config.folds, stories)
+    evidence = _evidence(arms, config.idiosyncratic)
+    unseen: dict[str, Array] = {}
+    weights: dict[str, Array] = {}
+    for name, member in config.members.items():
+        table = np.concatenate([views[view](texts) * variance**0.5 for view, variance in member.items()], axis=1)
+        unseen[name], weights[name] = _fit_member(table, evidence, fold, config.scales)
+    shares = _stack(unseen, evidence)
+    together = np.sum([shares[name] * unseen[name] for name in unseen], axis=0)
+    by_view: dict[str, Array] = {}
+    for name, member in config.members.items():
+        widths = [views[view](texts[:1]).shape[1] for view in member]
+        parts = np.split(weights[name], np.cumsum(widths)[:-1])
+        for (view, variance), part in zip(member.items(), parts, strict=True):
+            by_view[view] = by_view.get(view, 0.0) + shares[name] * part * variance**0.5
+    used = {name: views[name] for name in by_view}
+    return Fit(HeadlineModel(used, by_view, _certainty(arms, together), shares), together)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What arms have to say, levels of tests projected out."""
+
+    group: NDArray[np.int64]
+    weight: Array
+    """[arms] inverse variance of effects, a text's own variance included."""
+    effect: Array
+    """[arms] log-odds."""
+
+    def projected(self, values: Array) -> Array:
+        """Rows of [arms, ...] less the weighted mean of their group, times the root of their weight."""
+        total = np.bincount(self.group, self.weight)
+        rows = np.arange(len(self.group))
+        mean = csr_matrix((self.weight / total[self.group], (self.group, rows))) @ values
+        root = np.sqrt(self.weight)
+        return (values - mean[self.group]) * (root[:, None] if values.ndim == 2 else root)
+
+
+def _evidence(arms: pd.DataFrame, idiosyncratic: float) -> _Evidence:
+    group = pd.factorize(arms.group)[0]
+    effect, weight = effects(arms.impressions.to_numpy(np.float64), arms.clicks.to_numpy(np.float64), group)
+    return _Evidence(group, 1 / (1 / weight + idiosyncratic), effect)
+
+
+def _fit_member(
+    table: Array, evidence: _Evidence, fold: NDArray[np.int64], scales: Sequence[float]
+) -> tuple[Array, Array]:
+    """Predictions of held-out folds at the best scale, and weights from all folds."""
+    rows, wanted = evidence.projected(table), evidence.projected(BEND * np.tanh(evidence.effect / BEND))
+    folds = range(int(fold.max()) + 1)
+    grams = [rows[fold == i].T @ rows[fold == i] for i in folds]
+    moments = [rows[fold == i].T @ wanted[fold == i] for i in folds]
+    gram, moment = np.sum(grams, axis=0), np.sum(moments, axis=0)
+    best, least, unseen = scales[0], np.inf, np.zeros(len(table))
+    for scale in scales:
+        out = np.zeros(len(table))
+        for i in folds:
+            out[fold == i] = table[fold == i] @ _ridge(gram - grams[i], moment - moments[i], scale)
+        missed = float(((wanted - evidence.projected(out)) ** 2).sum())
+        if missed < least:
+            best, least, unseen = scale, missed, out
+    return unseen, _ridge(gram, moment, best)
+
+
+def _ridge(gram: Array, moment: Array, scale: float) -> Array:
+    penalised = gram + np.eye(len(moment)) / scale
+    return cho_solve(cho_factor(penalised, overwrite_a=True, check_finite=False), moment)
+
+
+def _stack(unseen: Mapping[str, Array], evidence: _Evidence) -> dict[str, float]:
+    """Stacked regressions (Breiman, 1996): least squares on predictions of held-out folds, no weight below zero."""
+    table = np.stack([evidence.projected(values) for values in unseen.values()], axis=1)
+    shares, _ = nnls(table, evidence.projected(evidence.effect))
+    return {name: float(share) for name, share in zip(unseen, shares, strict=True)}
 
 
 def _certainty(arms: pd.DataFrame, predicted: Array) -> float:
@@ -125,25 +175,3 @@ def _certainty(arms: pd.DataFrame, predicted: Array) -> float:
     unit = ahead.std() + np.abs(ahead).mean()
     found = minimize_scalar(lambda k: np.logaddexp(0, -k * ahead / unit).mean(), bounds=(0, 20), method="bounded")
     return float(found.x / unit)
-
-
-def _evidence(arms: pd.DataFrame, table: Array, idiosyncratic: float) -> _Evidence:
-    group = pd.factorize(arms.group)[0]
-    effect, weight = effects(arms.impressions.to_numpy(np.float64), arms.clicks.to_numpy(np.float64), group)
-    weight = 1 / (1 / weight + idiosyncratic)
-    total = np.bincount(group, weight)
-    mean = csr_matrix((weight / total[group], (group, np.arange(len(group)))))
-    root = np.sqrt(weight)
-    table = (table - (mean @ table)[group]) * root[:, None]
-    effect = (effect - (mean @ effect)[group]) * root
-    return _Evidence(table.T @ table, table.T @ effect, float(effect @ effect))
-
-
-def _total(parts: Sequence[_Evidence]) -> _Evidence:
-    gram = np.sum([part.gram for part in parts], axis=0)
-    return _Evidence(gram, np.sum([part.moment for part in parts], axis=0), sum(part.power for part in parts))
-
-
-def _solve(evidence: _Evidence, scale: float) -> Array:
-    penalised = evidence.gram + np.eye(len(evidence.moment)) / scale
-    return cho_solve(cho_factor(penalised, overwrite_a=True, check_finite=False), evidence.moment)

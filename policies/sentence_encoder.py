@@ -1,7 +1,8 @@
 """Sentence vectors of a pretrained encoder, taken from several depths.
 
 What makes a headline pay is in part how it is put; the last layer of a sentence encoder is trained to tell what it is
-about. Layers below keep more of the form, so they are read too. Needs the `encoder` extra; nothing is downloaded.
+about. Layers below keep more of the form, so they are read too: each layer's mean over tokens, and what two of them
+keep at the first token. Needs the `encoder` extra; nothing is downloaded.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ def packaged_encoder() -> Path | None:
 
 
 class SentenceVectors:
-    """Vectors of texts by depth: mean over a text's tokens of the hidden states, [n, width] a depth."""
+    """Vectors of texts, [n, width] each; see `means` and `firsts` for their names."""
 
     def __init__(self, path: Path, device: torch.device | str = "cpu") -> None:
         """Opens a sentence-transformers directory.
@@ -53,9 +54,12 @@ class SentenceVectors:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{path}: cannot be opened as a sentence-transformers model ({reason})") from None
         layers = int(self._model.config.num_hidden_layers)
-        self.depths = tuple(sorted({max(1, round(layers * share)) for share in (1 / 3, 2 / 3, 1)}))
-        """Layers that are read: a third of the way, two thirds, the last."""
-        self._known: dict[str, Array] = {}
+        third = max(1, round(layers / 3))
+        self.means = tuple(f"layer {depth}" for depth in range(third, layers + 1))
+        """Names of the means over tokens: from the layer a third of the way up to the last."""
+        self.firsts = tuple(f"first token, layer {depth}" for depth in sorted({third, max(1, round(layers * 2 / 3))}))
+        """Names of the vectors of the first token: a third and two thirds of the way."""
+        self._known: dict[str, NDArray[np.float32]] = {}
 
     def encode(self, texts: Sequence[str], batch: int = 64, progress: Callable[[int], None] = lambda n: None) -> None:
         """Computes vectors of texts that are not known yet, short ones first so that batches need little padding."""
@@ -68,16 +72,21 @@ class SentenceVectors:
             with torch.inference_mode():
                 states = self._model(**found, output_hidden_states=True).hidden_states
             mask = found["attention_mask"][..., None].to(states[0].dtype)
-            means = torch.stack([(states[d] * mask).sum(1) / mask.sum(1) for d in self.depths], 1)
-            self._known.update(zip(part, means.double().cpu().numpy(), strict=True))
+            read = [(states[_depth(name)] * mask).sum(1) / mask.sum(1) for name in self.means]
+            read += [states[_depth(name)][:, 0] for name in self.firsts]
+            self._known.update(zip(part, torch.stack(read, 1).cpu().numpy(), strict=True))
             progress(len(part))
 
-    def at(self, depth: int) -> Callable[[Sequence[str]], Array]:
-        """The vectors of one depth, as a function of texts."""
-        place = self.depths.index(depth)
+    def named(self, name: str) -> Callable[[Sequence[str]], Array]:
+        """The vectors of one of `means` or `firsts`, as a function of texts."""
+        place = (*self.means, *self.firsts).index(name)
 
         def vectors(texts: Sequence[str]) -> Array:
             self.encode(texts)
-            return np.stack([self._known[text][place] for text in texts])
+            return np.stack([self._known[text][place] for text in texts]).astype(np.float64)
 
         return vectors
+
+
+def _depth(name: str) -> int:
+    return int(name.rsplit(" ", 1)[1])

@@ -25,7 +25,7 @@ def _words_archive(rng: np.random.Generator, count: int = 150, effect: float = 1
 def fitted(rng):
     arms = Archive(_words_archive(rng)).contrasts
     views = ngram_views(arms.text.tolist(), columns=60)
-    config = HeadlineConfig(dict.fromkeys(views, 0.05), folds=3)
+    config = HeadlineConfig({"all": dict.fromkeys(views, 0.05)}, folds=3)
     return arms, fit_headline_model(arms, views, config)
 
 
@@ -42,7 +42,7 @@ def test_levels_of_tests_do_not_matter(rng, fitted):
     # Every other test has a third of the click rate: the word is worth the same in log-odds.
     thin = np.where(arms.group % 2, 1.0, 1 / 3)
     lower = arms.assign(clicks=rng.binomial(arms.clicks.to_numpy(int), thin).astype(float))
-    config = HeadlineConfig(dict.fromkeys(fit.model.views, 0.05), folds=3)
+    config = HeadlineConfig({"all": dict.fromkeys(fit.model.views, 0.05)}, folds=3)
     first, second = fit_headline_model(lower, fit.model.views, config).model.predict(
         ["piano zebra river cloud stone tiger", "piano lemon river cloud stone tiger"]
     )
@@ -52,7 +52,7 @@ def test_levels_of_tests_do_not_matter(rng, fitted):
 def test_without_effects_promises_are_modest(rng):
     arms = Archive(_words_archive(rng, effect=0.0)).contrasts
     views = ngram_views(arms.text.tolist(), columns=60)
-    fit = fit_headline_model(arms, views, HeadlineConfig(dict.fromkeys(views, 0.05), folds=3))
+    fit = fit_headline_model(arms, views, HeadlineConfig({"all": dict.fromkeys(views, 0.05)}, folds=3))
     predicted = fit.model.predict(arms.text.tolist())
     assert predicted.std() < 0.1
 
