@@ -93,15 +93,17 @@ def fit_headline_model(arms: pd.DataFrame, views: Mapping[str, View], config: He
     evidence = _evidence(arms, config.idiosyncratic)
     unseen: dict[str, Array] = {}
     weights: dict[str, Array] = {}
+    widths: dict[str, list[int]] = {}
     for name, member in config.members.items():
-        table = np.concatenate([views[view](texts) * variance**0.5 for view, variance in member.items()], axis=1)
+        columns = [views[view](texts) * variance**0.5 for view, variance in member.items()]
+        widths[name] = [part.shape[1] for part in columns]
+        table = np.concatenate(columns, axis=1)
         unseen[name], weights[name] = _fit_member(table, evidence, fold, config.scales)
     shares = _stack(unseen, evidence)
     together = np.sum([shares[name] * unseen[name] for name in unseen], axis=0)
     by_view: dict[str, Array] = {}
     for name, member in config.members.items():
-        widths = [views[view](texts[:1]).shape[1] for view in member]
-        parts = np.split(weights[name], np.cumsum(widths)[:-1])
+        parts = np.split(weights[name], np.cumsum(widths[name])[:-1])
         for (view, variance), part in zip(member.items(), parts, strict=True):
             by_view[view] = by_view.get(view, 0.0) + shares[name] * part * variance**0.5
     used = {name: views[name] for name in by_view}

@@ -7,15 +7,14 @@ those reported; a member's scale and its weight in the stack are learned anew fr
 from collections.abc import Sequence
 
 from .sentence_encoder import SentenceVectors
-from .text_views import Alike, Vectors, View, ngram_views
+from .text_views import Alike, Remembered, Style, Vectors, View, ngram_views
 
 Members = dict[str, dict[str, float]]
 
-NGRAMS = ("words", "characters", "skeleton")
 DRAWS = 3
 """Sets of landmarks: members that differ in nothing else are averaged, for what is chance in their choice to cancel."""
-RADIAL, LINEAR = 0.1, 0.008
-"""Prior variances of log-odds of what radial and linear views account for."""
+RADIAL, LINEAR, STYLE = 0.1, 0.008, 0.005
+"""Prior variances of log-odds of what views account for: similarities, a layer's vectors, features of style."""
 
 
 def read_by(
@@ -28,23 +27,25 @@ def read_by(
         encoder: sentence vectors, if there are any.
         seed: draws landmarks.
     """
-    views = ngram_views(texts)
-    members: Members = {"n-grams": dict.fromkeys((*NGRAMS, "style"), LINEAR)}
-    sources = [views[name] for name in NGRAMS]
+    views: dict[str, View] = {"style": Remembered(Style(texts))}
+    members: Members = {}
+    ngrams = ngram_views(texts)
     for draw in range(DRAWS):
-        views[f"alike in n-grams {draw}"] = Alike(texts, sources, seed + draw)
-        members[f"alike in n-grams {draw}"] = {f"alike in n-grams {draw}": RADIAL, "style": LINEAR}
+        name = f"alike in n-grams {draw}"
+        views[name] = Alike(texts, ngrams, seed + draw)
+        members[name] = {name: RADIAL, "style": STYLE}
     if encoder is None:
         return views, members
-    for name in (*encoder.means, *encoder.firsts):
-        views[name] = Vectors(texts, encoder.named(name), 256)
-    means = [views[name] for name in encoder.means]
-    low, middle = encoder.means[0], encoder.means[len(encoder.means) // 2 + 1]
-    members["sentence vectors"] = {low: LINEAR, middle: LINEAR, "words": LINEAR / 2, "style": LINEAR / 8}
+    layers = {name: Remembered(Vectors(texts, encoder.named(name), 256)) for name in (*encoder.means, *encoder.firsts)}
+    low, middle = encoder.means[0], encoder.means[len(encoder.means) // 2]
     for draw in range(DRAWS):
-        views[f"alike in vectors {draw}"] = Alike(texts, means, seed + draw)
-        members[f"alike in vectors {draw}"] = {f"alike in vectors {draw}": RADIAL}
-    both = [*(views[name] for name in encoder.firsts), views[low], means[len(means) // 2]]
-    views["alike in first tokens"] = Alike(texts, both, seed + DRAWS)
+        name = f"alike in vectors {draw}"
+        views[name] = Alike(texts, [layers[mean] for mean in encoder.means], seed + draw)
+        members[name] = {name: RADIAL}
+    views["alike in first tokens"] = Alike(
+        texts, [layers[name] for name in (low, middle, *encoder.firsts)], seed + DRAWS
+    )
     members["alike in first tokens"] = {"alike in first tokens": RADIAL}
+    views |= {name: layers[name] for name in {low, middle}}
+    members["sentence vectors"] = dict.fromkeys(sorted({low, middle}), LINEAR) | {"style": STYLE / 5}
     return views, members

@@ -7,12 +7,13 @@ far it may move a prediction.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import TruncatedSVD
+from scipy.sparse import csr_matrix, issparse
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
 
 from ..simulation.encoder import tokens
 
@@ -21,28 +22,23 @@ Array = NDArray[np.float64]
 _PIECE = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d[\d,.]*|[^\w\s]")
 
 
-class View(Protocol):
-    """A fitted way of reading."""
-
-    def __call__(self, texts: Sequence[str]) -> Array:
-        """[n, columns]."""
-        ...
+Reader = Callable[[Sequence[str]], Any]
+"""From n texts to rows that can be compared, [n, width], dense or sparse."""
+View = Callable[[Sequence[str]], Array]
+"""From n texts to columns a regression can weigh, [n, columns]."""
 
 
 class Ngrams:
-    """Tf-idf of n-grams, reduced by latent semantic analysis (Deerwester et al., 1990)."""
+    """Tf-idf of n-grams, rows of unit length; sparse, for `Alike` to compare."""
 
-    def __init__(self, texts: Sequence[str], columns: int, **tfidf: object) -> None:
-        """Learns the vocabulary and the main directions of texts."""
-        self._tfidf = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **tfidf)  # pyright: ignore[reportArgumentType]
-        table = self._tfidf.fit_transform(texts)
-        columns = min(columns, min(table.shape) - 1)
-        self._svd = TruncatedSVD(columns, random_state=0, n_iter=3).fit(table)
-        self._mean = self._svd.transform(table).mean(0)
+    def __init__(self, texts: Sequence[str], **tfidf: object) -> None:
+        """Learns the vocabulary of texts."""
+        settings: dict[str, Any] = {"sublinear_tf": True, "dtype": np.float64, **tfidf}
+        self._tfidf = TfidfVectorizer(**settings).fit(texts)
 
-    def __call__(self, texts: Sequence[str]) -> Array:
-        """[n, columns] float64."""
-        return (self._svd.transform(self._tfidf.transform(texts)) - self._mean).astype(np.float64)
+    def __call__(self, texts: Sequence[str]) -> csr_matrix:
+        """[n, vocabulary]."""
+        return csr_matrix(self._tfidf.transform(texts))
 
 
 class Skeleton:
@@ -165,60 +161,58 @@ class Alike:
     """
 
     def __init__(
-        self, texts: Sequence[str], views: Sequence[View], seed: int, landmarks: int = 800, scale: float = 0.7
+        self, texts: Sequence[str], views: Sequence[Reader], seed: int, landmarks: int = 700, scale: float = 0.7
     ) -> None:
         """Draws landmarks from texts."""
         self._views, self._scale = views, scale
         drawn = np.random.default_rng(seed).permutation(len(texts))[:landmarks]
-        self._landmarks = self._together([texts[i] for i in drawn])
-        values, vectors = np.linalg.eigh(self._kernel(self._landmarks))
+        chosen = [texts[i] for i in drawn]
+        self._landmarks = [unit(view(chosen)) for view in views]
+        values, vectors = np.linalg.eigh(self._kernel(chosen))
         self._turn = vectors / np.sqrt(np.maximum(values, 1e-6))
 
     def __call__(self, texts: Sequence[str]) -> Array:
         """[n, landmarks]."""
-        return self._kernel(self._together(texts)) @ self._turn
+        return self._kernel(texts) @ self._turn
 
-    def _together(self, texts: Sequence[str]) -> Array:
-        return np.concatenate([unit(view(texts)) for view in self._views], axis=1) / len(self._views) ** 0.5
-
-    def _kernel(self, rows: Array) -> Array:
-        return np.exp((rows @ self._landmarks.T - 1) / self._scale**2)
+    def _kernel(self, texts: Sequence[str]) -> Array:
+        cosine = np.zeros((len(texts), self._landmarks[0].shape[0]))
+        for view, landmarks in zip(self._views, self._landmarks, strict=True):
+            product = unit(view(texts)) @ landmarks.T
+            cosine += product.toarray() if issparse(product) else product
+        return np.exp((cosine / len(self._views) - 1) / self._scale**2)
 
 
 class Remembered:
-    """A view that keeps the rows of texts it has read."""
+    """A reader that keeps what it made of the last few lists of texts: several members ask for the same."""
 
-    def __init__(self, view: View) -> None:
-        """Wraps a view."""
-        self._view = view
-        self._rows: dict[str, Array] = {}
+    def __init__(self, reader: Reader, kept: int = 3) -> None:
+        """Wraps a reader."""
+        self._reader, self._kept = reader, kept
+        self._answers: dict[tuple[str, ...], Any] = {}
 
-    def __call__(self, texts: Sequence[str]) -> Array:
-        """[n, columns]."""
-        new = list(dict.fromkeys(text for text in texts if text not in self._rows))
-        if new:
-            self._rows.update(zip(new, self._view(new), strict=True))
-        return np.stack([self._rows[text] for text in texts])
-
-
-def unit(rows: Array) -> Array:
-    """Rows of length 1; zero stays zero."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    def __call__(self, texts: Sequence[str]) -> Any:
+        """What the reader makes of texts."""
+        key = tuple(texts)
+        if key not in self._answers:
+            self._answers[key] = self._reader(texts)
+            for old in list(self._answers)[: -self._kept]:
+                del self._answers[old]
+        return self._answers[key]
 
 
-def ngram_views(texts: Sequence[str], columns: int = 300) -> dict[str, View]:
-    """The built-in views, learned from training texts: words, characters, skeleton, style."""
+def unit(rows: Any) -> Any:
+    """Rows of length 1, dense or sparse; zero stays zero."""
+    return normalize(rows)
+
+
+def ngram_views(texts: Sequence[str]) -> list[Reader]:
+    """Words, characters and skeletons, learned from training texts."""
     rare = 2 if len(texts) < 500 else 3
-    words = Ngrams(texts, columns, tokenizer=tokens, token_pattern=None, ngram_range=(1, 2), min_df=rare)
-    characters = Ngrams(texts, columns, analyzer="char_wb", ngram_range=(2, 5), min_df=rare + 2, max_features=30_000)
-    skeleton = Ngrams(
-        texts,
-        columns,
-        tokenizer=Skeleton(texts),
-        token_pattern=None,
-        lowercase=False,
-        ngram_range=(1, 3),
-        min_df=rare + 2,
+    skeleton: dict[str, Any] = {"tokenizer": Skeleton(texts), "token_pattern": None, "lowercase": False}
+    readers = (
+        Ngrams(texts, tokenizer=tokens, token_pattern=None, ngram_range=(1, 2), min_df=rare),
+        Ngrams(texts, analyzer="char_wb", ngram_range=(2, 5), min_df=rare),
+        Ngrams(texts, ngram_range=(1, 3), min_df=rare, **skeleton),
     )
-    views: dict[str, View] = {"words": words, "characters": characters, "skeleton": skeleton, "style": Style(texts)}
-    return {name: Remembered(view) for name, view in views.items()}
+    return [Remembered(reader) for reader in readers]
