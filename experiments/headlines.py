@@ -1,5 +1,6 @@
 """How well do we predict and place real A/B-tested copy? Learned from tests of an archive, judged on others."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from ..policies.headline_model import Fit, HeadlineConfig, fit_headline_model
 from ..policies.headline_stack import read_by
 from ..policies.sentence_encoder import SentenceVectors, packaged_encoder
 from ..simulation.archive import Archive, read_archive
+from ..simulation.contrasts import thin
 from ..simulation.tables import InputError
 from .analysis.headline_figures import accuracies, captures, judged_pairs, reliability, what_matters
 from .analysis.placements import OURS, learn_prior, policies
@@ -19,6 +21,9 @@ from .analysis.replay import ArchiveTests, Array, join, replay, replayed_tests
 from .analysis.report import write_report
 from .config import CommonOptions
 from .runs import Run
+
+SMOKE_TEXTS = 1000
+"""Texts of the archive that `--quick` looks at."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,9 @@ class Judged:
 def run_headlines(options: HeadlinesOptions) -> Path:
     """`copybandit headlines`: leaves pairwise accuracy, calibration, capture by traffic, and predictions."""
     archive, test, notes = _read(options)
+    if options.quick:
+        options = dataclasses.replace(options, splits=2, repetitions=1)
+        archive = Archive(thin(archive.contrasts, SMOKE_TEXTS, np.random.default_rng(options.seed)))
     parts = list(_parts(archive, test, options))
     run = Run("headlines", options)
     encoder = _encoder(options, [archive, *([test] if test else [])], run)
@@ -74,9 +82,8 @@ def run_headlines(options: HeadlinesOptions) -> Path:
     rng = np.random.default_rng(options.seed)
     predicted = _prediction(arms, judged, rng)
     placed = _placement(judged, options, run)
-    found = pd.concat([part.contrasts for part in ([archive, test] if test else [archive])])
     with run.stage("what matters"):
-        matters = what_matters(found)
+        matters = what_matters(archive.contrasts)
     arms.drop(columns=["story", "certainty"]).to_parquet(run.path / "headlines.parquet", index=False)
     summary = {
         "command": "headlines",
