@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...agents.agent import Worth
-from ...agents.bandit import Bandit, Serving
-from ...agents.retrieval import Retrieval
+from ...agents.agent import PlacementAgent, Worth
+from ...agents.bandit import Serving
 from ...agents.registry import AGENTS, make_agent
+from ...agents.retrieval import Retrieval
 from ...envs.placement import first_ads
 from ...simulation.catalog import Creative
 from ...simulation.scenario import load_scenario

@@ -10,6 +10,7 @@ from ...policies.checkpoint import CAVEAT
 from . import (
     comparison_sections,
     findings,
+    headline_sections,
     offline_sections,
     placement_sections,
     plots,
@@ -42,7 +43,7 @@ def write_report(directory: Path) -> Path:
     lift = plots.lift_plot(run.summary["lift"], run.targets) if "lift" in run.summary else None
     title = f"Copybandit {run.summary.get('command', 'run')}: {directory.resolve().name}"
     source = findings.TARGET_SOURCES[run.archive]
-    return write_page(directory, title, run.notes, sections, headlines, lift, source)
+    return write_page(directory, title, run.notes, sections, headlines, lift, source, run.summary.get("caveat", CAVEAT))
 
 
 def write_page(
@@ -53,13 +54,14 @@ def write_page(
     headlines: Sequence[findings.Headline] = (),
     lift: Plot | None = None,
     target_source: str = "",
+    caveat: str = CAVEAT,
 ) -> Path:
     """Writes `report.html` and `plots/` into a directory: what fell short first, then the sections."""
     alarms = [alarm for section in sections for alarm in section.alarms]
     bad = [headline.sentence for headline in headlines if headline.status == findings.BAD]
     page = _template().render(
         title=title,
-        caveat=CAVEAT,
+        caveat=caveat,
         notes=notes,
         bad=bad + alarms,
         headlines=headlines,
@@ -98,6 +100,9 @@ def _save_plots(folder: Path, drawn: Sequence[Plot]) -> None:
 
 SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     sweep_sections.trials,
+    headline_sections.prediction,
+    headline_sections.placing,
+    headline_sections.matters,
     placement_sections.grid,
     writing_sections.proxy_gold,
     writing_sections.learning,

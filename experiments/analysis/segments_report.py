@@ -7,7 +7,6 @@ from .formats import gain, percent
 from .run_files import RunFiles
 from .sections import Section, Table
 
-
 COUNTS = ("segment", "users", "share", "views", "visits", "purchases")
 """Columns of a profile that are no shares; see `simulation.segments`."""
 

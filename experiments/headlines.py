@@ -1,0 +1,231 @@
+"""How well do we predict and place real A/B-tested copy? Learned from tests of an archive, judged on others."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..policies.headline_model import Fit, HeadlineConfig, fit_headline_model
+from ..policies.headline_stack import read_by
+from ..policies.sentence_encoder import SentenceVectors, packaged_encoder
+from ..simulation.archive import Archive, read_archive
+from ..simulation.contrasts import thin
+from ..simulation.tables import InputError
+from .analysis.headline_figures import accuracies, captures, judged_pairs, reliability, what_matters
+from .analysis.placements import OURS, learn_prior, policies
+from .analysis.replay import ArchiveTests, Array, join, replay, replayed_tests
+from .analysis.report import write_report
+from .config import CommonOptions
+from .runs import Run
+
+SMOKE_TEXTS = 1000
+"""Texts of the archive that `--quick` looks at."""
+
+
+@dataclass(frozen=True)
+class HeadlinesOptions(CommonOptions):
+    """Options of `copybandit headlines`."""
+
+    archive: Path | None = None
+    """A/B tests to learn from: the Upworthy Research Archive as published, or `test_id, text, impressions, clicks`."""
+    test: Path | None = None
+    """Other tests to be judged on; without it the archive is cut into parts and each is held out in turn."""
+    splits: int = 5
+    """Parts the archive is cut into; no text and no story is in two of them."""
+    encoder: str = "auto"
+    """A sentence-transformers directory; auto: that of the `encoder` extra if installed; none: no encoder."""
+    traffic: tuple[int, ...] = (500, 2000, 8000)
+    """Impressions a test gets in the replay."""
+    repetitions: int = 4
+    """Of every replay, with other clicks."""
+
+    def __post_init__(self) -> None:
+        for name, least in {"splits": 2, "repetitions": 1}.items():
+            if getattr(self, name) < least:
+                raise InputError(f"--{name} {getattr(self, name)}: give {least} or more")
+        if not self.traffic or min(self.traffic) < 100:
+            raise InputError(f"--traffic {self.traffic}: give 100 impressions or more, a batch has at least one")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One split: what was held out, and what was learned from the rest."""
+
+    arms: pd.DataFrame
+    """`Archive.contrasts` held out, with `predicted`, `certainty` and `split`."""
+    fit: Fit
+    learned: ArchiveTests
+    """The tests learned from, with predictions by models that had not seen their stories."""
+    held_out: ArchiveTests
+
+
+def run_headlines(options: HeadlinesOptions) -> Path:
+    """`copybandit headlines`: leaves pairwise accuracy, calibration, capture by traffic, and predictions."""
+    archive, test, notes = _read(options)
+    if options.quick:
+        options = dataclasses.replace(options, splits=2, repetitions=1)
+        archive = Archive(thin(archive.contrasts, SMOKE_TEXTS, np.random.default_rng(options.seed)))
+    parts = list(_parts(archive, test, options))
+    run = Run("headlines", options)
+    encoder = _encoder(options, [archive, *([test] if test else [])], run)
+    judged = []
+    with run.stage("effect model", total=len(parts)) as stage:
+        for i, (learn, hold) in enumerate(parts):
+            judged.append(_judge(learn, hold, encoder, i, options.seed))
+            stage.advance(1)
+    arms = pd.concat([part.arms for part in judged], ignore_index=True)
+    arms["group"] = pd.factorize(arms.split.astype(str) + "/" + arms.group.astype(str))[0]
+    rng = np.random.default_rng(options.seed)
+    predicted = _prediction(arms, judged, rng)
+    placed = _placement(judged, options, run)
+    with run.stage("what matters"):
+        matters = what_matters(archive.contrasts)
+    arms.drop(columns=["story", "certainty"]).to_parquet(run.path / "headlines.parquet", index=False)
+    summary = {
+        "command": "headlines",
+        "tests": arms.test_id.nunique(),
+        "texts": len(arms),
+        "encoder": _encoder_name(options),
+        **predicted,
+        **placed,
+        "what_matters": matters,
+        "caveat": CAVEAT,
+        "notes": notes,
+    }
+    run.finish(summary)
+    _show(summary, run)
+    write_report(run.path)
+    return run.path
+
+
+CAVEAT = (
+    "Real texts and real clicks, replayed: what a policy would have earned if readers had clicked as they did. The "
+    "Upworthy archive is news, not e-commerce, and it has no conversions."
+)
+
+
+def _read(options: HeadlinesOptions) -> tuple[Archive, Archive | None, list[str]]:
+    if options.archive is None:
+        raise InputError("--archive is missing; give a file of A/B tests, such as the Upworthy Research Archive")
+    archive = read_archive(options.archive)
+    notes = [f"{options.archive.name}: {note} were left out." for note in [*archive.notes, *_without_rival(archive)]]
+    if options.test is None:
+        return archive, None, notes
+    test = read_archive(options.test)
+    notes += [f"{options.test.name}: {note} were left out." for note in [*test.notes, *_without_rival(test)]]
+    both = sorted(set(archive.arms.test_id) & set(test.arms.test_id))
+    if both:
+        raise InputError(
+            f"{options.test}: test {both[0]} is in {options.archive} too ({len(both)} tests are in both); "
+            "take them out of one of the files"
+        )
+    known = _sharing(archive, test)
+    if known.all():
+        raise InputError(f"{options.archive}: every test shares a text or story with {options.test}; nothing is left")
+    if known.any():
+        count = archive.arms.test_id[known].nunique()
+        notes.append(
+            f"{count:,} tests of {options.archive.name} that share a text or story with a judged test were left out."
+        )
+    return Archive(archive.arms[~known].reset_index(drop=True), archive.notes), test, notes
+
+
+def _without_rival(archive: Archive) -> list[str]:
+    single = len(archive) - archive.contrasts.test_id.nunique()
+    return [f"{single:,} tests without two texts under one picture"] if single else []
+
+
+def _sharing(archive: Archive, test: Archive) -> pd.Series:
+    """Arms of stories of which a text, or what they are about, is in the other archive."""
+    texts, about = (set(test.arms[name].str.lower()) - {""} for name in ("text", "about"))
+    same = archive.arms.text.str.lower().isin(texts) | archive.arms.about.str.lower().isin(about)
+    return same.groupby(archive.arms.story).transform("any")
+
+
+def _parts(
+    archive: Archive, test: Archive | None, options: HeadlinesOptions
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """What is learned from and what is held out, split by split."""
+    if test is not None:
+        yield archive.contrasts, test.contrasts
+        return
+    cut = Archive(archive.contrasts).split([1.0] * options.splits, options.seed)
+    for i, part in enumerate(cut):
+        rest = pd.concat([other.arms for j, other in enumerate(cut) if j != i], ignore_index=True)
+        yield Archive(rest).contrasts, part.contrasts
+
+
+def _encoder_path(options: HeadlinesOptions) -> Path | None:
+    if options.encoder == "auto":
+        return None if options.quick else packaged_encoder()
+    return None if options.encoder == "none" else Path(options.encoder)
+
+
+def _encoder_name(options: HeadlinesOptions) -> str:
+    path = _encoder_path(options)
+    return "none" if path is None else "all-MiniLM-L6-v2" if path == packaged_encoder() else path.name
+
+
+def _encoder(options: HeadlinesOptions, archives: list[Archive], run: Run) -> SentenceVectors | None:
+    path = _encoder_path(options)
+    if path is None:
+        return None
+    encoder = SentenceVectors(path, options.torch_device())
+    texts = sorted({text for archive in archives for text in archive.contrasts.text})
+    with run.stage("sentence vectors", total=len(texts)) as stage:
+        encoder.encode(texts, progress=stage.advance)
+    return encoder
+
+
+def _judge(learn: pd.DataFrame, hold: pd.DataFrame, encoder: SentenceVectors | None, split: int, seed: int) -> Judged:
+    views, members = read_by(learn.text.tolist(), encoder, seed)
+    fit = fit_headline_model(learn, views, HeadlineConfig(members), seed=seed)
+    predicted = fit.model.predict(hold.text.tolist())
+    arms = hold.assign(predicted=predicted, certainty=fit.model.certainty, split=split)
+    return Judged(arms, fit, replayed_tests(learn, fit.unseen), replayed_tests(hold, predicted))
+
+
+def _prediction(arms: pd.DataFrame, judged: list[Judged], rng: np.random.Generator) -> dict[str, Any]:
+    pairs = judged_pairs(arms)
+    by_split = [accuracies(judged_pairs(part.arms), rng)["pairwise_accuracy"] for part in judged]
+    return {
+        **accuracies(pairs, rng),
+        "splits": [{name: value["mean"] for name, value in split.items()} for split in by_split],
+        "calibration": reliability(pairs.promised.to_numpy(), pairs.right.to_numpy()),
+    }
+
+
+def _placement(judged: list[Judged], options: HeadlinesOptions, run: Run) -> dict[str, Any]:
+    """Replays the tests of every split under policies that learned from the rest of it."""
+    tests = join([part.held_out for part in judged])
+    found: dict[str, Any] = {"capture": {}, "gained": {}, "margin": {}}
+    with run.stage("placement", total=len(options.traffic) * len(judged)) as stage:
+        for total in options.traffic:
+            earned: dict[str, list[Array]] = {}
+            for split, part in enumerate(judged):
+                stream = np.random.default_rng([options.seed, total, split])
+                for name, make in policies(part.learned, total, stream).items():
+                    clicks = replay(part.held_out, make(), total, stream, options.repetitions)
+                    earned.setdefault(name, []).append(clicks)
+                stage.advance(1)
+            joined = {name: np.concatenate(parts) for name, parts in earned.items()}
+            figures = captures(tests, joined, OURS, np.random.default_rng([options.seed, total]))
+            for key, value in figures.items():
+                found[key][str(total)] = value
+    trust = [learn_prior(part.learned).trust for part in judged]
+    return found | {"oracle_over_uniform": float(tests.best.sum() / tests.uniform.sum() - 1), "trust": trust}
+
+
+def _show(summary: dict[str, Any], run: Run) -> None:
+    say: Callable[[str], None] = lambda line: run.console.print(line, soft_wrap=True, markup=False)  # noqa: E731
+    for name, value in summary["pairwise_accuracy"].items():
+        say(f"pairwise accuracy, {name}: {value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]")
+    for total, row in summary["capture"].items():
+        for name, value in row.items():
+            say(f"capture at {total}, {name:<14} {value['mean']:+.3f} [{value['low']:+.3f}, {value['high']:+.3f}]")
+        margin = summary["margin"][total]
+        say(f"  ours over {margin['over']}: {margin['mean']:+.3f} [{margin['low']:+.3f}, {margin['high']:+.3f}]")

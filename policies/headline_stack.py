@@ -1,0 +1,51 @@
+"""Which views of a headline the effect model reads, and how they are put together into members of its stack.
+
+Variances were chosen by cross-validation within the exploratory part of the Upworthy archive, on other splits than
+those reported; a member's scale and its weight in the stack are learned anew from every training set.
+"""
+
+from collections.abc import Sequence
+
+from .sentence_encoder import SentenceVectors
+from .text_views import Alike, Remembered, Style, Vectors, View, ngram_views
+
+Members = dict[str, dict[str, float]]
+
+DRAWS = 3
+"""Sets of landmarks: members that differ in nothing else are averaged, for what is chance in their choice to cancel."""
+RADIAL, LINEAR, STYLE = 0.1, 0.008, 0.005
+"""Prior variances of log-odds of what views account for: similarities, a layer's vectors, features of style."""
+
+
+def read_by(
+    texts: Sequence[str], encoder: SentenceVectors | None = None, seed: int = 0
+) -> tuple[dict[str, View], Members]:
+    """Views learned from training texts, and the members that read them.
+
+    Args:
+        texts: of the training tests.
+        encoder: sentence vectors, if there are any.
+        seed: draws landmarks.
+    """
+    views: dict[str, View] = {"style": Remembered(Style(texts))}
+    members: Members = {}
+    ngrams = ngram_views(texts)
+    for draw in range(DRAWS):
+        name = f"alike in n-grams {draw}"
+        views[name] = Alike(texts, ngrams, seed + draw)
+        members[name] = {name: RADIAL, "style": STYLE}
+    if encoder is None:
+        return views, members
+    layers = {name: Remembered(Vectors(texts, encoder.named(name), 256)) for name in (*encoder.means, *encoder.firsts)}
+    low, middle = encoder.means[0], encoder.means[len(encoder.means) // 2]
+    for draw in range(DRAWS):
+        name = f"alike in vectors {draw}"
+        views[name] = Alike(texts, [layers[mean] for mean in encoder.means], seed + draw)
+        members[name] = {name: RADIAL}
+    views["alike in first tokens"] = Alike(
+        texts, [layers[name] for name in (low, middle, *encoder.firsts)], seed + DRAWS
+    )
+    members["alike in first tokens"] = {"alike in first tokens": RADIAL}
+    views |= {name: layers[name] for name in {low, middle}}
+    members["sentence vectors"] = dict.fromkeys(sorted({low, middle}), LINEAR) | {"style": STYLE / 5}
+    return views, members
