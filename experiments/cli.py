@@ -34,6 +34,7 @@ COMMANDS = {
     "loop": Command("LoopOptions", "run_loop", "does writing + placement, closed, pay? (the main job)"),
     "tune": Command("TuneOptions", "run_tune", "what does tuning the writer give?"),
     "compare": Command("CompareOptions", "run_compare", "which placement policy is best here?"),
+    "case-study": Command("CaseStudyOptions", "run_case_study", "does the article's recipe work?", module="case_study"),
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
     "report": Command("ReportOptions", "run_report", "show me, side by side"),
     "runs": Command("HistoryOptions", "run_history", "what have I run?", module="history"),

@@ -7,7 +7,16 @@ from pathlib import Path
 import jinja2
 
 from ...policies.checkpoint import CAVEAT
-from . import comparison_sections, findings, placement_sections, plots, run_sections, sweep_sections, writing_sections
+from . import (
+    case_sections,
+    comparison_sections,
+    findings,
+    placement_sections,
+    plots,
+    run_sections,
+    sweep_sections,
+    writing_sections,
+)
 from .formats import percent
 from .plots import Plot
 from .run_files import RunFiles
@@ -29,10 +38,11 @@ def write_report(directory: Path) -> Path:
     run = RunFiles(directory)
     sections = [section for make in SECTIONS if (section := make(run)) is not None]
     headlines = findings.headlines(run.summary, run.targets)
-    lift = plots.lift_plot(run.summary["lift"], run.targets) if "lift" in run.summary else None
+    over = run.summary.get("lift_over", "users")
+    lift = plots.lift_plot(run.summary["lift"], run.targets, over) if "lift" in run.summary else None
     title = f"Copybandit {run.summary.get('command', 'run')}: {directory.resolve().name}"
     source = findings.TARGET_SOURCES[run.archive]
-    return write_page(directory, title, run.notes, sections, headlines, lift, source)
+    return write_page(directory, title, run.notes, sections, headlines, lift, source, over)
 
 
 def write_page(
@@ -43,6 +53,7 @@ def write_page(
     headlines: Sequence[findings.Headline] = (),
     lift: Plot | None = None,
     target_source: str = "",
+    lift_over: str = "users",
 ) -> Path:
     """Writes `report.html` and `plots/` into a directory: what fell short first, then the sections."""
     alarms = [alarm for section in sections for alarm in section.alarms]
@@ -55,6 +66,7 @@ def write_page(
         headlines=headlines,
         lift=lift,
         target_source=target_source,
+        lift_over=lift_over,
         sections=sections,
     )
     _save_plots(directory / "plots", [*([lift] if lift else []), *(plot for s in sections for plot in s.plots)])
@@ -88,6 +100,8 @@ def _save_plots(folder: Path, drawn: Sequence[Plot]) -> None:
 
 SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     sweep_sections.trials,
+    case_sections.article,
+    case_sections.robustness,
     placement_sections.grid,
     writing_sections.proxy_gold,
     writing_sections.learning,
