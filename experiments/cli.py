@@ -36,6 +36,7 @@ COMMANDS = {
     "compare": Command("CompareOptions", "run_compare", "which placement policy is best here?"),
     "headlines": Command("HeadlinesOptions", "run_headlines", "how well do we predict and place real A/B-tested copy?"),
     "offline": Command("OfflineOptions", "run_offline", "what would this policy have earned on these logs?"),
+    "case-study": Command("CaseStudyOptions", "run_case_study", "does the article's recipe work?", module="case_study"),
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
     "report": Command("ReportOptions", "run_report", "show me, side by side"),
     "runs": Command("HistoryOptions", "run_history", "what have I run?", module="history"),

@@ -135,7 +135,7 @@ def smooth(values: pd.Series, window: int) -> pd.Series:
 
 
 @_styled
-def lift_plot(lift: Mapping[str, Interval], targets: Mapping[str, float]) -> Plot:
+def lift_plot(lift: Mapping[str, Interval], targets: Mapping[str, float], over: str = "users") -> Plot:
     """Lifts with their intervals, the zero line and the targets."""
     figure, axes = _axes(0.9 + 0.55 * len(lift))
     for row, (name, value) in enumerate(lift.items()):
@@ -152,7 +152,7 @@ def lift_plot(lift: Mapping[str, Interval], targets: Mapping[str, float]) -> Plo
     told = "; ".join(f"{name} {gain(v['mean'])}, {gain_range(v)}" for name, v in lift.items())
     aims = ", ".join(f"{name} {gain(target)}" for name, target in targets.items() if name in lift)
     alt = f"Lift of the tuned over the untuned writer with 95% intervals: {told}. Targets: {aims or 'none'}."
-    caption = "Dot and bar: estimate and 95% interval over users." + (" Dashed: target." if aims else "")
+    caption = f"Dot and bar: estimate and 95% interval over {over}." + (" Dashed: target." if aims else "")
     return _plot("lift", figure, alt, caption)
 
 

@@ -8,6 +8,7 @@ import jinja2
 
 from ...policies.checkpoint import CAVEAT
 from . import (
+    case_sections,
     comparison_sections,
     findings,
     headline_sections,
@@ -40,10 +41,12 @@ def write_report(directory: Path) -> Path:
     run = RunFiles(directory)
     sections = [section for make in SECTIONS if (section := make(run)) is not None]
     headlines = findings.headlines(run.summary, run.targets)
-    lift = plots.lift_plot(run.summary["lift"], run.targets) if "lift" in run.summary else None
+    over = run.summary.get("lift_over", "users")
+    lift = plots.lift_plot(run.summary["lift"], run.targets, over) if "lift" in run.summary else None
     title = f"Copybandit {run.summary.get('command', 'run')}: {directory.resolve().name}"
     source = findings.TARGET_SOURCES[run.archive]
-    return write_page(directory, title, run.notes, sections, headlines, lift, source, run.summary.get("caveat", CAVEAT))
+    caveat = run.summary.get("caveat", CAVEAT)
+    return write_page(directory, title, run.notes, sections, headlines, lift, source, over, caveat)
 
 
 def write_page(
@@ -54,6 +57,7 @@ def write_page(
     headlines: Sequence[findings.Headline] = (),
     lift: Plot | None = None,
     target_source: str = "",
+    lift_over: str = "users",
     caveat: str = CAVEAT,
 ) -> Path:
     """Writes `report.html` and `plots/` into a directory: what fell short first, then the sections."""
@@ -67,6 +71,7 @@ def write_page(
         headlines=headlines,
         lift=lift,
         target_source=target_source,
+        lift_over=lift_over,
         sections=sections,
     )
     _save_plots(directory / "plots", [*([lift] if lift else []), *(plot for s in sections for plot in s.plots)])
@@ -103,6 +108,8 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     headline_sections.prediction,
     headline_sections.placing,
     headline_sections.matters,
+    case_sections.article,
+    case_sections.robustness,
     placement_sections.grid,
     writing_sections.proxy_gold,
     writing_sections.learning,

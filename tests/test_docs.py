@@ -1,0 +1,62 @@
+"""The pages: every block of sh and python runs, page by page, in an empty folder; the site builds."""
+
+import re
+import shlex
+import subprocess
+import sys
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+from copybandit.experiments.cli import main
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RUN = {"sh", "python"}
+NOT_RUN = {"text"}
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return [(found[1], found[2]) for found in BLOCK.finditer(page.read_text(encoding="utf-8"))]
+
+
+def run_shell(code: str) -> None:
+    """Runs a block: lines that call Copybandit in this process, as starting another takes seconds; the rest in bash."""
+    for calls, lines in groupby(code.splitlines(keepends=True), lambda line: line.startswith("copybandit ")):
+        if calls:
+            for line in lines:
+                main(shlex.split(line, comments=True)[1:])
+        else:
+            subprocess.run(["bash", "-ec", "".join(lines)], check=True)
+
+
+PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
+
+
+def test_every_block_is_of_a_kind_that_is_run_or_marked():
+    kinds = {kind for page in PAGES for kind, _ in blocks(DOCS / page)}
+    assert kinds <= RUN | NOT_RUN
+    fences = sum((DOCS / page).read_text(encoding="utf-8").count("```") for page in PAGES)
+    assert fences == 2 * sum(len(blocks(DOCS / page)) for page in PAGES), "a fence that no test sees"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if any(kind in RUN for kind, _ in blocks(DOCS / page))])
+def test_the_blocks_of_a_page_run(page):
+    if "--sweep" in (DOCS / page).read_text(encoding="utf-8"):
+        pytest.importorskip("optuna")
+    for kind, code in blocks(DOCS / page):
+        if kind == "python":
+            exec(compile(code, page, "exec"), {"__name__": "__main__"})
+        elif kind == "sh":
+            run_shell(code)
+
+
+@pytest.mark.slow
+def test_the_site_builds(tmp_path):
+    pytest.importorskip("mkdocs")
+    pytest.importorskip("material")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(DOCS.parent / "mkdocs.yml")]
+    done = subprocess.run([*command, "-d", str(tmp_path / "site")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "site" / "tutorial" / "index.html").is_file()
