@@ -43,6 +43,7 @@ class _First:
     quick: bool = False
     archive: Path | None = None
     config: Path | None = None
+    resume: Path | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -77,7 +78,7 @@ def _explain(given: list[str]) -> None:
 def _parse(options: type, arguments: list[str], name: str) -> Any:
     """Defaults, then what --archive and --quick set, then the file of --config, then the command line.
 
-    Each overrides the ones before.
+    Each overrides the ones before. A resumed run has the options it began with.
     """
     common: dict[str, Any] = {"prog": f"copybandit {name}", "description": COMMANDS[name].question}
     if not issubclass(options, CommonOptions):
@@ -87,4 +88,6 @@ def _parse(options: type, arguments: list[str], name: str) -> Any:
     defaults = quick(defaults) if first.quick else defaults
     if first.config is not None:
         defaults = read_config(first.config, defaults)
+    if first.resume is not None and (first.resume / "config.yaml").is_file():
+        defaults = read_config(first.resume / "config.yaml", options())
     return tyro.cli(options, args=arguments, default=defaults, **common)

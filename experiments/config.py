@@ -74,6 +74,17 @@ def write_config(path: Path, options: CommonOptions) -> None:
     path.write_text(yaml.safe_dump(_plain(options), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
+def different(one: CommonOptions, other: CommonOptions) -> list[str]:
+    """Names of options that differ, where they decide a run's figures."""
+    first, second = plain(one), plain(other)
+    return [name for name in first if first[name] != second.get(name)]
+
+
+def plain(options: CommonOptions) -> dict:
+    """All options that decide a run's figures, as YAML holds them."""
+    return {name: value for name, value in _plain(options).items() if name not in ("out", "config", "resume")}
+
+
 def _plain(options: CommonOptions) -> dict:
     return TypeAdapter(type(options)).dump_python(options, mode="json")
 
@@ -111,6 +122,7 @@ SMOKE: dict[str, object] = {
     "quick": True,
     "users": 200,
     "log_impressions": 100_000,
+    "validation_impressions": 50_000,
     "samples": 1,
     "effect__steps": 40,
     "warm_start__lines": 1600,

@@ -7,9 +7,10 @@ logits' part that the writer cannot change (product, segment, place) is left out
 pessimistically: a text on which its members disagree is worth less (Coste et al., arXiv 2310.02743).
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -150,6 +151,10 @@ class Quality:
         return [float(bool(said & own)), float(others)]
 
 
+RewardFunction: TypeAlias = Callable[[Sequence[Creative], Tensor], Rewards]
+"""Creatives and the [n] numbers of their prompts, to rewards."""
+
+
 class Predictor(Protocol):
     """Any effect model: an ensemble that predicts texts."""
 
@@ -180,6 +185,12 @@ class Reward:
         """Scores n creatives; `group` [n] numbers their prompts, for novelty."""
         return combine(self._raw(creatives, group), self.statistics, self.config)
 
+    def fingerprint(self) -> str:
+        """A short hash of all that it was frozen on: equal for rewards that score alike."""
+        frozen = {name: (normal.mean, normal.deviation) for name, normal in self.statistics.items()}
+        members = {head: [(n.mean, n.deviation) for n in normals] for head, normals in self.members.items()}
+        return hashlib.sha256(repr((self.config, frozen, members)).encode()).hexdigest()[:16]
+
     def _raw(self, creatives: Sequence[Creative], group: Tensor) -> dict[str, Tensor]:
         text = self.effect.predict(creatives).text
         failures = self.quality.failures(creatives).sum(1)
@@ -194,3 +205,20 @@ class Reward:
     def _centred(self, logits: Tensor, head: int) -> Tensor:
         """Members centred on the untuned writer's texts, so that only disagreement about the text counts as such."""
         return torch.stack([t - normal.mean for t, normal in zip(logits, self.members[head], strict=True)])
+
+
+class Counted:
+    """A reward that counts the texts it was asked about: what a comparison at equal cost holds equal."""
+
+    def __init__(self, reward: Reward) -> None:
+        """Begins at zero."""
+        self.reward, self.texts = reward, 0
+
+    def __call__(self, creatives: Sequence[Creative], group: Tensor) -> Rewards:
+        """As the reward scores them."""
+        self.texts += len(creatives)
+        return self.reward(creatives, group)
+
+    def fingerprint(self) -> str:
+        """The reward's."""
+        return self.reward.fingerprint()
