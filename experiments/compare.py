@@ -1,4 +1,7 @@
-"""Which placement policy is best here? Agents serve the same visitors, from several seeds."""
+"""Which placement policy is best here? Agents serve the same visitors, from several seeds.
+
+With --writers, ways of tuning are compared instead; see `writers.py`.
+"""
 
 import dataclasses
 import time
@@ -21,6 +24,7 @@ from .analysis.report import write_report
 from .analysis.statistics import Array, Interval, bootstrap
 from .config import CommonOptions
 from .runs import Run, Stage
+from .writers import compare_writers, show
 
 UNIFORM = "random"
 
@@ -31,6 +35,12 @@ class CompareOptions(CommonOptions):
 
     agents: str = "epsilon-greedy,ucb1,beta-thompson,linucb,lints,hybrid-lints,logistic-ts,neural-linear,squarecb"
     """Names, separated by commas; uniform placement always runs, to measure against."""
+    writers: str = ""
+    """Instead of agents, ways to tune the writer, separated by commas: ppo, rloo, grpo, supervised, best-of-16, or one
+    after the other such as ppo+best-of-4.
+    """
+    tuning: Path | None = None
+    """With --writers: YAML file with options of `copybandit tune`."""
     seeds: int = 5
     """Independent repetitions, each with its own users, visitors and random numbers."""
     scenario: str = "shop"
@@ -51,7 +61,13 @@ class CompareOptions(CommonOptions):
     """Impressions an agent remembers; all by default."""
 
     def __post_init__(self) -> None:
-        for name, least in {"seeds": 2, "users": 1, "creatives": 3, "impressions": 100, "batch": 1}.items():
+        for name, least in {
+            "seeds": 1 if self.writers else 2,
+            "users": 1,
+            "creatives": 3,
+            "impressions": 100,
+            "batch": 1,
+        }.items():
             if getattr(self, name) < least:
                 raise InputError(f"--{name} {getattr(self, name)}: give {least} or more")
 
@@ -88,6 +104,8 @@ class Trial:
 
 def run_compare(options: CompareOptions) -> Path:
     """`copybandit compare`: leaves reward, regret, capture and speed by agent, and the regret curves."""
+    if options.writers:
+        return _run_writers(options)
     names = options.names()
     if options.quick:
         options = dataclasses.replace(options, seeds=2, impressions=min(options.impressions, 10_240))
@@ -103,6 +121,16 @@ def run_compare(options: CompareOptions) -> Path:
     agents = {name: _figures(trials[name], trials[UNIFORM], rng) for name in names}
     run.finish({"command": "compare", "agents": agents})
     _show(agents, run)
+    write_report(run.path)
+    return run.path
+
+
+def _run_writers(options: CompareOptions) -> Path:
+    run = Run("compare", options)
+    seeds = range(options.seed, options.seed + (1 if options.quick else options.seeds))
+    writers = compare_writers(options.writers, seeds, options.tuning, options.quick, run)
+    run.finish({"command": "compare", "writers": writers})
+    show(writers, run)
     write_report(run.path)
     return run.path
 

@@ -1,7 +1,10 @@
 """Diversity of texts, as pure functions of vectors or strings."""
 
+import math
 import zlib
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor

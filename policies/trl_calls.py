@@ -6,8 +6,9 @@ writer is tuned. The loop itself stays as it is.
 """
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,9 @@ import torch
 from torch import Tensor, nn
 from trl.experimental.ppo import ppo_trainer
 
+from ..simulation.catalog import Product
 from .rollout import Sampling, sample
+from .writer import Writer, load_weights, own_weights, prompt
 
 
 class AnswerLogits:
@@ -203,3 +206,31 @@ def own_calls(calls: Calls) -> Iterator[None]:
     finally:
         for name, function in theirs.items():
             setattr(ppo_trainer, name, function)
+
+
+@torch.no_grad()
+def kl_between(
+    writer: Writer, start: Mapping[str, Tensor], asked: Sequence[tuple[Product, str]], seed: int, n: int = 2
+) -> float:
+    """Nats a text between a writer and what it was with other weights, estimated on texts that it writes now.
+
+    Args:
+        writer: as it is now.
+        start: its weights before, from `own_weights`.
+        asked: prompts that it answers.
+        seed: of the answers.
+        n: answers a prompt.
+    """
+    prompts = [prompt(*pair) for pair in asked for _ in range(n)]
+    now, how, total = own_weights(writer), replace(writer.sampling, top_p=1.0), 0.0
+    with torch.random.fork_rng(devices=[writer.device] if writer.device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for i in range(0, len(prompts), 256):
+            ids, mask = writer.encode_prompts(prompts[i : i + 256])
+            sampled = sample(writer.model, ids, mask, how)
+            load_weights(writer, start)
+            both = torch.cat([ids, sampled.tokens], 1)
+            before = answer_logits(writer.model, both, ids.shape[1], how.pad, how.temperature)
+            load_weights(writer, now)
+            total += float((sampled.log_probs - before.log_probs).sum())
+    return total / len(prompts)
