@@ -61,13 +61,8 @@ class CompareOptions(CommonOptions):
     """Impressions an agent remembers; all by default."""
 
     def __post_init__(self) -> None:
-        for name, least in {
-            "seeds": 1 if self.writers else 2,
-            "users": 1,
-            "creatives": 3,
-            "impressions": 100,
-            "batch": 1,
-        }.items():
+        least_of = {"users": 1, "creatives": 3, "impressions": 100, "batch": 1, "seeds": 1 if self.writers else 2}
+        for name, least in least_of.items():
             if getattr(self, name) < least:
                 raise InputError(f"--{name} {getattr(self, name)}: give {least} or more")
 

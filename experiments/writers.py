@@ -51,7 +51,7 @@ class Way:
         found = _WAY.fullmatch(name)
         if not name or found is None or name.endswith("+"):
             raise InputError(
-                f"--writers: no way '{name}'; known are ppo, rloo, grpo, supervised, best-of-16 and such as ppo+best-of-4"
+                f"--writers: no way '{name}'; known are ppo, rloo, grpo, supervised, best-of-16, ppo+best-of-4"
             )
         algorithm = cast(Algorithm, found[1] or "best-of-n")
         return Way(name, algorithm, int(found[2] or 1))

@@ -111,11 +111,27 @@ def _online(trainer: Any, config_class: Any) -> Callable[..., Tuned]:
                 callbacks=[watch],
             )
             run.remove_callback(PrinterCallback)
+            hooks = [
+                model.register_forward_pre_hook(_with_places, with_kwargs=True)
+                for model in (writer.model, run.ref_model)
+            ]
             run.train()
+        for hook in hooks:
+            hook.remove()
         writer.model.eval()
         return watch.tuned
 
     return tune
+
+
+def _with_places(_: Any, args: tuple, given: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """These trainers leave out the positions of padded prompts, which GPT-2 would then count from the padding on: the
+    probabilities they learn from would be those of other texts than were sampled.
+    """
+    mask = given.get("attention_mask")
+    if mask is not None and given.get("position_ids") is None:
+        given = given | {"position_ids": (mask.long().cumsum(1) - 1).clamp(min=0)}
+    return args, given
 
 
 def _settings(config: TuneConfig, writer: Writer, seed: int) -> dict[str, Any]:

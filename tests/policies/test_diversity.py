@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from copybandit.policies.diversity import compression_ratio, distinct, nearest_novelty, novelty, vendi
+from copybandit.policies.diversity import compression_ratio, distinct, nearest_novelty, novelty, self_bleu, vendi
 
 
 def test_novelty_is_the_mean_distance_to_the_others_of_the_group():
@@ -58,7 +58,7 @@ def test_self_bleu_by_hand():
 
 
 def test_self_bleu_smooths_and_penalises_brevity():
-    """'a' against 'b b': no word of 1 in common (0.1), half as long (exp(1 - 2)); 'b b' has 0.1 of 2, and no penalty."""
+    """'a' against 'b b': no word of 1 in common (0.1), half as long (exp(1 - 2)); 'b b': 0.1 of 2, and no penalty."""
     assert self_bleu([["a"], ["b", "b"]], n=1) == pytest.approx((0.1 * math.exp(-1) + 0.05) / 2)
 
 
