@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..policies.attacks import ATTACKS, attacked, good_ads, proxy_change
 from ..policies.checkpoint import save_checkpoint
 from ..policies.diversity import vendi
 from ..policies.effect import CLICK, CONVERT
@@ -33,6 +34,8 @@ from .runs import Run
 from .study import Study, StudyOptions, sample_prompts, shop_study, write_for
 from .watch import Watch
 
+ATTACKED = 60
+"""Good ads that attacks are tried on."""
 PILOT_PROMPTS = 256
 """Prompts whose texts by the untuned writer freeze the reward's statistics."""
 
@@ -99,6 +102,7 @@ def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
         verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
         _save_creatives(run.path, study, {"untuned": untuned, "tuned": tuned}, verdicts)
         lift = _lift(study, tuned, untuned, verdicts, options)
+        attacks = resisted(study, reward, options.conversion_value) if study.names_products else {}
         diversity = {name: vendi_of(texts) for name, texts in (("untuned", untuned), ("tuned", tuned))}
     summary = {
         "algorithm": options.algorithm,
@@ -109,6 +113,7 @@ def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
         "proxy_gold": watch.curve,
         "chosen": chosen | {"stopped": stopped},
         "over_optimisation": over_optimisation(watch.curve),
+        "attacks": attacks,
         "reward_calls": calls.texts,
         "tuning_seconds": round(seconds, 1),
         "effect_model": study.effect_metrics,
@@ -177,6 +182,22 @@ def _tune(study: Study, options: StudyOptions, run: Run, reward: Counted, watch:
             study.writer, study.asked, reward, options.ppo, seed=options.seed, on_update=on_update, resumed=state
         )
     return tuned.stopped, tuned.updates
+
+
+def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str, dict[str, float]]:
+    """What each attack does to good ads: `gold`, relative; `proxy`, in units of the reward, and its standard `error`."""
+    good = good_ads(study.catalog, reward, ATTACKED)
+
+    def gold(creatives: Sequence[Creative]) -> float:
+        verdict = judge(study.world, creatives)
+        return float((verdict.ctr * (1 + conversion_value * verdict.cvr)).mean())
+
+    before, found = gold(good), {}
+    for name in ATTACKS:
+        texts = attacked(good, name, study.catalog)
+        proxy, error = proxy_change(reward, good, texts)
+        found[name] = {"gold": gold(texts) / before - 1, "proxy": proxy, "error": error}
+    return found
 
 
 def written(options: StudyOptions) -> int:

@@ -188,6 +188,7 @@ def proxy_gold_plot(curve: Sequence[Mapping[str, float]]) -> Plot:
         "gold": ("gold reward", "gold", "o-"),
         "gold_ctr": ("CTR", "blue", "^:"),
         "gold_cvr": ("CVR", "green", "v:"),
+        "validation": ("validation model's reward", "red", "x-."),
     }
     for name, (label, colour, mark) in styles.items():
         if name in points:

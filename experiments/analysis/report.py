@@ -203,17 +203,19 @@ def _proxy_gold(run: RunFiles) -> Section | None:
     curve = run.summary.get("proxy_gold") or []
     if len(curve) < 2:
         return None
-    alarm = findings.over_optimised(curve)
+    found = run.summary.get("over_optimisation") or {}
+    alarms = [alarm for alarm in (findings.over_optimised(curve), found.get("alarm")) if alarm]
     text = [
         "The writer is trained on the effect model's word (proxy) and judged by the world (gold). "
-        "A proxy that rises while the gold falls means that the writer exploits errors of the effect model."
+        "A proxy that rises while the gold falls means that the writer exploits errors of the effect model.",
+        *findings.chosen_weights(run.summary),
     ]
     tables = []
     if run.both_writers:
         gains = findings.mean_gains(run.creatives).iloc[0]
         rows = [[name.upper(), gain(gains[f"proxy_{name}"]), gain(gains[f"gold_{name}"])] for name in ("ctr", "cvr")]
         tables = [Table("Promised and delivered: gain of the mean text's rate", ["Rate", "Proxy", "Gold"], rows)]
-    return Section("Proxy and gold", text, [alarm] if alarm else [], [plots.proxy_gold_plot(curve)], tables)
+    return Section("Proxy and gold", text, alarms, [plots.proxy_gold_plot(curve)], tables)
 
 
 def _learning(run: RunFiles) -> Section | None:
@@ -389,6 +391,34 @@ def _effect_model(run: RunFiles) -> Section | None:
     return Section("The effect model", text, findings.blind_heads(heads), tables=[table])
 
 
+def _attacks(run: RunFiles) -> Section | None:
+    attacks = run.summary.get("attacks") or {}
+    rows = [
+        [name, gain(change["gold"]), f"{findings.gain_units(change['proxy'])} ± {number(2 * change['error'])}"]
+        for name, change in attacks.items()
+    ]
+    text = ["Good ads of the catalog, spoiled. A reward that can be trusted pays for none of it. Novelty is left out."]
+    columns = ["Attack", "Gold reward", "Proxy reward (change in its units, two standard errors)"]
+    table = Table("What each attack changed", columns, rows)
+    return Section("Attacks", text, findings.successful_attacks(attacks), tables=[table]) if rows else None
+
+
+def _writers(run: RunFiles) -> Section | None:
+    writers = run.summary.get("writers") or {}
+    if not writers:
+        return None
+    columns = ["Way", "Gold reward", "CTR", "CVR", "KL", "Vendi", "Distinct-2", "Self-BLEU", "Compression"]
+    columns += ["Seconds", "Reward calls"]
+    rows = []
+    for name, figures in writers.items():
+        mean = {figure: interval["mean"] for figure, interval in figures.items()}
+        gains = [gain(mean[figure]) for figure in ("reward", "ctr", "cvr")]
+        plain = [number(mean[figure]) for figure in ("kl", "vendi", "distinct_2", "self_bleu", "compression")]
+        rows.append([name, *gains, *plain, number(mean["seconds"], 0), number(mean["reward_calls"], 0)])
+    text = ["All from one warm-started writer with one reward; gains and Vendi are relative to the untuned writer."]
+    return Section("Ways of tuning", text, tables=[Table("Means over seeds", columns, rows)])
+
+
 def _wall_time(run: RunFiles) -> Section | None:
     stages = run.summary.get("wall_seconds") or {}
     return Section("Wall time", plots=[plots.wall_time_plot(stages)]) if stages else None
@@ -409,6 +439,8 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     _agents,
     _speed,
     _diversity,
+    _writers,
+    _attacks,
     _gallery,
     _effect_model,
     _wall_time,
