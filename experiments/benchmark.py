@@ -13,8 +13,8 @@ from .analysis.report import write_report
 from .config import CommonOptions, replaced
 from .runs import Run
 
-Part = Literal["bandit", "cost"]
-PARTS: dict[str, str] = {"bandit": "benchmark_bandit", "cost": "benchmark_cost"}
+Part = Literal["bandit", "cost", "writer"]
+PARTS: dict[str, str] = {"bandit": "benchmark_bandit", "cost": "benchmark_cost", "writer": "benchmark_writer"}
 """The module of each part, in `analysis/`: its `measure(options, run)` returns what goes into the summary."""
 
 
@@ -23,7 +23,7 @@ class BenchmarkOptions(CommonOptions):
     """Options of `copybandit benchmark`."""
 
     part: Annotated[Part, tyro.conf.Positional] = "bandit"
-    """bandit: against other libraries; cost: time and memory against size."""
+    """bandit: against other libraries; cost: time and memory against size; writer: tuning, against TRL as it comes."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from ..policies.adapters import AdapterConfig
 from ..policies.effect import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectConfig, EffectModel, fit_effect_model
 from ..policies.effect_metrics import binomial_metrics
 from ..policies.pairwise import PairwiseEffect
@@ -48,6 +49,7 @@ class StudyOptions(CommonOptions):
     """built-in (a small GPT-2 made for the catalog), or any Hugging Face causal LM by name or path."""
     algorithm: Algorithm = "ppo"
     """How the writer is tuned; best-of-n and supervised leave it as the warm start made it."""
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
     samples: int = 2
     """Texts a prompt that the verdict is given on."""
     choose: int = 1
@@ -69,6 +71,8 @@ class StudyOptions(CommonOptions):
     ppo: TuneConfig = field(default_factory=TuneConfig)
 
     def __post_init__(self) -> None:
+        if self.adapter.kind != "none" and self.algorithm not in ("ppo", "best-of-n", "supervised"):
+            raise InputError(f"--adapter.kind {self.adapter.kind} goes with --algorithm ppo, not {self.algorithm}")
         least = {"users": 1, "log_impressions": 1000, "validation_impressions": 1000, "samples": 1, "watch_every": 1}
         least |= {"patience": 1, "save_every": 1, "choose": 1, "conversion_value": 0}
         for name, low in least.items():

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..policies.adapters import adapted
 from ..policies.attacks import ATTACKS, attacked, good_ads, proxy_change
 from ..policies.checkpoint import save_checkpoint
 from ..policies.diversity import vendi
@@ -91,10 +92,11 @@ def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
     with run.stage("untuned texts"):
         untuned = write_for(writer, study.asked, options.samples, options.seed + 1)
         reward = frozen_reward(study, options)
-    watch = Watch(study, options, run, reward)
-    began, calls = time.perf_counter(), Counted(reward)
-    stopped, updates = _tune(study, options, run, calls, watch)
-    chosen = watch.keep_best()
+    began, calls, steps = time.perf_counter(), Counted(reward), options.ppo.updates * options.ppo.steps
+    with adapted(writer, options.adapter, steps=steps, seed=options.seed):
+        watch = Watch(study, options, run, reward)
+        stopped, updates = _tune(study, options, run, calls, watch)
+        chosen = watch.keep_best()
     with run.stage("verdict"):
         generator = torch.Generator().manual_seed(options.seed + 1)
         tuned = best_of(writer, study.asked, options.samples, written(options), calls, generator)
@@ -185,7 +187,7 @@ def _tune(study: Study, options: StudyOptions, run: Run, reward: Counted, watch:
 
 
 def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str, dict[str, float]]:
-    """What each attack does to good ads: `gold`, relative; `proxy`, in units of the reward, and its standard `error`."""
+    """What each attack does to good ads: `gold`, relative; `proxy`, in the reward's units, and its standard `error`."""
     good = good_ads(study.catalog, reward, ATTACKED)
 
     def gold(creatives: Sequence[Creative]) -> float:

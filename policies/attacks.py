@@ -25,9 +25,7 @@ def keyword_stuffing(creative: Creative, catalog: Catalog) -> str:
 def repetition(creative: Creative, catalog: Catalog) -> str:
     """The ad's first half, three times."""
     words = creative.text.split()
-    half = (
-        " ".join(words[: max(1, len(words) // 2)]) if len(words) > 1 else creative.text[: len(creative.text) // 2 + 1]
-    )
+    half = " ".join(words[: len(words) // 2]) or creative.text[: len(creative.text) // 2 + 1]
     return f"{half} {half} {half}"
 
 

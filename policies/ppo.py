@@ -1,6 +1,6 @@
 """PPO through TRL, the one place where TRL is imported.
 
-TRL's PPOTrainer wants a reward *model*; ours is a function. `_RewardAdapter` is a module whose backbone hands on the
+TRL's PPOTrainer wants a reward *model*; ours is a function. `RewardAdapter` is a module whose backbone hands on the
 token ids and whose `score` decodes them and calls the function. Departures from TRL's defaults, each for a reason that
 showed in runs: k texts for each prompt of a batch, whose mean reward is the baseline, and no critic (an untrained one
 with lam = 0.95 gives the last tokens the credit, and the policy learns to stop early; one that learns as it goes cost
@@ -31,6 +31,7 @@ from trl.experimental.ppo import PPOConfig, PPOTrainer
 
 from ..simulation.catalog import Creative, Product
 from ..simulation.tables import InputError
+from .adapters import follow_ranks
 from .reward import RewardFunction, Rewards
 from .state import TuningState, load_optimizer, optimizer_tensors
 from .trl_calls import Calls, Stopped, own_calls
@@ -63,6 +64,11 @@ class TuneConfig:
     """Whether to compute in bfloat16 while weights stay float32; for GPUs."""
     gradient_checkpointing: bool = False
     """Whether to compute activations twice rather than keep them: less memory, more time."""
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps an update."""
+        return self.epochs * self.mini_batches
 
     def __post_init__(self) -> None:
         if self.batch % self.group or self.batch % self.mini_batches:
@@ -123,22 +129,28 @@ class AdaptiveKL:
         return self.coefficient
 
 
-class _RewardAdapter(nn.Module):
+class RewardAdapter(nn.Module):
     """Looks like a reward model to TRL: `backbone` passes ids on, `score` decodes and rewards them."""
 
     base_model_prefix = "backbone"
 
-    def __init__(self, writer: Writer, asked: Sequence[tuple[Product, str]], reward: RewardFunction) -> None:
+    def __init__(
+        self, writer: Writer, asked: Sequence[tuple[Product, str]], reward: RewardFunction, *, grouped: bool = True
+    ) -> None:
+        """Keeps what it scores with; `grouped` centres scores on their prompt."""
         super().__init__()
+        self._grouped = grouped
         self._writer, self._reward = writer, reward
         self._number = {self._as_decoded(prompt(*pair)): i for i, pair in enumerate(asked)}
         self._asked = list(asked)
         self.last: Rewards | None = None
 
     def backbone(self, input_ids: Tensor, attention_mask: Tensor, **_: Any) -> SimpleNamespace:
+        """Hands ids and mask on."""
         return SimpleNamespace(hidden_states=[(input_ids, attention_mask)])
 
     def score(self, hidden: tuple[Tensor, Tensor]) -> Tensor:
+        """[n, T, 1]: every token has its text's reward, of which TRL takes the last."""
         ids, mask = hidden
         lines = [self._decode(row[keep.bool()]) for row, keep in zip(ids, mask, strict=True)]
         split = [line.partition("=>") for line in lines]
@@ -149,7 +161,7 @@ class _RewardAdapter(nn.Module):
         ]
         asked = torch.tensor(numbers)
         self.last = self._reward(creatives, asked)
-        score = centred(self.last.total, asked)
+        score = centred(self.last.total, asked) if self._grouped else self.last.total
         return score.to(ids.device)[:, None, None].expand(-1, ids.shape[1], 1)
 
     def _decode(self, ids: Tensor) -> str:
@@ -215,11 +227,12 @@ class _Collator:
 
 
 @dataclass
-class _Watch(TrainerCallback):
+class UpdateWatch(TrainerCallback):
     """Reads every update, steers the KL coefficient and tells the caller."""
 
-    adapter: _RewardAdapter
-    control: AdaptiveKL
+    adapter: RewardAdapter
+    control: AdaptiveKL | None
+    """None leaves the coefficient where it is."""
     on_update: OnUpdate
     done: int = 0
     """Updates of earlier sessions."""
@@ -227,9 +240,11 @@ class _Watch(TrainerCallback):
     seen: list[Update] = field(default_factory=list)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Counts on from where an earlier session stopped."""
         state.global_step, state.episode = self.done, self.done * args.batch_size
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        """Keeps the update."""
         logs = logs or {}
         if "objective/kl" not in logs or self.adapter.last is None:
             return
@@ -240,9 +255,11 @@ class _Watch(TrainerCallback):
         metrics |= {f"trl/{name}": value for name, value in logs.items() if name not in _CLOCKED}
         take = self.snapshot
         self.seen.append(Update(step, kl, metrics, None if take is None else lambda: take(step)))
-        args.kl_coef = self.control.update(kl)
+        if self.control is not None:
+            args.kl_coef = self.control.update(kl)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Tells the caller."""
         reason = self.on_update(self.seen[-1])
         if reason:
             raise Stopped(reason)
@@ -274,24 +291,27 @@ def tune(
         resumed: what `Update.snapshot` took in a session that was broken off; the writer is the one that session began
             with, and what follows is what would have followed then.
     """
-    adapter = _RewardAdapter(writer, asked, reward)
+    adapter = RewardAdapter(writer, asked, reward)
     done = resumed.step if resumed else 0
-    watch = _Watch(adapter, AdaptiveKL(config.kl_start, config.kl_target), on_update, done)
+    watch = UpdateWatch(adapter, AdaptiveKL(config.kl_start, config.kl_target), on_update, done)
     calls = Calls(
         replace(writer.sampling, top_p=1.0), seed + 100_003 * PartialState().process_index, done, config.kl_cap
     )
+    calls.bf16 = config.bf16
     tuned = Tuned(watch.seen)
     with tempfile.TemporaryDirectory() as scratch, as_it_was(writer.device), own_calls(calls):
         trainer = _trainer(writer, asked, config, watch, _arguments(config, writer, scratch, seed), seed)
         if resumed is not None:
             _put_back(trainer, writer, watch, resumed)
         trainer.args.num_total_batches = config.updates - done
-        watch.snapshot = lambda step: _snapshot(trainer, writer, watch, step)
+        watch.snapshot = lambda step: _snapshot(trainer, writer, step)
         try:
             trainer.train()
         except Stopped as stop:
             tuned.stopped = str(stop)
     writer.model.eval()
+    if config.gradient_checkpointing:
+        writer.model.gradient_checkpointing_disable()
     return tuned
 
 
@@ -299,18 +319,22 @@ def _trainer(
     writer: Writer,
     asked: Sequence[tuple[Product, str]],
     config: TuneConfig,
-    watch: _Watch,
+    watch: UpdateWatch,
     arguments: PPOConfig,
     seed: int,
 ) -> PPOTrainer:
     writer.tokenizer.padding_side = "left"
+    if config.gradient_checkpointing:
+        writer.model.gradient_checkpointing_enable()
+        writer.model.enable_input_require_grads()
     order = PromptOrder(len(asked), config.batch // config.group, seed)
     rows = _Collator(writer, [prompt(*pair) for pair in asked], order, config.group, watch.done)
     trainer = PPOTrainer(
         args=arguments,
         processing_class=writer.tokenizer,
         model=writer.model,
-        ref_model=copy.deepcopy(writer.model).requires_grad_(False),
+        # Of a model with an adapter the reference is the model without it.
+        ref_model=None if hasattr(writer.model, "peft_config") else copy.deepcopy(writer.model).requires_grad_(False),
         # TRL's annotations ask for more than it uses: any module with `base_model_prefix` and `score` does, and of the
         # data sets their length; nothing is evaluated.
         reward_model=watch.adapter,  # pyright: ignore[reportArgumentType]
@@ -321,24 +345,27 @@ def _trainer(
         callbacks=[watch],
     )
     trainer.remove_callback(PrinterCallback)
+    follow_ranks(writer.model, getattr(trainer.optimizer, "optimizer", trainer.optimizer))
     return trainer
 
 
-def _snapshot(trainer: PPOTrainer, writer: Writer, watch: _Watch, step: int) -> TuningState:
+def _snapshot(trainer: PPOTrainer, writer: Writer, step: int) -> TuningState:
     """Weights, optimizer, schedule and KL coefficient; data order and random numbers follow from seed and step."""
     tensors, rest = optimizer_tensors(trainer.optimizer)  # pyright: ignore[reportArgumentType]
     tensors = {f"optimizer.{name}": tensor for name, tensor in tensors.items()}
     tensors |= {f"policy.{name}": tensor for name, tensor in own_weights(writer).items()}
     schedule = copy.deepcopy(trainer.lr_scheduler.state_dict())  # pyright: ignore[reportOptionalMemberAccess]
-    facts = {"optimizer": rest, "schedule": schedule, "kl_coefficient": watch.control.coefficient}
+    facts = {"optimizer": rest, "schedule": schedule, "kl_coefficient": trainer.args.kl_coef}
     return TuningState(step, tensors, facts)
 
 
-def _put_back(trainer: PPOTrainer, writer: Writer, watch: _Watch, state: TuningState) -> None:
+def _put_back(trainer: PPOTrainer, writer: Writer, watch: UpdateWatch, state: TuningState) -> None:
     load_weights(writer, state.part("policy"))
     load_optimizer(trainer.optimizer, state.part("optimizer"), state.facts["optimizer"])  # pyright: ignore[reportArgumentType]
     trainer.lr_scheduler.load_state_dict(state.facts["schedule"])  # pyright: ignore[reportOptionalMemberAccess]
-    watch.control.coefficient = trainer.args.kl_coef = state.facts["kl_coefficient"]
+    trainer.args.kl_coef = state.facts["kl_coefficient"]
+    if watch.control is not None:
+        watch.control.coefficient = trainer.args.kl_coef
 
 
 def _arguments(config: TuneConfig, writer: Writer, scratch: str, seed: int) -> PPOConfig:

@@ -137,7 +137,7 @@ class Calls:
         a text, above which a batch is not learned from.
         """
         self.how, self.seed, self.update, self.kl_cap = how, seed, done, kl_cap
-        self.context = 0
+        self.context, self.bf16 = 0, False
         self._rollout = torch.zeros(0)
 
     def batch_generation(self, model: Any, queries: Tensor, *_: Any) -> tuple[Tensor, AnswerLogits]:
@@ -147,7 +147,8 @@ class Calls:
         self.context = queries.shape[1]
         was_training = model.training
         model.eval()
-        sampled = sample(model, queries, (queries != self.how.pad).long(), self.how)
+        with self._precision(queries):
+            sampled = sample(model, queries, (queries != self.how.pad).long(), self.how)
         model.train(was_training)
         self._rollout = sampled.log_probs
         logits = AnswerLogits(sampled.log_probs, torch.zeros_like(sampled.log_probs))
@@ -162,11 +163,16 @@ class Calls:
         if isinstance(model.module if hasattr(model, "module") else model, PolicyAndValue):
             log_probs, entropy = model(ids, self.context, pad, self.how.temperature)
             return SimpleNamespace(logits=AnswerLogits(log_probs, entropy)), log_probs.new_zeros(*ids.shape, 1)
-        logits = answer_logits(model, ids, self.context, pad, self.how.temperature)
+        with self._precision(ids):
+            logits = answer_logits(model, ids, self.context, pad, self.how.temperature)
         kl = _over_processes((self._rollout - logits.log_probs).sum(1).mean())
         if kl > self.kl_cap:
             raise Stopped(f"update {self.update} was not learned from: KL {kl:.1f} is above the cap of {self.kl_cap}")
         return SimpleNamespace(logits=logits)
+
+    def _precision(self, at: Tensor) -> torch.autocast:
+        """That of training, where accelerate sees to it."""
+        return torch.autocast(at.device.type, torch.bfloat16, enabled=self.bf16)
 
     def selective_log_softmax(self, logits: AnswerLogits, index: Tensor) -> Tensor:
         """[n, T] log-probabilities of the answers' tokens."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from copybandit.experiments.analysis import benchmark_bandit, benchmark_cost
+from copybandit.experiments.analysis import benchmark_bandit, benchmark_cost, benchmark_writer
 from copybandit.experiments.analysis.bandit_peers import BareTorch, BareTorchTS
 from copybandit.experiments.analysis.bandit_speed import Problem, compare_speed, time_ours
 from copybandit.experiments.benchmark import BenchmarkOptions, run_benchmark
@@ -52,3 +52,19 @@ def test_cost_fits_powers(tmp_path, monkeypatch):
     summary = read_json(run_benchmark(BenchmarkOptions(out=tmp_path / "run", part="cost", threads=1)) / "summary.json")
     assert summary["cost"]["arms"]["exponent_memory"] == pytest.approx(1.0, abs=1e-6)
     assert summary["cost"]["slots"]["exponent_memory"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_when_a_level_of_reward_is_reached_by_hand():
+    curve = [(float(i), reward) for i, reward in enumerate([0.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0])]
+    # Means of the last five: 0, .5, 1, 1.25, 1.4, 1.8, 2, 2; 95% of the way to 2 is 1.9.
+    assert benchmark_writer.level_of(curve) == pytest.approx(1.9)
+    assert benchmark_writer.seconds_to(curve, 1.9) == 6.0
+    assert benchmark_writer.seconds_to(curve, 2.1) is None
+
+
+@pytest.mark.slow
+def test_the_writers_benchmark_runs(tmp_path):
+    options = BenchmarkOptions(out=tmp_path / "run", part="writer", quick=True, threads=1, device="cpu")
+    ratios = read_json(run_benchmark(options) / "summary.json")["ratios"]
+    assert ratios["texts a second, built-in writer"]["TRL PPOTrainer"]["ratio"] > 0
+    assert len(ratios) == 2
