@@ -30,6 +30,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "loop": Command("LoopOptions", "run_loop", "does writing + placement, closed, pay? (the main job)"),
     "tune": Command("TuneOptions", "run_tune", "what does tuning the writer give?"),
+    "pareto": Command("ParetoOptions", "run_pareto", "what does diversity cost?"),
     "compare": Command("CompareOptions", "run_compare", "which placement policy is best here?"),
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
     "export": Command("ExportOptions", "run_export", "give me the checkpoint"),

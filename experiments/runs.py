@@ -2,9 +2,11 @@
 
 import csv
 import json
+import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,15 +40,24 @@ class Run:
         """
         self.command, self.options = command, options
         resumed: Path | None = getattr(options, "resume", None)
+        second = int(os.environ.get("RANK", "0")) > 0
         self.resumed = resumed is not None
         self.path = resumed or options.out or Path("runs") / time.strftime(f"{command}-%Y%m%d-%H%M%S")
+        if second:
+            # Of several processes (accelerate launch) the first writes the run; what the others leave is thrown away.
+            self._elsewhere = tempfile.TemporaryDirectory()
+            self.path, self.resumed = Path(self._elsewhere.name), False
+        if resumed is not None and "RANK" in os.environ:
+            raise InputError(f"--resume {resumed}: goes on with one process only; leave out accelerate launch")
         if resumed is not None:
             _refuse_resume(resumed, command, options)
         elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise InputError(f"{self.path}: in use; choose another --out, or move it away")
         self.seconds: dict[str, float] = {}
         """Wall time by stage."""
-        self.console = Console(file=sys.stdout, highlight=False)  # TRL's own output is kept off the standard one
+        self.console = Console(
+            file=sys.stdout, highlight=False, quiet=second
+        )  # TRL's own output is kept off the standard one
         self._metrics = self.path / "metrics.csv"
 
     @cached_property

@@ -2,18 +2,24 @@
 
 reward = w_ctr z(logit pCTR) + w_cvr z(logit pCVR) + w_div z(novelty) - penalties, each z squashed
 
+or, as a product of quality and novelty (`combined: product`),
+
+reward = softplus(w_ctr z(logit pCTR) + w_cvr z(logit pCVR)) / log 2 * (novelty / usual novelty)^w_div - 1 - penalties
+
 Each z is centred and scaled by statistics frozen on the untuned writer, so weights keep their meaning during a run. The
 logits' part that the writer cannot change (product, segment, place) is left out before z. The ensemble is aggregated
 pessimistically: a text on which its members disagree is worth less (Coste et al., arXiv 2310.02743).
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from ..simulation.catalog import Catalog, Creative
 from ..simulation.encoder import TextEncoder, surface_features, tokens
@@ -31,6 +37,12 @@ class RewardConfig:
     w_ctr: float = 0.35
     w_cvr: float = 0.25
     w_div: float = 0.40
+    combined: Literal["sum", "product"] = "sum"
+    """Whether novelty adds to quality or multiplies it (after DARLING, Li et al., arXiv 2509.02534): then novelty pays
+    only for what is good.
+    """
+    ensemble: Literal["mean", "minimum"] = "mean"
+    """What its members agree on: their mean less `pessimism` standard deviations, or the least of them."""
     pessimism: float = 0.5
     """Standard deviations of the ensemble that are taken off its mean."""
     penalty: float = 0.5
@@ -70,6 +82,11 @@ def pessimistic(members: Tensor, strength: float) -> Tensor:
     return members.mean(0) - strength * members.std(0, correction=0)
 
 
+def aggregated(members: Tensor, config: RewardConfig) -> Tensor:
+    """The ensemble's word as the settings want it: [M, n] -> [n]."""
+    return members.min(0).values if config.ensemble == "minimum" else pessimistic(members, config.pessimism)
+
+
 def squash(z: Tensor, below: float, above: float) -> Tensor:
     """clip * tanh(z / clip) with a clip for each side of 0: the identity near 0, never beyond -below or above."""
     return torch.where(z < 0, below * torch.tanh(z / below), above * torch.tanh(z / above))
@@ -97,8 +114,17 @@ def combine(raw: dict[str, Tensor], statistics: dict[str, Normal], config: Rewar
     weights = dict(zip(TERMS, (config.w_ctr, config.w_cvr, config.w_div), strict=True))
     above = {"ctr": config.clip, "cvr": config.clip, "diversity": config.diversity_clip}
     weighted = {n: w * squash(statistics[n].z(raw[n]), config.clip, above[n]) for n, w in weights.items()}
+    if config.combined == "product":
+        weighted = _product(weighted["ctr"], weighted["cvr"], raw["diversity"] / statistics["diversity"].mean, config)
     weighted["penalty"] = -config.penalty * raw["failures"]
     return Rewards(torch.stack(list(weighted.values())).sum(0), raw, weighted)
+
+
+def _product(ctr: Tensor, cvr: Tensor, novelty: Tensor, config: RewardConfig) -> dict[str, Tensor]:
+    """Quality times novelty, both 1 for what the untuned writer usually writes, less 1, in parts that sum to it."""
+    first, quality = softplus(ctr) / math.log(2), softplus(ctr + cvr) / math.log(2)
+    varied = quality * novelty.clamp(min=0) ** config.w_div
+    return {"ctr": first - 1, "cvr": quality - first, "diversity": varied - quality}
 
 
 CHECKS = ("length", "repetition", "shouting", "symbols", "off_topic", "other_product", "echo")
@@ -196,8 +222,8 @@ class Reward:
         failures = self.quality.failures(creatives).sum(1)
         vectors = self.encoder.encode([creative.text for creative in creatives])
         return {
-            "ctr": pessimistic(self._centred(text[..., CLICK], CLICK), self.config.pessimism),
-            "cvr": pessimistic(self._centred(text[..., CONVERT], CONVERT), self.config.pessimism),
+            "ctr": aggregated(self._centred(text[..., CLICK], CLICK), self.config),
+            "cvr": aggregated(self._centred(text[..., CONVERT], CONVERT), self.config),
             "diversity": (novelty(vectors, group, failures == 0) + nearest_novelty(vectors, failures == 0)) / 2,
             "failures": failures,
         }

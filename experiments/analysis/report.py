@@ -391,6 +391,28 @@ def _effect_model(run: RunFiles) -> Section | None:
     return Section("The effect model", text, findings.blind_heads(heads), tables=[table])
 
 
+def _pareto(run: RunFiles) -> Section | None:
+    points = run.summary.get("pareto") or []
+    if not points:
+        return None
+    rows = [
+        [
+            point["writer"],
+            "" if point["share"] is None else number(point["share"]),
+            number(point["reward"], 4),
+            number(point["vendi"], 1),
+            "yes" if point["front"] else "no",
+        ]
+        for point in points
+    ]
+    text = [
+        "Tuned: one run for each weight of diversity. Interpolated: between the weights of the first and the last of "
+        "these writers, which costs no tuning; the share is how far it lies from the first."
+    ]
+    table = Table("Writers", ["Writer", "Share", "Gold reward", "Vendi score", "No other beats it in both"], rows)
+    return Section("Reward and diversity", text, plots=[plots.pareto_plot(points)], tables=[table])
+
+
 def _attacks(run: RunFiles) -> Section | None:
     attacks = run.summary.get("attacks") or {}
     rows = [
@@ -440,6 +462,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     _speed,
     _diversity,
     _writers,
+    _pareto,
     _attacks,
     _gallery,
     _effect_model,

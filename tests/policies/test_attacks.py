@@ -10,14 +10,14 @@ from copybandit.simulation.logs import count_uniform
 from copybandit.simulation.world import demo_world
 
 
-@pytest.fixture(scope="module")
-def shop():
-    """The built-in world, a reward learned from a short log of it, and good ads."""
-    world = demo_world("shop", seed=0, users=200)
+@pytest.fixture(scope="module", params=["shop", "chafang"])
+def shop(request):
+    """A built-in world (in English, in Chinese), a reward learned from a short log of it, and good ads."""
+    world = demo_world(request.param, seed=0, users=200)
     counts = count_uniform(world, world.catalog.ads, 400_000, torch.Generator().manual_seed(0))
     effect = fit_effect_model(counts, world.catalog, EffectConfig(steps=60), members=VALIDATORS)
     reward = Reward(effect, Quality.of(world.catalog), RewardConfig())
-    reward.freeze(world.catalog.ads[:200], torch.arange(200))
+    reward.freeze(world.catalog.ads[:160], torch.arange(160))
     return world, reward, good_ads(world.catalog, reward, 40)
 
 
