@@ -1,5 +1,6 @@
 """What does diversity cost? Writers tuned for more and less of it, and those between, which cost no tuning."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ def _tune(study: Study, options: ParetoOptions, share: float, run: Run) -> None:
     """Weights of clicks and conversions keep their proportion."""
     effect = options.reward.w_ctr + options.reward.w_cvr
     scaled = {name: (1 - share) * getattr(options.reward, name) / effect for name in ("w_ctr", "w_cvr")}
-    weighted = replaced(options, reward=replaced(options.reward, w_div=share, **scaled))
+    weighted = replaced(options, reward=dataclasses.replace(options.reward, w_div=share, **scaled))
     reward = frozen_reward(study, weighted)
     with run.stage(f"diversity {share:.2f}", total=options.ppo.updates) as stage:
         TUNERS[options.algorithm](
@@ -118,4 +119,4 @@ def on_front(points: Array) -> Sequence[bool]:
     """Whether no other point is at least as good in every column and better in one: [n, k] -> [n]."""
     no_worse = (points[:, None] >= points[None]).all(2)
     better = (points[:, None] > points[None]).any(2)
-    return (~(no_worse & better).any(0)).tolist()
+    return [not beaten for beaten in (no_worse & better).any(0)]
