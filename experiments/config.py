@@ -134,6 +134,7 @@ SMOKE: dict[str, object] = {
 
 
 ARCHIVE: dict[str, object] = {
+    "algorithm": "ppo",
     "writer__vocabulary": 4096,
     "writer__max_new_tokens": 32,
     "warm_start__lines": 40_000,

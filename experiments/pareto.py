@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ..policies.rivals import TUNERS
+from ..policies.rivals import TUNERS, Algorithm
 from ..policies.warm_start import warm_start
 from ..policies.writer import load_weights, own_weights
 from ..simulation.tables import InputError
@@ -26,6 +26,8 @@ from .tune import TuneOptions, frozen_reward, make_study, vendi_of
 @dataclass(frozen=True)
 class ParetoOptions(TuneOptions):
     """Options of `copybandit pareto`."""
+
+    algorithm: Algorithm = "ppo"
 
     weights: str = "0,0.2,0.4,0.6"
     """Weights of diversity, separated by commas: a writer is tuned for each; clicks and conversions share the rest."""
@@ -119,4 +121,5 @@ def on_front(points: Array) -> Sequence[bool]:
     """Whether no other point is at least as good in every column and better in one: [n, k] -> [n]."""
     no_worse = (points[:, None] >= points[None]).all(2)
     better = (points[:, None] > points[None]).any(2)
-    return [not beaten for beaten in (no_worse & better).any(0)]
+    beaten = np.asarray((no_worse & better).any(axis=0))
+    return [not flag for flag in beaten.tolist()]

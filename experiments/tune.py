@@ -1,6 +1,5 @@
 """What does tuning the writer give? Warm start, PPO on the effect model's word, and the verdict of the gold world."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from ..policies.effect import CLICK, CONVERT
 from ..policies.ppo import Update
 from ..policies.reward import Counted, Reward
 from ..policies.rivals import BEST_OF, TUNERS
-from ..policies.select import best_of
+from ..policies.select import best_of, choice_kl
 from ..policies.state import StateDirectory, TuningState, short_hash
 from ..policies.warm_start import warm_start
 from ..policies.writer import Writer, load_weights, own_weights, prompt
@@ -92,15 +91,15 @@ def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
     with run.stage("untuned texts"):
         untuned = write_for(writer, study.asked, options.samples, options.seed + 1)
         reward = frozen_reward(study, options)
-    began, calls, steps = time.perf_counter(), Counted(reward), options.ppo.updates * options.ppo.steps
+    calls, steps = Counted(reward), options.ppo.updates * options.ppo.steps
     with adapted(writer, options.adapter, steps=steps, seed=options.seed):
         watch = Watch(study, options, run, reward)
         stopped, updates = _tune(study, options, run, calls, watch)
         chosen = watch.keep_best()
-    with run.stage("verdict"):
+    with run.stage("final texts"):
         generator = torch.Generator().manual_seed(options.seed + 1)
         tuned = best_of(writer, study.asked, options.samples, written(options), calls, generator)
-        seconds = time.perf_counter() - began
+    with run.stage("verdict"):
         verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
         _save_creatives(run.path, study, {"untuned": untuned, "tuned": tuned}, verdicts)
         lift = _lift(study, tuned, untuned, verdicts, options)
@@ -111,13 +110,12 @@ def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
         "lift": lift,
         "diversity": diversity,
         "texts": len(tuned),
-        "kl": chosen["kl"],
+        "kl": chosen["kl"] + choice_kl(written(options)),
         "proxy_gold": watch.curve,
         "chosen": chosen | {"stopped": stopped},
         "over_optimisation": over_optimisation(watch.curve),
         "attacks": attacks,
         "reward_calls": calls.texts,
-        "tuning_seconds": round(seconds, 1),
         "effect_model": study.effect_metrics,
         "notes": list(study.notes),
         "warm_start_loss": loss,
@@ -239,8 +237,16 @@ def _facts(options: StudyOptions) -> dict[str, Any]:
         "effect model learned from": options.logs or options.archive or f"{options.log_impressions:,} simulated visits",
         "reward weights": f"CTR {weights.w_ctr}, CVR {weights.w_cvr}, diversity {weights.w_div}",
         "seed": options.seed,
-        "tuning": f"{options.algorithm}, at most {options.ppo.updates} updates of {options.ppo.batch} texts",
+        "tuning": _tuned_how(options),
     }
+
+
+def _tuned_how(options: StudyOptions) -> str:
+    how = f"{options.algorithm}, at most {options.ppo.updates} updates of {options.ppo.batch} texts"
+    how = "none" if options.algorithm in ("best-of-n", "supervised") else how
+    if written(options) == 1:
+        return how
+    return f"{how}; the figures are of the best of {written(options)} texts by the reward, which does not come with it"
 
 
 def _figures(summary: dict[str, Any]) -> dict[str, str]:

@@ -15,7 +15,7 @@ import torch
 from ..policies.diversity import compression_ratio, distinct, self_bleu
 from ..policies.reward import Counted
 from ..policies.rivals import TUNERS, Algorithm
-from ..policies.select import best_of
+from ..policies.select import best_of, choice_kl
 from ..policies.trl_calls import kl_between
 from ..policies.warm_start import warm_start
 from ..policies.writer import load_weights, own_weights
@@ -115,8 +115,7 @@ def _figures(
         texts = best_of(study.writer, study.asked, options.samples, way.written, reward, generator)
         seconds = time.perf_counter() - began
         kl = kl_between(study.writer, start, study.asked, options.seed + 6)
-    # What choosing adds is bounded by log n - (n - 1) / n (Beirami et al., arXiv 2401.01879).
-    kl += float(np.log(way.written) - (way.written - 1) / way.written)
+    kl += choice_kl(way.written)
     return _judged(study, options, texts) | {"kl": kl, "seconds": seconds, "reward_calls": reward.texts}
 
 

@@ -51,7 +51,7 @@ class TuneConfig:
     """Passes over a batch."""
     mini_batches: int = 4
     learning_rate: float = 3e-4
-    kl_start: float = 0.12
+    kl_start: float = 0.3
     """Coefficient of the KL penalty, and the least that it is."""
     kl_target: float = 8.0
     """Nats a text above which the coefficient grows (after Ziegler et al., arXiv 1909.08593)."""

@@ -1,5 +1,6 @@
 """Best-of-n: write several texts for each that is kept, and let the reward pick."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -23,8 +24,6 @@ def best_of(
 ) -> list[Creative]:
     """Writes `kept` creatives a prompt, those of one prompt together, each the best of `written` by the reward.
 
-    Its KL from the writer alone is at most log n - (n - 1) / n nats a text (Beirami et al., arXiv 2401.01879).
-
     Args:
         writer: what proposes.
         asked: products and audiences.
@@ -42,6 +41,13 @@ def best_of(
     parts = zip(_parts(texts, size), place.split(size), strict=True)
     total = torch.cat([reward(some, group).total for some, group in parts])
     return [texts[i] for i in best_rows(total, written).tolist()]
+
+
+def choice_kl(written: int) -> float:
+    """Most nats a text that choosing the best of so many moves the writer: log n - (n - 1) / n (Beirami et al., arXiv
+    2401.01879).
+    """
+    return math.log(written) - (written - 1) / written
 
 
 def best_rows(total: Tensor, written: int) -> Tensor:
