@@ -22,10 +22,10 @@ from ..runs import Run
 if TYPE_CHECKING:
     from ..benchmark import BenchmarkOptions
 
-UPDATES = 20
-LINES = 8000
+UPDATES = 12
+LINES = 4000
 """Lines of the warm start: a writer that knows its words, but has something to learn."""
-SMOOTHED = 5
+SMOOTHED = 3
 """Batches that a reward is averaged over: one batch's mean is too unsure to tell when a level was reached."""
 LEVEL = 0.95
 """Share of stock's gain that is waited for."""
@@ -97,7 +97,8 @@ def _prepared(world: World, shape: WriterConfig, lines: int, seed: int) -> tuple
     effect = fit_effect_model(counts, world.catalog, EffectConfig(steps=60), members=VALIDATORS, seed=seed)
     writer = make_writer(world.catalog, shape, seed=seed)
     warm_start(writer, world.catalog, world.audience.segments, WarmStartConfig(lines=lines), seed=seed)
-    reward = Reward(effect, Quality.of(world.catalog), RewardConfig())
+    # Without novelty, which depends on what else is in a batch: ours asks a prompt four times, TRL's once.
+    reward = Reward(effect, Quality.of(world.catalog), RewardConfig(w_ctr=0.6, w_cvr=0.4, w_div=0.0))
     products = [product for product in world.catalog.products for _ in range(4)]
     audiences: Sequence[str] = [world.audience.segments[0]] * len(products)
     texts = writer.write(products, audiences, generator=torch.Generator().manual_seed(seed))
