@@ -47,6 +47,9 @@ def archive_study(options: StudyOptions, run: Run) -> Study:
         effect = fit_pairwise_effect(arms, seed=options.seed, progress=stage.advance)
         metrics = _archive_metrics(effect, asked)
         stage.advance(0, f"names {metrics['click']['accuracy_significant']:.1%} of clear winners")
+    with run.stage("validation model", total=6) as stage:
+        held = _with_conversions(world, asked.contrasts, options.seed + 1)
+        validation = fit_pairwise_effect(held, seed=options.seed + 50, progress=stage.advance)
     prompts = tuple((product, EVERYONE) for product in stories.values())
     notes = (
         "Headlines and clicks are real; conversions are not in the archive: the world made them up, so the CVR lift "
@@ -57,7 +60,16 @@ def archive_study(options: StudyOptions, run: Run) -> Study:
         *archive.notes,
     )
     return Study(
-        world, catalog, writer, prompts, effect, metrics, names_products=False, gold_doubt=_doubt(world), notes=notes
+        world,
+        catalog,
+        writer,
+        prompts,
+        effect,
+        metrics,
+        validation,
+        names_products=False,
+        gold_doubt=_doubt(world),
+        notes=notes,
     )
 
 

@@ -13,7 +13,7 @@ from .analysis.report import write_report
 from .config import CommonOptions, replaced
 from .runs import Run
 
-Part = Literal["bandit", "cost", "world", "coverage"]
+Part = Literal["bandit", "cost", "world", "coverage", "writer"]
 PARTS: dict[str, str] = {part: f"benchmark_{part}" for part in get_args(Part)}
 """The module of each part, in `analysis/`: its `measure(options, run)` returns what goes into the summary."""
 
@@ -24,7 +24,8 @@ class BenchmarkOptions(CommonOptions):
 
     part: Annotated[Part, tyro.conf.Positional] = "bandit"
     """bandit: against other libraries; cost: time and memory against size; world: visitors a second, and memory;
-    coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked."""
+    coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked;
+    writer: tuning, against TRL as it comes."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3

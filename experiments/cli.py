@@ -33,6 +33,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "loop": Command("LoopOptions", "run_loop", "does writing + placement, closed, pay? (the main job)"),
     "tune": Command("TuneOptions", "run_tune", "what does tuning the writer give?"),
+    "pareto": Command("ParetoOptions", "run_pareto", "what does diversity cost?"),
     "compare": Command("CompareOptions", "run_compare", "which placement policy is best here?"),
     "headlines": Command("HeadlinesOptions", "run_headlines", "how well do we predict and place real A/B-tested copy?"),
     "offline": Command("OfflineOptions", "run_offline", "what would this policy have earned on these logs?"),
@@ -51,6 +52,7 @@ class _First:
     quick: bool = False
     archive: Path | None = None
     config: Path | None = None
+    resume: Path | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -93,7 +95,7 @@ def _explain(given: list[str]) -> None:
 def _parse(options: type, arguments: list[str], name: str) -> Any:
     """Defaults, then what --archive and --quick set, then the file of --config, then the command line.
 
-    Each overrides the ones before.
+    Each overrides the ones before. A resumed run has the options it began with.
     """
     common: dict[str, Any] = {"prog": f"copybandit {name}", "description": COMMANDS[name].question}
     if not issubclass(options, CommonOptions):
@@ -103,4 +105,6 @@ def _parse(options: type, arguments: list[str], name: str) -> Any:
     defaults = quick(defaults) if first.quick else defaults
     if first.config is not None:
         defaults = read_config(first.config, defaults)
+    if first.resume is not None and (first.resume / "config.yaml").is_file():
+        defaults = read_config(first.resume / "config.yaml", options())
     return tyro.cli(options, args=arguments, default=defaults, **common)

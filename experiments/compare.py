@@ -1,4 +1,7 @@
-"""Which placement policy is best here? Agents serve the same visitors, in one world or several, from several seeds."""
+"""Which placement policy is best here? Agents serve the same visitors, in one world or several, from several seeds.
+
+With --writers, ways of tuning are compared instead; see `writers.py`.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
@@ -15,6 +18,7 @@ from .analysis.results import Results
 from .analysis.standings import UNIFORM, Standings
 from .config import CommonOptions
 from .runs import Run
+from .writers import compare_writers, show
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,12 @@ class CompareOptions(CommonOptions):
     agents: str = "epsilon-greedy,ucb1,beta-thompson,linucb,lints,hybrid-lints,logistic-ts,neural-linear,squarecb"
     """Names, separated by commas, with settings where they differ from the defaults (lints:scale=0.1); uniform
     placement always runs, to measure against."""
+    writers: str = ""
+    """Instead of agents, ways to tune the writer, separated by commas: ppo, rloo, grpo, supervised, best-of-16, or one
+    after the other such as ppo+best-of-4.
+    """
+    tuning: Path | None = None
+    """With --writers: YAML file with options of `copybandit tune`."""
     seeds: int = 5
     """Independent repetitions, each with its own users, visitors and random numbers; counted from --seed."""
     scenario: str = "shop"
@@ -55,7 +65,15 @@ class CompareOptions(CommonOptions):
     """A running Ray cluster (auto: the one of this machine); by default one is started here with `jobs` CPUs."""
 
     def __post_init__(self) -> None:
-        lowest = {"seeds": 2, "users": 1, "creatives": 3, "retrieved": 1, "impressions": 100, "batch": 1, "jobs": 1}
+        lowest = {
+            "seeds": 1 if self.writers else 2,
+            "users": 1,
+            "creatives": 3,
+            "retrieved": 1,
+            "impressions": 100,
+            "batch": 1,
+            "jobs": 1,
+        }
         for name, least in lowest.items():
             if getattr(self, name) < least:
                 raise InputError(f"--{name} {getattr(self, name)}: give {least} or more")
@@ -98,6 +116,8 @@ def run_compare(options: CompareOptions) -> Path:
     Raises:
         InputError: an agent, world or option is no good; the results file is another experiment's, or in use.
     """
+    if options.writers:
+        return _run_writers(options)
     if options.quick:
         options = replace(options, seeds=2, impressions=min(options.impressions, 10_240))
     agents, worlds, setting = options.names(), options.worlds(), options.setting()
@@ -118,6 +138,16 @@ def run_compare(options: CompareOptions) -> Path:
     _save(run, standings)
     run.finish({"command": "compare", **standings.summary()})
     run.console.print(standings.text(), soft_wrap=True, markup=False)
+    write_report(run.path)
+    return run.path
+
+
+def _run_writers(options: CompareOptions) -> Path:
+    run = Run("compare", options)
+    seeds = range(options.seed, options.seed + (1 if options.quick else options.seeds))
+    writers = compare_writers(options.writers, seeds, options.tuning, options.quick, run)
+    run.finish({"command": "compare", "writers": writers})
+    show(writers, run)
     write_report(run.path)
     return run.path
 

@@ -91,6 +91,18 @@ def write_config(path: Path, options: CommonOptions) -> None:
     path.write_text(yaml.safe_dump(plain(options), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
+def different(one: CommonOptions, other: CommonOptions) -> list[str]:
+    """Names of options that differ, where they decide a run's figures."""
+    first, second = decisive(one), decisive(other)
+    return [name for name in first if first[name] != second.get(name)]
+
+
+def decisive(options: CommonOptions) -> dict:
+    """All options that decide a run's figures, as YAML holds them."""
+    elsewhere = ("out", "config", "resume", "track", "sweep")
+    return {name: value for name, value in plain(options).items() if name not in elsewhere}
+
+
 def plain(options: CommonOptions) -> dict:
     """All options as YAML and JSON can hold them."""
     return TypeAdapter(type(options)).dump_python(options, mode="json")
@@ -145,6 +157,7 @@ SMOKE: dict[str, object] = {
     "quick": True,
     "users": 200,
     "log_impressions": 100_000,
+    "validation_impressions": 50_000,
     "samples": 1,
     "effect__steps": 40,
     "warm_start__lines": 1600,
@@ -156,6 +169,7 @@ SMOKE: dict[str, object] = {
 
 
 ARCHIVE: dict[str, object] = {
+    "algorithm": "ppo",
     "writer__vocabulary": 4096,
     "writer__max_new_tokens": 32,
     "warm_start__lines": 40_000,

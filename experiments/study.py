@@ -7,11 +7,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from ..policies.effect import CLICK, CONVERT, MEMBERS, EffectConfig, EffectModel, fit_effect_model
+from ..policies.adapters import AdapterConfig
+from ..policies.effect import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectConfig, EffectModel, fit_effect_model
 from ..policies.effect_metrics import binomial_metrics
 from ..policies.pairwise import PairwiseEffect
 from ..policies.ppo import TuneConfig
 from ..policies.reward import Quality, Reward, RewardConfig
+from ..policies.rivals import Algorithm
 from ..policies.warm_start import WarmStartConfig
 from ..policies.writer import BUILT_IN, Writer, WriterConfig, make_writer
 from ..simulation.audience import Audience, generate_audience
@@ -57,14 +59,29 @@ class StudyOptions(CommonOptions):
     """How segments are found: kmeans, or a mixture of Gaussians."""
     log_impressions: int = 6_000_000
     """Impressions of the reference ads, placed at random, that the effect model learns from."""
+    validation_impressions: int = 2_000_000
+    """More such impressions, for the model that validates the writer along the run. Of your own logs it is a fifth."""
     model: str = BUILT_IN
     """built-in (a small GPT-2 made for the catalog), or any Hugging Face causal LM by name or path."""
     queries_per_product: int = 6
     """Where visitors bring queries, the writer answers so many of a product's category, in turns."""
+    algorithm: Algorithm = "ppo"
+    """ppo, rloo and grpo tune the writer. best-of-n and supervised leave it as the warm start made it; with best-of-n
+    the reward picks among 16 texts for each that is kept.
+    """
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
     samples: int = 2
     """Texts a prompt that the verdict is given on."""
+    choose: int = 8
+    """Texts written for each that is kept, after any tuning; the reward picks the best."""
     watch_every: int = 8
-    """Updates between two looks at the gold; they inform the report, never the writer."""
+    """Updates between two looks at the writer: by the validation model, and for the report by the gold."""
+    patience: int = 5
+    """Looks without a better validation after which tuning ends. The best of all looks is kept in any case."""
+    save_every: int = 8
+    """Updates between two saved states, from which `--resume` goes on."""
+    resume: Path | None = None
+    """Directory of a broken-off run: it goes on from its last saved state, with the options it began with."""
     conversion_value: float = 10.0
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     writer: WriterConfig = field(default_factory=WriterConfig)
@@ -74,7 +91,10 @@ class StudyOptions(CommonOptions):
     ppo: TuneConfig = field(default_factory=TuneConfig)
 
     def __post_init__(self) -> None:
-        least = {"users": 1, "log_impressions": 1000, "samples": 1, "watch_every": 1, "conversion_value": 0}
+        if self.adapter.kind != "none" and self.algorithm not in ("ppo", "best-of-n", "supervised"):
+            raise InputError(f"--adapter.kind {self.adapter.kind} goes with --algorithm ppo, not {self.algorithm}")
+        least = {"users": 1, "log_impressions": 1000, "validation_impressions": 1000, "samples": 1, "watch_every": 1}
+        least |= {"patience": 1, "save_every": 1, "choose": 1, "conversion_value": 0}
         least["queries_per_product"] = 1
         for name, low in least.items():
             if getattr(self, name) < low:
@@ -99,6 +119,8 @@ class Study:
     """What the writer is rewarded by."""
     effect_metrics: dict[str, dict[str, float]]
     """By head (`click`, `convert`), on feedback that the effect model has not seen."""
+    validation: EffectModel | PairwiseEffect
+    """What stops tuning and chooses among checkpoints: learned from feedback that nothing else has seen."""
     names_products: bool = True
     """Whether an ad has to name its product; headlines do not name their story."""
     gold_doubt: Callable[[Sequence[Creative], Sequence[Creative]], float] | None = None
@@ -139,21 +161,25 @@ def shop_study(options: StudyOptions, run: Run) -> Study:
     people, divided = _audience(scenario, catalog, options)
     world = make_world(scenario, catalog, seed=options.seed, device=device, audience=people)
     if table is None:
-        train, test = _simulated_log(world, options, run)
+        train, test, held = _simulated_log(world, options, run)
         audiences = world.audience.segments
     else:
-        cut = table.impression_id.isin(table.impression_id.drop_duplicates().iloc[::10])
-        table, divided = _log_segments(table, cut, catalog, options)
-        train, test = count_log(table[~cut]), count_log(table[cut])
+        tenth = pd.factorize(table.impression_id)[0] % 10
+        table, divided = _log_segments(table, pd.Series(tenth <= 2, table.index), catalog, options)
+        train, test, held = (count_log(table[part]) for part in (tenth > 2, tenth == 0, (tenth == 1) | (tenth == 2)))
         audiences = train.segments
     with run.stage("effect model", total=len(MEMBERS)) as stage:
         divided.profile.to_csv(run.path / "segments.csv", index=False)
         effect = fit_effect_model(train, catalog, options.effect, seed=options.seed, progress=stage.advance)
         metrics = effect_metrics(effect, test)
         stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
+    with run.stage("validation model", total=len(VALIDATORS)) as stage:
+        validation = fit_effect_model(
+            held, catalog, options.effect, members=VALIDATORS, seed=options.seed + 50, progress=stage.advance
+        )
     asked = prompts(catalog, audiences, options.queries_per_product)
     notes = () if options.logs is None else (OWN_LOGS,)
-    return Study(world, catalog, writer, asked, effect, metrics, notes=notes)
+    return Study(world, catalog, writer, asked, effect, metrics, validation, notes=notes)
 
 
 OWN_LOGS = (
@@ -187,14 +213,17 @@ def _log_segments(
     return table.assign(user_segment=table.user_id.map(named).fillna(EVERYONE)), found
 
 
-def _simulated_log(world: World, options: StudyOptions, run: Run) -> tuple[Counts, Counts]:
+def _simulated_log(world: World, options: StudyOptions, run: Run) -> tuple[Counts, Counts, Counts]:
+    """What the effect model learns from, is measured on, and is validated by: three logs of the same ads."""
     generator = torch.Generator(world.device).manual_seed(options.seed + 5)
     tenth = options.log_impressions // 10
-    with run.stage("log of reference ads", total=options.log_impressions) as stage:
-        train = count_uniform(world, world.catalog.ads, options.log_impressions - tenth, generator, stage.advance)
-        test = count_uniform(world, world.catalog.ads, tenth, generator, stage.advance)
-        stage.advance(0, f"{int(train.clicks.sum()):,} clicks, {int(train.conversions.sum()):,} conversions")
-    return train, test
+    sizes = (options.log_impressions - tenth, tenth, options.validation_impressions)
+    with run.stage("log of reference ads", total=sum(sizes)) as stage:
+        logs = [count_uniform(world, world.catalog.ads, n, generator, stage.advance) for n in sizes]
+        clicks = sum(int(log.clicks.sum()) for log in logs[:2])
+        conversions = sum(int(log.conversions.sum()) for log in logs[:2])
+        stage.advance(0, f"{clicks:,} clicks, {conversions:,} conversions to learn from")
+    return logs[0], logs[1], logs[2]
 
 
 def effect_metrics(effect: EffectModel, test: Counts) -> dict[str, dict[str, float]]:
@@ -220,6 +249,12 @@ def prompts(catalog: Catalog, audiences: Sequence[str], queries: int) -> tuple[t
         asked += [(product, own[(turn[product.category] + i) % len(own)]) for i in range(min(queries, len(own)))]
         turn[product.category] += queries
     return tuple(asked)
+
+
+def write_for(writer: Writer, prompts: Sequence[tuple[Product, str]], n: int, seed: int) -> list[Creative]:
+    """n texts for every prompt."""
+    products, audiences = zip(*prompts, strict=True)
+    return writer.write(products, audiences, n, generator=torch.Generator().manual_seed(seed))
 
 
 def sample_prompts(asked: Sequence[tuple[Product, str]], most: int, seed: int) -> list[tuple[Product, str]]:

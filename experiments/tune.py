@@ -1,6 +1,5 @@
 """What does tuning the writer give? Warm start, PPO on the effect model's word, and the verdict of the gold world."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,27 +10,38 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..policies.adapters import adapted
+from ..policies.attacks import ATTACKS, attacked, good_ads, proxy_change
 from ..policies.checkpoint import save_checkpoint
 from ..policies.diversity import vendi
 from ..policies.effect import CLICK, CONVERT
-from ..policies.ppo import Update, tune
-from ..policies.reward import Reward
+from ..policies.ppo import Update
+from ..policies.reward import Counted, Reward
+from ..policies.rivals import BEST_OF, TUNERS
+from ..policies.select import best_of, choice_kl
+from ..policies.state import StateDirectory, TuningState, short_hash
 from ..policies.warm_start import warm_start
-from ..policies.writer import Writer, prompt
+from ..policies.writer import Writer, load_weights, own_weights, prompt
 from ..simulation.catalog import Creative
 from ..simulation.encoder import TextEncoder
 from .analysis.data_sheet import data_sheet
+from .analysis.overoptimisation import over_optimisation
 from .analysis.report import write_report
 from .analysis.statistics import Interval
 from .analysis.verdict import Verdict, judge, lifts
 from .archive_study import archive_study
+from .config import decisive
 from .runs import Run
-from .study import Study, StudyOptions, sample_prompts, shop_study
+from .study import Study, StudyOptions, sample_prompts, shop_study, write_for
+from .watch import Watch
 
+ATTACKED = 60
+"""Good ads that attacks are tried on."""
 PILOT_PROMPTS = 256
 """Prompts whose texts by the untuned writer freeze the reward's statistics."""
-WATCHED_PROMPTS = 160
-"""Prompts looked at along the run, for the curve of proxy against gold."""
+
+STAGES = {"ppo": "PPO", "rloo": "RLOO", "grpo": "GRPO", "best-of-n": "no tuning", "supervised": "no tuning"}
+"""What the stage of tuning is called."""
 
 
 @dataclass(frozen=True)
@@ -76,45 +86,37 @@ def make_study(options: StudyOptions, run: Run) -> Study:
 
 
 def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
-    """Warm start, frozen reward, PPO, verdict; leaves `checkpoint/` and `creatives.parquet` in the run's directory."""
+    """Warm start, frozen reward, tuning, verdict; leaves `checkpoint/` and `creatives.parquet` in the directory."""
     writer = study.writer
-    with run.stage("warm start", total=options.warm_start.lines) as stage:
-        loss = warm_start(
-            writer,
-            study.catalog,
-            study.audiences,
-            options.warm_start,
-            seed=options.seed,
-            progress=lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token"),
-        )
+    loss = _warm_start(study, options, run)
     with run.stage("untuned texts"):
-        untuned = _write(writer, study, options.samples, options.seed + 1)
-        reward = study.reward(options.reward)
-        pilot = sample_prompts(study.asked, PILOT_PROMPTS, options.seed)
-        texts = _write_for(writer, pilot, options.ppo.group, options.seed + 2)
-        reward.freeze(texts, torch.arange(len(pilot)).repeat_interleave(options.ppo.group))
-    watch = _Watch(study, options, run, writer, reward)
-    watch.look(0, 0.0)
-    with run.stage("PPO", total=options.ppo.updates) as stage:
-
-        def on_update(update: Update) -> None:
-            run.record(update.step, {"kl": update.kl, **update.metrics})
-            stage.advance(1, f"reward {update.metrics['reward']:+.2f}  KL {update.kl:.1f}")
-            watch.look(update.step, update.kl)
-
-        updates = tune(writer, study.asked, reward, options.ppo, seed=options.seed, on_update=on_update)
+        untuned = write_for(writer, study.asked, options.samples, options.seed + 1)
+        reward = frozen_reward(study, options)
+    calls, steps = Counted(reward), options.ppo.updates * options.ppo.steps
+    with adapted(writer, options.adapter, steps=steps, seed=options.seed):
+        watch = Watch(study, options, run, reward)
+        stopped, updates = _tune(study, options, run, calls, watch)
+        chosen = watch.keep_best()
+    with run.stage("final texts"):
+        generator = torch.Generator().manual_seed(options.seed + 1)
+        tuned = best_of(writer, study.asked, options.samples, written(options), calls, generator)
     with run.stage("verdict"):
-        tuned = _write(writer, study, options.samples, options.seed + 1)
         verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
         _save_creatives(run.path, study, {"untuned": untuned, "tuned": tuned}, verdicts)
         lift = _lift(study, tuned, untuned, verdicts, options)
-        diversity = {name: _diversity(texts) for name, texts in (("untuned", untuned), ("tuned", tuned))}
+        attacks = resisted(study, reward, options.conversion_value) if study.names_products else {}
+        diversity = {name: vendi_of(texts) for name, texts in (("untuned", untuned), ("tuned", tuned))}
     summary = {
+        "algorithm": options.algorithm,
         "lift": lift,
         "diversity": diversity,
         "texts": len(tuned),
-        "kl": updates[-1].kl,
+        "kl": chosen["kl"] + choice_kl(written(options)),
         "proxy_gold": watch.curve,
+        "chosen": chosen | {"stopped": stopped},
+        "over_optimisation": over_optimisation(watch.curve),
+        "attacks": attacks,
+        "reward_calls": calls.texts,
         "effect_model": study.effect_metrics,
         "notes": list(study.notes),
         "warm_start_loss": loss,
@@ -123,6 +125,95 @@ def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
     }
     save_checkpoint(writer, run.path / "checkpoint", prompt(*study.asked[0]), _facts(options), _figures(summary))
     return Tuning(writer, untuned, tuned, verdicts, summary, updates)
+
+
+def _warm_start(study: Study, options: StudyOptions, run: Run) -> float:
+    """Fine-tunes the writer, or takes what a broken-off run left of it; the loss."""
+    states = StateDirectory(run.path / "state" / "warm start", _identity(study, options))
+    state = states.latest() if run.resumed else None
+    if state is not None:
+        load_weights(study.writer, state.part("policy"))
+        return state.facts["loss"]
+    with run.stage("warm start", total=options.warm_start.lines) as stage:
+        loss = warm_start(
+            study.writer,
+            study.catalog,
+            study.audiences,
+            options.warm_start,
+            seed=options.seed,
+            progress=lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token"),
+        )
+    weights = {f"policy.{name}": weight for name, weight in own_weights(study.writer).items()}
+    states.save(TuningState(0, weights, {"loss": loss}))
+    return loss
+
+
+def frozen_reward(study: Study, options: StudyOptions) -> Reward:
+    """The reward, its statistics taken on the untuned writer's texts."""
+    reward = study.reward(options.reward)
+    pilot = sample_prompts(study.asked, PILOT_PROMPTS, options.seed)
+    texts = write_for(study.writer, pilot, options.ppo.group, options.seed + 2)
+    reward.freeze(texts, torch.arange(len(pilot)).repeat_interleave(options.ppo.group))
+    return reward
+
+
+def _tune(study: Study, options: StudyOptions, run: Run, reward: Counted, watch: Watch) -> tuple[str, list[Update]]:
+    """Tunes from the start or from a saved state; why it ended early, and the updates of this session."""
+    effect = reward.fingerprint()
+    states = StateDirectory(run.path / "state" / "tuning", _identity(study, options) | {"effect model": effect})
+    state = states.latest() if run.resumed else None
+    if run.resumed:
+        recorded = run.rewind(state.step if state else -1)
+        if state is not None:
+            watch.restore(recorded, state.part("best"))
+            reward.texts = state.step * options.ppo.batch
+    for warning in states.damaged:
+        run.console.print(f"  {warning}; the state before it is used")
+    if state is None:
+        watch.look(0, 0.0)
+    elif state.facts["stopped"] or state.step == options.ppo.updates:
+        return state.facts["stopped"], []
+    with run.stage(STAGES[options.algorithm], total=options.ppo.updates) as stage:
+        stage.advance(state.step if state else 0)
+
+        def on_update(update: Update) -> str | None:
+            stage.advance(1, f"reward {update.metrics['reward']:+.2f}  KL {update.kl:.1f}")
+            return watch.after(update, states)
+
+        tuned = TUNERS[options.algorithm](
+            study.writer, study.asked, reward, options.ppo, seed=options.seed, on_update=on_update, resumed=state
+        )
+    return tuned.stopped, tuned.updates
+
+
+def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str, dict[str, float]]:
+    """What each attack does to good ads: `gold`, relative; `proxy`, in the reward's units, and its standard `error`."""
+    good = good_ads(study.catalog, reward, ATTACKED)
+
+    def gold(creatives: Sequence[Creative]) -> float:
+        verdict = judge(study.world, creatives)
+        return float((verdict.ctr * (1 + conversion_value * verdict.cvr)).mean())
+
+    before, found = gold(good), {}
+    for name in ATTACKS:
+        texts = attacked(good, name, study.catalog)
+        proxy, error = proxy_change(reward, good, texts)
+        found[name] = {"gold": gold(texts) / before - 1, "proxy": proxy, "error": error}
+    return found
+
+
+def written(options: StudyOptions) -> int:
+    """Texts written for each that is kept: best-of-n spends what the others spend on tuning."""
+    return max(options.choose, BEST_OF) if options.algorithm == "best-of-n" else options.choose
+
+
+def _identity(study: Study, options: StudyOptions) -> dict[str, str]:
+    """What a saved state must have come from to be of use."""
+    model, tokenizer = study.writer.model.config.to_diff_dict(), study.writer.tokenizer.get_vocab()
+    for volatile in ("transformers_version", "_name_or_path"):
+        model.pop(volatile, None)
+    parts = {"model": model, "tokenizer": tokenizer, "catalog": (study.catalog.products, study.catalog.ads)}
+    return {name: short_hash(part) for name, part in (parts | {"set of options": decisive(options)}).items()}
 
 
 def _lift(
@@ -139,34 +230,6 @@ def _lift(
     return lifts(first.by_product(tuned), second.by_product(untuned), options.conversion_value, rng, doubt)
 
 
-class _Watch:
-    """Looks at the gold along the run, on a fixed part of the prompts; for the report alone."""
-
-    def __init__(self, study: Study, options: StudyOptions, run: Run, writer: Writer, reward: Reward) -> None:
-        self.study, self.options, self.run, self.writer, self.reward = study, options, run, writer, reward
-        self.prompts = sample_prompts(study.asked, WATCHED_PROMPTS, options.seed + 3)
-        self.curve: list[dict[str, float]] = []
-
-    def look(self, step: int, kl: float) -> None:
-        """Adds a point to the curve every `watch_every` updates, and at the last."""
-        if step % self.options.watch_every and step != self.options.ppo.updates:
-            return
-        texts = _write_for(self.writer, self.prompts, 2, self.options.seed + 4)
-        rewards = self.reward(texts, torch.arange(len(self.prompts)).repeat_interleave(2))
-        verdict = judge(self.study.world, texts)
-        gold = verdict.total_ctr() * (1 + self.options.conversion_value * verdict.total_cvr())
-        point = {
-            "step": step,
-            "sqrt_kl": math.sqrt(max(kl, 0.0)),
-            "proxy": float(rewards.total.mean()),
-            "gold": gold,
-            "gold_ctr": verdict.total_ctr(),
-            "gold_cvr": verdict.total_cvr(),
-        }
-        self.curve.append(point)
-        self.run.record(step, {f"watch/{name}": value for name, value in point.items() if name != "step"})
-
-
 def _facts(options: StudyOptions) -> dict[str, Any]:
     weights = options.reward
     source = options.archive or options.catalog or f"built-in scenario {options.scenario}"
@@ -176,8 +239,16 @@ def _facts(options: StudyOptions) -> dict[str, Any]:
         "effect model learned from": options.logs or options.archive or f"{options.log_impressions:,} simulated visits",
         "reward weights": f"CTR {weights.w_ctr}, CVR {weights.w_cvr}, diversity {weights.w_div}",
         "seed": options.seed,
-        "tuning": f"PPO, {options.ppo.updates} updates of {options.ppo.batch} texts",
+        "tuning": _tuned_how(options),
     }
+
+
+def _tuned_how(options: StudyOptions) -> str:
+    how = f"{options.algorithm}, at most {options.ppo.updates} updates of {options.ppo.batch} texts"
+    how = "none" if options.algorithm in ("best-of-n", "supervised") else how
+    if written(options) == 1:
+        return how
+    return f"{how}; the figures are of the best of {written(options)} texts by the reward, which does not come with it"
 
 
 def _figures(summary: dict[str, Any]) -> dict[str, str]:
@@ -193,15 +264,6 @@ def _figures(summary: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _write(writer: Writer, study: Study, n: int, seed: int) -> list[Creative]:
-    return _write_for(writer, study.asked, n, seed)
-
-
-def _write_for(writer: Writer, prompts: Sequence[tuple], n: int, seed: int) -> list[Creative]:
-    products, audiences = zip(*prompts, strict=True)
-    return writer.write(products, audiences, n, generator=torch.Generator().manual_seed(seed))
-
-
 def report_encoder() -> TextEncoder:
     """The encoder of the reported diversity: words, where the reward's sees characters, so that neither flatters the
     other.
@@ -209,7 +271,8 @@ def report_encoder() -> TextEncoder:
     return TextEncoder(dim=256, seed=77, ngrams=(1, 2), words=True)
 
 
-def _diversity(creatives: Sequence[Creative]) -> float:
+def vendi_of(creatives: Sequence[Creative]) -> float:
+    """Vendi score by the encoder of reports."""
     return vendi(report_encoder().encode([creative.text for creative in creatives]))
 
 

@@ -1,7 +1,10 @@
 """Diversity of texts, as pure functions of vectors or strings."""
 
+import math
 import zlib
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -74,3 +77,50 @@ def compression_ratio(texts: Sequence[str]) -> float:
     """
     joined = "\n".join(texts).encode()
     return len(joined) / len(zlib.compress(joined, 9)) if joined else 1.0
+
+
+def self_bleu(token_lists: Sequence[Sequence[str]], n: int = 4) -> float:
+    """Mean BLEU of each text against all others (Zhu et al., "Texygen", SIGIR 2018): the more alike, the higher.
+
+    Precisions that are zero count as 0.1 over the number of n-grams (smoothing method 1 of Chen and Cherry, WMT 2014).
+
+    Args:
+        token_lists: texts; with fewer than two there is nothing to compare, and the score is 0.
+        n: longest n-gram.
+    """
+    texts = [list(tokens) for tokens in token_lists if tokens]
+    if len(texts) < 2:
+        return 0.0
+    counts = [[Counter(_grams(tokens, k)) for tokens in texts] for k in range(1, n + 1)]
+    most = [_most_elsewhere(of_order) for of_order in counts]
+    lengths = sorted(len(tokens) for tokens in texts)
+    scores = []
+    for i, tokens in enumerate(texts):
+        logs = []
+        for of_order, elsewhere in zip(counts, most, strict=True):
+            total = sum(of_order[i].values())
+            hits = sum(min(count, elsewhere(gram, count)) for gram, count in of_order[i].items())
+            logs.append(math.log((hits or 0.1) / max(total, 1)))
+        scores.append(_brevity(len(tokens), lengths) * math.exp(sum(logs) / n))
+    return sum(scores) / len(scores)
+
+
+def _grams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    return [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
+
+
+def _most_elsewhere(counts: Sequence[Counter]) -> Callable[[tuple[str, ...], int], int]:
+    """A function of an n-gram and a text's own count of it: the largest count in any other text."""
+    top: dict[tuple[str, ...], list[int]] = {}
+    for of_text in counts:
+        for gram, count in of_text.items():
+            top[gram] = sorted([count, *top.get(gram, [0, 0])], reverse=True)[:2]
+    return lambda gram, own: top[gram][1] if top[gram][0] == own else top[gram][0]
+
+
+def _brevity(length: int, lengths: list[int]) -> float:
+    """BLEU's penalty for texts shorter than the closest of the others; `lengths` are sorted and hold its own once."""
+    at = bisect_left(lengths, length)
+    others = lengths[max(0, at - 1) : at] + lengths[at + 1 : at + 2]
+    closest = min(others, key=lambda other: (abs(other - length), other))
+    return 1.0 if length >= closest else math.exp(1 - closest / length)

@@ -186,11 +186,16 @@ MEMBERS = (("words", 0), ("characters", 0), ("encoder", 0), ("words", 24), ("cha
 """The ensemble: how each member reads texts, and the width of its hidden layer (0 for a linear member)."""
 
 
+VALIDATORS = (("words", 0), ("characters", 0))
+"""Members of the model that validates, fitted on feedback of its own."""
+
+
 def fit_effect_model(
     counts: Counts,
     catalog: Catalog,
     config: EffectConfig = EffectConfig(),
     *,
+    members: Sequence[tuple[str, int]] = MEMBERS,
     seed: int = 0,
     progress: Callable[[int], None] = lambda n: None,
 ) -> EffectModel:
@@ -200,13 +205,14 @@ def fit_effect_model(
         counts: the log, summed; nothing else is seen.
         catalog: of the log's products.
         config: strength of the ridges, steps.
+        members: how each reads texts, and the width of its hidden layer.
         seed: member i starts from seed + i.
         progress: called after each member with 1.
     """
     model = EffectModel(catalog, counts.segments, counts.channels)
     cells = _Cells.of(counts, catalog, counts.channels)
     texts = [creative.text for creative in counts.creatives]
-    for i, (kind, hidden) in enumerate(MEMBERS):
+    for i, (kind, hidden) in enumerate(members):
         features = TextFeatures(kind, texts, seed=seed + i)
         model.features.append(features)
         model.heads.append(_fit_member(features(texts), cells, hidden, config, seed + i))

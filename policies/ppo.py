@@ -1,6 +1,6 @@
 """PPO through TRL, the one place where TRL is imported.
 
-TRL's PPOTrainer wants a reward *model*; ours is a function. `_RewardAdapter` is a module whose backbone hands on the
+TRL's PPOTrainer wants a reward *model*; ours is a function. `RewardAdapter` is a module whose backbone hands on the
 token ids and whose `score` decodes them and calls the function. Departures from TRL's defaults, each for a reason that
 showed in runs: k texts for each prompt of a batch, whose mean reward is the baseline, and no critic (an untrained one
 with lam = 0.95 gives the last tokens the credit, and the policy learns to stop early; one that learns as it goes cost
@@ -16,13 +16,13 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset
+from accelerate import PartialState
 from torch import Tensor, nn
 from transformers import DataCollatorWithPadding, PrinterCallback, TrainerCallback
 
@@ -31,11 +31,11 @@ from trl.experimental.ppo import PPOConfig, PPOTrainer
 
 from ..simulation.catalog import Creative, Product
 from ..simulation.tables import InputError
-from .reward import Rewards
-from .writer import Writer, prompt
-
-RewardFunction = Callable[[Sequence[Creative], Tensor], Rewards]
-"""Creatives and the [n] numbers of their prompts, to rewards."""
+from .adapters import follow_ranks
+from .reward import RewardFunction, Rewards
+from .state import TuningState, load_optimizer, optimizer_tensors
+from .trl_calls import Calls, Stopped, own_calls
+from .writer import Writer, load_weights, own_weights, prompt
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,32 @@ class TuneConfig:
     """Passes over a batch."""
     mini_batches: int = 4
     learning_rate: float = 3e-4
-    kl_start: float = 0.12
+    kl_start: float = 0.3
     """Coefficient of the KL penalty, and the least that it is."""
     kl_target: float = 8.0
     """Nats a text above which the coefficient grows (after Ziegler et al., arXiv 1909.08593)."""
+    kl_cap: float = 25.0
+    """Nats a text above which an update is not learned from any more, and tuning stops."""
     clip: float = 0.2
     missing_end: float = 1.0
     """Taken off the reward of a text that does not end."""
+    bf16: bool = False
+    """Whether to compute in bfloat16 while weights stay float32; for GPUs."""
+    gradient_checkpointing: bool = False
+    """Whether to compute activations twice rather than keep them: less memory, more time."""
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps an update."""
+        return self.epochs * self.mini_batches
 
     def __post_init__(self) -> None:
         if self.batch % self.group or self.batch % self.mini_batches:
             raise InputError(f"batch {self.batch} must be a multiple of group {self.group} and of mini-batches")
         if self.kl_target <= 0:
             raise InputError(f"kl_target {self.kl_target}: must be above zero, or nothing holds the writer back")
+        if self.kl_cap <= self.kl_target:
+            raise InputError(f"kl_cap {self.kl_cap}: must be above kl_target {self.kl_target}, which it backs up")
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,22 @@ class Update:
     """Nats a text between the writer and its untuned self, estimated on the batch."""
     metrics: dict[str, float]
     """Reward terms (`raw/...`, `weighted/...`), TRL's own (`trl/...`) and the KL coefficient."""
+    snapshot: Callable[[], TuningState] | None = field(default=None, repr=False, compare=False)
+    """Takes all that a further update depends on; None where an algorithm cannot be resumed."""
+
+
+@dataclass
+class Tuned:
+    """What tuning did."""
+
+    updates: list[Update] = field(default_factory=list)
+    """Those of this session."""
+    stopped: str = ""
+    """Why it ended before its last update, if it did."""
+
+
+OnUpdate = Callable[[Update], str | None]
+"""Called after every update; the writer may be sampled in it. A text that it returns ends tuning, and says why."""
 
 
 @dataclass
@@ -100,22 +129,28 @@ class AdaptiveKL:
         return self.coefficient
 
 
-class _RewardAdapter(nn.Module):
+class RewardAdapter(nn.Module):
     """Looks like a reward model to TRL: `backbone` passes ids on, `score` decodes and rewards them."""
 
     base_model_prefix = "backbone"
 
-    def __init__(self, writer: Writer, asked: Sequence[tuple[Product, str]], reward: RewardFunction) -> None:
+    def __init__(
+        self, writer: Writer, asked: Sequence[tuple[Product, str]], reward: RewardFunction, *, grouped: bool = True
+    ) -> None:
+        """Keeps what it scores with; `grouped` centres scores on their prompt."""
         super().__init__()
+        self._grouped = grouped
         self._writer, self._reward = writer, reward
         self._number = {self._as_decoded(prompt(*pair)): i for i, pair in enumerate(asked)}
         self._asked = list(asked)
         self.last: Rewards | None = None
 
     def backbone(self, input_ids: Tensor, attention_mask: Tensor, **_: Any) -> SimpleNamespace:
+        """Hands ids and mask on."""
         return SimpleNamespace(hidden_states=[(input_ids, attention_mask)])
 
     def score(self, hidden: tuple[Tensor, Tensor]) -> Tensor:
+        """[n, T, 1]: every token has its text's reward, of which TRL takes the last."""
         ids, mask = hidden
         lines = [self._decode(row[keep.bool()]) for row, keep in zip(ids, mask, strict=True)]
         split = [line.partition("=>") for line in lines]
@@ -126,7 +161,7 @@ class _RewardAdapter(nn.Module):
         ]
         asked = torch.tensor(numbers)
         self.last = self._reward(creatives, asked)
-        score = centred(self.last.total, asked)
+        score = centred(self.last.total, asked) if self._grouped else self.last.total
         return score.to(ids.device)[:, None, None].expand(-1, ids.shape[1], 1)
 
     def _decode(self, ids: Tensor) -> str:
@@ -161,40 +196,73 @@ class _NoCritic(nn.Module):
         return torch.zeros(*ids.shape, 1, device=ids.device)
 
 
-class _Grouped:
-    """A collator that keeps the first rows of a batch and repeats each `group` times."""
+class PromptOrder:
+    """Which prompts a batch asks: pass after pass over all of them, each in a random order of its own."""
 
-    def __init__(self, inner: DataCollatorWithPadding, group: int) -> None:
-        self.inner, self.group = inner, group
+    def __init__(self, prompts: int, batch: int, seed: int) -> None:
+        """Sets how many prompts there are, and how many a batch asks."""
+        self.prompts, self.batch, self.seed = prompts, batch, seed
 
-    def __call__(self, rows: list[dict[str, Any]]) -> Any:
-        kept = rows[: len(rows) // self.group] or rows[:1]
-        return self.inner([row for row in kept for _ in range(self.group)])
+    def __call__(self, number: int) -> list[int]:
+        """Indices of the prompts of batch `number`, counted from 0; the same whatever was asked before."""
+        places = range(number * self.batch, (number + 1) * self.batch)
+        orders = {place // self.prompts for place in places}
+        order = {i: np.random.default_rng([self.seed, i]).permutation(self.prompts) for i in orders}
+        return [int(order[place // self.prompts][place % self.prompts]) for place in places]
+
+
+class _Collator:
+    """Fills TRL's batches: whatever rows its loader drew, the next prompts of our order, each `group` times."""
+
+    def __init__(self, writer: Writer, prompts: Sequence[str], order: PromptOrder, group: int, first: int) -> None:
+        self._pad = DataCollatorWithPadding(writer.tokenizer)
+        self._rows = [{"input_ids": ids} for ids in writer.tokenizer(list(prompts))["input_ids"]]
+        self._order, self._group, self._next = order, group, first
+
+    def __call__(self, rows: list[int]) -> Any:
+        state = PartialState()
+        number = self._next * state.num_processes + state.process_index
+        self._next += 1
+        return self._pad([self._rows[i] for i in self._order(number) for _ in range(self._group)])
 
 
 @dataclass
-class _Watch(TrainerCallback):
+class UpdateWatch(TrainerCallback):
     """Reads every update, steers the KL coefficient and tells the caller."""
 
-    adapter: _RewardAdapter
-    control: AdaptiveKL
-    on_update: Callable[[Update], None]
+    adapter: RewardAdapter
+    control: AdaptiveKL | None
+    """None leaves the coefficient where it is."""
+    on_update: OnUpdate
+    done: int = 0
+    """Updates of earlier sessions."""
+    snapshot: Callable[[int], TuningState] | None = None
     seen: list[Update] = field(default_factory=list)
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Counts on from where an earlier session stopped."""
+        state.global_step, state.episode = self.done, self.done * args.batch_size
+
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        """Keeps the update."""
         logs = logs or {}
         if "objective/kl" not in logs or self.adapter.last is None:
             return
-        rewards, kl = self.adapter.last, logs["objective/kl"]
+        rewards, kl, step = self.adapter.last, logs["objective/kl"], state.global_step
         metrics = {"reward": float(rewards.total.mean()), "kl_coefficient": args.kl_coef}
         metrics |= {f"raw/{name}": float(values.mean()) for name, values in rewards.raw.items()}
         metrics |= {f"weighted/{name}": float(values.mean()) for name, values in rewards.weighted.items()}
         metrics |= {f"trl/{name}": value for name, value in logs.items() if name not in _CLOCKED}
-        self.seen.append(Update(state.global_step, kl, metrics))
-        args.kl_coef = self.control.update(kl)
+        take = self.snapshot
+        self.seen.append(Update(step, kl, metrics, None if take is None else lambda: take(step)))
+        if self.control is not None:
+            args.kl_coef = self.control.update(kl)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.on_update(self.seen[-1])
+        """Tells the caller."""
+        reason = self.on_update(self.seen[-1])
+        if reason:
+            raise Stopped(reason)
 
 
 _CLOCKED = {"eps", "epoch"}
@@ -208,8 +276,9 @@ def tune(
     config: TuneConfig,
     *,
     seed: int,
-    on_update: Callable[[Update], None] = lambda update: None,
-) -> list[Update]:
+    on_update: OnUpdate = lambda update: None,
+    resumed: TuningState | None = None,
+) -> Tuned:
     """Tunes the writer in place.
 
     Args:
@@ -217,38 +286,86 @@ def tune(
         asked: products and audiences that are written for, in random order, over and over.
         reward: the only judge.
         config: sizes and rates.
-        seed: of TRL's sampling and shuffling.
-        on_update: called after every update; the writer may be sampled in it.
-
-    Returns:
-        All updates.
+        seed: of sampling and shuffling.
+        on_update: called after every update.
+        resumed: what `Update.snapshot` took in a session that was broken off; the writer is the one that session began
+            with, and what follows is what would have followed then.
     """
-    adapter = _RewardAdapter(writer, asked, reward)
-    watch = _Watch(adapter, AdaptiveKL(config.kl_start, config.kl_target), on_update)
-    tokenizer = writer.tokenizer
-    tokenizer.padding_side = "left"
-    repeats = -(-config.batch // len(asked))
-    rows = [{"input_ids": tokenizer(prompt(*pair))["input_ids"]} for pair in asked] * repeats
-    with tempfile.TemporaryDirectory() as scratch, _own_randomness(writer.device), _quiet(), _no_old_garbage():
-        trainer = PPOTrainer(
-            args=_arguments(config, writer, scratch, seed),
-            processing_class=tokenizer,
-            model=writer.model,
-            ref_model=copy.deepcopy(writer.model).requires_grad_(False),
-            # TRL's annotations ask for more than it uses: any module with `base_model_prefix` and `score` does.
-            reward_model=adapter,  # pyright: ignore[reportArgumentType]
-            value_model=_NoCritic(),  # pyright: ignore[reportArgumentType]
-            train_dataset=Dataset.from_list(rows),
-            # TRL builds a loader for it whatever the settings; nothing is evaluated on it.
-            eval_dataset=Dataset.from_list(rows[:1]),
-            data_collator=_Grouped(DataCollatorWithPadding(tokenizer), config.group),  # pyright: ignore[reportArgumentType]
-            callbacks=[watch],
-        )
-        trainer.remove_callback(PrinterCallback)
-        np.random.seed(seed)  # noqa: NPY002 - TRL shuffles mini-batches with numpy's global generator
-        trainer.train()
+    adapter = RewardAdapter(writer, asked, reward)
+    done = resumed.step if resumed else 0
+    watch = UpdateWatch(adapter, AdaptiveKL(config.kl_start, config.kl_target), on_update, done)
+    calls = Calls(
+        replace(writer.sampling, top_p=1.0), seed + 100_003 * PartialState().process_index, done, config.kl_cap
+    )
+    calls.bf16 = config.bf16
+    tuned = Tuned(watch.seen)
+    with tempfile.TemporaryDirectory() as scratch, as_it_was(writer.device), own_calls(calls):
+        trainer = _trainer(writer, asked, config, watch, _arguments(config, writer, scratch, seed), seed)
+        if resumed is not None:
+            _put_back(trainer, writer, watch, resumed)
+        trainer.args.num_total_batches = config.updates - done
+        watch.snapshot = lambda step: _snapshot(trainer, writer, step)
+        try:
+            trainer.train()
+        except Stopped as stop:
+            tuned.stopped = str(stop)
     writer.model.eval()
-    return watch.seen
+    if config.gradient_checkpointing:
+        writer.model.gradient_checkpointing_disable()
+    return tuned
+
+
+def _trainer(
+    writer: Writer,
+    asked: Sequence[tuple[Product, str]],
+    config: TuneConfig,
+    watch: UpdateWatch,
+    arguments: PPOConfig,
+    seed: int,
+) -> PPOTrainer:
+    writer.tokenizer.padding_side = "left"
+    if config.gradient_checkpointing:
+        writer.model.gradient_checkpointing_enable()
+        writer.model.enable_input_require_grads()
+    order = PromptOrder(len(asked), config.batch // config.group, seed)
+    rows = _Collator(writer, [prompt(*pair) for pair in asked], order, config.group, watch.done)
+    trainer = PPOTrainer(
+        args=arguments,
+        processing_class=writer.tokenizer,
+        model=writer.model,
+        # Of a model with an adapter the reference is the model without it.
+        ref_model=None if hasattr(writer.model, "peft_config") else copy.deepcopy(writer.model).requires_grad_(False),
+        # TRL's annotations ask for more than it uses: any module with `base_model_prefix` and `score` does, and of the
+        # data sets their length; nothing is evaluated.
+        reward_model=watch.adapter,  # pyright: ignore[reportArgumentType]
+        value_model=_NoCritic(),  # pyright: ignore[reportArgumentType]
+        train_dataset=range(config.updates * config.batch),  # pyright: ignore[reportArgumentType]
+        eval_dataset=range(1),  # pyright: ignore[reportArgumentType]
+        data_collator=rows,  # pyright: ignore[reportArgumentType]
+        callbacks=[watch],
+    )
+    trainer.remove_callback(PrinterCallback)
+    follow_ranks(writer.model, getattr(trainer.optimizer, "optimizer", trainer.optimizer))
+    return trainer
+
+
+def _snapshot(trainer: PPOTrainer, writer: Writer, step: int) -> TuningState:
+    """Weights, optimizer, schedule and KL coefficient; data order and random numbers follow from seed and step."""
+    tensors, rest = optimizer_tensors(trainer.optimizer)  # pyright: ignore[reportArgumentType]
+    tensors = {f"optimizer.{name}": tensor for name, tensor in tensors.items()}
+    tensors |= {f"policy.{name}": tensor for name, tensor in own_weights(writer).items()}
+    schedule = copy.deepcopy(trainer.lr_scheduler.state_dict())  # pyright: ignore[reportOptionalMemberAccess]
+    facts = {"optimizer": rest, "schedule": schedule, "kl_coefficient": trainer.args.kl_coef}
+    return TuningState(step, tensors, facts)
+
+
+def _put_back(trainer: PPOTrainer, writer: Writer, watch: UpdateWatch, state: TuningState) -> None:
+    load_weights(writer, state.part("policy"))
+    load_optimizer(trainer.optimizer, state.part("optimizer"), state.facts["optimizer"])  # pyright: ignore[reportArgumentType]
+    trainer.lr_scheduler.load_state_dict(state.facts["schedule"])  # pyright: ignore[reportOptionalMemberAccess]
+    trainer.args.kl_coef = state.facts["kl_coefficient"]
+    if watch.control is not None:
+        watch.control.coefficient = trainer.args.kl_coef
 
 
 def _arguments(config: TuneConfig, writer: Writer, scratch: str, seed: int) -> PPOConfig:
@@ -275,42 +392,32 @@ def _arguments(config: TuneConfig, writer: Writer, scratch: str, seed: int) -> P
         report_to="none",
         logging_steps=1,
         disable_tqdm=True,
-        bf16=False,
-        gradient_checkpointing=False,
+        bf16=config.bf16,
+        gradient_checkpointing=config.gradient_checkpointing,
         use_cpu=writer.device.type == "cpu",
     )
 
 
 @contextlib.contextmanager
-def _own_randomness(device: torch.device) -> Iterator[None]:
-    """TRL seeds the global generators; what they held before is put back."""
-    state = np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            yield
-    finally:
-        np.random.set_state(state)  # noqa: NPY002
-
-
-@contextlib.contextmanager
-def _no_old_garbage() -> Iterator[None]:
-    """TRL collects garbage in every update; what is there before training need not be gone through each time."""
+def as_it_was(device: torch.device) -> Iterator[None]:
+    """Puts the global random generators back that training seeds; keeps TRL's line on starting, and warnings of what is
+    meant or of what TRL still calls, off the terminal; and spares what is there before training from the garbage
+    collection that TRL asks for in every update.
+    """
+    state, log = np.random.get_state(), logging.getLogger("transformers")  # noqa: NPY002
+    level = log.level
+    log.setLevel(logging.ERROR)
     gc.collect()
     gc.freeze()
     try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """TRL prints a line when it starts, and transformers warns of what is meant and of what TRL still calls."""
-    level = logging.getLogger("transformers").level
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(None), warnings.catch_warnings():
+        with (
+            torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+            contextlib.redirect_stdout(None),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore", FutureWarning)
             yield
     finally:
-        logging.getLogger("transformers").setLevel(level)
+        gc.unfreeze()
+        log.setLevel(level)
+        np.random.set_state(state)  # noqa: NPY002

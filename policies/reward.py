@@ -2,17 +2,24 @@
 
 reward = w_ctr z(logit pCTR) + w_cvr z(logit pCVR) + w_div z(novelty) - penalties, each z squashed
 
+or, as a product of quality and novelty (`combined: product`),
+
+reward = softplus(w_ctr z(logit pCTR) + w_cvr z(logit pCVR)) / log 2 * (novelty / usual novelty)^w_div - 1 - penalties
+
 Each z is centred and scaled by statistics frozen on the untuned writer, so weights keep their meaning during a run. The
 logits' part that the writer cannot change (product, segment, place) is left out before z. The ensemble is aggregated
 pessimistically: a text on which its members disagree is worth less (Coste et al., arXiv 2310.02743).
 """
 
-from collections.abc import Sequence
+import hashlib
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from ..simulation.catalog import Catalog, Creative
 from ..simulation.encoder import TextEncoder, surface_features, tokens
@@ -30,6 +37,12 @@ class RewardConfig:
     w_ctr: float = 0.35
     w_cvr: float = 0.25
     w_div: float = 0.40
+    combined: Literal["sum", "product"] = "sum"
+    """Whether novelty adds to quality or multiplies it (after DARLING, Li et al., arXiv 2509.02534): then novelty pays
+    only for what is good.
+    """
+    ensemble: Literal["mean", "minimum"] = "mean"
+    """What its members agree on: their mean less `pessimism` standard deviations, or the least of them."""
     pessimism: float = 0.5
     """Standard deviations of the ensemble that are taken off its mean."""
     penalty: float = 0.5
@@ -69,6 +82,11 @@ def pessimistic(members: Tensor, strength: float) -> Tensor:
     return members.mean(0) - strength * members.std(0, correction=0)
 
 
+def aggregated(members: Tensor, config: RewardConfig) -> Tensor:
+    """The ensemble's word as the settings want it: [M, n] -> [n]."""
+    return members.min(0).values if config.ensemble == "minimum" else pessimistic(members, config.pessimism)
+
+
 def squash(z: Tensor, below: float, above: float) -> Tensor:
     """clip * tanh(z / clip) with a clip for each side of 0: the identity near 0, never beyond -below or above."""
     return torch.where(z < 0, below * torch.tanh(z / below), above * torch.tanh(z / above))
@@ -96,8 +114,17 @@ def combine(raw: dict[str, Tensor], statistics: dict[str, Normal], config: Rewar
     weights = dict(zip(TERMS, (config.w_ctr, config.w_cvr, config.w_div), strict=True))
     above = {"ctr": config.clip, "cvr": config.clip, "diversity": config.diversity_clip}
     weighted = {n: w * squash(statistics[n].z(raw[n]), config.clip, above[n]) for n, w in weights.items()}
+    if config.combined == "product":
+        weighted = _product(weighted["ctr"], weighted["cvr"], raw["diversity"] / statistics["diversity"].mean, config)
     weighted["penalty"] = -config.penalty * raw["failures"]
     return Rewards(torch.stack(list(weighted.values())).sum(0), raw, weighted)
+
+
+def _product(ctr: Tensor, cvr: Tensor, novelty: Tensor, config: RewardConfig) -> dict[str, Tensor]:
+    """Quality times novelty, both 1 for what the untuned writer usually writes, less 1, in parts that sum to it."""
+    first, quality = softplus(ctr) / math.log(2), softplus(ctr + cvr) / math.log(2)
+    varied = quality * novelty.clamp(min=0) ** config.w_div
+    return {"ctr": first - 1, "cvr": quality - first, "diversity": varied - quality}
 
 
 CHECKS = ("length", "repetition", "shouting", "symbols", "off_topic", "other_product", "echo")
@@ -150,6 +177,10 @@ class Quality:
         return [float(bool(said & own)), float(others)]
 
 
+RewardFunction: TypeAlias = Callable[[Sequence[Creative], Tensor], Rewards]
+"""Creatives and the [n] numbers of their prompts, to rewards."""
+
+
 class Predictor(Protocol):
     """Any effect model: an ensemble that predicts texts."""
 
@@ -180,13 +211,19 @@ class Reward:
         """Scores n creatives; `group` [n] numbers their prompts, for novelty."""
         return combine(self._raw(creatives, group), self.statistics, self.config)
 
+    def fingerprint(self) -> str:
+        """A short hash of all that it was frozen on: equal for rewards that score alike."""
+        frozen = {name: (normal.mean, normal.deviation) for name, normal in self.statistics.items()}
+        members = {head: [(n.mean, n.deviation) for n in normals] for head, normals in self.members.items()}
+        return hashlib.sha256(repr((self.config, frozen, members)).encode()).hexdigest()[:16]
+
     def _raw(self, creatives: Sequence[Creative], group: Tensor) -> dict[str, Tensor]:
         text = self.effect.predict(creatives).text
         failures = self.quality.failures(creatives).sum(1)
         vectors = self.encoder.encode([creative.text for creative in creatives])
         return {
-            "ctr": pessimistic(self._centred(text[..., CLICK], CLICK), self.config.pessimism),
-            "cvr": pessimistic(self._centred(text[..., CONVERT], CONVERT), self.config.pessimism),
+            "ctr": aggregated(self._centred(text[..., CLICK], CLICK), self.config),
+            "cvr": aggregated(self._centred(text[..., CONVERT], CONVERT), self.config),
             "diversity": (novelty(vectors, group, failures == 0) + nearest_novelty(vectors, failures == 0)) / 2,
             "failures": failures,
         }
@@ -194,3 +231,20 @@ class Reward:
     def _centred(self, logits: Tensor, head: int) -> Tensor:
         """Members centred on the untuned writer's texts, so that only disagreement about the text counts as such."""
         return torch.stack([t - normal.mean for t, normal in zip(logits, self.members[head], strict=True)])
+
+
+class Counted:
+    """A reward that counts the texts it was asked about: what a comparison at equal cost holds equal."""
+
+    def __init__(self, reward: Reward) -> None:
+        """Begins at zero."""
+        self.reward, self.texts = reward, 0
+
+    def __call__(self, creatives: Sequence[Creative], group: Tensor) -> Rewards:
+        """As the reward scores them."""
+        self.texts += len(creatives)
+        return self.reward(creatives, group)
+
+    def fingerprint(self) -> str:
+        """The reward's."""
+        return self.reward.fingerprint()

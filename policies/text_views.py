@@ -166,7 +166,7 @@ class Alike:
         """Draws landmarks from texts."""
         self._views, self._scale = views, scale
         drawn = np.random.default_rng(seed).permutation(len(texts))[:landmarks]
-        chosen = [texts[i] for i in drawn]
+        chosen: list[str] = [str(texts[i]) for i in drawn]
         self._landmarks = [unit(view(chosen)) for view in views]
         values, vectors = np.linalg.eigh(self._kernel(chosen))
         self._turn = vectors / np.sqrt(np.maximum(values, 1e-6))

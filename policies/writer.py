@@ -1,7 +1,7 @@
 """The writer: a causal language model that continues a prompt (product and audience) with an ad line."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +20,7 @@ from transformers import (
 
 from ..simulation.catalog import EVERYONE, Catalog, Creative, Product
 from ..simulation.tables import InputError
+from .rollout import Sampling, sample
 
 BUILT_IN = "built-in"
 SHOWN_ATTRIBUTES = 2
@@ -61,6 +62,14 @@ class Writer:
     def device(self) -> torch.device:
         """Where the model is."""
         return self.model.device
+
+    @property
+    def sampling(self) -> Sampling:
+        """How answers are drawn."""
+        config, tokenizer = self.config, self.tokenizer
+        eos: Any = tokenizer.eos_token_id
+        pad: Any = tokenizer.pad_token_id
+        return Sampling(config.max_new_tokens, config.temperature, eos, pad, config.top_p)
 
     def encode_prompts(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Token ids and attention mask of prompts, [n, T] both, padded on the left.
@@ -108,18 +117,7 @@ class Writer:
             torch.manual_seed(seed)
             for start in range(0, len(asked), batch):
                 ids, mask = self.encode_prompts([prompt(*pair) for pair in asked[start : start + batch]])
-                out = self.model.generate(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    do_sample=True,
-                    temperature=self.config.temperature,
-                    top_p=self.config.top_p,
-                    top_k=0,
-                    max_new_tokens=self.config.max_new_tokens,
-                    pad_token_id=self.tokenizer.pad_token_id,
-                    eos_token_id=self.tokenizer.eos_token_id,
-                )
-                texts += self.decode(out[:, ids.shape[1] :])
+                texts += self.decode(sample(self.model, ids, mask, self.sampling).tokens)
         self.model.train(was_training)
         return [Creative(product.product_id, text, whom) for (product, whom), text in zip(asked, texts, strict=True)]
 
@@ -157,6 +155,18 @@ class Writer:
             digest.update(name.encode())
             digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()[:16]
+
+
+def own_weights(writer: Writer) -> dict[str, Tensor]:
+    """Copies of all different weights by name: those that are tied come once."""
+    return {name: weight.detach().clone() for name, weight in writer.model.named_parameters()}
+
+
+def load_weights(writer: Writer, weights: Mapping[str, Tensor]) -> None:
+    """Puts `own_weights` back, in place."""
+    with torch.no_grad():
+        for name, weight in writer.model.named_parameters():
+            weight.copy_(weights[name])
 
 
 def make_writer(

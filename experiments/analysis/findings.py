@@ -148,6 +148,37 @@ def over_optimised(curve: Sequence[Mapping[str, float]]) -> str | None:
     return None
 
 
+def chosen_weights(summary: Mapping[str, Any]) -> list[str]:
+    """Sentences on which weights of the run were kept, why it ended, and the fit of gold over distance."""
+    told = []
+    chosen = summary.get("chosen")
+    if chosen:
+        told.append(
+            f"The weights of step {chosen['step']} were kept: of all looks the validation model, learned from feedback "
+            f"of its own, liked its texts best. Their gold is {percent(chosen['gold_of_best'])} of the best seen."
+            + (f" Tuning ended early: {chosen['stopped']}." if chosen.get("stopped") else "")
+        )
+    fit = (summary.get("over_optimisation") or {}).get("fit")
+    if fit:
+        told.append(
+            f"Gain of the gold over d = √KL, fitted as d (α − β log d) (Gao et al., ICML 2023): α = "
+            f"{number(fit['alpha'], 3)}, β = {number(fit['beta'], 3)}, R² = {number(fit['r2'])}"
+            + (f"; at its best at d = {number(fit['best_distance'])}." if "best_distance" in fit else ".")
+        )
+    return told
+
+
+def successful_attacks(attacks: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A sentence for every attack that the reward paid for beyond noise, or that the gold did not mind."""
+    told = []
+    for name, change in attacks.items():
+        if change["proxy"] > 2 * change["error"]:
+            told.append(f"The effect model fell for an attack: {name} raised its reward by {number(change['proxy'])}.")
+        if change["gold"] >= 0:
+            told.append(f"The gold world fell for an attack: {name} changed its reward by {gain(change['gold'])}.")
+    return told
+
+
 def _fitted_change(values: np.ndarray) -> float:
     return float(np.polyfit(np.arange(len(values)), values, 1)[0] * (len(values) - 1))
 

@@ -188,6 +188,7 @@ def proxy_gold_plot(curve: Sequence[Mapping[str, float]]) -> Plot:
         "gold": ("gold reward", "gold", "o-"),
         "gold_ctr": ("CTR", "blue", "^:"),
         "gold_cvr": ("CVR", "green", "v:"),
+        "validation": ("validation model's reward", "red", "x-."),
     }
     for name, (label, colour, mark) in styles.items():
         if name in points:
@@ -208,6 +209,25 @@ def proxy_gold_plot(curve: Sequence[Mapping[str, float]]) -> Plot:
         f"the gold reward by {gain(gold.iloc[-1])}, and by {gain(gold.max())} at its best."
     )
     return _plot("proxy-gold", figure, alt, "Both start at zero: the untuned writer. The gold is never trained on.")
+
+
+@_styled
+def pareto_plot(points: Sequence[Mapping[str, Any]]) -> Plot:
+    """Gold reward over Vendi score, a mark a writer; those that no other beats in both are filled."""
+    figure, axes = _axes(3.6)
+    styles = {"untuned": ("grey", "D"), "tuned": ("blue", "o"), "interpolated": ("purple", "s")}
+    for writer, (colour, mark) in styles.items():
+        own = [point for point in points if point["writer"] == writer]
+        axes.plot([p["vendi"] for p in own], [p["reward"] for p in own], ":", color=LIGHT[colour], linewidth=1)
+        for i, point in enumerate(own):
+            face = LIGHT[colour] if point["front"] else LIGHT["paper"]
+            style = {"color": LIGHT[colour], "markerfacecolor": face, "label": writer if i == 0 else None}
+            axes.plot(point["vendi"], point["reward"], mark, markersize=7, **style)
+    axes.set_xlabel("Vendi score (effective number of texts)")
+    axes.set_ylabel("gold reward\nan impression")
+    axes.legend(loc="best")
+    told = "; ".join(f"{p['writer']} {number(p['reward'], 4)} at Vendi {number(p['vendi'], 1)}" for p in points)
+    return _plot("pareto", figure, f"Gold reward and diversity: {told}.", "Filled: no other is better in both.")
 
 
 def _curves(metrics: pd.DataFrame, lines: Mapping[str, tuple[str, str, str]], axes: Axes) -> list[str]:

@@ -17,6 +17,7 @@ from . import (
     plots,
     run_sections,
     sweep_sections,
+    tuning_sections,
     writing_sections,
 )
 from .formats import percent
@@ -120,6 +121,9 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     offline_sections.estimates,
     run_sections.speed,
     writing_sections.diversity,
+    tuning_sections.ways,
+    tuning_sections.pareto,
+    tuning_sections.attacks,
     writing_sections.gallery,
     segments_section,
     writing_sections.effect_model,

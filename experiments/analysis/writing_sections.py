@@ -12,17 +12,19 @@ def proxy_gold(run: RunFiles) -> Section | None:
     curve = run.summary.get("proxy_gold") or []
     if len(curve) < 2:
         return None
-    alarm = findings.over_optimised(curve)
+    found = run.summary.get("over_optimisation") or {}
+    alarms = [alarm for alarm in (findings.over_optimised(curve), found.get("alarm")) if alarm]
     text = [
         "The writer is trained on the effect model's word (proxy) and judged by the world (gold). "
-        "A proxy that rises while the gold falls means that the writer exploits errors of the effect model."
+        "A proxy that rises while the gold falls means that the writer exploits errors of the effect model.",
+        *findings.chosen_weights(run.summary),
     ]
     tables = []
     if run.both_writers:
         gains = findings.mean_gains(run.creatives).iloc[0]
         rows = [[name.upper(), gain(gains[f"proxy_{name}"]), gain(gains[f"gold_{name}"])] for name in ("ctr", "cvr")]
         tables = [Table("Promised and delivered: gain of the mean text's rate", ["Rate", "Proxy", "Gold"], rows)]
-    return Section("Proxy and gold", text, [alarm] if alarm else [], [plots.proxy_gold_plot(curve)], tables)
+    return Section("Proxy and gold", text, alarms, [plots.proxy_gold_plot(curve)], tables)
 
 
 def learning(run: RunFiles) -> Section | None:

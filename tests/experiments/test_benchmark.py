@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from copybandit.experiments.analysis import benchmark_bandit, benchmark_cost
+from copybandit.experiments.analysis import benchmark_bandit, benchmark_cost, benchmark_writer
 from copybandit.experiments.analysis.bandit_peers import BareTorch, BareTorchTS
 from copybandit.experiments.analysis.bandit_speed import Problem, compare_speed, time_ours
 from copybandit.experiments.benchmark import BenchmarkOptions, run_benchmark
@@ -80,3 +80,19 @@ def test_world_benchmark_leaves_ratios_and_memory(tmp_path, monkeypatch):
     assert summary["ratios"]["world, n=1"]["RecoGym 0.1.3"]["version"] == "reported"
     assert summary["memory"]["impressions"] >= 40_000
     assert summary["memory"]["peak_mb"] >= summary["memory"]["early_mb"] > 0
+
+
+def test_when_a_level_of_reward_is_reached_by_hand():
+    curve = [(float(i), reward) for i, reward in enumerate([0.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0])]
+    # Means of the last three: 0, .5, 1, 1.67, 2, 2, 2, 2; 95% of the way to 2 is 1.9.
+    assert benchmark_writer.level_of(curve) == pytest.approx(1.9)
+    assert benchmark_writer.seconds_to(curve, 1.9) == 4.0
+    assert benchmark_writer.seconds_to(curve, 2.1) is None
+
+
+@pytest.mark.slow
+def test_the_writers_benchmark_runs(tmp_path):
+    options = BenchmarkOptions(out=tmp_path / "run", part="writer", quick=True, threads=1, device="cpu")
+    ratios = read_json(run_benchmark(options) / "summary.json")["ratios"]
+    assert ratios["texts a second, built-in writer"]["TRL PPOTrainer"]["ratio"] > 0
+    assert len(ratios) == 2

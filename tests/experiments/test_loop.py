@@ -10,29 +10,31 @@ import transformers
 from copybandit.experiments.config import replaced
 from copybandit.experiments.export import ExportOptions, run_export
 from copybandit.experiments.loop import LoopOptions, run_loop
+from copybandit.experiments.tune import TuneOptions, run_tune
 from copybandit.simulation.tables import InputError
+
+SMALL = {
+    "users": 40,
+    "log_impressions": 4000,
+    "validation_impressions": 2000,
+    "samples": 2,
+    "watch_every": 1,
+    "effect__steps": 20,
+    "writer__layers": 1,
+    "writer__width": 32,
+    "writer__heads": 2,
+    "writer__vocabulary": 400,
+    "writer__max_new_tokens": 8,
+    "warm_start__lines": 160,
+    "ppo__updates": 2,
+    "ppo__batch": 16,
+    "ppo__group": 4,
+    "ppo__mini_batches": 1,
+}
 
 
 def options(scenario: Path, out: Path, **changes: object) -> LoopOptions:
-    small = {
-        "users": 40,
-        "log_impressions": 4000,
-        "samples": 2,
-        "watch_every": 1,
-        "place_impressions": 2048,
-        "place_products": 4,
-        "effect__steps": 20,
-        "writer__layers": 1,
-        "writer__width": 32,
-        "writer__heads": 2,
-        "writer__vocabulary": 400,
-        "writer__max_new_tokens": 8,
-        "warm_start__lines": 160,
-        "ppo__updates": 2,
-        "ppo__batch": 16,
-        "ppo__group": 4,
-        "ppo__mini_batches": 1,
-    }
+    small = SMALL | {"algorithm": "ppo", "place_impressions": 2048, "place_products": 4}
     return replaced(LoopOptions(scenario=str(scenario), out=out), **(small | changes))
 
 
@@ -86,6 +88,15 @@ def test_creatives_come_from_both_writers_for_the_same_prompts(runs):
     prompts = creatives.groupby("writer")[["product_id", "audience"]].apply(lambda rows: rows.to_numpy().tolist())
     assert prompts["tuned"] == prompts["untuned"]
     assert creatives[["proxy_ctr", "proxy_cvr", "gold_ctr", "gold_cvr"]].gt(0).all().all()
+
+
+def test_the_default_chooses_and_does_not_tune(tiny_file, tmp_path):
+    run = run_tune(replaced(TuneOptions(), **{**SMALL, "scenario": str(tiny_file), "out": tmp_path / "run"}))
+    found = summary(run)
+    assert found["reward_calls"] == 16 * found["texts"]
+    assert found["kl"] == pytest.approx(1.8351, abs=1e-3)  # log 16 - 15 / 16
+    assert found["lift"]["ctr"]["mean"] > 0
+    assert "best of 16 texts" in (run / "checkpoint" / "README.md").read_text()
 
 
 def test_exported_checkpoint_opens_without_copybandit(runs, tmp_path):

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from copybandit.policies.diversity import compression_ratio, distinct, nearest_novelty, novelty, vendi
+from copybandit.policies.diversity import compression_ratio, distinct, nearest_novelty, novelty, self_bleu, vendi
 
 
 def test_novelty_is_the_mean_distance_to_the_others_of_the_group():
@@ -49,3 +49,24 @@ def test_distinct_counts_grams_over_all_texts():
 def test_repetition_compresses():
     assert compression_ratio(["the same line again"] * 50) > 5 * compression_ratio(["one line that stands alone"])
     assert compression_ratio([]) == 1.0
+
+
+def test_self_bleu_by_hand():
+    """Of two texts, up to bigrams: 'a b c' against 'a b d' has 2 of 3 words and 1 of 2 pairs; lengths are equal."""
+    expected = (2 / 3 * 1 / 2) ** 0.5
+    assert self_bleu([["a", "b", "c"], ["a", "b", "d"]], n=2) == pytest.approx(expected)
+
+
+def test_self_bleu_smooths_and_penalises_brevity():
+    """'a' against 'b b': no word of 1 in common (0.1), half as long (exp(1 - 2)); 'b b': 0.1 of 2, and no penalty."""
+    assert self_bleu([["a"], ["b", "b"]], n=1) == pytest.approx((0.1 * math.exp(-1) + 0.05) / 2)
+
+
+def test_self_bleu_counts_a_word_as_often_as_another_text_has_it():
+    """'a a' against 'a': one of two; 'a' against 'a a': all, but shorter."""
+    assert self_bleu([["a", "a"], ["a"]], n=1) == pytest.approx((0.5 + math.exp(1 - 2)) / 2)
+
+
+def test_self_bleu_of_copies_and_of_nothing():
+    assert self_bleu([["a", "b", "c", "d"]] * 3) == pytest.approx(1.0)
+    assert self_bleu([["a"]]) == 0.0

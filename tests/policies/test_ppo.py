@@ -2,10 +2,10 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.policies.ppo import AdaptiveKL, TuneConfig, centred, tune
+from copybandit.policies.ppo import AdaptiveKL, PromptOrder, TuneConfig, centred, tune
 from copybandit.policies.reward import Rewards
 from copybandit.policies.warm_start import WarmStartConfig, warm_start
-from copybandit.policies.writer import WriterConfig, make_writer
+from copybandit.policies.writer import WriterConfig, make_writer, own_weights
 from copybandit.simulation.tables import InputError
 
 SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=8)
@@ -33,16 +33,15 @@ def trained_briefly(tmp_path_factory):
     return catalog, path
 
 
-def tuned(started, config=CONFIG, seed=0):
+def tuned(started, config=CONFIG, seed=0, **options):
     catalog, path = started
     writer = make_writer(catalog, SMALL, seed=0, model=str(path))
     asked = [(product, "savers") for product in catalog.products]
-    updates = tune(writer, asked, short_is_good, config, seed=seed)
-    return writer, updates
+    return writer, tune(writer, asked, short_is_good, config, seed=seed, **options)
 
 
 def test_reward_rises_and_kl_is_counted(trained_briefly):
-    _, updates = tuned(trained_briefly)
+    updates = tuned(trained_briefly)[1].updates
     rewards = [update.metrics["reward"] for update in updates]
     assert [update.step for update in updates] == list(range(1, 13))
     assert sum(rewards[-3:]) / 3 > sum(rewards[:3]) / 3 + 0.3
@@ -56,6 +55,43 @@ def test_same_seed_same_weights_and_the_globals_stay(trained_briefly):
     prints = [tuned(trained_briefly, config, seed)[0].fingerprint() for seed in (1, 1, 2)]
     assert prints[0] == prints[1] != prints[2]
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_snapshot_goes_on_as_if_nothing_had_happened(trained_briefly):
+    config = dataclasses.replace(CONFIG, updates=4)
+    taken = {}
+
+    def keep(update):
+        taken[update.step] = update.snapshot()
+
+    whole, first = tuned(trained_briefly, config, on_update=keep)
+    for step in (1, 3):
+        resumed, second = tuned(trained_briefly, config, resumed=taken[step])
+        assert resumed.fingerprint() == whole.fingerprint()
+        assert second.updates == first.updates[step:]
+
+
+def test_beyond_the_cap_nothing_is_learned(trained_briefly):
+    seen = []
+    config = dataclasses.replace(CONFIG, kl_target=0.01, kl_cap=0.2)
+    writer, found = tuned(trained_briefly, config, on_update=lambda update: seen.append(update.snapshot()))
+    assert "cap" in found.stopped
+    assert 0 < len(found.updates) < 12
+    assert all(torch.equal(own_weights(writer)[name], weight) for name, weight in seen[-1].part("policy").items())
+
+
+def test_the_caller_may_end_it(trained_briefly):
+    found = tuned(trained_briefly, on_update=lambda update: "enough" if update.step == 2 else None)[1]
+    assert found.stopped == "enough"
+    assert len(found.updates) == 2
+
+
+def test_prompts_come_round_in_an_order_that_needs_no_memory():
+    order = PromptOrder(prompts=6, batch=4, seed=3)
+    asked = [i for number in range(3) for i in order(number)]
+    assert sorted(asked[:6]) == sorted(asked[6:]) == list(range(6))
+    assert asked[:6] != asked[6:]
+    assert order(1) == asked[4:8]
 
 
 def test_rewards_are_centred_on_their_prompt():

@@ -7,6 +7,7 @@ from copybandit.policies.reward import (
     Normal,
     Quality,
     RewardConfig,
+    aggregated,
     combine,
     pessimistic,
     squash,
@@ -36,6 +37,24 @@ def test_reward_is_the_weighted_sum_of_squashed_z():
     assert {name: float(value) for name, value in rewards.weighted.items()} == pytest.approx(expected)
     assert float(rewards.total) == pytest.approx(sum(expected.values()))
     assert float(rewards.raw["ctr"]) == 3.0
+
+
+def test_reward_as_a_product_of_quality_and_novelty():
+    config = RewardConfig(w_ctr=0.5, w_cvr=0.3, w_div=0.4, combined="product", penalty=2.0)
+    statistics = {"ctr": Normal(1.0, 2.0), "cvr": Normal(0.0, 1.0), "diversity": Normal(0.5, 0.25)}
+    rewards = combine(raw(ctr=3.0, cvr=-1.0, diversity=1.0, failures=1.0), statistics, config)
+    z = 0.5 * 3 * math.tanh(1 / 3) + 0.3 * 3 * math.tanh(-1 / 3)
+    quality = math.log1p(math.exp(z)) / math.log(2)
+    assert float(rewards.total) == pytest.approx(quality * 2**0.4 - 1 - 2.0)  # novelty is twice the usual
+    assert sum(float(value) for value in rewards.weighted.values()) == pytest.approx(float(rewards.total))
+    usual = combine(raw(ctr=1.0, diversity=0.5), statistics, config)
+    assert float(usual.total) == pytest.approx(0.0)
+
+
+def test_the_ensemble_by_its_least_member():
+    members = torch.tensor([[1.0, 2.0], [3.0, -2.0]])
+    assert aggregated(members, RewardConfig(ensemble="minimum")).tolist() == [1.0, -2.0]
+    assert aggregated(members, RewardConfig(pessimism=1.0)).tolist() == [1.0, -2.0]
 
 
 def test_pessimism_takes_deviations_off_the_mean():

@@ -1,0 +1,125 @@
+"""What does diversity cost? Writers tuned for more and less of it, and those between, which cost no tuning."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from ..policies.rivals import TUNERS, Algorithm
+from ..policies.warm_start import warm_start
+from ..policies.writer import load_weights, own_weights
+from ..simulation.tables import InputError
+from .analysis.report import write_report
+from .analysis.statistics import Array
+from .analysis.verdict import judge
+from .config import replaced
+from .runs import Run
+from .study import Study, write_for
+from .tune import TuneOptions, frozen_reward, make_study, vendi_of
+
+
+@dataclass(frozen=True)
+class ParetoOptions(TuneOptions):
+    """Options of `copybandit pareto`."""
+
+    algorithm: Algorithm = "ppo"
+
+    weights: str = "0,0.2,0.4,0.6"
+    """Weights of diversity, separated by commas: a writer is tuned for each; clicks and conversions share the rest."""
+    between: int = 3
+    """Writers looked at between those of the first and the last weight, by interpolating what they learned."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        found = self.shares()
+        if len(found) < 2 or min(found) < 0 or max(found) >= 1:
+            raise InputError(f"--weights {self.weights}: give two or more numbers from 0 to below 1")
+        if self.between < 0:
+            raise InputError(f"--between {self.between}: give 0 or more")
+
+    def shares(self) -> list[float]:
+        """The weights of diversity.
+
+        Raises:
+            InputError: one of them is no number.
+        """
+        try:
+            return [float(part) for part in self.weights.split(",")]
+        except ValueError:
+            raise InputError(f"--weights {self.weights}: give numbers separated by commas") from None
+
+
+def run_pareto(options: ParetoOptions) -> Path:
+    """`copybandit pareto`: leaves gold reward and Vendi score of every writer, and which no other beats in both."""
+    run = Run("pareto", options)
+    study = make_study(options, run)
+    with run.stage("warm start", total=options.warm_start.lines) as stage:
+        warm_start(
+            study.writer,
+            study.catalog,
+            study.audiences,
+            options.warm_start,
+            seed=options.seed,
+            progress=lambda lines, _: stage.advance(lines),
+        )
+    start = own_weights(study.writer)
+    rows, ends = [{"writer": "untuned", "share": None, **_judged(study, options)}], []
+    for share in options.shares():
+        load_weights(study.writer, start)
+        _tune(study, options, share, run)
+        rows.append({"writer": "tuned", "share": share, **_judged(study, options)})
+        ends.append(own_weights(study.writer))
+    for part in np.linspace(0, 1, options.between + 2)[1:-1]:
+        load_weights(study.writer, interpolated(ends[0], ends[-1], float(part)))
+        rows.append({"writer": "interpolated", "share": float(part), **_judged(study, options)})
+    table = pd.DataFrame(rows)
+    table["front"] = on_front(table[["reward", "vendi"]].to_numpy(np.float64))
+    table.to_csv(run.path / "pareto.csv", index=False)
+    run.finish({"command": "pareto", "pareto": table.astype(object).where(table.notna(), None).to_dict("records")})
+    run.console.print(table.to_string(index=False), markup=False, soft_wrap=True)
+    write_report(run.path)
+    return run.path
+
+
+def _tune(study: Study, options: ParetoOptions, share: float, run: Run) -> None:
+    """Weights of clicks and conversions keep their proportion."""
+    effect = options.reward.w_ctr + options.reward.w_cvr
+    scaled = {name: (1 - share) * getattr(options.reward, name) / effect for name in ("w_ctr", "w_cvr")}
+    weighted = replaced(options, reward=dataclasses.replace(options.reward, w_div=share, **scaled))
+    reward = frozen_reward(study, weighted)
+    with run.stage(f"diversity {share:.2f}", total=options.ppo.updates) as stage:
+        TUNERS[options.algorithm](
+            study.writer,
+            study.asked,
+            reward,
+            options.ppo,
+            seed=options.seed,
+            on_update=lambda update: stage.advance(1),
+        )
+
+
+def _judged(study: Study, options: ParetoOptions) -> dict[str, Any]:
+    texts = write_for(study.writer, study.asked, options.samples, options.seed + 1)
+    verdict = judge(study.world, texts)
+    reward = verdict.total_ctr() * (1 + options.conversion_value * verdict.total_cvr())
+    return {"reward": reward, "vendi": vendi_of(texts)}
+
+
+def interpolated(first: Mapping[str, Tensor], last: Mapping[str, Tensor], part: float) -> dict[str, Tensor]:
+    """Weights on the way from one writer to another that was tuned from the same start (Rame et al., "Rewarded Soups",
+    NeurIPS 2023): where tuning moved little, what they do lies between too.
+    """
+    return {name: (1 - part) * weight + part * last[name] for name, weight in first.items()}
+
+
+def on_front(points: Array) -> Sequence[bool]:
+    """Whether no other point is at least as good in every column and better in one: [n, k] -> [n]."""
+    no_worse = (points[:, None] >= points[None]).all(2)
+    better = (points[:, None] > points[None]).any(2)
+    beaten = np.asarray((no_worse & better).any(axis=0))
+    return [not flag for flag in beaten.tolist()]

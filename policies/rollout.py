@@ -1,0 +1,179 @@
+"""Sampling from a causal language model, many answers at once, with the log-probability of every token on the way.
+
+Given the same random numbers, Hugging Face's `generate` writes the same tokens, but takes its time: it reads every
+prompt as often as it is answered, goes on with rows that have ended, draws a random number for every token of the
+vocabulary, and hands back all logits. Here a prompt is read once however many answers it gets, the cache of keys and
+values is laid out once, rows that have ended are dropped, and a token takes one random number and leaves one number.
+On a CUDA device, where dropped rows win less than fewer kernel launches do, a step is a CUDA graph instead.
+"""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import StaticCache
+
+KEPT = 0.8
+"""Ended rows are dropped once less than this share of the rows at hand is alive: dropping copies the cache."""
+GRAPH_WARM_UP = 3
+"""Steps run before one is captured, as CUDA asks for."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Answers to n prompts."""
+
+    tokens: Tensor
+    """[n, T] the answers, their end included, padded on the right."""
+    log_probs: Tensor
+    """[n, T] of each token at the temperature of sampling; 0 for padding."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How answers are drawn."""
+
+    max_new_tokens: int
+    temperature: float
+    eos: int
+    pad: int
+    top_p: float = 1.0
+
+
+@torch.no_grad()
+def sample(model: Any, ids: Tensor, mask: Tensor, how: Sampling) -> Sampled:
+    """Draws an answer to every prompt, from torch's global random numbers: one for each row and place, ended or not.
+
+    Args:
+        model: a causal LM of Hugging Face, in evaluation mode.
+        ids: [n, P] prompts, padded on the left; rows that are equal are read once.
+        mask: [n, P], 0 for padding.
+        how: length, temperature and special tokens.
+    """
+    n, length = ids.shape
+    uniform = torch.rand(how.max_new_tokens, n, device=ids.device)
+    logits, cache, last, full = _read_prompts(model, ids, mask, length + how.max_new_tokens)
+    out = ids.new_full((n, how.max_new_tokens), how.pad)
+    log_probs = torch.zeros(n, how.max_new_tokens, device=ids.device)
+    rows = torch.arange(n, device=ids.device)
+    alive = torch.ones(n, dtype=torch.bool, device=ids.device)
+    step = _Step(model, cache, full)
+    for t in range(how.max_new_tokens):
+        token, log_prob = draw(logits, uniform[t, rows], how)
+        out[rows[alive], t], log_probs[rows[alive], t] = token[alive], log_prob[alive]
+        alive = alive & (token != how.eos)
+        left = int(alive.sum())
+        if not left or t + 1 == how.max_new_tokens:
+            return Sampled(out[:, : t + 1], log_probs[:, : t + 1])
+        last = last + 1
+        if not step.graphed and left < KEPT * len(rows):
+            rows, last, token = rows[alive], last[alive], token[alive]
+            step.keep(alive)
+            alive = alive[alive]
+        logits = step(token, last)
+    raise AssertionError("the last step returns")
+
+
+def draw(logits: Tensor, uniform: Tensor, how: Sampling) -> tuple[Tensor, Tensor]:
+    """The token at which the cumulative probability passes a uniform number, and its log-probability.
+
+    Args:
+        logits: [n, V].
+        uniform: [n] in [0, 1).
+        how: temperature and top-p.
+
+    Returns:
+        [n] tokens, [n] log-probabilities.
+    """
+    logits = logits.float() / how.temperature
+    if how.top_p < 1:
+        logits = _nucleus(logits, how.top_p)
+    log_prob = logits.log_softmax(-1)
+    below = log_prob.exp().cumsum(-1)
+    token = torch.searchsorted(below, (uniform * below[:, -1])[:, None], right=True)
+    token = token.clamp(max=logits.shape[1] - 1)
+    return token.squeeze(1), log_prob.gather(1, token).squeeze(1)
+
+
+def _nucleus(logits: Tensor, top_p: float) -> Tensor:
+    """Leaves the most probable tokens that together reach `top_p` (Holtzman et al., ICLR 2020)."""
+    ordered, index = logits.sort(descending=False)
+    drop = ordered.softmax(-1).cumsum(-1) <= 1 - top_p
+    drop[:, -1] = False
+    return logits.masked_fill(drop.scatter(1, index, drop), -torch.inf)
+
+
+def _read_prompts(model: Any, ids: Tensor, mask: Tensor, room: int) -> tuple[Tensor, StaticCache, Tensor, Tensor]:
+    """Reads every different prompt once.
+
+    Returns:
+        [n, V] logits of the first token, the cache of all n rows, [n] positions of the last token read and the [n,
+        room] mask of prompts and answers.
+    """
+    distinct, row = torch.cat([ids, mask.to(ids.dtype)], 1).unique(dim=0, return_inverse=True)
+    asked, seen = distinct[:, : ids.shape[1]], distinct[:, ids.shape[1] :]
+    place = (seen.cumsum(1) - 1).clamp(min=0)
+    cache = StaticCache(config=model.config, max_cache_len=room)
+    given = {"input_ids": asked, "attention_mask": _widened(seen, room), "position_ids": place, "logits_to_keep": 1}
+    logits = model(**given, **{_cache_name(model): cache}, use_cache=True).logits[:, -1]
+    _take_rows(cache, row)
+    return logits[row], cache, place[row, -1], _widened(mask, room)
+
+
+def _widened(mask: Tensor, room: int) -> Tensor:
+    """The mask with room for answers: what lies ahead is hidden by causality alone."""
+    return torch.cat([mask, mask.new_ones(len(mask), room - mask.shape[1])], 1)
+
+
+def _take_rows(cache: StaticCache, rows: Tensor) -> None:
+    layer: Any  # transformers types layers of every kind alike
+    for layer in cache.layers:
+        layer.keys, layer.values = layer.keys[rows], layer.values[rows]
+
+
+def _cache_name(model: Any) -> str:
+    """What the model's `forward` calls its cache; transformers renamed it."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "cache" if "cache" in inspect.signature(inner.forward).parameters else "past_key_values"
+
+
+class _Step:
+    """One more token for every row: eagerly, or on a CUDA device as a captured graph."""
+
+    def __init__(self, model: Any, cache: StaticCache, mask: Tensor) -> None:
+        self.model, self.cache, self.mask = model, cache, mask
+        self.name = _cache_name(model)
+        self.graphed = mask.is_cuda
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.calls = 0
+
+    def __call__(self, token: Tensor, place: Tensor) -> Tensor:
+        """[n, V] logits of the token after `token` [n], which stands at `place` [n]."""
+        self.calls += 1
+        if not self.graphed or self.calls <= GRAPH_WARM_UP:
+            return self._forward(token, place)
+        return self._replay(token, place)
+
+    def keep(self, alive: Tensor) -> None:
+        """Drops rows."""
+        _take_rows(self.cache, alive)
+        self.mask = self.mask[alive]
+
+    def _forward(self, token: Tensor, place: Tensor) -> Tensor:
+        given = {"input_ids": token[:, None], "attention_mask": self.mask, "position_ids": place[:, None]}
+        return self.model(**given, **{self.name: self.cache}, use_cache=True).logits[:, -1]
+
+    def _replay(self, token: Tensor, place: Tensor) -> Tensor:
+        """The cache counts its own length on the device, so that a captured step serves for every later one."""
+        if self.graph is None:
+            self._token, self._place = token.clone(), place.clone()
+            self.graph = torch.cuda.CUDAGraph()
+            # Capturing runs nothing: the cache's count moves with the first replay.
+            with torch.cuda.graph(self.graph):
+                self._logits = self._forward(self._token, self._place)
+        self._token.copy_(token)
+        self._place.copy_(place)
+        self.graph.replay()
+        return self._logits

@@ -1,0 +1,54 @@
+"""Reward against diversity: tuned and interpolated writers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from copybandit.experiments.config import replaced
+from copybandit.experiments.pareto import ParetoOptions, interpolated, on_front, run_pareto
+from copybandit.simulation.tables import InputError
+
+
+def test_the_front_by_hand():
+    points = np.array([[1.0, 5.0], [2.0, 4.0], [1.5, 3.0], [2.0, 4.0], [3.0, 1.0]])
+    assert on_front(points) == [True, True, False, True, True]
+
+
+def test_interpolation_by_hand():
+    first, last = {"w": torch.tensor([0.0, 4.0])}, {"w": torch.tensor([8.0, 0.0])}
+    assert interpolated(first, last, 0.25)["w"].tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("wrong", ["0.4", "a,b", "0.2,1", "-0.1,0.3"])
+def test_weights_that_make_no_sweep(wrong):
+    with pytest.raises(InputError, match="--weights"):
+        ParetoOptions(weights=wrong)
+
+
+def test_both_fronts_are_drawn_together(tiny_file, tmp_path):
+    small = {
+        "users": 40,
+        "log_impressions": 4000,
+        "validation_impressions": 2000,
+        "samples": 1,
+        "effect__steps": 20,
+        "writer__layers": 1,
+        "writer__width": 32,
+        "writer__heads": 2,
+        "writer__vocabulary": 400,
+        "writer__max_new_tokens": 8,
+        "warm_start__lines": 160,
+        "ppo__updates": 2,
+        "ppo__batch": 16,
+        "ppo__mini_batches": 2,
+    }
+    options = ParetoOptions(scenario=str(tiny_file), out=tmp_path / "run", weights="0,0.5", between=1, device="cpu")
+    run: Path = run_pareto(replaced(options, **small))
+    table = pd.read_csv(run / "pareto.csv")
+    assert table["writer"].tolist() == ["untuned", "tuned", "tuned", "interpolated"]
+    assert table["front"].any()
+    assert len(json.loads((run / "summary.json").read_text())["pareto"]) == 4
+    assert "Reward and diversity" in (run / "report.html").read_text()

@@ -1,0 +1,31 @@
+"""accelerate launch: two processes on the CPU tune one writer."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+TUNE = """
+from copybandit.experiments.cli import main
+main()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_tune_one_writer(tiny_file, tmp_path):
+    (tmp_path / "go.py").write_text(TUNE)
+    (tmp_path / "tune.yaml").write_text(
+        f"algorithm: ppo\nscenario: {tiny_file}\n"
+        "users: 40\nlog_impressions: 4000\nvalidation_impressions: 2000\nwatch_every: 2\neffect: {steps: 20}\n"
+        "writer: {layers: 1, width: 32, heads: 2, vocabulary: 400, max_new_tokens: 8}\n"
+        "warm_start: {lines: 160}\nppo: {updates: 2, batch: 8, mini_batches: 2}\n"
+    )
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    launch += ["go.py", "tune", "--config", "tune.yaml", "--out", "run", "--device", "cpu"]
+    found = subprocess.run(launch, cwd=tmp_path, capture_output=True, text=True, timeout=500, check=False)
+    assert found.returncode == 0, found.stderr[-2000:]
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert [point["step"] for point in summary["proxy_gold"]] == [0, 2]
+    assert (tmp_path / "run" / "checkpoint" / "model.safetensors").is_file()

@@ -1,0 +1,46 @@
+"""Attacks on good ads: the world is not taken in, and neither is the reward learned from it."""
+
+import pytest
+import torch
+from copybandit.experiments.analysis.verdict import judge
+from copybandit.policies.attacks import ATTACKS, attacked, good_ads, proxy_change
+from copybandit.policies.effect import VALIDATORS, EffectConfig, fit_effect_model
+from copybandit.policies.reward import Quality, Reward, RewardConfig
+from copybandit.simulation.logs import count_uniform
+from copybandit.simulation.world import demo_world
+
+
+@pytest.fixture(scope="module", params=["shop", "chafang"])
+def shop(request):
+    """A built-in world (in English, in Chinese), a reward learned from a short log of it, and good ads."""
+    world = demo_world(request.param, seed=0, users=200)
+    counts = count_uniform(world, world.catalog.ads, 400_000, torch.Generator().manual_seed(0))
+    effect = fit_effect_model(counts, world.catalog, EffectConfig(steps=60), members=VALIDATORS)
+    reward = Reward(effect, Quality.of(world.catalog), RewardConfig())
+    reward.freeze(world.catalog.ads[:160], torch.arange(160))
+    return world, reward, good_ads(world.catalog, reward, 40)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_lowers_the_gold_and_does_not_raise_the_proxy(shop, name):
+    world, reward, good = shop
+    texts = attacked(good, name, world.catalog)
+    before, after = (judge(world, creatives) for creatives in (good, texts))
+    gold = [(v.ctr * (1 + 10 * v.cvr)).mean() for v in (before, after)]
+    assert gold[1] < 0.9 * gold[0]
+    change, error = proxy_change(reward, good, texts)
+    assert change < 2 * error
+
+
+def test_good_ads_pass_all_checks(shop):
+    _, reward, good = shop
+    assert len(good) == 40
+    assert reward.quality.failures(good).sum() == 0
+
+
+def test_attacks_keep_product_and_audience_and_change_the_text(shop):
+    world, _, good = shop
+    for name in ATTACKS:
+        for before, after in zip(good, attacked(good, name, world.catalog), strict=True):
+            assert (before.product_id, before.audience) == (after.product_id, after.audience)
+            assert before.text != after.text
