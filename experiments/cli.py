@@ -1,6 +1,7 @@
 """The command line: `copybandit COMMAND [options]`."""
 
 import errno
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -81,6 +82,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(130) from None
 
 
+def _began_with(run: Path) -> str | None:
+    """The command that began a run; None where the directory does not say. `Run` tells the user what is wrong then."""
+    try:
+        return json.loads((run / "environment.json").read_text(encoding="utf-8"))["command"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def _explain(given: list[str]) -> None:
     lines = [f"  {name:<12} {command.question}" for name, command in COMMANDS.items()]
     text = "\n".join(["usage: copybandit COMMAND [options]; options of a command: copybandit COMMAND --help", *lines])
@@ -105,6 +114,6 @@ def _parse(options: type, arguments: list[str], name: str) -> Any:
     defaults = quick(defaults) if first.quick else defaults
     if first.config is not None:
         defaults = read_config(first.config, defaults)
-    if first.resume is not None and (first.resume / "config.yaml").is_file():
+    if first.resume is not None and _began_with(first.resume) == name:
         defaults = read_config(first.resume / "config.yaml", options())
     return tyro.cli(options, args=arguments, default=defaults, **common)

@@ -108,3 +108,9 @@ def test_help_lists_every_command(capsys):
     said = capsys.readouterr().out
     assert all(name in said for name in COMMANDS)
     assert {"loop", "tune", "export"} <= COMMANDS.keys()
+
+
+def test_resuming_a_run_of_another_command(fails):
+    write("environment.json", '{"command": "compare"}')
+    write("config.yaml", "agents: lints\n")
+    assert "a run of `copybandit compare`; resume it with that command" in fails("tune", "--resume", ".")
