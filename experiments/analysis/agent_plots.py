@@ -23,6 +23,8 @@ def growth_exponent(x: np.ndarray, y: np.ndarray) -> float:
 def regret_exponents(regret: pd.DataFrame) -> dict[str, float]:
     """Growth of cumulative regret with impressions by agent, over the later seven eighths; below 1 is sublinear.
 
+    Agents with a single point there are left out.
+
     Args:
         regret: columns agent, seed, impressions, regret (cumulative).
     """
@@ -30,7 +32,8 @@ def regret_exponents(regret: pd.DataFrame) -> dict[str, float]:
     for name, part in regret.groupby("agent", sort=False):
         mean = part.groupby("impressions")["regret"].mean()
         mean = mean[mean.index >= mean.index.max() / 8]
-        found[str(name)] = growth_exponent(mean.index.to_numpy(float), mean.clip(lower=1e-9).to_numpy())
+        if len(mean) > 1:
+            found[str(name)] = growth_exponent(mean.index.to_numpy(float), mean.clip(lower=1e-9).to_numpy())
     return found
 
 
@@ -46,9 +49,7 @@ def regret_plot(curves: pd.DataFrame, suffix: str = "", title: str = "") -> Plot
     figure, axes = _axes(4.6)
     exponents = regret_exponents(curves)
     ends = _bands(axes, {name: part.set_index(["impressions", "seed"])["regret"] for name, part in _by_agent(curves)})
-    told = [
-        f"{name} {number(end, 0)} (grows as impressions to the {exponents[name]:.2f})" for name, end in ends.items()
-    ]
+    told = [f"{name} {number(end, 0)}{_power(exponents, name)}" for name, end in ends.items()]
     axes.set_ylabel("regret, clicks' worth")
     axes.legend(loc="upper left", ncols=2, fontsize=8)
     caption = f"{title}what the best slates at the same moments would have earned more, summed. {BAND}"
@@ -74,6 +75,10 @@ def learning_plot(curves: pd.DataFrame, suffix: str = "", title: str = "") -> Pl
 
 
 BAND = "Lines: means over seeds; bands: 95% intervals."
+
+
+def _power(exponents: Mapping[str, float], name: str) -> str:
+    return f", as impressions to the {exponents[name]:.2f}" if name in exponents else ""
 
 
 def _upper(text: str) -> str:
