@@ -130,11 +130,11 @@ def count_uniform(
             total[row] += torch.bincount(cell, weight.flatten().float(), minlength=total.shape[1])
         progress(len(feedback.impressions))
     filled = total[0].nonzero().squeeze(1).cpu()
-    *place, answered = torch.unravel_index(filled, sizes)
+    creative, segment, channel, position, answered = torch.unravel_index(filled, sizes)
     names = (tuple(creatives), world.audience.segments, tuple(world.scenario.channels))
     seen, clicks, conversions, said = total[:, filled.to(total.device)].float().cpu()
     answer = torch.stack([(answered > SHARES).float(), said / seen], dim=1) if world.catalog.queries else None
-    return Counts(*names, *place, seen, clicks, conversions, answer)
+    return Counts(*names, creative, segment, channel, position, seen, clicks, conversions, answer)
 
 
 SHARES = 4

@@ -72,11 +72,11 @@ def log_behaviour(log: pd.DataFrame, catalog: Catalog) -> Behaviour:
     visits, and purchases where the log has conversions. Few clicks are drawn to everybody's shares.
     """
     category = np.array(catalog.categories)[[catalog.category_of[catalog.index[p]] for p in log.product_id]]
-    clicked = log.clicked == 1
+    clicked, visits = log.clicked == 1, log.drop_duplicates("impression_id")
     users = pd.Index(sorted(log.user_id.unique()), name="user_id")
     parts = [
         _shares(log.user_id[clicked], pd.Series(category, log.index)[clicked], users),
-        _shares(*(log.drop_duplicates("impression_id")[name] for name in ("user_id", "channel")), users),
+        _shares(visits.user_id, visits.channel, users),
     ]
     parts[1].columns = [f"by {name}" for name in parts[1].columns]
     values = pd.concat(parts, axis=1)
