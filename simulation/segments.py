@@ -72,7 +72,7 @@ def log_behaviour(log: pd.DataFrame, catalog: Catalog) -> Behaviour:
     visits, and purchases where the log has conversions. Few clicks are drawn to everybody's shares.
     """
     category = np.array(catalog.categories)[[catalog.category_of[catalog.index[p]] for p in log.product_id]]
-    clicked = log.clicked == 1
+    clicked, visits = log.clicked == 1, log.drop_duplicates("impression_id")
     users = pd.Index(sorted(log.user_id.unique()), name="user_id")
     visits = log.drop_duplicates("impression_id")
     parts = [
