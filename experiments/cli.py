@@ -39,6 +39,7 @@ COMMANDS = {
     "headlines": Command("HeadlinesOptions", "run_headlines", "how well do we predict and place real A/B-tested copy?"),
     "offline": Command("OfflineOptions", "run_offline", "what would this policy have earned on these logs?"),
     "case-study": Command("CaseStudyOptions", "run_case_study", "does the article's recipe work?", module="case_study"),
+    "calibrate": Command("CalibrateOptions", "run_calibrate", "does the world behave like my logs?"),
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
     "report": Command("ReportOptions", "run_report", "show me, side by side"),
     "runs": Command("HistoryOptions", "run_history", "what have I run?", module="history"),

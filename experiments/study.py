@@ -19,7 +19,7 @@ from ..policies.writer import BUILT_IN, Writer, WriterConfig, make_writer
 from ..simulation.audience import Audience, generate_audience
 from ..simulation.catalog import EVERYONE, Catalog, Creative, Product
 from ..simulation.logs import Counts, count_log, count_uniform, read_log
-from ..simulation.scenario import Scenario, load_scenario
+from ..simulation.scenario import Scenario
 from ..simulation.segments import (
     Method,
     Number,
@@ -32,6 +32,7 @@ from ..simulation.segments import (
 )
 from ..simulation.tables import InputError
 from ..simulation.world import World, make_world
+from ..simulation.world_file import is_world_file, open_world, scenario_of
 from .config import CommonOptions
 from .runs import Run
 
@@ -41,7 +42,7 @@ class StudyOptions(CommonOptions):
     """What is written for, who answers, and how much is logged before anything is learned."""
 
     scenario: str = "shop"
-    """A built-in world, or the path of one's own YAML file."""
+    """A built-in world, the path of one's own YAML file, or a world fitted by `copybandit calibrate`."""
     catalog: Path | None = None
     """Products to write for (CSV or Parquet), instead of the scenario's."""
     ads: Path | None = None
@@ -146,7 +147,9 @@ def shop_study(options: StudyOptions, run: Run) -> Study:
     Raises:
         InputError: an option or a file is no good.
     """
-    scenario, catalog = load_scenario(options.scenario)
+    scenario, catalog = scenario_of(options.scenario)
+    if is_world_file(options.scenario) and (options.catalog or options.logs or options.segments):
+        raise InputError(f"--scenario {options.scenario}: has catalog, log and segments of its own; leave out others")
     if options.catalog is not None:
         catalog = Catalog.read(options.catalog, options.ads).with_phrases(catalog.phrases, scenario.phrases_per_product)
     elif options.ads is not None:
@@ -158,8 +161,13 @@ def shop_study(options: StudyOptions, run: Run) -> Study:
         catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
     device = options.torch_device()
     writer = make_writer(catalog, options.writer, model=options.model, seed=options.seed, device=device)
-    people, divided = _audience(scenario, catalog, options)
-    world = make_world(scenario, catalog, seed=options.seed, device=device, audience=people)
+    if is_world_file(options.scenario):
+        world = open_world(options.scenario, seed=options.seed, device=device)
+        behaviour = audience_behaviour(world.audience, catalog.categories)
+        divided = describe(behaviour, world.audience.segment.cpu().numpy(), world.audience.segments)
+    else:
+        people, divided = _audience(scenario, catalog, options)
+        world = make_world(scenario, catalog, seed=options.seed, device=device, audience=people)
     if table is None:
         train, test, held = _simulated_log(world, options, run)
         audiences = world.audience.segments

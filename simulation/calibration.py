@@ -78,7 +78,7 @@ def calibrate(
         seed: draws users within what the log leaves open.
         progress: called with what is being done.
     """
-    reader = TextReader(scenario, evidence.catalog, 0)
+    reader = TextReader(scenario, evidence.catalog, None)
     texts, looks = Texts.read(evidence, reader), looks_design(evidence)
     look = np.ones(len(evidence))
     clicks, fit = Design(), None
@@ -103,6 +103,23 @@ def calibrate(
     return Calibration(
         fitted, evidence, reader, looks, clicks, fit, convert_fit, tuple(effects), scales, audience, notes
     )
+
+
+def predict(calibration: Calibration, evidence: Evidence) -> Floats:
+    """[n] P(click) of every row of a log by the fit; the log is the one that was fitted, or goes on from it.
+
+    What its products, segments and texts are called has to be the same; `Evidence.rows` keeps that so.
+    """
+    texts = Texts.read(evidence, calibration.reader)
+    looks = looks_design(evidence)
+    curve, features = np.split(calibration.click_fit.estimate, [len(calibration.looks.labels)])
+    look = np.exp(looks.matrix @ curve) if looks.labels else np.ones(len(evidence))
+    hours = calibration.scenario.recovery_hours
+    worn = None if evidence.hours is None else worn_by_looks(evidence, np.minimum(look, 1.0), hours)
+    design = click_design(evidence, calibration.scenario, texts, worn)
+    estimate = dict(zip(calibration.clicks.labels, features, strict=True))
+    weights = np.array([estimate.get(label, 0.0) for label in design.labels])
+    return look / (1 + np.exp(-(design.matrix @ weights)))
 
 
 def _fit(

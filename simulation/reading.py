@@ -73,16 +73,22 @@ def share_attention(strength: Tensor, capacity: float = 2.0) -> Tensor:
 class TextReader:
     """The gold reader of the built-in scenarios: a lexicon, an encoder and surface features."""
 
-    def __init__(self, scenario: Scenario, catalog: Catalog, seed: int = 0) -> None:
-        """Builds the reader from the scenario's words and the catalog's language; `seed` draws the hidden tastes."""
+    def __init__(self, scenario: Scenario, catalog: Catalog, seed: int | None = 0) -> None:
+        """Builds the reader from the scenario's words and the catalog's language.
+
+        Args:
+            scenario: its words and the length it likes.
+            catalog: its language and names.
+            seed: draws tastes that no word list tells; None for a reader that has none, as when a log is fitted.
+        """
         self.scenario, self.catalog = scenario, catalog
         appeals = scenario.appeals.values()
         self._appeals = [phrase_counter(appeal.words) for appeal in appeals]
         self._convert_weight = torch.tensor([appeal.convert for appeal in appeals])
         self._overclaims = phrase_counter(scenario.overclaims or ["\x00"])
         self._encoder = TextEncoder(dim=64, seed=101)
-        rng = np.random.default_rng([seed, 7])
-        self._hidden = torch.from_numpy(rng.standard_normal((64, 2), dtype=np.float32))
+        rng = np.random.default_rng([seed or 0, 7])
+        self._hidden = torch.from_numpy(rng.standard_normal((64, 2), dtype=np.float32)) * float(seed is not None)
         self._fluency = Fluency(catalog.texts())
         self._naming = Naming(catalog)
 

@@ -19,9 +19,9 @@ from ...agents.registry import AGENTS, make_agent
 from ...agents.retrieval import Retrieval
 from ...envs.placement import first_ads
 from ...simulation.catalog import Creative
-from ...simulation.scenario import load_scenario
 from ...simulation.tables import InputError
-from ...simulation.world import World, make_world
+from ...simulation.world import World
+from ...simulation.world_file import open_world, scenario_of
 from ..config import nearest
 
 FORMAT = 1
@@ -69,11 +69,11 @@ class Task:
     agents: tuple[str, ...]
 
 
-_loaded = lru_cache(load_scenario)
+_loaded = lru_cache(scenario_of)
 
 
 def world_name(scenario: str) -> str:
-    """A built-in scenario's name, or the stem of a scenario file."""
+    """A built-in scenario's name, or the stem of a scenario's or world's file."""
     return Path(scenario).stem
 
 
@@ -154,8 +154,7 @@ def one_thread() -> Iterator[None]:
 
 def build_world(setting: Setting, scenario: str, seed: int) -> tuple[World, Tensor]:
     """The world of a seed, with its candidates published."""
-    facts, catalog = _loaded(scenario)
-    world = make_world(facts, catalog, seed=seed, users=setting.users, device=setting.device)
+    world = open_world(scenario, seed=seed, users=setting.users, device=setting.device)
     return world, world.publish(setting.candidates(scenario))
 
 

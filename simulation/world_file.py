@@ -1,0 +1,114 @@
+"""A fitted world in one file: safetensors, with everything that is text in its metadata as JSON. Nothing is pickled."""
+
+import json
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .audience import Audience
+from .catalog import Catalog, Creative, Product, Query
+from .reading import TextReader
+from .scenario import Scenario, load_scenario
+from .tables import InputError
+from .utilities import Scales
+from .world import World, make_world
+
+FORMAT_VERSION = 1
+
+
+def save_world(path: Path, scenario: Scenario, catalog: Catalog, audience: Audience, scales: Scales) -> None:
+    """Writes what `load_world` reads."""
+    people = {f"audience.{k}": v.contiguous().cpu() for k, v in vars(audience).items() if isinstance(v, Tensor)}
+    fitted = {f"scales.{k}": v.contiguous().cpu() for k, v in vars(scales).items() if isinstance(v, Tensor)}
+    numbers = {k: v for k, v in vars(scales).items() if isinstance(v, float)}
+    facts = {
+        "format_version": FORMAT_VERSION,
+        "scenario": scenario.model_dump(mode="json"),
+        "products": [asdict(product) for product in catalog.products],
+        "ads": [asdict(ad) for ad in catalog.ads],
+        "phrases": list(catalog.phrases),
+        "queries": [asdict(query) for query in catalog.queries],
+        "segments": list(audience.segments),
+        "scales": numbers,
+    }
+    save_file(people | fitted, path, metadata={"world": json.dumps(facts, ensure_ascii=False)})
+
+
+def load_world(path: Path, *, seed: int = 0, device: torch.device | str = "cpu") -> World:
+    """The world of a file.
+
+    Raises:
+        InputError: no such file, no world file, or one of a newer format.
+    """
+    facts, tensors = _read(path)
+    people = {f.name: tensors[f"audience.{f.name}"] for f in fields(Audience) if f.name != "segments"}
+    audience = Audience(segments=tuple(facts["segments"]), **people)
+    parts = {name.removeprefix("scales."): value for name, value in tensors.items() if name.startswith("scales.")}
+    scales = replace(Scales(**facts["scales"]), **{name: value.to(device) for name, value in parts.items()})
+    scenario, catalog = Scenario.model_validate(facts["scenario"]), _catalog(facts)
+    return make_world(
+        scenario,
+        catalog,
+        seed=seed,
+        device=device,
+        reader=TextReader(scenario, catalog, None),
+        audience=audience,
+        scales=scales,
+    )
+
+
+def is_world_file(name: str | Path) -> bool:
+    """Whether a scenario's name is the path of a world file."""
+    return str(name).endswith(".safetensors")
+
+
+def scenario_of(name: str | Path) -> tuple[Scenario, Catalog]:
+    """Scenario and catalog, built in, of a YAML file or of a world file.
+
+    Raises:
+        InputError: see `load_scenario` and `load_world`.
+    """
+    if not is_world_file(name):
+        return load_scenario(name)
+    facts, _ = _read(Path(name))
+    return Scenario.model_validate(facts["scenario"]), _catalog(facts)
+
+
+def open_world(name: str | Path, *, seed: int = 0, users: int = 1000, device: torch.device | str = "cpu") -> World:
+    """The world of a scenario, or of a world file, which has users of its own.
+
+    Raises:
+        InputError: see `load_scenario` and `load_world`.
+    """
+    if is_world_file(name):
+        return load_world(Path(name), seed=seed, device=device)
+    scenario, catalog = load_scenario(name)
+    return make_world(scenario, catalog, seed=seed, users=users, device=device)
+
+
+def _catalog(facts: dict[str, Any]) -> Catalog:
+    products = [Product(**(p | {"attributes": tuple(map(tuple, p["attributes"]))})) for p in facts["products"]]
+    ads, queries = [Creative(**ad) for ad in facts["ads"]], [Query(**query) for query in facts["queries"]]
+    return Catalog(products, ads, facts["phrases"], queries)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a world file, as `copybandit calibrate` writes")
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {})["world"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    except (SafetensorError, KeyError, ValueError):
+        raise InputError(f"{path}: not a world file, or damaged; make it anew with `copybandit calibrate`") from None
+    if facts["format_version"] > FORMAT_VERSION:
+        raise InputError(
+            f"{path}: format {facts['format_version']}, of a newer Copybandit; this one reads up to {FORMAT_VERSION}: "
+            "update it"
+        )
+    return facts, tensors
