@@ -13,7 +13,8 @@ from copybandit.experiments.cli import main
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN = {"sh", "python"}
-NOT_RUN = {"text"}
+NOT_RUN = {"text", "csv", "yaml"}
+"""Tables and scenarios are read by `test_docs_scenarios.py`."""
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:

@@ -90,8 +90,9 @@ def test_creatives_come_from_both_writers_for_the_same_prompts(runs):
     assert creatives[["proxy_ctr", "proxy_cvr", "gold_ctr", "gold_cvr"]].gt(0).all().all()
 
 
-def test_the_default_chooses_and_does_not_tune(tiny_file, tmp_path):
-    run = run_tune(replaced(TuneOptions(), **{**SMALL, "scenario": str(tiny_file), "out": tmp_path / "run"}))
+def test_best_of_n_chooses_and_does_not_tune(tiny_file, tmp_path):
+    given = {**SMALL, "scenario": str(tiny_file), "out": tmp_path / "run", "algorithm": "best-of-n"}
+    run = run_tune(replaced(TuneOptions(), **given))
     found = summary(run)
     assert found["reward_calls"] == 16 * found["texts"]
     assert found["kl"] == pytest.approx(1.8351, abs=1e-3)  # log 16 - 15 / 16

