@@ -169,7 +169,7 @@ SMOKE: dict[str, object] = {
 
 
 ARCHIVE: dict[str, object] = {
-    "algorithm": "ppo",
+    "choose": 1,
     "writer__vocabulary": 4096,
     "writer__max_new_tokens": 32,
     "warm_start__lines": 40_000,
