@@ -5,7 +5,7 @@ from copybandit.simulation.tables import InputError
 
 
 def test_what_is_no_model_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no sentence-transformers model"):
+    with pytest.raises(InputError, match=r"no sentence-transformers model|needs the encoder extra"):
         SentenceVectors(tmp_path)
 
 
