@@ -16,6 +16,7 @@ from ..simulation.archive import Archive, read_archive
 from ..simulation.contrasts import thin
 from ..simulation.tables import InputError
 from .analysis.headline_figures import accuracies, captures, judged_pairs, reliability, what_matters
+from .analysis.headline_tests import differing, mismatched, winners
 from .analysis.placements import OURS, learn_prior, policies
 from .analysis.replay import ArchiveTests, Array, join, replay, replayed_tests
 from .analysis.report import write_report
@@ -84,6 +85,8 @@ def run_headlines(options: HeadlinesOptions) -> Path:
     placed = _placement(judged, options, run)
     with run.stage("what matters"):
         matters = what_matters(archive.contrasts)
+    with run.stage("the tests themselves"):
+        tested = _tests(test or archive, judged, options, run)
     arms.drop(columns=["story", "certainty"]).to_parquet(run.path / "headlines.parquet", index=False)
     summary = {
         "command": "headlines",
@@ -92,6 +95,7 @@ def run_headlines(options: HeadlinesOptions) -> Path:
         "encoder": _encoder_name(options),
         **predicted,
         **placed,
+        **tested,
         "what_matters": matters,
         "caveat": CAVEAT,
         "notes": notes,
@@ -218,6 +222,18 @@ def _placement(judged: list[Judged], options: HeadlinesOptions, run: Run) -> dic
                 found[key][str(total)] = value
     trust = [learn_prior(part.learned).trust for part in judged]
     return found | {"oracle_over_uniform": float(tests.best.sum() / tests.uniform.sum() - 1), "trust": trust}
+
+
+def _tests(archive: Archive, judged: list[Judged], options: HeadlinesOptions, run: Run) -> dict[str, Any]:
+    """When winners can be called, which texts differ, which tests were dealt unevenly (also in a file)."""
+    uneven = mismatched(archive.arms)
+    uneven.to_csv(run.path / "sample_ratio.csv", index=False)
+    rng = np.random.default_rng([options.seed, 1])
+    return {
+        "winners": winners(join([part.held_out for part in judged]), options.traffic, rng),
+        "differing": differing(archive.contrasts),
+        "sample_ratio": {"tests": len(archive), "mismatched": len(uneven)},
+    }
 
 
 def _show(summary: dict[str, Any], run: Run) -> None:

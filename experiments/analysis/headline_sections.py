@@ -81,6 +81,25 @@ def _rows(found: dict[str, dict[str, Interval]], digits: int) -> list[list[str]]
     ]
 
 
+def testing(run: RunFiles) -> Section | None:
+    """When an A/B test could call a winner, which texts differ, which tests were dealt unevenly."""
+    called = run.summary.get("winners")
+    if not called:
+        return None
+    differing, ratio = run.summary["differing"], run.summary["sample_ratio"]
+    text = [
+        "Every test is run as an A/B test of the same rates, all texts shown as often and watched all along; a winner "
+        "is called when an anytime-valid test sets it above every other text, at 5% a test.",
+        f"Of {differing['texts']:,} texts {differing['alone']:,} differ from the others of their test at p < 0.05, "
+        f"each looked at alone; {differing['discoveries']:,} do at a false discovery rate of 5%.",
+        f"In {ratio['mismatched']:,} of {ratio['tests']:,} tests impressions were not dealt evenly (p < 0.001); these "
+        "are named in sample_ratio.csv, and not left out.",
+    ]
+    rows = [[f"{row['impressions']:,}", percent(row["called"]), percent(row["wrong"])] for row in called]
+    columns = ["Impressions a test", "Called", "Called wrongly"]
+    return Section("The tests as A/B tests", text, tables=[Table("Share of tests with a winner called", columns, rows)])
+
+
 def matters(run: RunFiles) -> Section | None:
     """Words and style that go with clicks."""
     rows = run.summary.get("what_matters")

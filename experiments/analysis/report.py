@@ -108,6 +108,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     sweep_sections.trials,
     headline_sections.prediction,
     headline_sections.placing,
+    headline_sections.testing,
     headline_sections.matters,
     case_sections.article,
     case_sections.robustness,

@@ -2,6 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from copybandit.experiments.analysis.headline_figures import judged_pairs, reliability, what_matters
+from copybandit.experiments.analysis.headline_tests import differing, mismatched, winners
+from copybandit.experiments.analysis.replay import ArchiveTests
 from copybandit.experiments.cli import main
 from copybandit.experiments.headlines import HeadlinesOptions, run_headlines
 from copybandit.experiments.runs import read_json
@@ -49,8 +51,13 @@ def test_headlines_on_a_tiny_archive(tmp_path, save, rng):
         assert row["copybandit"]["mean"] > 0.3
     assert any(row["name"] == "zebra" and row["effect"]["low"] > 0.5 for row in summary["what_matters"])
     assert len(pd.read_parquet(path / "headlines.parquet")) == 120
+    assert [row["impressions"] for row in summary["winners"]] == [200, 400]
+    assert summary["sample_ratio"] == {"tests": 40, "mismatched": 0}
     report = (path / "report.html").read_text()
-    assert all(title in report for title in ("Predicting real tests", "Placing real texts", "What in a text matters"))
+    assert all(
+        title in report
+        for title in ("Predicting real tests", "Placing real texts", "The tests as A/B tests", "What in a text matters")
+    )
 
 
 def test_judged_on_another_file(tmp_path, save, rng):
@@ -139,3 +146,33 @@ def test_a_word_without_effect_does_not_matter(rng):
     words = {row["name"]: row["effect"]["mean"] for row in found if row["kind"] == "word"}
     assert words["zebra"] == pytest.approx(1.7, abs=0.2)
     assert words.get("piano", 0.0) < 0.1
+
+
+def test_clear_winners_are_called_and_equals_hardly_ever(rng):
+    def tests(*rates: float) -> ArchiveTests:
+        return ArchiveTests(np.tile(rates, 60), np.zeros(60 * len(rates)), np.arange(60) * len(rates))
+
+    clear = winners(tests(0.05, 0.05, 0.3), (100, 4000), rng)
+    assert clear[0]["called"] < clear[1]["called"]
+    assert clear[1] == {"impressions": 4000, "called": 1.0, "wrong": 0.0}
+    # Nearly alike: the first is never better, so whoever calls it is wrong.
+    alike = winners(tests(0.05, 0.05 + 1e-9), (4000,), rng)
+    assert alike[0]["called"] <= 0.15
+    assert alike[0]["wrong"] <= alike[0]["called"]
+
+
+def test_texts_that_differ_and_tests_dealt_unevenly_are_counted():
+    # In the first test all three rates are told apart from the rest; in each of the others chance alone is at work.
+    arms = pd.DataFrame(
+        {
+            "test_id": ["a"] * 3 + [f"b{i}" for i in range(20) for _ in range(2)],
+            "group": [0] * 3 + [i + 1 for i in range(20) for _ in range(2)],
+            "impressions": [4000.0] * 3 + [4000.0, 4010.0] * 19 + [4000.0, 5000.0],
+            "clicks": [40.0, 120.0, 400.0] + [80.0, 81.0] * 19 + [80.0, 100.0],
+        }
+    )
+    assert differing(arms) == {"texts": 43, "alone": 3, "discoveries": 3}
+    found = mismatched(arms)
+    assert found.test_id.tolist() == ["b19"]
+    # Chi-square of 4,000 and 5,000 against 4,500 each: 2 * 500^2 / 4500 = 111.
+    assert found.p_value[0] == pytest.approx(5.6e-26, rel=0.05)
