@@ -12,6 +12,7 @@ import pandas as pd
 from ..policies.headline_model import Fit, HeadlineConfig, fit_headline_model
 from ..policies.headline_stack import read_by
 from ..policies.sentence_encoder import SentenceVectors, packaged_encoder
+from ..policies.writer_vectors import WriterVectors, taught_writer
 from ..simulation.archive import Archive, read_archive
 from ..simulation.contrasts import thin
 from ..simulation.tables import InputError
@@ -39,6 +40,9 @@ class HeadlinesOptions(CommonOptions):
     """Parts the archive is cut into; no text and no story is in two of them."""
     encoder: str = "auto"
     """A sentence-transformers directory; auto: that of the `encoder` extra if installed; none: no encoder."""
+    writer: bool = False
+    """Let the effect model also read the states of a small GPT-2 that learns to write each split's training texts; it
+    takes minutes a split and did not help."""
     traffic: tuple[int, ...] = (500, 2000, 8000)
     """Impressions a test gets in the replay."""
     repetitions: int = 4
@@ -76,7 +80,7 @@ def run_headlines(options: HeadlinesOptions) -> Path:
     judged = []
     with run.stage("effect model", total=len(parts)) as stage:
         for i, (learn, hold) in enumerate(parts):
-            judged.append(_judge(learn, hold, encoder, i, options.seed))
+            judged.append(_judge(learn, hold, encoder, i, options))
             stage.advance(1)
     arms = pd.concat([part.arms for part in judged], ignore_index=True)
     arms["group"] = pd.factorize(arms.split.astype(str) + "/" + arms.group.astype(str))[0]
@@ -93,6 +97,7 @@ def run_headlines(options: HeadlinesOptions) -> Path:
         "tests": arms.test_id.nunique(),
         "texts": len(arms),
         "encoder": _encoder_name(options),
+        "writer": options.writer,
         **predicted,
         **placed,
         **tested,
@@ -185,8 +190,12 @@ def _encoder(options: HeadlinesOptions, archives: list[Archive], run: Run) -> Se
     return encoder
 
 
-def _judge(learn: pd.DataFrame, hold: pd.DataFrame, encoder: SentenceVectors | None, split: int, seed: int) -> Judged:
-    views, members = read_by(learn.text.tolist(), encoder, seed)
+def _judge(
+    learn: pd.DataFrame, hold: pd.DataFrame, encoder: SentenceVectors | None, split: int, options: HeadlinesOptions
+) -> Judged:
+    texts, seed = learn.text.tolist(), options.seed
+    writer = WriterVectors(taught_writer(texts, seed, options.torch_device())) if options.writer else None
+    views, members = read_by(texts, encoder, seed, writer)
     fit = fit_headline_model(learn, views, HeadlineConfig(members), seed=seed)
     predicted = fit.model.predict(hold.text.tolist())
     arms = hold.assign(predicted=predicted, certainty=fit.model.certainty, split=split)

@@ -8,7 +8,7 @@ every training set.
 from collections.abc import Sequence
 
 from .sentence_encoder import SentenceVectors
-from .text_views import Alike, Remembered, Style, Vectors, View, ngram_views
+from .text_views import Alike, Reader, Remembered, Style, Vectors, View, ngram_views
 
 Members = dict[str, dict[str, float]]
 
@@ -19,7 +19,7 @@ RADIAL, LINEAR, STYLE = 0.1, 0.008, 0.005
 
 
 def read_by(
-    texts: Sequence[str], encoder: SentenceVectors | None = None, seed: int = 0
+    texts: Sequence[str], encoder: SentenceVectors | None = None, seed: int = 0, writer: Reader | None = None
 ) -> tuple[dict[str, View], Members]:
     """Views learned from training texts, and the members that read them.
 
@@ -27,6 +27,7 @@ def read_by(
         texts: of the training tests.
         encoder: sentence vectors, if there are any.
         seed: draws landmarks.
+        writer: vectors of a writer that learned from these texts, if there is one.
     """
     views: dict[str, View] = {"style": Remembered(Style(texts))}
     members: Members = {}
@@ -35,6 +36,10 @@ def read_by(
         name = f"alike in n-grams {draw}"
         views[name] = Alike(texts, ngrams, seed + draw)
         members[name] = {name: RADIAL, "style": STYLE}
+    if writer is not None:
+        views["writer"] = Remembered(Vectors(texts, Remembered(writer), 128))
+        views["alike in writer"] = Alike(texts, [views["writer"]], seed + DRAWS + 1)
+        members["writer"] = {"writer": LINEAR, "alike in writer": RADIAL, "style": STYLE / 5}
     if encoder is None:
         return views, members
     layers = {name: Remembered(Vectors(texts, encoder.named(name), 256)) for name in (*encoder.means, *encoder.firsts)}
