@@ -40,7 +40,7 @@ class HeadlinesOptions(CommonOptions):
     """Parts the archive is cut into; no text and no story is in two of them."""
     encoder: str = "auto"
     """A sentence-transformers directory; auto: that of the `encoder` extra if installed; none: no encoder."""
-    writer: bool = False
+    writer_states: bool = False
     """Let the effect model also read the states of a small GPT-2 that learns to write each split's training texts; it
     takes minutes a split and did not help."""
     traffic: tuple[int, ...] = (500, 2000, 8000)
@@ -97,7 +97,7 @@ def run_headlines(options: HeadlinesOptions) -> Path:
         "tests": arms.test_id.nunique(),
         "texts": len(arms),
         "encoder": _encoder_name(options),
-        "writer": options.writer,
+        "writer_states": options.writer_states,
         **predicted,
         **placed,
         **tested,
@@ -194,7 +194,7 @@ def _judge(
     learn: pd.DataFrame, hold: pd.DataFrame, encoder: SentenceVectors | None, split: int, options: HeadlinesOptions
 ) -> Judged:
     texts, seed = learn.text.tolist(), options.seed
-    writer = WriterVectors(taught_writer(texts, seed, options.torch_device())) if options.writer else None
+    writer = WriterVectors(taught_writer(texts, seed, options.torch_device())) if options.writer_states else None
     views, members = read_by(texts, encoder, seed, writer)
     fit = fit_headline_model(learn, views, HeadlineConfig(members), seed=seed)
     predicted = fit.model.predict(hold.text.tolist())

@@ -115,6 +115,12 @@ def test_one_line_and_code_2(capsys, save, rng):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_the_command_line_runs_a_quick_one(save, rng, tmp_path):
+    archive = save(_archive(rng, 12))
+    main(["headlines", "--archive", str(archive), "--quick", "--traffic", "200", "--out", str(tmp_path / "quick")])
+    assert read_json(tmp_path / "quick" / "summary.json")["tests"] == 12
+
+
 def test_pairs_by_hand():
     arms = pd.DataFrame(
         {
