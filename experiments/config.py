@@ -162,6 +162,7 @@ SMOKE: dict[str, object] = {
     "effect__steps": 40,
     "warm_start__lines": 1600,
     "ppo__updates": 2,
+    "choose": 4,
     "watch_every": 2,
     "place_impressions": 10_000,
 }

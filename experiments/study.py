@@ -73,8 +73,8 @@ class StudyOptions(CommonOptions):
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     samples: int = 2
     """Texts a prompt that the verdict is given on."""
-    choose: int = 8
-    """Texts written for each that is kept, after any tuning; the reward picks the best."""
+    choose: int = 16
+    """Texts written for each that is kept, after any tuning; the reward picks, all that are kept together."""
     watch_every: int = 8
     """Updates between two looks at the writer: by the validation model, and for the report by the gold."""
     patience: int = 5

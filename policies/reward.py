@@ -209,7 +209,15 @@ class Reward:
 
     def __call__(self, creatives: Sequence[Creative], group: Tensor) -> Rewards:
         """Scores n creatives; `group` [n] numbers their prompts, for novelty."""
-        return combine(self._raw(creatives, group), self.statistics, self.config)
+        return self.again(self._raw(creatives, group))
+
+    def again(self, raw: dict[str, Tensor]) -> Rewards:
+        """The reward of raw terms (see `Rewards.raw`), of which some may have been measured otherwise."""
+        return combine(raw, self.statistics, self.config)
+
+    def encode(self, creatives: Sequence[Creative]) -> Tensor:
+        """[n, 256] unit vectors that novelty is measured between."""
+        return self.encoder.encode([creative.text for creative in creatives])
 
     def fingerprint(self) -> str:
         """A short hash of all that it was frozen on: equal for rewards that score alike."""
@@ -220,7 +228,7 @@ class Reward:
     def _raw(self, creatives: Sequence[Creative], group: Tensor) -> dict[str, Tensor]:
         text = self.effect.predict(creatives).text
         failures = self.quality.failures(creatives).sum(1)
-        vectors = self.encoder.encode([creative.text for creative in creatives])
+        vectors = self.encode(creatives)
         return {
             "ctr": aggregated(self._centred(text[..., CLICK], CLICK), self.config),
             "cvr": aggregated(self._centred(text[..., CONVERT], CONVERT), self.config),
@@ -244,6 +252,14 @@ class Counted:
         """As the reward scores them."""
         self.texts += len(creatives)
         return self.reward(creatives, group)
+
+    def again(self, raw: dict[str, Tensor]) -> Rewards:
+        """The reward's; no text is asked about."""
+        return self.reward.again(raw)
+
+    def encode(self, creatives: Sequence[Creative]) -> Tensor:
+        """The reward's."""
+        return self.reward.encode(creatives)
 
     def fingerprint(self) -> str:
         """The reward's."""

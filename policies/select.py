@@ -1,17 +1,43 @@
-"""Best-of-n: write several texts for each that is kept, and let the reward pick."""
+"""Best-of-n: write several texts for each that is kept, and let the reward pick among them.
+
+What is kept is picked together: a text's novelty is measured among the others that are kept, so that the same best
+phrase is not taken for every product. From each prompt's best text by itself, one block of texts after another is
+picked anew while the others stay, which raises the sum of rewards, until `SWEEPS` passes are over.
+"""
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ..simulation.catalog import Creative, Product
-from .reward import RewardFunction
+from .diversity import novelty_among
+from .reward import Rewards
 from .writer import Writer
 
 SCORED = 192
 """Texts scored at once: novelty is against those of the same batch, as it is while tuning."""
+SWEEPS = 2
+BLOCK = 16
+"""Kept texts that are picked anew at once, while the others stay."""
+
+
+class Picker(Protocol):
+    """A reward that can score a text's novelty anew."""
+
+    def __call__(self, creatives: Sequence[Creative], group: Tensor) -> Rewards:
+        """Scores n creatives of [n] prompts."""
+        ...
+
+    def encode(self, creatives: Sequence[Creative]) -> Tensor:
+        """[n, d] unit vectors that novelty is measured between."""
+        ...
+
+    def again(self, raw: dict[str, Tensor]) -> Rewards:
+        """The reward of raw terms."""
+        ...
 
 
 def best_of(
@@ -19,10 +45,10 @@ def best_of(
     asked: Sequence[tuple[Product, str]],
     kept: int,
     written: int,
-    reward: RewardFunction,
+    reward: Picker,
     generator: torch.Generator,
 ) -> list[Creative]:
-    """Writes `kept` creatives a prompt, those of one prompt together, each the best of `written` by the reward.
+    """Writes `kept` creatives a prompt, those of one prompt together, each picked among `written` by the reward.
 
     Args:
         writer: what proposes.
@@ -36,11 +62,35 @@ def best_of(
     texts = writer.write(products, audiences, kept * written, generator=generator)
     if written == 1:
         return texts
-    place = torch.arange(len(texts)) // written
+    group = torch.arange(len(asked)).repeat_interleave(kept * written)
+    return [texts[i] for i in picked(texts, group, written, reward).tolist()]
+
+
+def picked(texts: Sequence[Creative], group: Tensor, written: int, reward: Picker) -> Tensor:
+    """Row of the text that is kept of every `written` that follow each other, [n / written].
+
+    Args:
+        texts: n candidates.
+        group: [n] the prompt each answers.
+        written: candidates for each text that is kept.
+        reward: what picks.
+    """
     size = max(1, SCORED // written) * written
-    parts = zip(_parts(texts, size), place.split(size), strict=True)
-    total = torch.cat([reward(some, group).total for some, group in parts])
-    return [texts[i] for i in best_rows(total, written).tolist()]
+    parts = [reward(texts[i : i + size], group[i : i + size]) for i in range(0, len(texts), size)]
+    raw = {name: torch.cat([part.raw[name] for part in parts]) for name in parts[0].raw}
+    vectors, valid = reward.encode(texts), raw["failures"] == 0
+    table = torch.arange(len(texts)).view(-1, written)
+    kept = table[:, 0] + torch.cat([part.total for part in parts])[table].argmax(1)
+    for block in [*torch.arange(len(table)).split(BLOCK)] * SWEEPS:
+        rows = table[block].flatten()
+        others = torch.ones(len(table), dtype=torch.bool)
+        others[block] = False
+        rest = kept[others]
+        own = {name: values[rows] for name, values in raw.items()}
+        novel = novelty_among(vectors[rows], group[rows], vectors[rest], group[rest], valid[rest])
+        own["diversity"] = torch.where(valid[rows], novel, 0.0)
+        kept[block] = table[block, 0] + reward.again(own).total.view(-1, written).argmax(1)
+    return kept
 
 
 def choice_kl(written: int) -> float:
@@ -48,13 +98,3 @@ def choice_kl(written: int) -> float:
     2401.01879).
     """
     return math.log(written) - (written - 1) / written
-
-
-def best_rows(total: Tensor, written: int) -> Tensor:
-    """Row of the largest of every `written` values that follow each other, [n / written]; of equals the first."""
-    table = total.view(-1, written)
-    return table.argmax(1) + torch.arange(len(table), device=total.device) * written
-
-
-def _parts(texts: Sequence[Creative], size: int) -> list[Sequence[Creative]]:
-    return [texts[i : i + size] for i in range(0, len(texts), size)]
