@@ -1,7 +1,7 @@
 """A world fitted to an archive of A/B tests: tests of different levels, and texts that differ as those in tests do.
 
-What a text does is in three parts: what a model of its words expects, what its own test says beyond that, shrunk to what
-was expected as far as the test was small, and what nobody knows, which is drawn.
+What a text does is in three parts: what a model of its words expects; what its own test says beyond that, shrunk to
+what was expected as far as the test was small; and what nobody knows, which is drawn.
 """
 
 from collections.abc import Callable

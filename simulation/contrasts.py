@@ -43,7 +43,8 @@ def spread_moments(effect: Array, weight: Array, group: NDArray[np.int64]) -> Ar
     """
     total = np.bincount(group, weight)
     spread = np.bincount(group, weight * effect**2)
-    return np.stack([spread, np.bincount(group) - 1.0, total - np.bincount(group, weight**2) / total], axis=1)
+    units = total - np.bincount(group, weight**2) / total
+    return np.stack([spread, np.bincount(group) - 1.0, units], axis=1).astype(np.float64)
 
 
 def variance_between(moments: Array) -> Array:

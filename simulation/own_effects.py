@@ -31,7 +31,7 @@ class OwnEffects:
         texts = [creative.text for creative in creatives]
         mean, deviation = np.zeros(len(texts)), np.full(len(texts), self.deviation)
         mean[new] = expected([text for text, unknown in zip(texts, new, strict=True) if unknown])
-        for i in np.flatnonzero(~new):
+        for i in np.flatnonzero(~new).tolist():
             mean[i], deviation[i] = self.tested[creatives[i].product_id, texts[i]]
         return mean + deviation * normal_of(texts, self.seed)
 

@@ -26,21 +26,23 @@ def spreads(archive: Archive, world: World, seed: int = 0) -> dict[str, Any]:
 
     Returns:
         `texts` (inside groups that differ in text alone) and `tests` (between tests): `archive`, `world` and their
-        `ratio` as intervals; `agreement` of the world's texts with the archive's.
+        `ratio`, those of texts with intervals over groups; `clear_winners`: share of significant pairs that the world
+        orders as the archive does.
     """
     rng = np.random.default_rng(seed)
-    arms, whole = archive.contrasts, _by_test(archive.arms)
-    rates, levels = _rates(world, arms), _by_test(archive.arms.assign(clicks=_rates(world, archive.arms) * archive.arms.impressions))
-    again = [_moments(arms, rng.binomial(arms.impressions.astype(int), rates)) for _ in range(DRAWS)]
+    arms, rates = archive.contrasts, _rates(world, archive.contrasts)
+    shown = arms.impressions.astype(int)
+    again = [_moments(arms, rng.binomial(shown, rates).astype(np.float64)) for _ in range(DRAWS)]
     texts = _beside(_moments(arms, arms.clicks.to_numpy(np.float64)), np.mean(again, axis=0), rng)
-    chance = levels.clicks / levels.impressions
-    runs = [_between(whole.impressions, rng.binomial(whole.impressions.astype(int), chance)) for _ in range(DRAWS)]
+    whole = _by_test(archive.arms.assign(expected=_rates(world, archive.arms) * archive.arms.impressions))
+    chance, shown = whole.expected / whole.impressions, whole.impressions.astype(int)
+    runs = [_between(whole.impressions, rng.binomial(shown, chance).astype(np.float64)) for _ in range(DRAWS)]
     ours = _between(whole.impressions, whole.clicks)
     return {
         "texts": texts,
         "tests": {"archive": ours, "world": float(np.mean(runs)), "ratio": float(np.mean(runs)) / ours},
         "groups": int(arms.group.nunique()),
-        "agreement": agreement(arms, np.log(rates / (1 - rates))).accuracy_significant,
+        "clear_winners": agreement(arms, np.log(rates / (1 - rates))).accuracy_significant,
     }
 
 
@@ -51,7 +53,7 @@ def _rates(world: World, arms: pd.DataFrame, chunk: int = 1000) -> Array:
 
 
 def _by_test(arms: pd.DataFrame) -> pd.DataFrame:
-    return arms.groupby("test_id", sort=False)[["impressions", "clicks"]].sum().reset_index()
+    return arms.groupby("test_id", sort=False)[["impressions", "clicks", "expected"]].sum().reset_index()
 
 
 def _moments(arms: pd.DataFrame, clicks: Array) -> Array:
