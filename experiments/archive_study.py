@@ -83,6 +83,7 @@ def _doubt(world: World) -> Callable[[Sequence[Creative], Sequence[Creative]], f
 
 def _process(world: World) -> TextProcess:
     assert isinstance(world.reader, ArchiveReader)
+    assert isinstance(world.reader.process, TextProcess)
     return world.reader.process
 
 

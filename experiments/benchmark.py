@@ -13,7 +13,7 @@ from .analysis.report import write_report
 from .config import CommonOptions, replaced
 from .runs import Run
 
-Part = Literal["bandit", "cost", "world", "coverage", "writer"]
+Part = Literal["bandit", "cost", "world", "recovery", "coverage", "writer"]
 PARTS: dict[str, str] = {part: f"benchmark_{part}" for part in get_args(Part)}
 """The module of each part, in `analysis/`: its `measure(options, run)` returns what goes into the summary."""
 
@@ -24,6 +24,7 @@ class BenchmarkOptions(CommonOptions):
 
     part: Annotated[Part, tyro.conf.Positional] = "bandit"
     """bandit: against other libraries; cost: time and memory against size; world: visitors a second, and memory;
+    recovery: are known worlds found again from their logs, and are policies ranked in the fitted world as in the true;
     coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked;
     writer: tuning, against TRL as it comes."""
     threads: int = 2
@@ -32,6 +33,8 @@ class BenchmarkOptions(CommonOptions):
     """Each figure is the best of so many runs, taken in turns."""
     impressions: int = 20_000_000
     """How many the world serves while its memory is watched."""
+    worlds: int = 20
+    """How many are to be found again from their logs."""
 
 
 def run_benchmark(options: BenchmarkOptions) -> Path:

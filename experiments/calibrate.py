@@ -1,26 +1,35 @@
-"""Does the world behave like my logs? Fits a world to a log, and holds it against days that it has not seen."""
+"""Does the world behave like my logs, or like my A/B tests? Fits a world, and holds it against what it has not seen."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
+from ..simulation.archive import read_archive
+from ..simulation.archive_calibration import calibrate_archive
+from ..simulation.archive_world import NEWS
 from ..simulation.calibration import Calibration, calibrate, predict
 from ..simulation.catalog import Catalog
-from ..simulation.evidence import Evidence, Floats, evidence_of_open_bandit, read_evidence
-from ..simulation.open_bandit import read_open_bandit
-from ..simulation.scenario import load_scenario
+from ..simulation.evidence import Evidence, evidence_of_open_bandit, read_evidence
+from ..simulation.open_bandit import joined, read_open_bandit
+from ..simulation.scenario import load_scenario, read_scenario
 from ..simulation.tables import InputError
 from ..simulation.world_file import save_world
+from .analysis.another_policy import foretold
+from .analysis.archive_fit import spreads
+from .analysis.fit_tables import compared, delays, log_losses
 from .analysis.report import write_report
 from .config import CommonOptions
-from .runs import Run
+from .runs import Run, Stage
 
 HELD_OUT = 0.2
-"""Share of the log, the last in time, that the fit is held against."""
+"""Share of a log, the last in time, or of an archive's stories, that the fit is held against."""
+QUICK = 0.25
+"""Share of an archive's stories that a smoke-size run looks at."""
+WORLD = "world.safetensors"
 
 
 @dataclass(frozen=True)
@@ -31,126 +40,140 @@ class CalibrateOptions(CommonOptions):
     """Logged impressions, see the log format; propensities and some texts may be missing."""
     open_bandit: Path | None = None
     """Instead: a folder of the Open Bandit Dataset, such as random/men."""
+    on_policy: Path | None = None
+    """A second folder, of the same campaign: what its policy earns is foretold from the first."""
+    archive: Path | None = None
+    """Instead: an archive of A/B tests (Upworthy's, or test_id, text, impressions, clicks)."""
     catalog: Path | None = None
-    """The products of the log; without it they are known by their id alone."""
-    scenario: str = "shop"
-    """Words that appeals are known by, and whatever a log does not say."""
+    """The products of the log. Without it they are those of a scenario that is named, or else known by id alone."""
+    scenario: str | None = None
+    """Words that appeals are known by, and whatever is not logged; shop for logs and news for archives, by default."""
+    users: int = 1000
+    """Readers of a world that is fitted to an archive, which does not tell of any."""
 
 
 def run_calibrate(options: CalibrateOptions) -> Path:
-    """`copybandit calibrate`: leaves world.safetensors, effects.csv, fit.csv and a report.
+    """`copybandit calibrate`: leaves world.safetensors, tables of the fit and a report.
 
     Raises:
         InputError: the log is no good, or nothing can be learned from it.
     """
-    if (options.logs is None) == (options.open_bandit is None):
-        raise InputError("give a log: either --logs FILE or --open-bandit DIR")
+    if sum(given is not None for given in (options.logs, options.open_bandit, options.archive)) != 1:
+        raise InputError("give one of a log (--logs FILE), an Open Bandit folder (--open-bandit DIR) or --archive FILE")
+    if options.on_policy is not None and options.open_bandit is None:
+        raise InputError("--on-policy goes with --open-bandit; give both")
+    if options.catalog is not None and options.logs is None:
+        raise InputError("--catalog goes with --logs; the others have products of their own")
     run = Run("calibrate", options)
-    scenario, known = load_scenario(options.scenario)
-    evidence = _evidence(options, known)
-    order = np.arange(len(evidence)) < (1 - HELD_OUT) * len(evidence)
+    summary = _of_archive(options, run) if options.archive is not None else _of_log(options, run)
+    for note in summary["notes"]:
+        _say(run, f"not fitted or left out: {note}")
+    run.finish({"command": "calibrate", **summary})
+    write_report(run.path)
+    return run.path
+
+
+def _of_log(options: CalibrateOptions, run: Run) -> dict[str, Any]:
+    scenario, products = load_scenario(options.scenario or "shop")
+    evidence, other = _evidence(options, products)
+    first = np.arange(len(evidence)) < (1 - HELD_OUT) * len(evidence)
     with run.stage("fit, held against later days") as stage:
-        seen, later = evidence.rows(order), evidence.rows(~order)
-        trial = calibrate(seen, scenario, seed=options.seed, progress=lambda note: stage.advance(0, note))
-        rates = predict(trial, evidence)[~order]
-        fit = compared(later, rates)
+        seen, later = evidence.rows(first), evidence.rows(~first)
+        trial = calibrate(seen, scenario, seed=options.seed, progress=_told(stage))
+        rates = predict(trial, evidence)[~first]
     with run.stage("fit of all") as stage:
-        final = calibrate(evidence, scenario, seed=options.seed, progress=lambda note: stage.advance(0, note))
-        save_world(run.path / "world.safetensors", final.scenario, final.evidence.catalog, final.audience, final.scales)
+        final = calibrate(evidence, scenario, seed=options.seed, progress=_told(stage))
+        save_world(run.path / WORLD, final.scenario, final.evidence.catalog, final.audience, final.scales)
+    fit = compared(later, rates)
     fit.to_csv(run.path / "fit.csv", index=False)
-    _effects(final).to_csv(run.path / "effects.csv", index=False)
+    delays(later, trial.scenario.conversion_delay_hours).to_csv(run.path / "delays.csv", index=False)
+    pd.DataFrame([vars(effect) for effect in final.effects]).to_csv(run.path / "effects.csv", index=False)
     summary = {
-        "command": "calibrate",
         "impressions": len(evidence),
         "clicks": int(evidence.clicked.sum()),
         "held_out": log_losses(later.clicked, rates, float(seen.clicked.mean())),
         "inside": float(fit["inside"].mean()),
         "notes": list(final.notes),
     }
-    run.finish(summary)
-    _show(run, final, fit, summary)
-    write_report(run.path)
-    return run.path
+    if other is not None and options.open_bandit is not None and options.on_policy is not None:
+        summary["foretold"] = foretold(final, other, options.open_bandit, options.on_policy, options.seed)
+    _show_log(run, final, summary)
+    return summary
 
 
-def _evidence(options: CalibrateOptions, known: Catalog) -> Evidence:
-    if options.open_bandit is not None:
-        return evidence_of_open_bandit(read_open_bandit(options.open_bandit), str(options.open_bandit))
-    assert options.logs is not None
-    if options.catalog is not None:
-        return read_evidence(options.logs, Catalog.read(options.catalog).with_queries(known.queries))
-    return read_evidence(options.logs, known if options.scenario != "shop" or _speaks_of(options.logs, known) else None)
+def _told(stage: Stage) -> Callable[[str], None]:
+    return lambda note: stage.advance(0, note)
 
 
-def _speaks_of(path: Path, catalog: Catalog) -> bool:
-    """Whether a log's first product is the scenario's own."""
-    try:
-        first = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, nrows=1)
-        return str(first["product_id"].iloc[0]) in catalog.index
-    except (OSError, ValueError, KeyError, IndexError):
-        return False  # what is wrong with the file is said when it is read as a log
+def _evidence(options: CalibrateOptions, products: Catalog) -> tuple[Evidence, Evidence | None]:
+    """What the world is fitted to, and the other policy's log, where there is one."""
+    if options.logs is not None:
+        if options.catalog is not None:
+            return read_evidence(options.logs, Catalog.read(options.catalog).with_queries(products.queries)), None
+        return read_evidence(options.logs, None if options.scenario is None else products), None
+    assert options.open_bandit is not None
+    log = read_open_bandit(options.open_bandit)
+    if options.on_policy is None:
+        return evidence_of_open_bandit(log, str(options.open_bandit)), None
+    # Read together, users and segments have the same names in both.
+    both = evidence_of_open_bandit(joined(log, read_open_bandit(options.on_policy)), str(options.open_bandit))
+    first = np.arange(len(both)) < len(log)
+    return both.rows(first), both.rows(~first)
 
 
-def log_losses(clicked: Floats, rates: Floats, base_rate: float) -> dict[str, float]:
-    """Mean log-loss of the fit, and of the base rate of the days before."""
-
-    def loss(rate: Floats) -> float:
-        rate = np.clip(rate, 1e-9, 1 - 1e-9)
-        return float(-(clicked * np.log(rate) + (1 - clicked) * np.log1p(-rate)).mean())
-
-    return {"log_loss": loss(rates), "log_loss_of_base_rate": loss(np.full(len(clicked), base_rate))}
-
-
-def compared(evidence: Evidence, rates: Floats) -> pd.DataFrame:
-    """CTR as fitted beside the log's with its 95% interval (Wilson), by position, channel, hour, segment and decile.
-
-    Returns:
-        A row a group: by, group, rows, clicks, low, high, fitted, inside.
-    """
-    segment = evidence.segment_of[evidence.user]
-    decile = pd.qcut(rates, 10, labels=False, duplicates="drop") if len(rates) >= 10 else np.zeros(len(rates))
-    groups: dict[str, Any] = {
-        "position": evidence.position + 1,
-        "channel": np.array(evidence.channels)[evidence.channel],
-        "segment": np.array(evidence.segments)[segment],
-        "decile of the fit": np.asarray(decile) + 1,
+def _of_archive(options: CalibrateOptions, run: Run) -> dict[str, Any]:
+    assert options.archive is not None
+    scenario = read_scenario(NEWS) if options.scenario is None else load_scenario(options.scenario)[0]
+    archive = read_archive(options.archive)
+    if options.quick:
+        archive = archive.split((QUICK, 1 - QUICK), options.seed)[0]
+    seen, later = archive.split((1 - HELD_OUT, HELD_OUT), options.seed)
+    given = {"seed": options.seed, "users": options.users}
+    with run.stage("fit, held against other tests") as stage:
+        trial = calibrate_archive(seen, scenario, progress=_told(stage), **given)
+        held_out = spreads(later, trial.world_of(later), options.seed)
+    with run.stage("fit of all") as stage:
+        final = calibrate_archive(archive, scenario, progress=_told(stage), **given)
+        save_world(run.path / WORLD, final.scenario, final.catalog, final.audience, final.scales, final.reader)
+        own = spreads(archive, final.world(seed=options.seed), options.seed)
+    unseen = {name: getattr(final.unseen, name) for name in ("explained", "accuracy", "accuracy_significant", "slope")}
+    summary = {
+        "tests": len(archive),
+        "texts": len(archive.arms),
+        "spread": {"held_out": held_out, "own": own},
+        "text_model": unseen | {"residual": final.own.deviation},
+        "notes": list(final.notes),
     }
-    if evidence.clock is not None:
-        groups["hours of the day"] = [f"{int(h // 6) * 6:02d} to {int(h // 6) * 6 + 6:02d}" for h in evidence.clock]
-    parts = []
-    for by, group in groups.items():
-        frame = pd.DataFrame({"group": np.asarray(group).astype(str), "clicks": evidence.clicked, "fitted": rates})
-        table = frame.groupby("group").agg(rows=("clicks", "size"), clicks=("clicks", "sum"), fitted=("fitted", "mean"))
-        parts.append(table.reset_index().assign(by=by))
-    frame = pd.concat(parts, ignore_index=True)
-    frame["low"], frame["high"] = wilson(frame["clicks"].to_numpy(), frame["rows"].to_numpy())
-    frame["inside"] = frame["fitted"].between(frame["low"], frame["high"])
-    return frame[["by", "group", "rows", "clicks", "low", "high", "fitted", "inside"]]
+    _show_archive(run, summary)
+    return summary
 
 
-def wilson(successes: Floats, trials: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Interval of a proportion (Wilson, 1927)."""
-    z = float(norm.ppf((1 + level) / 2))
-    centre = (successes + z**2 / 2) / (trials + z**2)
-    half = z / (trials + z**2) * np.sqrt(successes * (trials - successes) / trials + z**2 / 4)
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+def _say(run: Run, line: str) -> None:
+    run.console.print(line, soft_wrap=True, markup=False)
 
 
-def _effects(calibration: Calibration) -> pd.DataFrame:
-    return pd.DataFrame([vars(effect) for effect in calibration.effects])
-
-
-def _show(run: Run, final: Calibration, fit: pd.DataFrame, summary: dict[str, Any]) -> None:
-    def say(line: str) -> None:
-        run.console.print(line, soft_wrap=True, markup=False)
-
-    say(f"{'effect (log-odds unless hours)':<36} {'mean':>8}  95% interval")
+def _show_log(run: Run, final: Calibration, summary: dict[str, Any]) -> None:
+    _say(run, f"{'effect (log-odds unless hours)':<36} {'mean':>8}  95% interval")
     for effect in final.effects:
-        say(f"{effect.name:<36} {effect.mean:>+8.3f}  [{effect.low:+.3f}, {effect.high:+.3f}]")
+        _say(run, f"{effect.name:<36} {effect.mean:>+8.3f}  [{effect.low:+.3f}, {effect.high:+.3f}]")
     loss = summary["held_out"]
-    say(f"held-out log-loss {loss['log_loss']:.5f}, of the base rate {loss['log_loss_of_base_rate']:.5f}")
-    say(
-        f"CTR by position, channel, segment, hour and decile: {fit['inside'].mean():.0%} inside the log's 95% intervals"
-    )
-    for note in final.notes:
-        say(f"not fitted or left out: {note}")
+    _say(run, f"held-out log-loss {loss['log_loss']:.5f}, of the base rate {loss['log_loss_of_base_rate']:.5f}")
+    _say(run, f"CTR by position, channel, segment, hour, decile: {summary['inside']:.0%} inside the log's intervals")
+    if "foretold" in summary:
+        found = summary["foretold"]
+        for name, title in (("earned", "earned"), ("world", "this world"), ("direct_method", "the direct method")):
+            row = found[name]
+            line = f"{found['policy']}, by {title:<18} {row['mean']:.5f}  [{row['low']:.5f}, {row['high']:.5f}]"
+            _say(run, line)
+
+
+def _show_archive(run: Run, summary: dict[str, Any]) -> None:
+    for name, title in (("held_out", "tests held out"), ("own", "its own tests")):
+        found = summary["spread"][name]
+        texts, ratio = found["texts"], found["texts"]["ratio"]
+        _say(
+            run,
+            f"{title}: texts inside a test differ by {texts['archive']['mean']:.3f} log-odds in the archive, "
+            f"{texts['world']['mean']:.3f} in the world, ratio {ratio['mean']:.2f} [{ratio['low']:.2f}, "
+            f"{ratio['high']:.2f}]; tests by {found['tests']['archive']:.2f} and {found['tests']['world']:.2f}",
+        )

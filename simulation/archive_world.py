@@ -17,9 +17,10 @@ from torch import Tensor
 from .archive import Archive
 from .catalog import Catalog, Creative
 from .encoder import surface_features, tokens
+from .own_effects import OwnEffects
 from .reading import Fluency, Reading, count_phrases, phrase_counter, share_attention
 from .scenario import BUILT_IN, Scenario, read_scenario
-from .text_process import TextProcess, fit_text_process
+from .text_process import TextMean, fit_text_process
 from .word_order import WordOrder
 from .world import World, make_world
 
@@ -29,7 +30,14 @@ NEWS = BUILT_IN / "archive" / "news.yaml"
 class ArchiveReader:
     """Reads headlines as an archive's readers did: clicks as measured, flaws and conversions as the world has it."""
 
-    def __init__(self, process: TextProcess, scenario: Scenario, catalog: Catalog, headlines: Sequence[str]) -> None:
+    def __init__(
+        self,
+        process: TextMean,
+        scenario: Scenario,
+        catalog: Catalog,
+        headlines: Sequence[str],
+        own: OwnEffects | None = None,
+    ) -> None:
         """Keeps the click model.
 
         Args:
@@ -37,7 +45,9 @@ class ArchiveReader:
             scenario: words that make or break a conversion.
             catalog: the stories that headlines belong to.
             headlines: real ones; a text is flawed as far as it strays from them.
+            own: what texts have beyond the model, which a judge of writers leaves out and a world to place in has.
         """
+        self.own = own
         self.process, self.scenario, self.catalog = process, scenario, catalog
         self._appeals = [phrase_counter(appeal.words) for appeal in scenario.appeals.values()]
         self._convert_weight = torch.tensor([appeal.convert for appeal in scenario.appeals.values()])
@@ -65,12 +75,21 @@ class ArchiveReader:
         texts = [creative.text for creative in creatives]
         counts = torch.stack([count_phrases(counter, texts) for counter in self._appeals], dim=1)
         frame = pd.DataFrame(share_attention(1 - torch.exp(-counts)).numpy(), columns=list(self.scenario.appeals))
+        measured, flaws = self._measured(creatives), self._flaws(texts).numpy()
+        if self.own is not None:
+            # What a test found has the text's flaws in it.
+            flaws = np.where(self.own.was_tested(creatives), 0.0, flaws)
         return frame.assign(
-            measured=self.process.predict(texts),
-            flaws=self._flaws(texts).numpy(),
+            measured=measured,
+            flaws=flaws,
             overclaim=(1 - torch.exp(-count_phrases(self._overclaims, texts))).numpy(),
             grounding=[self._grounding(creative) for creative in creatives],
         )
+
+    def _measured(self, creatives: Sequence[Creative]) -> np.ndarray:
+        if self.own is not None:
+            return self.own(creatives, self.process.predict)
+        return self.process.predict([creative.text for creative in creatives])
 
     def _flaws(self, texts: Sequence[str]) -> Tensor:
         surface = torch.log1p(surface_features(texts))

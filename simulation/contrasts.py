@@ -32,6 +32,28 @@ def centre(values: Array, weight: Array, group: NDArray[np.int64]) -> Array:
     return values - (np.bincount(group, weight * values) / np.bincount(group, weight))[group]
 
 
+def spread_moments(effect: Array, weight: Array, group: NDArray[np.int64]) -> Array:
+    """Sums that tell how far true effects differ within groups, [groups, 3]: their spread, what sampling alone would
+    give, and the weight of the variance between arms in the difference.
+
+    Args:
+        effect: centred in each group.
+        weight: inverse sampling variances.
+        group: numbered from 0.
+    """
+    total = np.bincount(group, weight)
+    spread = np.bincount(group, weight * effect**2)
+    units = total - np.bincount(group, weight**2) / total
+    return np.stack([spread, np.bincount(group) - 1.0, units], axis=1).astype(np.float64)
+
+
+def variance_between(moments: Array) -> Array:
+    """Variance between arms of sums over groups, [..., 3] -> [...]: the moment estimator of DerSimonian and Laird
+    (1986), pooled over groups.
+    """
+    return (moments[..., 0] - moments[..., 1]) / moments[..., 2]
+
+
 def thin(arms: pd.DataFrame, most: int, rng: np.random.Generator) -> pd.DataFrame:
     """At most `most` arms, whole stories drawn at random; groups are numbered from 0 again."""
     if len(arms) <= most:
@@ -77,10 +99,9 @@ def agreement(arms: pd.DataFrame, predicted: Array) -> Agreement:
     clear = np.abs(z) > SIGNIFICANT
     spread = (weight * predicted**2).sum()
     slope = (weight * predicted * effect).sum() / spread if spread else 0.0
-    total = np.bincount(group, weight)
-    units = (total - np.bincount(group, weight**2) / total).sum()
-    # The moment estimator of DerSimonian and Laird (1986) for the variance between arms, pooled over groups.
-    variance = max(((weight * effect**2).sum() - (len(group) - len(total))) / units, 1e-9)
+    moments = spread_moments(effect, weight, group)
+    variance = max(float(variance_between(moments.sum(0))), 1e-9)
+    units = moments[:, 2].sum()
     return Agreement(
         pairs=len(z),
         significant_pairs=int(clear.sum()),

@@ -8,6 +8,7 @@ from scipy.sparse import csr_matrix, hstack
 
 from .audience import INTEREST_SPREAD
 from .evidence import Evidence, Floats, Ints
+from .examined_logit import Fit, fit_examined_logit
 from .queries import Queries
 from .reading import Reader
 from .scenario import Scenario
@@ -47,6 +48,24 @@ class Design:
     def prior(self) -> tuple[Floats, Floats]:
         """Means and standard deviations, [D]."""
         return np.concatenate(self._means), np.concatenate(self._spreads)
+
+
+def fit_designs(
+    looks: Design, features: Design, outcomes: Floats, rows: slice = slice(None), start: Floats | None = None
+) -> Fit:
+    """Fits P(outcome) = exp(looks) * sigmoid(features), see `fit_examined_logit`; no blocks of looks for 1.
+
+    Args:
+        looks: E columns.
+        features: D columns.
+        outcomes: [n] in [0, 1].
+        rows: those that are fitted.
+        start: [E + D] where to begin.
+    """
+    matrix = looks.matrix if looks.labels else csr_matrix((len(outcomes), 0))
+    priors = [design.prior for design in (looks, features) if design.labels]
+    mean, spread = (np.concatenate(parts) for parts in zip(*priors, strict=True))
+    return fit_examined_logit(matrix[rows], features.matrix[rows], outcomes[rows], mean, spread, start=start)
 
 
 def one_hot(code: Ints, width: int, value: Floats | None = None) -> csr_matrix:

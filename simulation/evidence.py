@@ -47,6 +47,8 @@ class Evidence:
     """[n], NaN where there is no conversion."""
     query: NDArray[np.object_] | None
     """[n] what was looked for, None for nothing."""
+    read_at: float | None = None
+    """Hours at which the log was read, taken for those of its last row: later conversions are not in it."""
     notes: tuple[str, ...] = field(default=())
     """What cannot be fitted or was left out, and why."""
 
@@ -116,6 +118,7 @@ def read_evidence(path: str | Path, catalog: Catalog | None) -> Evidence:
         converted,
         delay,
         None if query is None else query.to_numpy(),
+        None if hours is None else float(hours[-1]),
         tuple(notes),
     )
     return _usable(evidence, str(path))
@@ -131,12 +134,12 @@ def evidence_of_open_bandit(log: OpenBanditLog, source: str) -> Evidence:
     products = [Product(f"item {i}", f"item {i}", short[value], 1.0) for i, value in enumerate(kind)]
     user, users = pd.factorize(log.user_features.astype(str).agg("|".join, axis=1))
     segment, segments = pd.factorize(log.user_features["user_feature_0"].groupby(user).first())
-    hours = (log.timestamp - log.timestamp.min()) / np.timedelta64(1, "h")
     clock = (log.timestamp.astype("datetime64[s]").astype(np.int64) % 86_400) / 3600
     notes = (
         "no texts: the effect of texts is not fitted",
         "no conversions: they are the scenario's",
         "items are shown one at a time: the world shows them in slates, slot by slot as the log's positions",
+        "users are known by four features only: fatigue is not fitted",
     )
     n = len(log)
     evidence = Evidence(
@@ -151,8 +154,9 @@ def evidence_of_open_bandit(log: OpenBanditLog, source: str) -> Evidence:
         log.item,
         np.full(n, -1),
         log.click.astype(np.float64),
-        hours.astype(np.float64),
+        None,
         clock,
+        None,
         None,
         None,
         None,

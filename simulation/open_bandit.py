@@ -115,6 +115,22 @@ def read_open_bandit(directory: str | Path) -> OpenBanditLog:
     )
 
 
+def joined(first: OpenBanditLog, second: OpenBanditLog) -> OpenBanditLog:
+    """The rows of two logs of one campaign, one log after the other; items by their number, with the first log's
+    features. Texts are hashed otherwise in every folder, so users of the two never look alike.
+
+    Raises:
+        InputError: their items differ.
+    """
+    sizes = [log.item_features["item_feature_0"].to_numpy() for log in (first, second)]
+    if not np.array_equal(*sizes):
+        raise InputError("the two Open Bandit logs have different items; give two policies of one campaign")
+    names = ("timestamp", "item", "position", "click", "propensity", "affinity")
+    rows = {name: np.concatenate([getattr(log, name) for log in (first, second)]) for name in names}
+    users = pd.concat([first.user_features, second.user_features], ignore_index=True)
+    return OpenBanditLog(user_features=users, item_features=first.item_features, **rows)
+
+
 def _files(directory: Path) -> tuple[Path, Path]:
     """The log and the table of items."""
     log, items = directory / f"{directory.resolve().name}.csv", directory / "item_context.csv"

@@ -87,24 +87,38 @@ def _squared_distances(a: Array, b: Array) -> Array:
 
 
 @dataclass
-class TextProcess:
-    """The fitted process; see `fit_text_process`."""
+class TextMean:
+    """What a fitted process expects of texts; see `fit_text_process`."""
 
     kernel: TextKernel
     known: _Views
-    factor: tuple[Array, bool]
-    """Cholesky factor of the covariance of what was observed."""
     weights: Array
     scale: float
     """Factor on the posterior that makes predictions for unseen tests calibrated."""
-    unseen: Agreement
-    """With real clicks of tests that were held out in turn, after scaling."""
+
+    @classmethod
+    def of(cls, texts: Sequence[str], weights: Array, scale: float) -> "TextMean":
+        """The same again from the texts that were learned from and their weights."""
+        kernel = TextKernel(texts)
+        return cls(kernel, kernel.view(texts), weights, scale)
 
     def predict(self, texts: Sequence[str], chunk: int = 1024) -> Array:
         """[n] log-odds; differences between texts are what counts."""
         parts = [self.kernel.view(texts[i : i + chunk]) for i in range(0, len(texts), chunk)]
         rows = [self.kernel(part, self.known) @ self.weights for part in parts]
         return self.scale * np.concatenate(rows) if rows else np.zeros(0)
+
+
+@dataclass
+class TextProcess(TextMean):
+    """The fitted process with its doubts."""
+
+    factor: tuple[Array, bool]
+    """Cholesky factor of the covariance of what was observed."""
+    unseen: Agreement
+    """With real clicks of tests that were held out in turn, after scaling."""
+    learned: pd.DataFrame
+    """The arms it learned from, with `expected`: log-odds by the fit that their story was held out of."""
 
     def difference(self, first: Sequence[str], second: Sequence[str]) -> tuple[float, float]:
         """Mean log-odds of the first texts minus that of the second: posterior mean and standard deviation."""
@@ -139,7 +153,8 @@ def fit_text_process(arms: pd.DataFrame, *, folds: int = 5, seed: int = 0) -> Te
     # Each fold is judged after scaling by the slope of the others, as an unseen test would be.
     judged = out * np.array([_slope(arms[fold != i], out[fold != i]) for i in range(folds)])[fold]
     factor, weights = _solve(arms, covariance)
-    return TextProcess(kernel, known, factor, weights, _slope(arms, out), agreement(arms, judged))
+    unseen = agreement(arms, judged)
+    return TextProcess(kernel, known, weights, _slope(arms, out), factor, unseen, arms.assign(expected=judged))
 
 
 def _slope(arms: pd.DataFrame, predicted: Array) -> float:

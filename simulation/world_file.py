@@ -10,6 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from .archive_parts import archive_parts, archive_reader
+from .archive_world import ArchiveReader
 from .audience import Audience
 from .catalog import Catalog, Creative, Product, Query
 from .reading import TextReader
@@ -18,11 +20,28 @@ from .tables import InputError
 from .utilities import Scales
 from .world import World, make_world
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: worlds whose texts are read as an archive's readers did."""
 
 
-def save_world(path: Path, scenario: Scenario, catalog: Catalog, audience: Audience, scales: Scales) -> None:
-    """Writes what `load_world` reads."""
+def save_world(
+    path: Path,
+    scenario: Scenario,
+    catalog: Catalog,
+    audience: Audience,
+    scales: Scales,
+    reader: ArchiveReader | None = None,
+) -> None:
+    """Writes what `load_world` reads.
+
+    Args:
+        path: where to.
+        scenario: the world's.
+        catalog: products and reference ads.
+        audience: its users.
+        scales: what was fitted.
+        reader: of an archive; None for the scenario's own words.
+    """
     people = {f"audience.{k}": v.contiguous().cpu() for k, v in vars(audience).items() if isinstance(v, Tensor)}
     fitted = {f"scales.{k}": v.contiguous().cpu() for k, v in vars(scales).items() if isinstance(v, Tensor)}
     numbers = {k: v for k, v in vars(scales).items() if isinstance(v, float)}
@@ -36,7 +55,10 @@ def save_world(path: Path, scenario: Scenario, catalog: Catalog, audience: Audie
         "segments": list(audience.segments),
         "scales": numbers,
     }
-    save_file(people | fitted, path, metadata={"world": json.dumps(facts, ensure_ascii=False)})
+    read = {}
+    if reader is not None:
+        facts["archive"], read = archive_parts(reader, catalog)
+    save_file(people | fitted | read, path, metadata={"world": json.dumps(facts, ensure_ascii=False)})
 
 
 def load_world(path: Path, *, seed: int = 0, device: torch.device | str = "cpu") -> World:
@@ -56,7 +78,9 @@ def load_world(path: Path, *, seed: int = 0, device: torch.device | str = "cpu")
         catalog,
         seed=seed,
         device=device,
-        reader=TextReader(scenario, catalog, None),
+        reader=archive_reader(facts["archive"], tensors, scenario, catalog)
+        if "archive" in facts
+        else TextReader(scenario, catalog, None),
         audience=audience,
         scales=scales,
     )

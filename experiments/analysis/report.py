@@ -11,6 +11,7 @@ from . import (
     case_sections,
     comparison_sections,
     findings,
+    fit_sections,
     headline_sections,
     offline_sections,
     placement_sections,
@@ -106,6 +107,9 @@ def _save_plots(folder: Path, drawn: Sequence[Plot]) -> None:
 
 SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     sweep_sections.trials,
+    fit_sections.held_out,
+    fit_sections.foretold,
+    fit_sections.spread,
     headline_sections.prediction,
     headline_sections.placing,
     headline_sections.testing,

@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis import benchmark_bandit, benchmark_cost, benchmark_writer
+from copybandit.experiments.analysis import benchmark_bandit, benchmark_cost, benchmark_recovery, benchmark_writer
 from copybandit.experiments.analysis.bandit_peers import BareTorch, BareTorchTS
 from copybandit.experiments.analysis.bandit_speed import Problem, compare_speed, time_ours
 from copybandit.experiments.benchmark import BenchmarkOptions, run_benchmark
@@ -96,3 +97,33 @@ def test_the_writers_benchmark_runs(tmp_path):
     ratios = read_json(run_benchmark(options) / "summary.json")["ratios"]
     assert ratios["texts a second, built-in writer"]["TRL PPOTrainer"]["ratio"] > 0
     assert len(ratios) == 2
+
+
+def test_recovery_lays_true_and_fitted_worlds_side_by_side(tmp_path, monkeypatch):
+    monkeypatch.setattr("copybandit.experiments.analysis.benchmark_recovery.IMPRESSIONS", 60_000)
+    options = BenchmarkOptions(out=tmp_path / "run", part="recovery", quick=True, threads=1)
+    run = run_benchmark(options)
+    found = read_json(run / "summary.json")["recovery"]
+    assert found["worlds"] == 2
+    assert found["inside"] > 0.7
+    assert {"fatigue: all", "intent: search", "look: feed, slot 2"} <= set(found["effects"])
+    assert found["position_error"]["mean"] < 0.2
+    policies = pd.read_csv(run / "policies.csv")
+    assert len(policies) == 16
+    assert found["ranking"]["tau_clicks"]["mean"] > 0.2
+
+
+def test_recovery_is_summed_up_by_hand():
+    effects = pd.DataFrame({"effect": ["a", "a"], "world": [0, 1], "truth": [1.0, 1.0], "mean": [1.1, 2.0]}).assign(
+        low=lambda t: t["mean"] - 0.5, high=lambda t: t["mean"] + 0.5
+    )
+    slots = pd.DataFrame({"slot": [1, 2], "truth": [1.0, 0.5], "fitted": [1.0, 0.55]})
+    values = {"clicks": [1, 2, 3], "clicks_fitted": [1, 3, 2], "clicks_again": [1, 2, 3]}
+    policies = pd.DataFrame({**values, "reward": [1, 2, 3], "reward_fitted": [3, 2, 1], "reward_again": [1, 2, 3]})
+    found = benchmark_recovery.summarised(effects, slots, policies.assign(world=0))
+    assert found["inside"] == 0.5
+    assert found["effects"]["a"]["bias"] == pytest.approx(0.55)
+    assert found["position_error"]["most"] == pytest.approx(0.1)
+    # Of three pairs one is turned round: (2 - 1) / 3.
+    assert found["ranking"]["tau_clicks"]["mean"] == pytest.approx(1 / 3)
+    assert found["ranking"]["tau_reward"]["mean"] == pytest.approx(-1)

@@ -1,9 +1,13 @@
+import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate, wilson
+from copybandit.experiments.analysis.fit_tables import delays, wilson
+from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate
 from copybandit.experiments.compare import CompareOptions, run_compare
 from copybandit.experiments.runs import read_json
+from copybandit.simulation.catalog import Catalog, Product
+from copybandit.simulation.evidence import Evidence
 from copybandit.simulation.logs import log_frame, stream_uniform
 from copybandit.simulation.tables import InputError
 from copybandit.simulation.world_file import load_world
@@ -46,3 +50,48 @@ def test_no_log_and_no_world(tmp_path):
     (tmp_path / "world.safetensors").write_text("none")
     with pytest.raises(InputError, match="not a world file"):
         load_world(tmp_path / "world.safetensors")
+
+
+def test_a_scenario_that_is_named_says_what_the_products_are(log, tiny_file, tmp_path):
+    named, alone = (
+        read_json(run_calibrate(CalibrateOptions(logs=log, scenario=scenario, out=tmp_path / out)) / "summary.json")
+        for scenario, out in ((str(tiny_file), "named"), (None, "alone"))
+    )
+    assert any("no catalog" in note for note in alone["notes"])
+    assert not any("no catalog" in note for note in named["notes"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"archive": "a.csv", "logs": "b.csv"}, "give one of a log"),
+        ({"logs": "b.csv", "on_policy": "bts"}, "--on-policy goes with --open-bandit"),
+        ({"archive": "a.csv", "catalog": "c.csv"}, "--catalog goes with --logs"),
+    ],
+)
+def test_options_that_do_not_go_together(options, said):
+    with pytest.raises(InputError, match=said):
+        run_calibrate(CalibrateOptions(**options))
+
+
+def test_delays_by_hand():
+    # Read at hour 100; four mean delays of 10 hours are 40: the click at hour 90 is not watched that long, and the
+    # conversion after 50 hours came later than that.
+    given = dict.fromkeys(("clock", "converted", "query"))
+    empty = np.zeros(4, dtype=int)
+    evidence = Evidence(
+        Catalog([Product("p", "p", "c", 1.0)]), ("u",), ("s",), ("c",), empty[:1], empty, empty, empty, empty, empty,
+        np.ones(4), np.array([0.0, 0, 10, 90]), delay_hours=np.array([5.0, 50, 30, 1]), read_at=100.0, **given,
+    )  # fmt: skip
+    table = delays(evidence, 10.0, points=4)
+    assert table["hours"].tolist() == [10, 20, 30, 40]
+    assert table["logged"].tolist() == [0.5, 0.5, 1, 1]
+    assert table["fitted"].iloc[0] == pytest.approx((1 - np.exp(-1)) / (1 - np.exp(-4)))
+
+
+def test_another_policys_ctr_is_foretold(shared_data, tmp_path):
+    folders = {"open_bandit": shared_data / "open_bandit/random/men", "on_policy": shared_data / "open_bandit/bts/men"}
+    found = read_json(run_calibrate(CalibrateOptions(out=tmp_path / "run", **folders)) / "summary.json")["foretold"]
+    assert found["clicks"] == [46, 69]
+    assert found["earned"]["mean"] == pytest.approx(0.0069)
+    assert 0 < found["world"]["low"] < found["world"]["mean"] < found["world"]["high"] < 0.02
