@@ -49,28 +49,29 @@ def nearest_novelty(vectors: Tensor, valid: Tensor, k: int = 3) -> Tensor:
     return distance / counted.sum(1).clamp(min=1)
 
 
-def novelty_among(
-    vectors: Tensor, group: Tensor, others: Tensor, of_group: Tensor, valid: Tensor, k: int = 3
+def novelty_in_place(
+    vectors: Tensor, place: Tensor, group: Tensor, others: Tensor, valid: Tensor, k: int = 3
 ) -> Tensor:
-    """Mean of `novelty` and `nearest_novelty` of each text among texts that are there already.
+    """Mean of `novelty` and `nearest_novelty` of texts that would each take the place of one that is there.
 
     Args:
         vectors: [n, d] unit vectors.
-        group: [n] int, the prompt each text answers.
-        others: [m, d] unit vectors of what is there.
-        of_group: [m] int, their prompts.
-        valid: [m] bool; others that are not valid count for nobody.
+        place: [n] int, whose place each would take.
+        group: [m] int, the prompts of those that are there.
+        others: [m, d] their unit vectors.
+        valid: [m] bool; those that are not valid count for nobody.
         k: neighbours; all of them where there are fewer.
 
     Returns:
         [n] in [0, 2]; a part with nothing to differ from counts as 0.
     """
-    others, of_group = others[valid], of_group[valid]
     distance = 1 - vectors @ others.T
-    same = group[:, None] == of_group
+    counted = valid & (place[:, None] != torch.arange(len(others), device=place.device))
+    same = counted & (group[place][:, None] == group)
     own = (distance * same).sum(1) / same.sum(1).clamp(min=1)
-    near = distance.topk(min(k, len(others)), dim=1, largest=False).values
-    return (own + near.sum(1) / max(near.shape[1], 1)) / 2
+    near = distance.masked_fill(~counted, torch.inf).topk(min(k, len(others)), dim=1, largest=False).values
+    found = near.isfinite()
+    return (own + torch.where(found, near, 0.0).sum(1) / found.sum(1).clamp(min=1)) / 2
 
 
 def vendi(vectors: Tensor) -> float:

@@ -2,7 +2,7 @@
 
 What is kept is picked together: a text's novelty is measured among the others that are kept, so that the same best
 phrase is not taken for every product. From each prompt's best text by itself, one block of texts after another is
-picked anew while the others stay, which raises the sum of rewards, until `SWEEPS` passes are over.
+picked anew, which raises the sum of rewards, until `SWEEPS` passes are over.
 """
 
 import math
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..simulation.catalog import Creative, Product
-from .diversity import novelty_among
+from .diversity import novelty_in_place
 from .reward import Rewards
 from .writer import Writer
 
@@ -21,7 +21,7 @@ SCORED = 192
 """Texts scored at once: novelty is against those of the same batch, as it is while tuning."""
 SWEEPS = 2
 BLOCK = 16
-"""Kept texts that are picked anew at once, while the others stay."""
+"""Kept texts that are picked anew at once, each as if all others stayed: far from each other, of different prompts."""
 
 
 class Picker(Protocol):
@@ -81,13 +81,12 @@ def picked(texts: Sequence[Creative], group: Tensor, written: int, reward: Picke
     vectors, valid = reward.encode(texts), raw["failures"] == 0
     table = torch.arange(len(texts)).view(-1, written)
     kept = table[:, 0] + torch.cat([part.total for part in parts])[table].argmax(1)
-    for block in [*torch.arange(len(table)).split(BLOCK)] * SWEEPS:
-        rows = table[block].flatten()
-        others = torch.ones(len(table), dtype=torch.bool)
-        others[block] = False
-        rest = kept[others]
+    turns = max(math.ceil(len(table) / BLOCK), min(len(table), BLOCK))
+    for turn in [*range(turns)] * SWEEPS:
+        block = torch.arange(turn, len(table), turns)
+        rows, place = table[block].flatten(), block.repeat_interleave(written)
         own = {name: values[rows] for name, values in raw.items()}
-        novel = novelty_among(vectors[rows], group[rows], vectors[rest], group[rest], valid[rest])
+        novel = novelty_in_place(vectors[rows], place, group[kept], vectors[kept], valid[kept])
         own["diversity"] = torch.where(valid[rows], novel, 0.0)
         kept[block] = table[block, 0] + reward.again(own).total.view(-1, written).argmax(1)
     return kept

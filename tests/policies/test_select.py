@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from copybandit.policies.diversity import novelty, novelty_among
+from copybandit.policies.diversity import nearest_novelty, novelty, novelty_in_place
 from copybandit.policies.reward import Rewards
 from copybandit.policies.select import choice_kl, picked
 from copybandit.simulation.catalog import Creative
@@ -53,21 +53,26 @@ def test_what_the_others_have_is_not_taken_again_where_another_text_is_nearly_as
     assert [texts[i].product_id for i in picked(texts, group, 3, Picker(1.0)).tolist()] == [f"p{i}" for i in range(40)]
 
 
-def test_novelty_among_agrees_with_a_hand_worked_case():
-    # Of the one other text of its prompt the cosine is .6, and of the nearest two of all .6 and 0.
-    vectors, others = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.6, 0.8], [0.0, 1.0], [1.0, 0.0]])
-    valid = torch.tensor([True, True, False])
-    found = novelty_among(vectors, torch.tensor([7]), others, torch.tensor([7, 8, 7]), valid, k=2)
+def test_two_texts_of_one_prompt_do_not_say_the_same():
+    texts = [Creative("p", text) for text in ("good", "best", "other", "good", "best", "other")]
+    kept = picked(texts, torch.zeros(6, dtype=torch.int64), 3, Picker(1.0)).tolist()
+    assert len({texts[i].text for i in kept}) == 2
+
+
+def test_novelty_in_place_agrees_with_a_hand_worked_case():
+    # It takes the last one's place. To the one other text of its prompt the cosine is .6, to the nearest two .6 and 0.
+    vectors, others = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.6, 0.8], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    valid = torch.tensor([True, True, False, True])
+    found = novelty_in_place(vectors, torch.tensor([3]), torch.tensor([7, 8, 7, 7]), others, valid, k=2)
     assert found.tolist() == pytest.approx([(0.4 + (0.4 + 1.0) / 2) / 2])
 
 
-def test_novelty_among_is_that_of_a_batch_for_each_of_its_texts():
+def test_in_its_own_place_a_text_is_as_novel_as_in_its_batch():
     vectors = torch.nn.functional.normalize(torch.randn(6, 4, generator=torch.Generator().manual_seed(0)), dim=1)
-    group, valid = torch.tensor([0, 0, 0, 1, 1, 1]), torch.ones(6, dtype=torch.bool)
-    rest = torch.arange(1, 6)
-    among = novelty_among(vectors[:1], group[:1], vectors[rest], group[rest], valid[rest], k=5)
-    near = (1 - vectors[0] @ vectors[rest].T).mean()
-    assert float(among) == pytest.approx(float((novelty(vectors, group, valid)[0] + near) / 2), rel=1e-5)
+    group, valid = torch.tensor([0, 0, 0, 1, 1, 1]), torch.tensor([True, True, False, True, True, True])
+    found = novelty_in_place(vectors, torch.arange(6), group, vectors, valid)
+    batch = (novelty(vectors, group, valid) + nearest_novelty(vectors, valid)) / 2
+    assert found[valid].tolist() == pytest.approx(batch[valid].tolist(), rel=1e-5)
 
 
 def test_the_kl_of_a_choice_of_one_is_none():
