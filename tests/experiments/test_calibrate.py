@@ -45,7 +45,7 @@ def test_calibrate_leaves_a_world_that_compare_runs_in(log, tiny_file, tmp_path)
 
 
 def test_no_log_and_no_world(tmp_path):
-    with pytest.raises(InputError, match="give a log"):
+    with pytest.raises(InputError, match="give one of a log"):
         run_calibrate(CalibrateOptions())
     (tmp_path / "world.safetensors").write_text("none")
     with pytest.raises(InputError, match="not a world file"):
