@@ -171,7 +171,7 @@ def _usable(evidence: Evidence, source: str) -> Evidence:
         said = "no row is clicked" if clicks == 0 else "every row is clicked"
         raise InputError(f"{source}: {said}, so nothing can be learned of clicks; give a log with both")
     if evidence.slots == 1:
-        notes = (*evidence.notes, "one position only: the position curve is the scenario's")
+        notes = (*evidence.notes, "one position only: the world has one slot")
         return Evidence(**{**vars(evidence), "notes": notes})
     return evidence
 
@@ -189,7 +189,10 @@ def _products(frame: pd.DataFrame, catalog: Catalog | None, notes: list[str]) ->
             "left out"
         )
     if not known.any():
-        raise InputError(f"no product of the log is in the catalog; its first is '{frame.product_id.iloc[0]}'")
+        raise InputError(
+            f"no product of the log is in the catalog, its first is '{frame.product_id.iloc[0]}'; give the log's own "
+            "with --catalog, or leave out --scenario to know products by their id alone"
+        )
     return frame[known], catalog
 
 
@@ -197,7 +200,7 @@ def _times(stamps: pd.Series, notes: list[str]) -> tuple[Floats | None, Floats |
     """Hours since the first row and hours of the day, both None where times cannot be compared, and the order."""
     zoned = stamps.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True)
     if zoned.any() and not zoned.all():
-        notes.append("times with and without a zone: hours, delays, fatigue and held-out days are not fitted")
+        notes.append("times with and without a zone: hours, delays and fatigue are not fitted, rows count as in order")
         return None, None, np.arange(len(stamps))
     times = pd.to_datetime(stamps, utc=True, format="ISO8601", errors="coerce")
     if times.isna().any():

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import PercentFormatter
 
 from .formats import number, percent
-from .plots import LIGHT, Plot, _axes, _legend, _percent_axis, _plot, _rows, _styled
+from .plots import LIGHT, Plot, _axes, _legend, _plot, _rows, _styled
 
 
 @_styled
@@ -20,7 +21,7 @@ def calibration_plot(deciles: pd.DataFrame) -> Plot:
     rate = deciles["clicks"] / deciles["rows"]
     axes.plot(deciles["fitted"], rate, "o", color=LIGHT["blue"], markersize=6, label="logged")
     for axis in (axes.xaxis, axes.yaxis):
-        _percent_axis(axis)
+        axis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("CTR by the fit")
     axes.set_ylabel("CTR in the log")
     axes.legend(loc="best")
@@ -41,7 +42,7 @@ def groups_plot(fit: pd.DataFrame) -> Plot:
     short = fit["by"].replace({"hours of the day": "hours"})
     _rows(axes, (short + " " + fit["group"]).tolist())
     axes.tick_params(axis="y", labelsize=8)
-    _percent_axis(axes.xaxis)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("CTR")
     _legend(axes, 2)
     outside = fit[~fit["inside"]]
@@ -57,7 +58,7 @@ def delay_plot(delays: pd.DataFrame) -> Plot:
     axes.fill_between(delays["hours"], delays["low"], delays["high"], color=LIGHT["faint"], linewidth=0)
     axes.plot(delays["hours"], delays["logged"], "o", color=LIGHT["blue"], label="logged")
     axes.plot(delays["hours"], delays["fitted"], color=LIGHT["red"], label="fitted")
-    _percent_axis(axes.yaxis)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("hours since the click")
     axes.set_ylabel("conversions that came")
     axes.legend(loc="best")
