@@ -22,7 +22,7 @@ from .analysis.placements import OURS, learn_prior, policies
 from .analysis.replay import ArchiveTests, Array, join, replay, replayed_tests
 from .analysis.report import write_report
 from .config import CommonOptions
-from .runs import Run
+from .runs import Run, Stage
 
 SMOKE_TEXTS = 1000
 """Texts of the archive that `--quick` looks at."""
@@ -73,14 +73,15 @@ def run_headlines(options: HeadlinesOptions) -> Path:
     archive, test, notes = _read(options)
     if options.quick:
         options = dataclasses.replace(options, splits=2, repetitions=1)
-        archive = Archive(thin(archive.contrasts, SMOKE_TEXTS, np.random.default_rng(options.seed)))
+        thinned = thin(archive.contrasts, SMOKE_TEXTS, np.random.default_rng(options.seed))
+        archive = dataclasses.replace(archive, arms=thinned)
     parts = list(_parts(archive, test, options))
     run = Run("headlines", options)
     encoder = _encoder(options, [archive, *([test] if test else [])], run)
     judged = []
     with run.stage("effect model", total=len(parts)) as stage:
         for i, (learn, hold) in enumerate(parts):
-            judged.append(_judge(learn, hold, encoder, i, options))
+            judged.append(_judge(learn, hold, encoder, i, options, stage))
             stage.advance(1)
     arms = pd.concat([part.arms for part in judged], ignore_index=True)
     arms["group"] = pd.factorize(arms.split.astype(str) + "/" + arms.group.astype(str))[0]
@@ -140,7 +141,7 @@ def _read(options: HeadlinesOptions) -> tuple[Archive, Archive | None, list[str]
         notes.append(
             f"{count:,} tests of {options.archive.name} that share a text or story with a judged test were left out."
         )
-    return Archive(archive.arms[~known].reset_index(drop=True), archive.notes), test, notes
+    return dataclasses.replace(archive, arms=archive.arms[~known].reset_index(drop=True)), test, notes
 
 
 def _without_rival(archive: Archive) -> list[str]:
@@ -162,7 +163,7 @@ def _parts(
     if test is not None:
         yield archive.contrasts, test.contrasts
         return
-    cut = Archive(archive.contrasts).split([1.0] * options.splits, options.seed)
+    cut = dataclasses.replace(archive, arms=archive.contrasts).split([1.0] * options.splits, options.seed)
     for i, part in enumerate(cut):
         rest = pd.concat([other.arms for j, other in enumerate(cut) if j != i], ignore_index=True)
         yield Archive(rest).contrasts, part.contrasts
@@ -191,10 +192,22 @@ def _encoder(options: HeadlinesOptions, archives: list[Archive], run: Run) -> Se
 
 
 def _judge(
-    learn: pd.DataFrame, hold: pd.DataFrame, encoder: SentenceVectors | None, split: int, options: HeadlinesOptions
+    learn: pd.DataFrame,
+    hold: pd.DataFrame,
+    encoder: SentenceVectors | None,
+    split: int,
+    options: HeadlinesOptions,
+    stage: Stage,
 ) -> Judged:
-    texts, seed = learn.text.tolist(), options.seed
-    writer = WriterVectors(taught_writer(texts, seed, options.torch_device())) if options.writer_states else None
+    texts, seed, writer = learn.text.tolist(), options.seed, None
+    if options.writer_states:
+        taught = taught_writer(
+            texts,
+            seed,
+            options.torch_device(),
+            progress=lambda _, loss: stage.advance(0, f"a writer learns, loss {loss:.2f}"),
+        )
+        writer = WriterVectors(taught)
     views, members = read_by(texts, encoder, seed, writer)
     fit = fit_headline_model(learn, views, HeadlineConfig(members), seed=seed)
     predicted = fit.model.predict(hold.text.tolist())

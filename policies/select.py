@@ -1,8 +1,8 @@
 """Best-of-n: write several texts for each that is kept, and let the reward pick among them.
 
 What is kept is picked together: a text's novelty is measured among the others that are kept, so that the same best
-phrase is not taken for every product. From each prompt's best text by itself, one block of texts after another is
-picked anew, which raises the sum of rewards, until `SWEEPS` passes are over.
+phrase is not taken for every product. It begins with the best text of each place by itself; then one block of places
+after another takes the text of highest reward beside what the others hold, in `SWEEPS` passes.
 """
 
 import math

@@ -4,7 +4,7 @@ The writer is warm-started on the training texts alone, which it reads and never
 text that is held out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -22,12 +22,16 @@ LINES = WarmStartConfig(lines=16_000)
 
 
 def taught_writer(
-    texts: Sequence[str], seed: int, device: torch.device | str = "cpu", config: WarmStartConfig = LINES
+    texts: Sequence[str],
+    seed: int,
+    device: torch.device | str = "cpu",
+    config: WarmStartConfig = LINES,
+    progress: Callable[[int, float], None] = lambda lines, loss: None,
 ) -> Writer:
-    """The built-in writer, warm-started on texts."""
+    """The built-in writer, warm-started on texts; `progress` as in `warm_start`."""
     catalog = Catalog([ANYTHING], [Creative(ANYTHING.product_id, text) for text in dict.fromkeys(texts)])
     writer = make_writer(catalog, WriterConfig(), seed=seed, device=device)
-    warm_start(writer, catalog, [], config, seed=seed)
+    warm_start(writer, catalog, [], config, seed=seed, progress=progress)
     return writer
 
 

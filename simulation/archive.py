@@ -66,9 +66,12 @@ class Archive:
 
     arms: pd.DataFrame
     """One row a text of a group: `test_id, group` (a number, unique over tests), `text, about, impressions, clicks`,
-    and `story` (a number: tests are of one story if they share a text or what it is about)."""
+    `rows` (as many of the file were added up) and `story` (a number: tests are of one story if they share a text or
+    what it is about)."""
     notes: tuple[str, ...] = ()
     """What was left out on reading, a line a reason."""
+    name: str = "the archive"
+    """Of the file, for messages."""
 
     def __len__(self) -> int:
         return self.arms.test_id.nunique()
@@ -91,7 +94,7 @@ class Archive:
         bounds = np.round(np.cumsum(shares) / np.sum(shares) * count).astype(int)
         if (np.diff(bounds, prepend=0) < 1).any():
             raise InputError(
-                f"the archive has {count} tests that share no text; that is too few for {len(shares)} parts, bring more"
+                f"{self.name}: {count} tests that share no text are too few for {len(shares)} parts; bring more tests"
             )
         place = np.random.default_rng(seed).permutation(count)
         part = np.searchsorted(bounds, place[stories], side="right")
@@ -140,7 +143,7 @@ def read_archive(path: str | Path) -> Archive:
     if unseen.any():
         notes.append(f"{unseen.sum():,} variants that were never shown")
     arms = _merge(frame[~unseen])
-    archive = Archive(arms, tuple(notes))
+    archive = Archive(arms, tuple(notes), str(path))
     if archive.contrasts.empty:
         why = f" (left out: {'; '.join(notes)})" if notes else ""
         raise InputError(f"{path}: no test has two texts in one group{why}; bring tests that differ in text alone")
@@ -174,7 +177,10 @@ def _merge(frame: pd.DataFrame) -> pd.DataFrame:
         about=frame.get("about", blank).fillna("").map(plain_text),
     )
     arms = frame.groupby(["test_id", "group", "text"], sort=True, as_index=False).agg(
-        about=("about", _first_filled), impressions=("impressions", "sum"), clicks=("clicks", "sum")
+        about=("about", _first_filled),
+        impressions=("impressions", "sum"),
+        clicks=("clicks", "sum"),
+        rows=("clicks", "size"),
     )
     return arms.assign(group=arms.groupby(["test_id", "group"]).ngroup(), story=_stories(arms))
 

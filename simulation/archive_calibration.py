@@ -96,7 +96,7 @@ def calibrate_archive(
     scenario = scenario.model_copy(update={"ctr": ctr * look, "text_effect": None})
     people = torch.Generator().manual_seed(seed)
     audience = generate_audience(scenario, catalog.categories, users, people)
-    level, deviation = test_levels(archive, catalog, reader, seed)
+    level, deviation = levels_of_tests(archive, catalog, reader, seed)
     # Conversions at the scenario's rates first; then the archive's levels.
     world = make_world(scenario, catalog, reader=reader, audience=audience)
     scales = replace(world.scales, click_base=0.0, product_click=torch.tensor(level, dtype=torch.float32))
@@ -142,7 +142,7 @@ def _expected(arms: pd.DataFrame, process: TextProcess) -> Array:
     return expected
 
 
-def test_levels(archive: Archive, catalog: Catalog, reader: ArchiveReader, seed: int) -> tuple[Array, float]:
+def levels_of_tests(archive: Archive, catalog: Catalog, reader: ArchiveReader, seed: int) -> tuple[Array, float]:
     """[tests] log-odds of each test beyond its texts', of mean zero, and their standard deviation.
 
     As every test is of thousands of impressions its level is nearly known; what is not is drawn.

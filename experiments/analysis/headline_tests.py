@@ -63,12 +63,12 @@ def mismatched(arms: pd.DataFrame) -> pd.DataFrame:
     """Tests whose impressions were not dealt evenly to their arms: `test_id, arms, p_value`, most uneven first.
 
     Args:
-        arms: `Archive.arms`; rows of one text under one picture were added up on reading, and may show here.
+        arms: `Archive.arms`; a text that the file has in several rows is due as many shares.
     """
     rows = [
-        (test, len(shown), sample_ratio_mismatch(shown))
-        for test, shown in arms.groupby("test_id").impressions
-        if len(shown) > 1
+        (test, len(part), sample_ratio_mismatch(part.impressions, part.rows))
+        for test, part in arms.groupby("test_id")
+        if len(part) > 1
     ]
     found = pd.DataFrame(rows, columns=["test_id", "arms", "p_value"])
     return found[found.p_value < MISMATCH].sort_values("p_value", ignore_index=True)

@@ -8,7 +8,7 @@ from ...simulation.world import World
 
 
 def true_effects(world: World, evidence: Evidence) -> dict[str, float]:
-    """By the name of a `calibration.Effect`, in its unit.
+    """By the name of a `main_effects.Effect`, in its unit.
 
     Args:
         world: where the log comes from.

@@ -88,7 +88,7 @@ def test_bad_archives_are_refused(tmp_path, save, rng):
     above = good.assign(clicks=good.clicks.where(good.index != 4, 4001))
     with pytest.raises(InputError, match="row 6: 4001 clicks of 4000 impressions"):
         run_headlines(_options(tmp_path, save(above)))
-    with pytest.raises(InputError, match="has 1 tests that share no text; that is too few for 2 parts"):
+    with pytest.raises(InputError, match=r"archive\.csv: 1 tests that share no text are too few for 2 parts"):
         run_headlines(_options(tmp_path, save(good[good.test_id == "t0"])))
     with pytest.raises(InputError, match="no test has two texts in one group"):
         run_headlines(_options(tmp_path, save(good.drop_duplicates("test_id"))))
@@ -173,8 +173,10 @@ def test_texts_that_differ_and_tests_dealt_unevenly_are_counted():
         {
             "test_id": ["a"] * 3 + [f"b{i}" for i in range(20) for _ in range(2)],
             "group": [0] * 3 + [i + 1 for i in range(20) for _ in range(2)],
-            "impressions": [4000.0] * 3 + [4000.0, 4010.0] * 19 + [4000.0, 5000.0],
-            "clicks": [40.0, 120.0, 400.0] + [80.0, 81.0] * 19 + [80.0, 100.0],
+            "impressions": [4000.0] * 3 + [4000.0, 4010.0] * 18 + [4000.0, 8010.0, 4000.0, 5000.0],
+            "clicks": [40.0, 120.0, 400.0] + [80.0, 81.0] * 18 + [80.0, 161.0, 80.0, 100.0],
+            # One text was in two rows of its file: twice the impressions are its due.
+            "rows": [1] * 40 + [2, 1, 1],
         }
     )
     assert differing(arms) == {"texts": 43, "alone": 3, "discoveries": 3}
