@@ -75,6 +75,12 @@ class PlacementAgent(ABC):
     def add_arms(self, n: int) -> None:
         """Makes room for n more creatives."""
 
+    def add_successors(self, arms: Tensor) -> None:
+        """Makes room for a new creative after each of [n] arms; what is known of that arm is believed of it, where the
+        agent can say so.
+        """
+        self.add_arms(len(arms))
+
     @abstractmethod
     def state_dict(self) -> dict[str, Tensor]:
         """All that was learned."""

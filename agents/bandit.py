@@ -134,6 +134,10 @@ class Bandit(PlacementAgent):
         self.active = torch.cat([self.active, torch.ones(n, dtype=torch.bool, device=self.device)])
         self._candidates.forget()
 
+    def add_successors(self, arms: Tensor) -> None:
+        """See `PlacementAgent.add_successors`."""
+        self.add_arms(len(arms), self.model.belief(arms))
+
     def remove_arms(self, arms: Tensor) -> None:
         """Takes [n] arms out of service: `act` refuses them. Late feedback to them is still learned from."""
         self.active[arms] = False

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .posterior import Model, Posterior, Prior
+from .posterior import LIKENESS, Model, Posterior, Prior
 
 
 def hoeffding_width(trials: Tensor) -> Tensor:
@@ -85,6 +85,11 @@ class Counts(Model):
         grown |= {"prior_trials": trials, "prior_rewards": rewards}
         self._learned = {name: torch.cat([value, grown[name]]) for name, value in self._learned.items()}
         self.arms += n
+
+    def belief(self, arms: Tensor) -> Prior | None:
+        """See `Model.belief`: rewards a trial; arms that had less than one are not known."""
+        trials, rewards = self._totals(arms)
+        return Prior(rewards / trials.clamp(min=1), LIKENESS * trials.clamp(max=1))
 
     def tensors(self) -> dict[str, Tensor]:
         """See `Model.tensors`."""

@@ -16,7 +16,7 @@ import torch
 from scipy.linalg import blas
 from torch import Tensor
 
-from .posterior import Model, Posterior, Prior
+from .posterior import LIKENESS, Model, Posterior, Prior
 from .widths import LinearPosterior, Triangle
 
 REFRESH = 256
@@ -144,6 +144,11 @@ class DisjointLinear(Model):
         self._learned = {name: torch.cat([value, grown[name]]) for name, value in self._learned.items()}
         self.arms += n
         self.refresh()
+
+    def belief(self, arms: Tensor) -> Prior | None:
+        """See `Model.belief`: the arms' mean weights."""
+        self._catch_up()
+        return Prior(self.mean[arms].clone(), LIKENESS)
 
     def tensors(self) -> dict[str, Tensor]:
         """See `Model.tensors`."""

@@ -38,6 +38,10 @@ class Posterior:
         return torch.randn(k, b, generator=generator, device=self.mean.device).T
 
 
+LIKENESS = 10.0
+"""Trials that what is known of one creative counts for when it is believed of another that takes its place."""
+
+
 @dataclass(frozen=True)
 class Prior:
     """What is believed of n arms before they are shown; data, from an effect model say."""
@@ -74,6 +78,10 @@ class Model(ABC):
     @abstractmethod
     def add_arms(self, n: int, prior: Prior | None = None, features: Tensor | None = None) -> None:
         """New arms start from the prior; `features` is [n, f] for models that share what they learn across arms."""
+
+    def belief(self, arms: Tensor) -> Prior | None:
+        """What is known of [n] arms, as a prior for others like them; None where the model cannot say."""
+        return None
 
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:

@@ -54,6 +54,11 @@ class Retrieval(PlacementAgent):
         self.agent.add_arms(n)
         self.arms = self.agent.arms
 
+    def add_successors(self, arms: Tensor) -> None:
+        """See `PlacementAgent.add_successors`."""
+        self.agent.add_successors(arms)
+        self.arms = self.agent.arms
+
     def state_dict(self) -> dict[str, Tensor]:
         """What the agent has learned; retrieval learns nothing."""
         return self.agent.state_dict()

@@ -71,6 +71,10 @@ class SharedLinear(DisjointLinear):
         self.features = torch.cat([self.features, features.to(self.features)])
         super().add_arms(n, prior)
 
+    def belief(self, arms: Tensor) -> Prior | None:
+        """None: what arms share is believed of every new one already."""
+        return None
+
     def tensors(self) -> dict[str, Tensor]:
         """See `Model.tensors`."""
         return super().tensors() | {"features": self.features}

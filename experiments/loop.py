@@ -1,82 +1,59 @@
 """Does writing + placement, closed, pay? The main job: tune a writer, place its texts, judge all of it in the gold."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from safetensors.torch import save_file
-from torch import Tensor
 
-from ..agents.agent import PlacementAgent, Worth
-from ..agents.registry import AGENTS, make_agent
-from ..agents.retrieval import Retrieval
-from ..simulation.catalog import Creative
 from ..simulation.tables import InputError
 from ..simulation.world import World
 from .analysis.report import write_report
 from .analysis.sequential import call_winner, confidence_sequence
-from .analysis.statistics import Array, Interval, bootstrap, ratio
-from .runs import Run, Stage, write_json
+from .analysis.statistics import Interval
+from .placing import Placement, PlacingOptions, competing, place
+from .rounds import run_rounds
+from .runs import Run, write_json
 from .study import Study
-from .tune import TuneOptions, Tuning, make_study, tune_writer
+from .tune import Tuning, make_study, tune_writer
 
 WRITERS = ("untuned", "tuned")
-BATCH = 1024
-"""Visits decided at once; feedback comes after them."""
 
 
 @dataclass(frozen=True)
-class LoopOptions(TuneOptions):
+class LoopOptions(PlacingOptions):
     """Options of `copybandit loop`."""
 
-    agent: str = "lints"
-    """The bandit that places creatives, compared with uniform placement."""
-    place_impressions: int = 120_000
-    """Visits of each placement run."""
-    place_products: int = 16
-    """Products whose creatives compete for the slots; one creative a product and audience."""
-    retrieved: int = 12
-    """Where visitors bring queries: creatives, those that answer best, that the bandit chooses among."""
+    rounds: int = 1
+    """Above 1: log, learn, tune and place so many times, while the world's tastes move; beside it, the texts of the
+    first round go on being shown."""
+    round_hours: float = 400.0
+    """Hours of each round in which what is learned from is logged; after them comes the placement."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.agent not in AGENTS:
-            raise InputError(f"--agent {self.agent}: no such agent; known are {', '.join(AGENTS)}")
-        if self.place_impressions < BATCH or self.place_products < 1:
-            raise InputError(f"--place-impressions and --place-products: give {BATCH} and 1 or more")
-        if self.retrieved < 1:
-            raise InputError(f"--retrieved {self.retrieved}: give 1 or more")
-
-
-@dataclass(frozen=True)
-class Placement:
-    """What one placement run earned, in gold expectation."""
-
-    by_user: Array
-    """[U, 2] reward and impressions of each user."""
-    curve: list[tuple[int, float]]
-    """Impressions so far, and the mean reward of the stretch that ends there."""
-    looks: Array
-    """[batches, 2] visits with a click, and visits."""
-    agent: PlacementAgent
-    placed: Array
-    """[channels, slots, categories] showings."""
-
-    def interval(self, rng: np.random.Generator) -> Interval:
-        """Gold reward per impression, with its interval over users."""
-        return bootstrap(self.by_user, ratio, rng)
+        if self.rounds < 1 or not self.round_hours > 0:
+            raise InputError(f"--rounds {self.rounds}, --round-hours {self.round_hours}: give 1 or more, and above 0")
+        if self.rounds > 1 and (self.archive or self.logs or self.resume):
+            raise InputError(
+                f"--rounds {self.rounds}: needs a world that goes on, from its start; leave out --archive, --logs and "
+                "--resume"
+            )
 
 
 def run_loop(options: LoopOptions) -> Path:
     """`copybandit loop`: leaves report, tuned checkpoint, placement state and creatives in a run directory."""
     run = Run("loop", options)
-    study = make_study(options, run)
+    rounds = options.rounds > 1
+    study = make_study(options, run, hours=options.round_hours if rounds else None)
     _refuse_too_few(study, options)
+    if rounds:
+        run_rounds(study, options, options.rounds, options.round_hours, run)
+        return write_report(run.path).parent
     tuning = tune_writer(study, options, run)
     placements = place_all(study, tuning, options, run)
     rng = np.random.default_rng(options.seed)
@@ -111,63 +88,6 @@ def place_all(study: Study, tuning: Tuning, options: LoopOptions, run: Run) -> d
             for placement, name in (("uniform", "random"), ("bandit", options.agent)):
                 results[writer, placement] = place(study.world, creatives, name, options, stage)
     return results
-
-
-def competing(study: Study, texts: Sequence[Creative], options: LoopOptions) -> list[Creative]:
-    """The first text of every audience for `place_products` products drawn by the seed: the same for both writers."""
-    products = list(dict.fromkeys(product.product_id for product, _ in study.asked))
-    order = np.random.default_rng(options.seed).permutation(len(products))
-    chosen = {products[i] for i in order[: options.place_products]}
-    first = {(c.product_id, c.audience): c for c in reversed(texts) if c.product_id in chosen}
-    return [first[key] for key in sorted(first)]
-
-
-def place(
-    world: World, creatives: Sequence[Creative], agent_name: str, options: LoopOptions, stage: Stage
-) -> Placement:
-    """Lets an agent place creatives before the world's visitors, learning as it goes."""
-    candidates = world.publish(creatives)
-    world.reset(options.seed + 17)
-    generator = torch.Generator(world.device).manual_seed(options.seed + 23)
-    worth = Worth(world.examination, options.conversion_value)
-    width = len(world.traffic.context_names)
-    agent = make_agent(
-        agent_name, arms=len(world.creatives), slots=world.slots, width=width, worth=worth, generator=generator
-    )
-    if world.catalog.queries:
-        agent = Retrieval(agent, world.traffic.queries, world.creatives, options.retrieved)
-    by_user = torch.zeros(len(world.audience), 2, dtype=torch.float64, device=world.device)
-    placed = torch.zeros(len(world.examination) * world.slots * len(world.catalog.categories), device=world.device)
-    curve, looks = [], []
-    for start in range(0, options.place_impressions, BATCH):
-        visits = world.visitors(min(BATCH, options.place_impressions - start))
-        decision = agent.act(visits, candidates)
-        rates = world.expected(visits, decision.slates)
-        reward = (rates.ctr * (1 + options.conversion_value * rates.convert)).sum(1).double()
-        by_user.index_add_(0, visits.user, torch.stack([reward, torch.ones_like(reward)], dim=1))
-        curve.append((start + len(visits), float(reward.mean())))
-        placed += showings(world, visits.channel, decision.slates)
-        feedback = world.respond(visits, decision.slates)
-        looks.append((int(feedback.clicked.any(1).sum()), len(visits)))
-        agent.update(feedback)
-        stage.advance(len(visits))
-    shape = (len(world.examination), world.slots, -1)
-    return Placement(
-        by_user.cpu().numpy(),
-        curve,
-        np.array(looks, dtype=np.float64),
-        agent,
-        placed.view(shape).double().cpu().numpy(),
-    )
-
-
-def showings(world: World, channel: Tensor, slates: Tensor) -> Tensor:
-    """How often [B, L] slates in [B] channels hold products of each category: [channels * slots * categories]."""
-    categories = len(world.catalog.categories)
-    category = torch.tensor(world.catalog.category_of, device=world.device)[world.products_of(slates)]
-    place = channel[:, None] * world.slots + torch.arange(world.slots, device=world.device)
-    size = len(world.examination) * world.slots * categories
-    return torch.bincount((place * categories + category).flatten(), minlength=size)
 
 
 def ab_test(placements: Mapping[tuple[str, str], Placement]) -> dict[str, Any]:

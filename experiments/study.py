@@ -141,8 +141,13 @@ class Study:
         return Reward(self.effect, Quality.of(self.catalog, naming=self.names_products), config)
 
 
-def shop_study(options: StudyOptions, run: Run) -> Study:
+def shop_study(options: StudyOptions, run: Run, hours: float | None = None) -> Study:
     """A catalog's study: the effect model learns from what is logged in the world, or from the user's own log.
+
+    Args:
+        options: sizes and files.
+        run: where all goes.
+        hours: in which what is learned from is logged in the world; by default what its visits take.
 
     Raises:
         InputError: an option or a file is no good.
@@ -169,15 +174,25 @@ def shop_study(options: StudyOptions, run: Run) -> Study:
         people, divided = _audience(scenario, catalog, options)
         world = make_world(scenario, catalog, seed=options.seed, device=device, audience=people)
     if table is None:
-        train, test, held = _simulated_log(world, options, run)
+        train, test, held = simulated_log(world, catalog.ads, options, run, options.seed + 5, hours)
         audiences = world.audience.segments
     else:
         tenth = pd.factorize(table.impression_id)[0] % 10
         table, divided = _log_segments(table, pd.Series(tenth <= 2, table.index), catalog, options)
         train, test, held = (count_log(table[part]) for part in (tenth > 2, tenth == 0, (tenth == 1) | (tenth == 2)))
         audiences = train.segments
+    effect, metrics, validation = learn_effects(catalog, train, test, held, options, run)
+    divided.profile.to_csv(run.path / "segments.csv", index=False)
+    asked = prompts(catalog, audiences, options.queries_per_product)
+    notes = () if options.logs is None else (OWN_LOGS,)
+    return Study(world, catalog, writer, asked, effect, metrics, validation, notes=notes)
+
+
+def learn_effects(
+    catalog: Catalog, train: Counts, test: Counts, held: Counts, options: StudyOptions, run: Run
+) -> tuple[EffectModel, dict[str, dict[str, float]], EffectModel]:
+    """The effect model, its figures on a log that it has not seen, and the model that validates the writer."""
     with run.stage("effect model", total=len(MEMBERS)) as stage:
-        divided.profile.to_csv(run.path / "segments.csv", index=False)
         effect = fit_effect_model(train, catalog, options.effect, seed=options.seed, progress=stage.advance)
         metrics = effect_metrics(effect, test)
         stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
@@ -185,9 +200,7 @@ def shop_study(options: StudyOptions, run: Run) -> Study:
         validation = fit_effect_model(
             held, catalog, options.effect, members=VALIDATORS, seed=options.seed + 50, progress=stage.advance
         )
-    asked = prompts(catalog, audiences, options.queries_per_product)
-    notes = () if options.logs is None else (OWN_LOGS,)
-    return Study(world, catalog, writer, asked, effect, metrics, validation, notes=notes)
+    return effect, metrics, validation
 
 
 OWN_LOGS = (
@@ -221,13 +234,32 @@ def _log_segments(
     return table.assign(user_segment=table.user_id.map(named).fillna(EVERYONE)), found
 
 
-def _simulated_log(world: World, options: StudyOptions, run: Run) -> tuple[Counts, Counts, Counts]:
-    """What the effect model learns from, is measured on, and is validated by: three logs of the same ads."""
-    generator = torch.Generator(world.device).manual_seed(options.seed + 5)
+def simulated_log(
+    world: World, shown: Sequence[Creative], options: StudyOptions, run: Run, seed: int, hours: float | None = None
+) -> tuple[Counts, Counts, Counts]:
+    """What the effect model learns from, is measured on, and is validated by: three logs of the same creatives.
+
+    Args:
+        world: it moves on.
+        shown: creatives, placed uniformly at random.
+        options: sizes.
+        run: shows progress.
+        seed: draws the slates.
+        hours: that each of the three spans, all from now on. By default one comes after the other, at the world's own
+            pace.
+    """
+    generator = torch.Generator(world.device).manual_seed(seed)
     tenth = options.log_impressions // 10
     sizes = (options.log_impressions - tenth, tenth, options.validation_impressions)
     with run.stage("log of reference ads", total=sum(sizes)) as stage:
-        logs = [count_uniform(world, world.catalog.ads, n, generator, stage.advance) for n in sizes]
+        start, logs = world.traffic.hours, []
+        for turn, n in enumerate(sizes):
+            if hours is None:
+                logs.append(count_uniform(world, shown, n, generator, stage.advance))
+                continue
+            world.reset(seed + turn, start)
+            with world.traffic.at_pace(n / hours):
+                logs.append(count_uniform(world, shown, n, generator, stage.advance))
         clicks = sum(int(log.clicks.sum()) for log in logs[:2])
         conversions = sum(int(log.conversions.sum()) for log in logs[:2])
         stage.advance(0, f"{clicks:,} clicks, {conversions:,} conversions to learn from")

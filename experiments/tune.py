@@ -61,6 +61,8 @@ class Tuning:
     summary: dict[str, Any]
     """Its part of summary.json."""
     updates: list[Update] = field(default_factory=list)
+    warm: tuple[dict[str, Tensor], float] | None = None
+    """Weights and loss that the warm start ended with."""
 
 
 def run_tune(options: TuneOptions) -> Path:
@@ -73,8 +75,13 @@ def run_tune(options: TuneOptions) -> Path:
     return run.path
 
 
-def make_study(options: StudyOptions, run: Run) -> Study:
+def make_study(options: StudyOptions, run: Run, hours: float | None = None) -> Study:
     """The study that the options ask for; from here on, torch sums in a fixed order on the CPU.
+
+    Args:
+        options: sizes and files.
+        run: where all goes.
+        hours: in which what is learned from is logged in the world; by default what its visits take.
 
     Raises:
         InputError: an option or a file is no good.
@@ -82,13 +89,25 @@ def make_study(options: StudyOptions, run: Run) -> Study:
     if options.torch_device().type == "cpu":
         # Threads that add into the same place in no fixed order would change the last bits, and PPO all that follows.
         torch.use_deterministic_algorithms(True, warn_only=True)
-    return shop_study(options, run) if options.archive is None else archive_study(options, run)
+    return shop_study(options, run, hours) if options.archive is None else archive_study(options, run)
 
 
-def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
-    """Warm start, frozen reward, tuning, verdict; leaves `checkpoint/` and `creatives.parquet` in the directory."""
+def tune_writer(
+    study: Study, options: StudyOptions, run: Run, warm: tuple[dict[str, Tensor], float] | None = None
+) -> Tuning:
+    """Warm start, frozen reward, tuning, verdict; leaves `checkpoint/` and `creatives.parquet` in the directory.
+
+    Args:
+        study: what is written for, and what is known of it.
+        options: sizes and rates.
+        run: where all goes.
+        warm: weights and loss of a warm start that was made before; the writer begins with them.
+    """
     writer = study.writer
-    loss = _warm_start(study, options, run)
+    if warm is not None:
+        load_weights(writer, warm[0])
+    loss = _warm_start(study, options, run) if warm is None else warm[1]
+    start = {name: weight.clone() for name, weight in own_weights(writer).items()}
     with run.stage("untuned texts"):
         untuned = write_for(writer, study.asked, options.samples, options.seed + 1)
         reward = frozen_reward(study, options)
@@ -124,7 +143,7 @@ def tune_writer(study: Study, options: StudyOptions, run: Run) -> Tuning:
         "data": data_sheet(study, options),
     }
     save_checkpoint(writer, run.path / "checkpoint", prompt(*study.asked[0]), _facts(options), _figures(summary))
-    return Tuning(writer, untuned, tuned, verdicts, summary, updates)
+    return Tuning(writer, untuned, tuned, verdicts, summary, updates, (start, loss))
 
 
 def _warm_start(study: Study, options: StudyOptions, run: Run) -> float:

@@ -83,11 +83,11 @@ class Lookup:
                 self._parts[figure] *= math.exp(-since / recovery)
             self.origin = now
 
-    def forget(self) -> None:
-        """Nothing has happened, and time begins."""
+    def forget(self, now: float = 0.0) -> None:
+        """Nothing has happened, and time begins at an hour."""
         self._parts[WORN].zero_()
         self._parts[MOOD].zero_()
-        self.origin = 0.0
+        self.origin = now
 
     def _lay_out(self, parts: list[Tensor]) -> None:
         self._flat = torch.cat([part.flatten() for part in parts])

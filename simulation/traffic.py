@@ -1,6 +1,8 @@
 """Who comes when, by which channel, looking for what."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -85,11 +87,22 @@ class Traffic:
         self.hours += self._pace * n
         return visits
 
-    def start(self, seed: int) -> None:
-        """Starts over: the clock at zero, new draws."""
+    def start(self, seed: int, hours: float = 0.0) -> None:
+        """Starts over: the clock at an hour, new draws."""
         self.generator.manual_seed(seed)
         self._stream.clear()
-        self.hours = 0.0
+        self.hours = hours
+
+    @contextmanager
+    def at_pace(self, visits_per_hour: float) -> Iterator[None]:
+        """Visits come at another pace for a while, as from a larger audience."""
+        kept, self._pace = self._pace, 1.0 / visits_per_hour
+        self._stream.clear()
+        try:
+            yield
+        finally:
+            self._pace = kept
+            self._stream.clear()
 
     def sample(self, n: int, generator: torch.Generator) -> Impressions:
         """Visits of another stream, from hour zero; neither the clock nor the generator moves."""

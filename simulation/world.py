@@ -127,15 +127,15 @@ class World:
         self._start_empty()
         self._tabulate(self.creatives)
 
-    def reset(self, seed: int) -> None:
-        """Starts over from a seed: the clock at zero, nobody worn, new draws. Users, products and creatives stay.
+    def reset(self, seed: int, hours: float = 0.0) -> None:
+        """Starts over from a seed: the clock at an hour, nobody worn, new draws. Users, products and creatives stay.
 
         A world fresh from `make_world(..., seed=seed)` is reset to this seed already.
         """
-        self.traffic.start(seed * 1000 + 1)
+        self.traffic.start(seed * 1000 + 1, hours)
         self.responses.manual_seed(seed * 1000 + 2)
         self._luck.clear()
-        self.lookup.forget()
+        self.lookup.forget(hours)
 
     def visitors(self, n: int) -> Impressions:
         """The next n impressions."""
