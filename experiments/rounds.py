@@ -5,6 +5,7 @@ just logged; the other goes on showing what the first round's writer wrote. The 
 difference is what rewriting brings beyond placing.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -89,7 +90,7 @@ def _rows(texts: Sequence[Creative], number: int) -> pd.DataFrame:
 
 
 def run_rounds(study: Study, options: PlacingOptions, rounds: int, hours: float, run: Run) -> None:
-    """Runs all rounds; each leaves a tuning run of its own in `round-N/`, and all of them rounds.csv and arms.csv.
+    """Runs all rounds; each leaves a tuning run of its own in `round-N/`, all of them rounds.csv and arms.csv.
 
     Args:
         study: of the first round; its world's clock stands where the first log ended.
@@ -122,6 +123,7 @@ def run_rounds(study: Study, options: PlacingOptions, rounds: int, hours: float,
         told.append({"round": number, "hours": [start, study.world.traffic.hours], **now, **_earned(lines, options)})
         run.record(number, {f"reward/{name}": told[-1]["lines"][name]["reward"]["mean"] for name in LINES})
     _save(run, told, lines[LINES[0]], options.agent)
+    shutil.copytree(run.path / f"round-{rounds}" / "checkpoint", run.path / "checkpoint")
     run.finish({"command": "loop", "rounds": told})
 
 

@@ -103,6 +103,16 @@ def test_new_arms_are_found_and_nothing_is_forgotten(name):
     assert (late == 2).float().mean() > least
 
 
+def test_successors_are_new_arms_that_can_be_shown(name):
+    agent = build(name, slots=1)
+    come = visits(8)
+    agent.update(respond(come, agent.act(come, torch.arange(ARMS)).slates))
+    agent.add_successors(torch.tensor([2, 0]))
+    assert agent.arms == ARMS + 2
+    shown = agent.act(visits(200), torch.tensor([ARMS, ARMS + 1])).slates
+    assert set(shown.unique().tolist()) <= {ARMS, ARMS + 1}
+
+
 def test_removed_arms_are_refused_and_late_feedback_is_not(name):
     agent = build(name)
     come = visits(8)

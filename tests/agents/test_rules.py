@@ -80,3 +80,13 @@ def test_counts_and_their_prior():
     mean = counts.posterior(torch.zeros(1, 1), torch.arange(2)).mean[0]
     # Beta(1 + 2, 1 + 1) and Beta(1 + 4, 1 + 4).
     torch.testing.assert_close(mean, torch.tensor([0.6, 0.5]))
+
+
+def test_what_counts_believe_of_an_arm_is_its_rate_where_it_was_tried():
+    counts = Counts(3, torch.device("cpu"))
+    arms, rewards = torch.tensor([0, 0, 0, 0, 1]), torch.tensor([1.0, 0.0, 0.0, 0.0, 0.2])
+    counts.learn(torch.zeros(5, 1), arms, torch.tensor([1.0, 1.0, 1.0, 1.0, 0.5]), rewards)
+    prior = counts.belief(torch.tensor([0, 1, 2]))
+    # 1 of 4 trials, 0.2 of half a trial (which counts half), and nothing of none.
+    torch.testing.assert_close(prior.mean, torch.tensor([0.25, 0.2, 0.0]).double())
+    torch.testing.assert_close(prior.strength, torch.tensor([10.0, 5.0, 0.0]).double())
