@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..policies.attacks import ATTACKS, attacked
 from ..policies.diversity import vendi
 from ..simulation.catalog import Creative
 from ..simulation.encoder import TextEncoder
@@ -23,7 +24,7 @@ from ..simulation.logs import count_uniform
 from ..simulation.scenario import load_scenario
 from ..simulation.tables import InputError
 from ..simulation.world import World, make_world
-from .analysis.case_attacks import ATTACKS, attacked, stuffing_words
+from .analysis.chosen_words import chosen_words, with_words
 from .analysis.linear_effect import CLICK, CONVERT, LinearEffect, Log, Reader, Training, fit_linear, loss, predicted
 from .analysis.paired import t_interval
 from .analysis.phrase_generator import Bank, probabilities, sample, standardised, train_generator
@@ -32,6 +33,8 @@ from .analysis.statistics import Interval
 from .config import CommonOptions, replaced
 from .runs import Run
 
+CHOSEN_WORDS = "chosen words"
+"""Name of the attack that knows the model; all others are the suite's."""
 RIDGES = (100.0, 1000.0, 10_000.0)
 RADII = (0.3, 1.0, 3.0)
 """Tried in a world of development that is not reported; the best predict texts held out of its log."""
@@ -208,7 +211,7 @@ def attack(study: Logged, model: LinearEffect, options: CaseStudyOptions, seed: 
     model would offer a generator for an attack.
 
     Returns:
-        Means over ads by attack, and `mean` over attacks; `stuffing` picks its words against this very model.
+        Means over ads by attack, `CHOSEN_WORDS` among them, and `mean` over attacks.
     """
     ads, catalog, value = study.world.catalog.ads, study.world.catalog, options.conversion_value
     order = torch.randperm(len(ads), generator=torch.Generator().manual_seed(seed + 11))[: options.attacked_ads]
@@ -221,11 +224,10 @@ def attack(study: Logged, model: LinearEffect, options: CaseStudyOptions, seed: 
         rates = study.world.gold(creatives)
         return (rates.click * (1 + value * rates.convert)).mean(0).log()
 
-    words = stuffing_words(chosen, promise)
-    found = {}
-    for name in ATTACKS:
-        changed = [attacked(ad, name, words) for ad in chosen]
-        promised, true = promise(changed) - promise(chosen), truth(changed) - truth(chosen)
+    found, before = {}, (promise(chosen), truth(chosen))
+    tried = {name: attacked(chosen, name, catalog) for name in ATTACKS}
+    for name, changed in (tried | {CHOSEN_WORDS: with_words(chosen, chosen_words(chosen, promise))}).items():
+        promised, true = promise(changed) - before[0], truth(changed) - before[1]
         found[name] = float((promised - true.clamp(min=0)).clamp(min=0).mean())
     return found | {"mean": float(np.mean(list(found.values())))}
 
@@ -240,7 +242,7 @@ def summary(
 
     models = list(cases[0]["attacks"])
     false_gains = {
-        model: {name: over([case["attacks"][model][name] for case in cases]) for name in (*ATTACKS, "mean")}
+        model: {name: over([case["attacks"][model][name] for case in cases]) for name in cases[0]["attacks"][model]}
         for model in models
     }
     gains = {

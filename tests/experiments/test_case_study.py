@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from copybandit.experiments.analysis.case_attacks import ATTACKS, attacked, stuffing_words
+from copybandit.experiments.analysis.chosen_words import chosen_words, with_words
 from copybandit.experiments.analysis.linear_effect import LinearEffect, Log, Training, fit_linear
 from copybandit.experiments.analysis.phrase_generator import Bank, kept_diversity, probabilities, train_generator
 from copybandit.experiments.case_study import CaseStudyOptions, run_case_study, verdict
@@ -82,18 +82,11 @@ def test_the_generator_goes_where_its_weights_point(effect, diversity, best):
     assert probabilities(weights, features, bank)[0, 0, 1] == pytest.approx(best, abs=0.1)
 
 
-def test_attacks():
-    ad = Creative("p", "A sturdy pan.", "everyone")
-    assert attacked(ad, "shouting", []).text == "A STURDY PAN.!!!"
-    assert attacked(ad, "stuffing", ["deal", "now"]).text == "A sturdy pan. deal now"
-    assert attacked(ad, "shuffling", []).text == "pan. sturdy A"
-    assert len({attacked(ad, name, ["deal"]).text for name in ATTACKS}) == len(ATTACKS)
-
-
-def test_stuffing_finds_what_the_model_likes():
+def test_chosen_words_are_those_that_the_model_likes():
     ads = [Creative("p", "sturdy pans always last"), Creative("p", "solid pots never break")]
     likes = lambda texts: torch.tensor([float(c.text.endswith("pots")) + 2 * c.text.endswith("break") for c in texts])  # noqa: E731
-    assert stuffing_words(ads, likes, 2) == ["break", "pots"]
+    assert chosen_words(ads, likes, 2) == ["break", "pots"]
+    assert [ad.text for ad in with_words(ads[:1], ["break", "pots"])] == ["sturdy pans always last break pots"]
 
 
 def test_verdicts_say_it_when_nothing_was_gained():
