@@ -1,7 +1,8 @@
 """95% intervals for means of independent values, such as those of `estimators`; skewed ones, as rewards are rare."""
 
 import numpy as np
-from scipy.stats import norm, poisson
+from scipy.stats import poisson
+from scipy.stats import t as student
 
 from .statistics import Array
 
@@ -11,10 +12,11 @@ _POISSON = poisson(1.0).ppf((np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
 
 
 def skew_corrected(values: Array, level: float = LEVEL) -> Array:
-    """Normal intervals corrected for skewness (Hall, "On the removal of skewness by transformation", 1992).
+    """Student's intervals corrected for skewness (Hall, "On the removal of skewness by transformation", 1992).
 
     t = sqrt(n) (mean - mu) / s is pulled back by the inverse of g(t) = t + a t^2 / 3 + a^2 t^3 / 27 + a / 6, with
-    a = skewness / sqrt(n): second-order correct, as the studentised bootstrap is, and nothing is drawn.
+    a = skewness / sqrt(n): second-order correct, as the studentised bootstrap is, and nothing is drawn. Where tails are
+    heavy, s is unsure however many values there are: `degrees_of_freedom` says by how much.
 
     Args:
         values: [n, E], E means at once.
@@ -25,12 +27,25 @@ def skew_corrected(values: Array, level: float = LEVEL) -> Array:
     """
     n, mean, deviation = len(values), values.mean(0), values.std(0, ddof=1)
     safe = np.where(deviation > 0, deviation, 1.0)
-    a = (((values - mean) / safe) ** 3).mean(0)[:, None] / np.sqrt(n)
-    z = norm.ppf([level / 2, 1 - level / 2])
+    scaled = (values - mean) / safe
+    a = (scaled**3).mean(0)[:, None] / np.sqrt(n)
+    z = student.ppf([level / 2, 1 - level / 2], degrees_of_freedom(scaled)[:, None])
     # Near zero the formula is a difference of nearly equal numbers; its limit is z.
     a = np.where(np.abs(a) < 1e-9, 1e-9, a)
     t = 3 / a * (np.cbrt(1 + a * (z - a / 6)) - 1)
     return mean[:, None] - deviation[:, None] / np.sqrt(n) * t[:, ::-1]
+
+
+def degrees_of_freedom(scaled: Array) -> Array:
+    """Of the variance of n values: 2 s^4 / Var(s^2), about 2 n / (kurtosis - 1) (Satterthwaite, Biometrics 1946).
+
+    Args:
+        scaled: [n, E] values of mean 0 and variance 1.
+
+    Returns:
+        [E], at least 1; n - 1 for normal values, and fewer where tails are heavy.
+    """
+    return np.maximum(2 * len(scaled) / np.maximum((scaled**4).mean(0) - 1, 1e-9), 1.0)
 
 
 def bootstrap_t(values: Array, rng: np.random.Generator, level: float = LEVEL, resamples: int = 1000) -> Array:

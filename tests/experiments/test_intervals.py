@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 from copybandit.experiments.analysis.evaluation import METHODS, Evidence, answers, interval_of, overlap_warning
-from copybandit.experiments.analysis.intervals import bootstrap_t, empirical_bernstein, skew_corrected
+from copybandit.experiments.analysis.intervals import (
+    bootstrap_t,
+    degrees_of_freedom,
+    empirical_bernstein,
+    skew_corrected,
+)
+from scipy.stats import t as student
 
 
 def test_symmetric_values_have_the_normal_interval():
@@ -15,11 +21,21 @@ def test_skewness_moves_the_interval_by_hand():
     values = np.r_[1.0, np.zeros(99)]
     deviation = values.std(ddof=1)
     a = ((values - 0.01) ** 3).mean() / deviation**3 / 10
-    t = [3 / a * ((1 + a * (z - a / 6)) ** (1 / 3) - 1) for z in (1.959964 + 0j, -1.959964 + 0j)]
-    low, high = (0.01 - deviation / 10 * np.real(x if np.real(x) == x else -x) for x in t)
-    found = skew_corrected(values[:, None])[0]
-    assert found[0] == pytest.approx(low, rel=1e-4)
-    assert found[1] > 0.01 + 1.96 * deviation / 10 and np.isfinite(high)
+    kurtosis = ((values - 0.01) ** 4).mean() / deviation**4
+    z = student.ppf(0.975, 200 / (kurtosis - 1))
+    low, high = (0.01 - deviation / 10 * 3 / a * (np.cbrt(1 + a * (q - a / 6)) - 1) for q in (z, -z))
+    assert skew_corrected(values[:, None])[0] == pytest.approx([low, high])
+    assert high - 0.01 > 0.01 - low
+
+
+def test_heavy_tails_leave_few_degrees_of_freedom(rng):
+    # A fair coin's variance is sure; that of normal values has n - 1 degrees; one hit in n, kurtosis n, has about two.
+    scaled = np.stack([np.tile([-1.0, 1.0], 5000), rng.standard_normal(10_000), np.zeros(10_000)], axis=1)
+    scaled[0, 2] = 100.0
+    found = degrees_of_freedom(scaled)
+    assert found[0] > 1e9
+    assert found[1] == pytest.approx(10_000, rel=0.05)
+    assert found[2] == pytest.approx(2, rel=0.01)
 
 
 def test_intervals_of_constant_values():
