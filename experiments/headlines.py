@@ -13,7 +13,7 @@ from ..policies.headline_model import Fit, HeadlineConfig, fit_headline_model
 from ..policies.headline_stack import read_by
 from ..policies.sentence_encoder import SentenceVectors, packaged_encoder
 from ..policies.writer_vectors import WriterVectors, taught_writer
-from ..simulation.archive import Archive, read_archive
+from ..simulation.archive import Archive, SplitBy, read_archive
 from ..simulation.contrasts import thin
 from ..simulation.tables import InputError
 from .analysis.headline_figures import accuracies, captures, judged_pairs, reliability, what_matters
@@ -37,7 +37,10 @@ class HeadlinesOptions(CommonOptions):
     test: Path | None = None
     """Other tests to be judged on; without it the archive is cut into parts and each is held out in turn."""
     splits: int = 5
-    """Parts the archive is cut into; no text and no story is in two of them."""
+    """Parts the archive is cut into."""
+    split_by: SplitBy = "story"
+    """story: no text and no story is in two parts. test: only tests are kept whole, so that a headline which was tested
+    twice may be learned from in one test and judged in the other."""
     encoder: str = "auto"
     """A sentence-transformers directory; auto: that of the `encoder` extra if installed; none: no encoder."""
     writer_states: bool = False
@@ -163,7 +166,9 @@ def _parts(
     if test is not None:
         yield archive.contrasts, test.contrasts
         return
-    cut = dataclasses.replace(archive, arms=archive.contrasts).split([1.0] * options.splits, options.seed)
+    cut = dataclasses.replace(archive, arms=archive.contrasts).split(
+        [1.0] * options.splits, options.seed, options.split_by
+    )
     for i, part in enumerate(cut):
         rest = pd.concat([other.arms for j, other in enumerate(cut) if j != i], ignore_index=True)
         yield Archive(rest).contrasts, part.contrasts

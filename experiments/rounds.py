@@ -120,7 +120,8 @@ def run_rounds(study: Study, options: PlacingOptions, rounds: int, hours: float,
         now = _worth_of_texts(study, tuning, lines, options)
         for name, line in lines.items():
             line.place(options.seed + 17 + number, start, options, run, name)
-        told.append({"round": number, "hours": [start, study.world.traffic.hours], **now, **_earned(lines, options)})
+        hours_of = [round(hour, 3) for hour in (start, study.world.traffic.hours)]
+        told.append({"round": number, "hours": hours_of, **now, **_earned(lines, options)})
         run.record(number, {f"reward/{name}": told[-1]["lines"][name]["reward"]["mean"] for name in LINES})
     _save(run, told, lines[LINES[0]], options.agent)
     shutil.copytree(run.path / f"round-{rounds}" / "checkpoint", run.path / "checkpoint")

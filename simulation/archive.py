@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,9 @@ UPWORTHY_SCHEMA = pa.DataFrameSchema(
 _EITHER = pa.DataFrameSchema({name: pa.Column(str, required=False) for name in ("test_id", "clickability_test_id")})
 
 
+SplitBy = Literal["story", "test"]
+
+
 @dataclass(frozen=True)
 class Archive:
     """Variants of A/B tests."""
@@ -83,21 +86,25 @@ class Archive:
         arms = self.arms[texts > 1].reset_index(drop=True)
         return arms.assign(group=pd.factorize(arms.group)[0])
 
-    def split(self, shares: Sequence[float], seed: int) -> list["Archive"]:
+    def split(self, shares: Sequence[float], seed: int, by: SplitBy = "story") -> list["Archive"]:
         """Parts with about these shares of the stories; no test, text or story is in two parts.
 
+        Args:
+            shares: of the parts; need not add up to one.
+            seed: draws the parts.
+            by: `test` keeps only tests whole: a text that was tested twice may be in two parts.
+
         Raises:
-            InputError: too few stories for every part to get one.
+            InputError: too few stories or tests for every part to get one.
         """
-        stories = pd.factorize(self.arms.story)[0]
-        count = int(stories.max()) + 1
+        units = pd.factorize(self.arms.story if by == "story" else self.arms.test_id)[0]
+        count = int(units.max()) + 1
         bounds = np.round(np.cumsum(shares) / np.sum(shares) * count).astype(int)
         if (np.diff(bounds, prepend=0) < 1).any():
-            raise InputError(
-                f"{self.name}: {count} tests that share no text are too few for {len(shares)} parts; bring more tests"
-            )
+            what = f"{count} tests that share no text" if by == "story" else f"{count} tests"
+            raise InputError(f"{self.name}: {what} are too few for {len(shares)} parts; bring more tests")
         place = np.random.default_rng(seed).permutation(count)
-        part = np.searchsorted(bounds, place[stories], side="right")
+        part = np.searchsorted(bounds, place[units], side="right")
         return [Archive(self.arms[part == i].reset_index(drop=True)) for i in range(len(shares))]
 
     def products(self) -> list[Product]:

@@ -20,7 +20,8 @@ def rounds(run: RunFiles) -> Section | None:
         "where the first round's warm start ended, and places its texts: new ones enter as new arms that believe what "
         "was known of the text before them, and the half on show that earned least retires. The other line goes on "
         "showing the first round's texts. The same visitors come to both, and both bandits go on learning. What the "
-        "random logs cost is not counted.",
+        "random logs cost is not counted. The rewritten line has more on show to choose among; what its newest texts "
+        "are worth by themselves is in the second table.",
         f"In round {last['round']} rewriting earned {gain(last['gain']['mean'])} ({gain_range(last['gain'])}) over the "
         "first round's texts.",
     ]

@@ -32,7 +32,7 @@ def segments_section(run: RunFiles) -> Section | None:
     ]
     columns = ["Segment", "Users", "More than others", "CTR, gold", "CVR, gold"]
     text = "What sets a segment apart is the share of what it did that exceeds everybody's most."
-    if not any(row[-1] for row in rows):
+    if run.both_writers and not any(row[-1] for row in rows):
         text += " Texts were not written for segments, so no gain can be given by segment."
     return Section("Segments", [text], tables=[Table("Segments, and what tuning gave them", columns, rows)])
 

@@ -134,6 +134,19 @@ def test_parts_share_no_test_text_or_story(save, rng):
         assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
 
 
+def test_a_split_by_test_keeps_tests_whole_and_may_share_texts(save):
+    twins = [GENERIC.iloc[:2].assign(test_id=name) for name in "abcdefgh"]
+    archive = read_archive(save(pd.concat(twins)))
+    with pytest.raises(InputError, match="1 tests that share no text are too few"):
+        archive.split((1, 1), seed=0)
+    first, second = archive.split((1, 1), seed=0, by="test")
+    assert set(first.arms.test_id) | set(second.arms.test_id) == set("abcdefgh")
+    assert not set(first.arms.test_id) & set(second.arms.test_id)
+    assert set(first.arms.text) == set(second.arms.text)
+    with pytest.raises(InputError, match=r": 8 tests are too few for 9 parts"):
+        archive.split([1] * 9, seed=0, by="test")
+
+
 def test_split_is_drawn_by_the_seed(save, rng):
     frame = _many(rng).assign(text=lambda table: table.text + table.about)
     archive = read_archive(save(frame))
