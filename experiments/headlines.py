@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..policies.headline_model import Fit, HeadlineConfig, fit_headline_model
+from ..policies.headline_model import Fit, fit_headline_model
 from ..policies.headline_stack import read_by
 from ..policies.sentence_encoder import SentenceVectors, packaged_encoder
 from ..policies.writer_vectors import WriterVectors, taught_writer
@@ -213,8 +213,8 @@ def _judge(
             progress=lambda _, loss: stage.advance(0, f"a writer learns, loss {loss:.2f}"),
         )
         writer = WriterVectors(taught)
-    views, members = read_by(texts, encoder, seed, writer)
-    fit = fit_headline_model(learn, views, HeadlineConfig(members), seed=seed)
+    views, config = read_by(texts, encoder, seed, writer)
+    fit = fit_headline_model(learn, views, config, seed=seed)
     predicted = fit.model.predict(hold.text.tolist())
     arms = hold.assign(predicted=predicted, certainty=fit.model.certainty, split=split)
     return Judged(arms, fit, replayed_tests(learn, fit.unseen), replayed_tests(hold, predicted))

@@ -1,16 +1,17 @@
 """The effect model of headlines: what a text adds to click log-odds, learned from tests of texts that share a picture.
 
-A stack. Members are ridge regressions on views of a text (`text_views.py`, `sentence_encoder.py`): a view has a prior
-variance, what it may account for, and a member scales all of its own by a factor that is chosen on stories held out in
-turn. Members are weighed by how well they predict those stories, no weight below zero. As all of it is linear in the
-views, the fitted model is one vector of weights a view.
+A stack. Members read views of a text (`text_views.py`, `sentence_encoder.py`). Those that read n-grams are logistic
+regressions on pairs (`pair_logistic.py`). Those that read dense views are ridge regressions on effects, where a view
+has a prior variance: what it may account for. How far a member may go is chosen on stories held out in turn, and
+members are weighed by how well they predict those stories, no weight below zero. As all of it is linear in the views,
+the fitted model is one vector of weights a view.
 
 Effects within a test are weighted by their evidence; the level of a test (its story, its picture, its week) is free and
 drops out. Large effects are drawn in (`BEND`): a few tests with a runaway winner would outweigh all others.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,8 @@ from scipy.special import expit
 
 from ..simulation.contrasts import Array, effects, pairs
 from ..simulation.tables import InputError
-from .text_views import View
+from .pair_logistic import MOST, fit_pairs
+from .text_views import SparseView, View
 
 BEND = 0.15
 """Log-odds at which effects are bent, y = BEND tanh(effect / BEND), for members to learn from."""
@@ -33,11 +35,13 @@ class HeadlineConfig:
     """Members and their prior."""
 
     members: Mapping[str, Mapping[str, float]]
-    """By member: prior variance of log-odds by view."""
+    """Ridge regressions by name: prior variance of log-odds by view."""
+    by_pairs: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Logistic regressions on pairs, one a sparse view: prior variances of a weight to choose from."""
     idiosyncratic: float = 0.05
     """Variance of log-odds that is a text's own and that no view accounts for."""
     scales: Sequence[float] = (0.5, 1.0, 2.0)
-    """Factors on a member's variances to choose from."""
+    """Factors on a ridge regression's variances to choose from."""
     folds: int = 5
     """Parts of the stories that are held out in turn."""
 
@@ -46,7 +50,7 @@ class HeadlineConfig:
 class HeadlineModel:
     """The fitted model; see `fit_headline_model`."""
 
-    views: Mapping[str, View]
+    views: Mapping[str, View | SparseView]
     weights: Mapping[str, Array]
     """[columns] of each view: log-odds a unit."""
     certainty: float
@@ -73,7 +77,9 @@ class Fit:
     """[arms] predictions by models that had not seen the arm's story."""
 
 
-def fit_headline_model(arms: pd.DataFrame, views: Mapping[str, View], config: HeadlineConfig, *, seed: int = 0) -> Fit:
+def fit_headline_model(
+    arms: pd.DataFrame, views: Mapping[str, View | SparseView], config: HeadlineConfig, *, seed: int = 0
+) -> Fit:
     """Learns from the contrasts of an archive.
 
     Args:
@@ -92,20 +98,23 @@ def fit_headline_model(arms: pd.DataFrame, views: Mapping[str, View], config: He
     fold = np.random.default_rng(seed).permutation(stories)[story] % min(config.folds, stories)
     evidence = _evidence(arms, config.idiosyncratic)
     unseen: dict[str, Array] = {}
-    weights: dict[str, Array] = {}
-    widths: dict[str, list[int]] = {}
+    weights: dict[str, dict[str, Array]] = {}
+    trials, successes = arms.impressions.to_numpy(np.float64), arms.clicks.to_numpy(np.float64)
+    told = pairs(trials, successes, arms.group.to_numpy())
+    for name, variances in config.by_pairs.items():
+        unseen[name], found = _fit_by_pairs(csr_matrix(views[name](texts)), told, fold, variances)
+        weights[name] = {name: found}
     for name, member in config.members.items():
-        columns = [views[view](texts) * variance**0.5 for view, variance in member.items()]
-        widths[name] = [part.shape[1] for part in columns]
-        table = np.concatenate(columns, axis=1)
-        unseen[name], weights[name] = _fit_member(table, evidence, fold, config.scales)
+        columns = [np.asarray(views[view](texts)) * variance**0.5 for view, variance in member.items()]
+        unseen[name], found = _fit_member(np.concatenate(columns, axis=1), evidence, fold, config.scales)
+        parts = np.split(found, np.cumsum([part.shape[1] for part in columns])[:-1])
+        weights[name] = {view: part * member[view] ** 0.5 for view, part in zip(member, parts, strict=True)}
     shares = _stack(unseen, evidence)
     together = np.sum([shares[name] * unseen[name] for name in unseen], axis=0)
     by_view: dict[str, Array] = {}
-    for name, member in config.members.items():
-        parts = np.split(weights[name], np.cumsum(widths[name])[:-1])
-        for (view, variance), part in zip(member.items(), parts, strict=True):
-            by_view[view] = by_view.get(view, 0.0) + shares[name] * part * variance**0.5
+    for name, found in weights.items():
+        for view, part in found.items():
+            by_view[view] = by_view.get(view, 0.0) + shares[name] * part
     used = {name: views[name] for name in by_view}
     return Fit(HeadlineModel(used, by_view, _certainty(arms, together), shares), together)
 
@@ -133,6 +142,24 @@ def _evidence(arms: pd.DataFrame, idiosyncratic: float) -> _Evidence:
     group = pd.factorize(arms.group)[0]
     effect, weight = effects(arms.impressions.to_numpy(np.float64), arms.clicks.to_numpy(np.float64), group)
     return _Evidence(group, 1 / (1 / weight + idiosyncratic), effect)
+
+
+def _fit_by_pairs(
+    table: csr_matrix, told: tuple[NDArray, NDArray, Array], fold: NDArray[np.int64], variances: Sequence[float]
+) -> tuple[Array, Array]:
+    """As `_fit_member`, from pairs; both texts of a pair are of one story."""
+    first, second, z = told
+    best, least, unseen = variances[0], np.inf, np.zeros(table.shape[0])
+    for variance in variances:
+        out = np.zeros(table.shape[0])
+        for i in range(int(fold.max()) + 1):
+            seen = fold[first] != i
+            out[fold == i] = table[fold == i] @ fit_pairs(table, first[seen], second[seen], z[seen], variance)
+        ahead = (out[first] - out[second]) * np.sign(z)
+        missed = float((np.minimum(np.abs(z), MOST) * np.logaddexp(0, -ahead)).sum())
+        if missed < least:
+            best, least, unseen = variance, missed, out
+    return unseen, fit_pairs(table, first, second, z, best)
 
 
 def _fit_member(

@@ -7,20 +7,21 @@ every training set.
 
 from collections.abc import Sequence
 
+from .headline_model import HeadlineConfig
 from .sentence_encoder import SentenceVectors
-from .text_views import Alike, Reader, Remembered, Style, Vectors, View, ngram_views
-
-Members = dict[str, dict[str, float]]
+from .text_views import Alike, Remembered, SparseView, Style, Vectors, View, ngram_views
 
 DRAWS = 3
 """Sets of landmarks: members that differ in nothing else are averaged, for what is chance in their choice to cancel."""
 RADIAL, LINEAR, STYLE = 0.1, 0.008, 0.005
 """Prior variances of log-odds of what views account for: similarities, a layer's vectors, features of style."""
+PAIRS = {"skeletons": (0.003, 0.006), "characters": (0.5, 1.0)}
+"""Prior variances of the weight of an n-gram to choose from, by view, for the members that learn from pairs."""
 
 
 def read_by(
-    texts: Sequence[str], encoder: SentenceVectors | None = None, seed: int = 0, writer: Reader | None = None
-) -> tuple[dict[str, View], Members]:
+    texts: Sequence[str], encoder: SentenceVectors | None = None, seed: int = 0, writer: View | None = None
+) -> tuple[dict[str, View | SparseView], HeadlineConfig]:
     """Views learned from training texts, and the members that read them.
 
     Args:
@@ -29,19 +30,26 @@ def read_by(
         seed: draws landmarks.
         writer: vectors of a writer that learned from these texts, if there is one.
     """
-    views: dict[str, View] = {"style": Remembered(Style(texts))}
-    members: Members = {}
-    ngrams = ngram_views(texts)
-    for draw in range(DRAWS):
-        name = f"alike in n-grams {draw}"
-        views[name] = Alike(texts, ngrams, seed + draw)
-        members[name] = {name: RADIAL, "style": STYLE}
+    views: dict[str, View] = {}
+    members: dict[str, dict[str, float]] = {}
+    if encoder is not None or writer is not None:
+        views["style"] = Remembered(Style(texts))
     if writer is not None:
         views["writer"] = Remembered(Vectors(texts, Remembered(writer), 128))
         views["alike in writer"] = Alike(texts, [views["writer"]], seed + DRAWS + 1)
         members["writer"] = {"writer": LINEAR, "alike in writer": RADIAL, "style": STYLE / 5}
-    if encoder is None:
-        return views, members
+    if encoder is not None:
+        _read_vectors(texts, encoder, seed, views, members)
+    return {**ngram_views(texts), **views}, HeadlineConfig(members, PAIRS)
+
+
+def _read_vectors(
+    texts: Sequence[str],
+    encoder: SentenceVectors,
+    seed: int,
+    views: dict[str, View],
+    members: dict[str, dict[str, float]],
+) -> None:
     layers = {name: Remembered(Vectors(texts, encoder.named(name), 256)) for name in (*encoder.means, *encoder.firsts)}
     low, middle = encoder.means[0], encoder.means[len(encoder.means) // 2]
     for draw in range(DRAWS):
@@ -54,4 +62,3 @@ def read_by(
     members["alike in first tokens"] = {"alike in first tokens": RADIAL}
     views |= {name: layers[name] for name in {low, middle}}
     members["sentence vectors"] = dict.fromkeys(sorted({low, middle}), LINEAR) | {"style": STYLE / 5}
-    return views, members

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
@@ -22,18 +22,18 @@ Array = NDArray[np.float64]
 _PIECE = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d[\d,.]*|[^\w\s]")
 
 
-Reader = Callable[[Sequence[str]], Any]
-"""From n texts to rows that can be compared, [n, width], dense or sparse."""
 View = Callable[[Sequence[str]], Array]
 """From n texts to columns a regression can weigh, [n, columns]."""
+SparseView = Callable[[Sequence[str]], csr_matrix]
+"""The same, where most are zero."""
 
 
 class Ngrams:
-    """Tf-idf of n-grams, rows of unit length; sparse, for `Alike` to compare."""
+    """N-grams of texts, sparse."""
 
     def __init__(self, texts: Sequence[str], **tfidf: object) -> None:
-        """Learns the vocabulary of texts."""
-        settings: dict[str, Any] = {"sublinear_tf": True, "dtype": np.float64, **tfidf}
+        """Learns the vocabulary of texts; `tfidf` is for scikit-learn's vectoriser."""
+        settings: dict[str, Any] = {"dtype": np.float64, **tfidf}
         self._tfidf = TfidfVectorizer(**settings).fit(texts)
 
     def __call__(self, texts: Sequence[str]) -> csr_matrix:
@@ -44,7 +44,7 @@ class Ngrams:
 class Skeleton:
     """How a headline is built, whatever it is about: frequent words stay, others keep an ending or their capitals."""
 
-    def __init__(self, texts: Sequence[str], frequent: int = 200) -> None:
+    def __init__(self, texts: Sequence[str], frequent: int = 1000) -> None:
         """Takes the frequent words of texts."""
         count = Counter(word for text in texts for word in set(tokens(text)))
         self._frequent = {word for word, _ in count.most_common(frequent)}
@@ -161,7 +161,7 @@ class Alike:
     """
 
     def __init__(
-        self, texts: Sequence[str], views: Sequence[Reader], seed: int, landmarks: int = 700, scale: float = 0.7
+        self, texts: Sequence[str], views: Sequence[View], seed: int, landmarks: int = 700, scale: float = 0.7
     ) -> None:
         """Draws landmarks from texts."""
         self._views, self._scale = views, scale
@@ -178,41 +178,41 @@ class Alike:
     def _kernel(self, texts: Sequence[str]) -> Array:
         cosine = np.zeros((len(texts), self._landmarks[0].shape[0]))
         for view, landmarks in zip(self._views, self._landmarks, strict=True):
-            product = unit(view(texts)) @ landmarks.T
-            cosine += product.toarray() if issparse(product) else product
+            cosine += unit(view(texts)) @ landmarks.T
         return np.exp((cosine / len(self._views) - 1) / self._scale**2)
 
 
 class Remembered:
-    """A reader that keeps what it made of the last few lists of texts: several members ask for the same."""
+    """A view that keeps what it made of the last few lists of texts: several members ask for the same."""
 
-    def __init__(self, reader: Reader, kept: int = 3) -> None:
-        """Wraps a reader."""
-        self._reader, self._kept = reader, kept
-        self._answers: dict[tuple[str, ...], Any] = {}
+    def __init__(self, view: View, kept: int = 3) -> None:
+        """Wraps a view."""
+        self._view, self._kept = view, kept
+        self._answers: dict[tuple[str, ...], Array] = {}
 
-    def __call__(self, texts: Sequence[str]) -> Any:
-        """What the reader makes of texts."""
+    def __call__(self, texts: Sequence[str]) -> Array:
+        """What the view makes of texts."""
         key = tuple(texts)
         if key not in self._answers:
-            self._answers[key] = self._reader(texts)
+            self._answers[key] = self._view(texts)
             for old in list(self._answers)[: -self._kept]:
                 del self._answers[old]
         return self._answers[key]
 
 
-def unit(rows: Any) -> Any:
-    """Rows of length 1, dense or sparse; zero stays zero."""
+def unit(rows: Array) -> Array:
+    """Rows of length 1; zero stays zero."""
     return normalize(rows)
 
 
-def ngram_views(texts: Sequence[str]) -> list[Reader]:
-    """Words, characters and skeletons, learned from training texts."""
+def ngram_views(texts: Sequence[str]) -> dict[str, SparseView]:
+    """N-grams of skeletons, that are there or not, and of characters, by tf-idf; learned from training texts.
+
+    N-grams of words beside them add nothing: skeletons keep the frequent ones, characters see the rest.
+    """
     rare = 2 if len(texts) < 500 else 3
-    skeleton: dict[str, Any] = {"tokenizer": Skeleton(texts), "token_pattern": None, "lowercase": False}
-    readers = (
-        Ngrams(texts, tokenizer=tokens, token_pattern=None, ngram_range=(1, 2), min_df=rare),
-        Ngrams(texts, analyzer="char_wb", ngram_range=(2, 5), min_df=rare),
-        Ngrams(texts, ngram_range=(1, 3), min_df=rare, **skeleton),
-    )
-    return [Remembered(reader) for reader in readers]
+    there: dict[str, Any] = {"binary": True, "use_idf": False, "norm": None, "token_pattern": None, "min_df": rare}
+    return {
+        "skeletons": Ngrams(texts, tokenizer=Skeleton(texts), lowercase=False, ngram_range=(1, 3), **there),
+        "characters": Ngrams(texts, analyzer="char_wb", ngram_range=(2, 5), min_df=rare, sublinear_tf=True),
+    }

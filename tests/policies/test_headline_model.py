@@ -1,8 +1,10 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
 from copybandit.policies.headline_model import HeadlineConfig, fit_headline_model
-from copybandit.policies.text_views import STYLE, Alike, Skeleton, Style, Vectors, View, ngram_views
+from copybandit.policies.text_views import STYLE, Alike, Skeleton, SparseView, Style, Vectors, View, ngram_views
 from copybandit.simulation.archive import Archive
 
 WORDS = ("zebra", "lemon", "piano", "river", "cloud", "stone", "tiger", "honey", "maple", "ocean", "amber", "coral")
@@ -21,16 +23,23 @@ def _words_archive(rng: np.random.Generator, count: int = 150, effect: float = 1
     return pd.DataFrame(rows, columns=["test_id", "group", "text", "about", "impressions", "clicks", "story"])
 
 
-def _views(texts: list[str]) -> dict[str, View]:
-    return {"alike": Alike(texts, ngram_views(texts), seed=0, landmarks=60), "style": Style(texts)}
+def _present(texts: Sequence[str]) -> np.ndarray:
+    return np.array([[float(word in text.split()) for word in WORDS] for text in texts])
+
+
+def _views(texts: list[str]) -> dict[str, View | SparseView]:
+    return {**ngram_views(texts), "alike": Alike(texts, [_present], seed=0, landmarks=60), "style": Style(texts)}
+
+
+CONFIG = HeadlineConfig(
+    {"dense": {"alike": 0.05, "style": 0.05}}, {"skeletons": (0.01, 0.1), "characters": (1.0,)}, folds=3
+)
 
 
 @pytest.fixture
 def fitted(rng):
     arms = Archive(_words_archive(rng)).contrasts
-    views = _views(arms.text.tolist())
-    config = HeadlineConfig({"all": dict.fromkeys(views, 0.05)}, folds=3)
-    return arms, fit_headline_model(arms, views, config)
+    return arms, fit_headline_model(arms, _views(arms.text.tolist()), CONFIG)
 
 
 def test_a_word_that_pays_is_found(fitted):
@@ -46,8 +55,7 @@ def test_levels_of_tests_do_not_matter(rng, fitted):
     # Every other test has a third of the click rate: the word is worth the same in log-odds.
     thin = np.where(arms.group % 2, 1.0, 1 / 3)
     lower = arms.assign(clicks=rng.binomial(arms.clicks.to_numpy(int), thin).astype(float))
-    config = HeadlineConfig({"all": dict.fromkeys(fit.model.views, 0.05)}, folds=3)
-    first, second = fit_headline_model(lower, fit.model.views, config).model.predict(
+    first, second = fit_headline_model(lower, fit.model.views, CONFIG).model.predict(
         ["piano zebra river cloud stone tiger", "piano lemon river cloud stone tiger"]
     )
     assert 0.5 < first - second < 1.2
@@ -56,9 +64,23 @@ def test_levels_of_tests_do_not_matter(rng, fitted):
 def test_without_effects_promises_are_modest(rng):
     arms = Archive(_words_archive(rng, effect=0.0)).contrasts
     views = _views(arms.text.tolist())
-    fit = fit_headline_model(arms, views, HeadlineConfig({"all": dict.fromkeys(views, 0.05)}, folds=3))
+    fit = fit_headline_model(arms, views, CONFIG)
     predicted = fit.model.predict(arms.text.tolist())
     assert predicted.std() < 0.1
+
+
+@pytest.mark.parametrize("member", ["skeletons", "characters", "dense"])
+def test_each_kind_of_member_finds_the_word_by_itself(rng, member):
+    arms = Archive(_words_archive(rng)).contrasts
+    chosen = HeadlineConfig(
+        {name: views for name, views in CONFIG.members.items() if name == member},
+        {name: variances for name, variances in CONFIG.by_pairs.items() if name == member},
+        folds=3,
+    )
+    fit = fit_headline_model(arms, _views(arms.text.tolist()), chosen)
+    first, second = fit.model.predict(["piano zebra river cloud stone tiger", "piano lemon river cloud stone tiger"])
+    assert first - second > 0.4
+    assert fit.unseen.shape == (len(arms),) and set(fit.model.shares) == {member}
 
 
 def test_products_of_similarities_are_the_kernel():
