@@ -11,9 +11,9 @@ from ..policies.adapters import AdapterConfig
 from ..policies.effect import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectConfig, EffectModel, fit_effect_model
 from ..policies.effect_metrics import binomial_metrics
 from ..policies.pairwise import PairwiseEffect
-from ..policies.ppo import TuneConfig
 from ..policies.reward import Quality, Reward, RewardConfig
 from ..policies.rivals import Algorithm
+from ..policies.tuning import TuneConfig
 from ..policies.warm_start import WarmStartConfig
 from ..policies.writer import BUILT_IN, Writer, WriterConfig, make_writer
 from ..simulation.audience import Audience, generate_audience

@@ -15,11 +15,11 @@ from ..policies.attacks import ATTACKS, attacked, good_ads, proxy_change
 from ..policies.checkpoint import save_checkpoint
 from ..policies.diversity import vendi
 from ..policies.effect import CLICK, CONVERT
-from ..policies.ppo import Update
 from ..policies.reward import Counted, Reward
 from ..policies.rivals import BEST_OF, TUNERS
 from ..policies.select import best_of, choice_kl
 from ..policies.state import StateDirectory, TuningState, short_hash
+from ..policies.tuning import Update
 from ..policies.warm_start import warm_start
 from ..policies.writer import Writer, load_weights, own_weights, prompt
 from ..simulation.catalog import Creative

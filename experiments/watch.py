@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..policies.effect import CLICK, CONVERT
-from ..policies.ppo import Update
 from ..policies.reward import RewardFunction
 from ..policies.state import StateDirectory
+from ..policies.tuning import Update
 from ..policies.writer import Writer, load_weights, own_weights
 from .analysis.verdict import judge
 from .runs import Run

@@ -8,176 +8,31 @@ more than it saved); one pass over each batch, as fresh texts are cheaper than s
 (TRL counts it across mini-batches, so that most optimizer steps would be skipped).
 """
 
-import contextlib
 import copy
-import gc
-import logging
 import os
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import PartialState
 from torch import Tensor, nn
-from transformers import DataCollatorWithPadding, PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # PPO is experimental in TRL; the pinned range says so
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
-from ..simulation.catalog import Creative, Product
-from ..simulation.tables import InputError
+from ..simulation.catalog import Product
 from .adapters import follow_ranks
-from .reward import RewardFunction, Rewards
+from .prompt_order import Collator, PromptOrder
+from .reward import RewardFunction
+from .reward_adapter import RewardAdapter
 from .state import TuningState, load_optimizer, optimizer_tensors
 from .trl_calls import Calls, Stopped, own_calls
+from .tuning import AdaptiveKL, OnUpdate, TuneConfig, Tuned, Update, as_it_was
 from .writer import Writer, load_weights, own_weights, prompt
-
-
-@dataclass(frozen=True)
-class TuneConfig:
-    """How the writer is tuned."""
-
-    updates: int = 80
-    batch: int = 192
-    """Texts an update."""
-    group: int = 4
-    """Texts for each prompt of a batch."""
-    epochs: int = 1
-    """Passes over a batch."""
-    mini_batches: int = 4
-    learning_rate: float = 3e-4
-    kl_start: float = 0.3
-    """Coefficient of the KL penalty, and the least that it is."""
-    kl_target: float = 8.0
-    """Nats a text above which the coefficient grows (after Ziegler et al., arXiv 1909.08593)."""
-    kl_cap: float = 25.0
-    """Nats a text above which an update is not learned from any more, and tuning stops."""
-    clip: float = 0.2
-    missing_end: float = 1.0
-    """Taken off the reward of a text that does not end."""
-    bf16: bool = False
-    """Whether to compute in bfloat16 while weights stay float32; for GPUs."""
-    gradient_checkpointing: bool = False
-    """Whether to compute activations twice rather than keep them: less memory, more time."""
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps an update."""
-        return self.epochs * self.mini_batches
-
-    def __post_init__(self) -> None:
-        if self.batch % self.group or self.batch % self.mini_batches:
-            raise InputError(f"batch {self.batch} must be a multiple of group {self.group} and of mini-batches")
-        if self.kl_target <= 0:
-            raise InputError(f"kl_target {self.kl_target}: must be above zero, or nothing holds the writer back")
-        if self.kl_cap <= self.kl_target:
-            raise InputError(f"kl_cap {self.kl_cap}: must be above kl_target {self.kl_target}, which it backs up")
-
-
-@dataclass(frozen=True)
-class Update:
-    """One PPO update."""
-
-    step: int
-    kl: float
-    """Nats a text between the writer and its untuned self, estimated on the batch."""
-    metrics: dict[str, float]
-    """Reward terms (`raw/...`, `weighted/...`), TRL's own (`trl/...`) and the KL coefficient."""
-    snapshot: Callable[[], TuningState] | None = field(default=None, repr=False, compare=False)
-    """Takes all that a further update depends on; None where an algorithm cannot be resumed."""
-
-
-@dataclass
-class Tuned:
-    """What tuning did."""
-
-    updates: list[Update] = field(default_factory=list)
-    """Those of this session."""
-    stopped: str = ""
-    """Why it ended before its last update, if it did."""
-
-
-OnUpdate = Callable[[Update], str | None]
-"""Called after every update; the writer may be sampled in it. A text that it returns ends tuning, and says why."""
-
-
-@dataclass
-class AdaptiveKL:
-    """The coefficient of the KL penalty, steered by a target (Ziegler et al., arXiv 1909.08593, section 2.2).
-
-    Unlike there it never falls below where it starts: a coefficient that decays while KL is below its target pays for
-    drift that earns nothing.
-    """
-
-    coefficient: float
-    target: float
-    gain: float = 0.2
-    least: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.least = self.coefficient
-
-    def update(self, kl: float) -> float:
-        """max(least, coefficient * (1 + gain * clip(kl / target - 1, -0.5, 0.5)))."""
-        error = min(max(kl / self.target - 1, -0.5), 0.5)
-        self.coefficient = max(self.least, self.coefficient * (1 + self.gain * error))
-        return self.coefficient
-
-
-class RewardAdapter(nn.Module):
-    """Looks like a reward model to TRL: `backbone` passes ids on, `score` decodes and rewards them."""
-
-    base_model_prefix = "backbone"
-
-    def __init__(
-        self, writer: Writer, asked: Sequence[tuple[Product, str]], reward: RewardFunction, *, grouped: bool = True
-    ) -> None:
-        """Keeps what it scores with; `grouped` centres scores on their prompt."""
-        super().__init__()
-        self._grouped = grouped
-        self._writer, self._reward = writer, reward
-        self._number = {self._as_decoded(prompt(*pair)): i for i, pair in enumerate(asked)}
-        self._asked = list(asked)
-        self.last: Rewards | None = None
-
-    def backbone(self, input_ids: Tensor, attention_mask: Tensor, **_: Any) -> SimpleNamespace:
-        """Hands ids and mask on."""
-        return SimpleNamespace(hidden_states=[(input_ids, attention_mask)])
-
-    def score(self, hidden: tuple[Tensor, Tensor]) -> Tensor:
-        """[n, T, 1]: every token has its text's reward, of which TRL takes the last."""
-        ids, mask = hidden
-        lines = [self._decode(row[keep.bool()]) for row, keep in zip(ids, mask, strict=True)]
-        split = [line.partition("=>") for line in lines]
-        numbers = [self._number[question + arrow] for question, arrow, _ in split]
-        creatives = [
-            Creative(self._asked[i][0].product_id, answer.strip(), self._asked[i][1])
-            for i, (_, _, answer) in zip(numbers, split, strict=True)
-        ]
-        asked = torch.tensor(numbers)
-        self.last = self._reward(creatives, asked)
-        score = centred(self.last.total, asked) if self._grouped else self.last.total
-        return score.to(ids.device)[:, None, None].expand(-1, ids.shape[1], 1)
-
-    def _decode(self, ids: Tensor) -> str:
-        return str(self._writer.tokenizer.decode(ids, skip_special_tokens=True))
-
-    def _as_decoded(self, text: str) -> str:
-        return self._decode(torch.tensor(self._writer.tokenizer(text)["input_ids"]))
-
-
-def centred(total: Tensor, group: Tensor) -> Tensor:
-    """Rewards minus the mean of their group, [n]: what a prompt earns whatever is written for it is no merit of a text
-    (the baseline of RLOO: Ahmadian et al., "Back to Basics", ACL 2024). Groups of one keep their reward.
-    """
-    _, row, count = group.unique(return_inverse=True, return_counts=True)
-    mean = torch.zeros(len(count)).index_add_(0, row, total) / count
-    return torch.where(count[row] > 1, total - mean[row], total)
 
 
 class _NoCritic(nn.Module):
@@ -194,36 +49,6 @@ class _NoCritic(nn.Module):
 
     def score(self, ids: Tensor) -> Tensor:
         return torch.zeros(*ids.shape, 1, device=ids.device)
-
-
-class PromptOrder:
-    """Which prompts a batch asks: pass after pass over all of them, each in a random order of its own."""
-
-    def __init__(self, prompts: int, batch: int, seed: int) -> None:
-        """Sets how many prompts there are, and how many a batch asks."""
-        self.prompts, self.batch, self.seed = prompts, batch, seed
-
-    def __call__(self, number: int) -> list[int]:
-        """Indices of the prompts of batch `number`, counted from 0; the same whatever was asked before."""
-        places = range(number * self.batch, (number + 1) * self.batch)
-        orders = {place // self.prompts for place in places}
-        order = {i: np.random.default_rng([self.seed, i]).permutation(self.prompts) for i in orders}
-        return [int(order[place // self.prompts][place % self.prompts]) for place in places]
-
-
-class _Collator:
-    """Fills TRL's batches: whatever rows its loader drew, the next prompts of our order, each `group` times."""
-
-    def __init__(self, writer: Writer, prompts: Sequence[str], order: PromptOrder, group: int, first: int) -> None:
-        self._pad = DataCollatorWithPadding(writer.tokenizer)
-        self._rows = [{"input_ids": ids} for ids in writer.tokenizer(list(prompts))["input_ids"]]
-        self._order, self._group, self._next = order, group, first
-
-    def __call__(self, rows: list[int]) -> Any:
-        state = PartialState()
-        number = self._next * state.num_processes + state.process_index
-        self._next += 1
-        return self._pad([self._rows[i] for i in self._order(number) for _ in range(self._group)])
 
 
 @dataclass
@@ -328,7 +153,7 @@ def _trainer(
         writer.model.gradient_checkpointing_enable()
         writer.model.enable_input_require_grads()
     order = PromptOrder(len(asked), config.batch // config.group, seed)
-    rows = _Collator(writer, [prompt(*pair) for pair in asked], order, config.group, watch.done)
+    rows = Collator(writer, [prompt(*pair) for pair in asked], order, config.group, watch.done)
     trainer = PPOTrainer(
         args=arguments,
         processing_class=writer.tokenizer,
@@ -396,28 +221,3 @@ def _arguments(config: TuneConfig, writer: Writer, scratch: str, seed: int) -> P
         gradient_checkpointing=config.gradient_checkpointing,
         use_cpu=writer.device.type == "cpu",
     )
-
-
-@contextlib.contextmanager
-def as_it_was(device: torch.device) -> Iterator[None]:
-    """Puts the global random generators back that training seeds; keeps TRL's line on starting, and warnings of what is
-    meant or of what TRL still calls, off the terminal; and spares what is there before training from the garbage
-    collection that TRL asks for in every update.
-    """
-    state, log = np.random.get_state(), logging.getLogger("transformers")  # noqa: NPY002
-    level = log.level
-    log.setLevel(logging.ERROR)
-    gc.collect()
-    gc.freeze()
-    try:
-        with (
-            torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-            contextlib.redirect_stdout(None),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        gc.unfreeze()
-        log.setLevel(level)
-        np.random.set_state(state)  # noqa: NPY002

@@ -22,10 +22,10 @@ from trl.trainer.rloo_trainer import RLOOTrainer
 
 from ..simulation.catalog import Creative, Product
 from . import ppo
-from .ppo import OnUpdate, TuneConfig, Tuned, Update, as_it_was
 from .reward import RewardFunction, Rewards
 from .rollout import Sampling, sample
 from .state import TuningState
+from .tuning import OnUpdate, TuneConfig, Tuned, Update, as_it_was
 from .writer import Writer, prompt
 
 Algorithm: TypeAlias = Literal["ppo", "rloo", "grpo", "best-of-n", "supervised"]

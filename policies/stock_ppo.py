@@ -12,8 +12,10 @@ from transformers import DataCollatorWithPadding, PrinterCallback
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
 from ..simulation.catalog import Product
-from .ppo import OnUpdate, RewardAdapter, TuneConfig, Tuned, UpdateWatch, as_it_was
+from .ppo import UpdateWatch
 from .reward import RewardFunction
+from .reward_adapter import RewardAdapter
+from .tuning import OnUpdate, TuneConfig, Tuned, as_it_was
 from .writer import CausalLM, Writer, prompt
 
 

@@ -11,9 +11,9 @@ import torch
 
 from ...policies import ppo
 from ...policies.effect import VALIDATORS, EffectConfig, fit_effect_model
-from ...policies.ppo import TuneConfig, Tuned, Update
 from ...policies.reward import Quality, Reward, RewardConfig, Rewards
 from ...policies.stock_ppo import tune_stock
+from ...policies.tuning import TuneConfig, Tuned, Update
 from ...policies.warm_start import WarmStartConfig, warm_start
 from ...policies.writer import Writer, WriterConfig, load_weights, make_writer, own_weights
 from ...simulation.logs import count_uniform

@@ -3,8 +3,9 @@ import dataclasses
 import pytest
 import torch
 from copybandit.policies.adapters import AdapterConfig, adapted
-from copybandit.policies.ppo import TuneConfig, tune
+from copybandit.policies.ppo import tune
 from copybandit.policies.reward import Rewards
+from copybandit.policies.tuning import TuneConfig
 from copybandit.policies.writer import WriterConfig, make_writer, own_weights
 from copybandit.simulation.tables import InputError
 

@@ -3,8 +3,9 @@
 import pytest
 import torch
 from copybandit.policies.diversity import distinct, self_bleu
-from copybandit.policies.ppo import TuneConfig, tune
+from copybandit.policies.ppo import tune
 from copybandit.policies.reward import CHECKS, Quality, Rewards
+from copybandit.policies.tuning import TuneConfig
 from copybandit.policies.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer import WriterConfig, make_writer
 from copybandit.simulation.catalog import Creative

@@ -2,8 +2,11 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.policies.ppo import AdaptiveKL, PromptOrder, TuneConfig, centred, tune
+from copybandit.policies.ppo import tune
+from copybandit.policies.prompt_order import PromptOrder
 from copybandit.policies.reward import Rewards
+from copybandit.policies.reward_adapter import centred
+from copybandit.policies.tuning import AdaptiveKL, TuneConfig
 from copybandit.policies.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer import WriterConfig, make_writer, own_weights
 from copybandit.simulation.tables import InputError
