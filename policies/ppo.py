@@ -74,9 +74,7 @@ class UpdateWatch(TrainerCallback):
         if "objective/kl" not in logs or self.adapter.last is None:
             return
         rewards, kl, step = self.adapter.last, logs["objective/kl"], state.global_step
-        metrics = {"reward": float(rewards.total.mean()), "kl_coefficient": args.kl_coef}
-        metrics |= {f"raw/{name}": float(values.mean()) for name, values in rewards.raw.items()}
-        metrics |= {f"weighted/{name}": float(values.mean()) for name, values in rewards.weighted.items()}
+        metrics = rewards.means() | {"kl_coefficient": args.kl_coef}
         metrics |= {f"trl/{name}": value for name, value in logs.items() if name not in _CLOCKED}
         take = self.snapshot
         self.seen.append(Update(step, kl, metrics, None if take is None else lambda: take(step)))

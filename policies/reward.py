@@ -102,6 +102,12 @@ class Rewards:
     weighted: dict[str, Tensor]
     """What each term adds to the total: they sum to it."""
 
+    def means(self) -> dict[str, float]:
+        """Means over the texts, as metrics.csv names them: `reward`, `raw/...`, `weighted/...`."""
+        parts = {f"raw/{name}": values for name, values in self.raw.items()}
+        parts |= {f"weighted/{name}": values for name, values in self.weighted.items()}
+        return {name: float(values.mean()) for name, values in {"reward": self.total, **parts}.items()}
+
 
 def combine(raw: dict[str, Tensor], statistics: dict[str, Normal], config: RewardConfig) -> Rewards:
     """The formula at the head of this file.

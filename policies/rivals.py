@@ -68,10 +68,7 @@ class _Watch(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         if "kl" not in (logs or {}) or self.judge.last is None:
             return
-        rewards = self.judge.last
-        metrics = {"reward": float(rewards.total.mean()), "kl_coefficient": args.beta}
-        metrics |= {f"raw/{name}": float(values.mean()) for name, values in rewards.raw.items()}
-        metrics |= {f"weighted/{name}": float(values.mean()) for name, values in rewards.weighted.items()}
+        metrics = self.judge.last.means() | {"kl_coefficient": args.beta}
         update = Update(state.global_step // self.steps, (logs or {})["kl"], metrics)
         self.tuned.updates.append(update)
         reason = self.on_update(update)
