@@ -438,8 +438,36 @@ def test_the_front_by_hand() -> None:
     assert front([(1, 3), (3, 2), (2, 2), (4, 1), (4, 1)]) == [True, True, False, True, True]
 
 
+def in_rounds(folder: Path, gain: float) -> Path:
+    """The report of a run of two rounds, of which the second gained so much."""
+
+    def told(number: int, gained: float) -> dict:
+        facts = {"on_show": 80, "entered": 80 * number, "retired": 40 * (number - 1)}
+        lines = {name: {"reward": interval(0.3), **facts} for name in ("retrained", "first texts")}
+        hours = [640.0 * number - 240, 640.0 * number]
+        return {"round": number, "hours": hours, "lines": lines, "gain": interval(gained)} | dict.fromkeys(
+            ("tuning", "texts"), interval(gained)
+        )
+
+    fill(folder, {"command": "loop", "rounds": [told(1, 0.0), told(2, gain)]})
+    return write_report(folder)
+
+
+@pytest.fixture(scope="module")
+def rounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return in_rounds(tmp_path_factory.mktemp("rounds") / "run", 0.08)
+
+
+def test_rounds_are_told_one_by_one(rounds: Path, tmp_path: Path) -> None:
+    page = Page(rounds)
+    assert "In round 2 rewriting earned +8.0% (+6.0% to +10.0%) over the first round's texts." in page.text
+    assert "brought nothing" not in page.text
+    assert "2, retrained 1,040 to 1,280 160 40 80 0.3000" in page.text
+    assert "brought nothing that can be told from chance in round 2" in Page(in_rounds(tmp_path / "run", 0.01)).text
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium")
-@pytest.mark.parametrize("what", ["report", "side_by_side"])
+@pytest.mark.parametrize("what", ["report", "side_by_side", "rounds"])
 def test_chromium_sees_no_error(what: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     report: Path = request.getfixturevalue(what)
     quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
