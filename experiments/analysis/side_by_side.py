@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..config import flat
 from . import side_plots
 from .formats import gain, gain_range, number, percent
+from .paired import t_interval
 from .pareto import front
 from .report import write_page
 from .run_files import RunFiles
@@ -29,7 +31,7 @@ def write_side_by_side(directories: Sequence[Path], out: Path) -> Path:
         InputError: one of them has no readable summary.json.
     """
     runs = {name: RunFiles(path) for name, path in zip(_names(directories), directories, strict=True)}
-    sections = [make(runs) for make in (_writers, _tuning, _grid, _agents, _settings)]
+    sections = [make(runs) for make in (_writers, _tuning, _grid, _rounds, _agents, _settings)]
     notes = [f"{name}: {note}" for name, run in runs.items() for note in run.notes]
     out.mkdir(parents=True, exist_ok=True)
     return write_page(out, f"Copybandit: {len(runs)} runs side by side", notes, [s for s in sections if s is not None])
@@ -83,6 +85,26 @@ def _grid(runs: Mapping[str, RunFiles]) -> Section | None:
     rows = [[name, *(_cell(grid.get(w, {}).get(p)) for w, p in places)] for name, grid in cells.items()]
     columns = ["Run", *(f"{writer}, {placement}" for writer, placement in places)]
     return Section("Writing and placement", tables=[Table("Gold reward an impression", columns, rows)])
+
+
+def _rounds(runs: Mapping[str, RunFiles]) -> Section | None:
+    """What rewriting earned in the last round of each run, and over runs."""
+    last = {name: run.summary["rounds"][-1] for name, run in runs.items() if run.summary.get("rounds")}
+    if not last:
+        return None
+    text = []
+    if len(last) > 1:
+        over = t_interval(np.array([row["gain"]["mean"] for row in last.values()]))
+        text = [
+            f"In the last round rewriting earned {gain(over['mean'])} ({gain_range(over)}) over the first round's "
+            f"texts, mean of {len(last)} runs; the interval is over runs (t), so they should differ by seed alone."
+        ]
+    rows = [
+        [name, str(row["round"]), *(f"{gain(row[key]['mean'])} ({gain_range(row[key])})" for key in ("texts", "gain"))]
+        for name, row in last.items()
+    ]
+    columns = ["Run", "Rounds", "Its texts over the first round's", "Earned, both placed"]
+    return Section("Round by round", text, tables=[Table("The last round against the first's texts", columns, rows)])
 
 
 def _cell(value: Interval | None, digits: int = 4) -> str:

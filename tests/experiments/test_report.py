@@ -416,6 +416,14 @@ def test_runs_side_by_side(side_by_side: Path) -> None:
     assert {path.stem for path in (side_by_side.parent / "plots").iterdir()} >= {"lifts", "pareto", "gold"}
 
 
+def test_rounds_side_by_side_have_an_interval_over_runs(tmp_path: Path) -> None:
+    runs = [in_rounds(tmp_path / str(i), gained).parent for i, gained in enumerate((0.06, 0.08, 0.1))]
+    page = Page(run_report(ReportOptions(tuple(runs), tmp_path / "all")))
+    # Standard error 0.02 / sqrt(3), times the t quantile of two degrees of freedom, 4.303.
+    assert "rewriting earned +8.0% (+3.0% to +13.0%) over the first round's texts, mean of 3 runs" in page.text
+    assert "2 2 +10.0% (+8.0% to +12.0%) +10.0% (+8.0% to +12.0%)" in page.text
+
+
 def test_report_of_one_run_is_written_again(report: Path) -> None:
     before = report.read_bytes()
     assert run_report(ReportOptions((report.parent,))).read_bytes() == before
