@@ -5,17 +5,12 @@ that text a beats text b is (x_a - x_b)' w. A pair counts as much as its test co
 rates, up to `MOST`: a few tests with a runaway winner would outweigh all others.
 """
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from ..simulation.contrasts import Array
-
-Sparse = Callable[[Sequence[str]], csr_matrix]
-"""From n texts to sparse rows, [n, features]."""
 
 MOST = 4.0
 """Largest |z| that still adds weight."""
