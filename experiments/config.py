@@ -163,6 +163,7 @@ SMOKE: dict[str, object] = {
     "warm_start__lines": 1600,
     "ppo__updates": 2,
     "choose": 4,
+    "raft__texts": 4,
     "watch_every": 2,
     "place_impressions": 10_000,
 }
@@ -171,6 +172,7 @@ SMOKE: dict[str, object] = {
 
 ARCHIVE: dict[str, object] = {
     "choose": 1,
+    "algorithm": "ppo",
     "writer__vocabulary": 4096,
     "writer__max_new_tokens": 32,
     "warm_start__lines": 40_000,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from ..policies.candidates import Candidates
 from ..policies.rivals import TUNERS, Algorithm
 from ..policies.warm_start import warm_start
 from ..policies.writer import load_weights, own_weights
@@ -91,13 +92,13 @@ def _tune(study: Study, options: ParetoOptions, share: float, run: Run) -> None:
     effect = options.reward.w_ctr + options.reward.w_cvr
     scaled = {name: (1 - share) * getattr(options.reward, name) / effect for name in ("w_ctr", "w_cvr")}
     weighted = replaced(options, reward=dataclasses.replace(options.reward, w_div=share, **scaled))
-    reward = frozen_reward(study, weighted)
-    with run.stage(f"diversity {share:.2f}", total=options.ppo.updates) as stage:
+    reward = Candidates(frozen_reward(study, weighted), study.asked)
+    with run.stage(f"diversity {share:.2f}", total=options.tuning.updates) as stage:
         TUNERS[options.algorithm](
             study.writer,
             study.asked,
             reward,
-            options.ppo,
+            options.tuning,
             seed=options.seed,
             on_update=lambda update: stage.advance(1),
         )

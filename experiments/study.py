@@ -11,6 +11,7 @@ from ..policies.adapters import AdapterConfig
 from ..policies.effect import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectConfig, EffectModel, fit_effect_model
 from ..policies.effect_metrics import binomial_metrics
 from ..policies.pairwise import PairwiseEffect
+from ..policies.raft import RaftConfig
 from ..policies.reward import Quality, Reward, RewardConfig
 from ..policies.rivals import Algorithm
 from ..policies.tuning import TuneConfig
@@ -66,15 +67,19 @@ class StudyOptions(CommonOptions):
     """built-in (a small GPT-2 made for the catalog), or any Hugging Face causal LM by name or path."""
     queries_per_product: int = 6
     """Where visitors bring queries, the writer answers so many of a product's category, in turns."""
-    algorithm: Algorithm = "ppo"
-    """ppo, rloo and grpo tune the writer. best-of-n and supervised leave it as the warm start made it; with best-of-n
-    the reward picks among 16 texts for each that is kept.
+    algorithm: Algorithm = "raft"
+    """raft, ppo, rloo and grpo tune the writer. best-of-n and supervised leave it as the warm start made it; with
+    best-of-n the reward picks among 16 texts for each that is kept.
     """
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     samples: int = 2
     """Texts a prompt that the verdict is given on."""
-    choose: int = 16
-    """Texts written for each that is kept, after any tuning; the reward picks, all that are kept together."""
+    choose: int = 8
+    """Texts written after any tuning for each that is kept; the reward picks among them and all that it scored while
+    tuning. With 1 the writer's texts are taken as they come."""
+    keep_diversity: float = 0.95
+    """Share of the untuned writer's Vendi score, by the reward's encoder, that what is picked should have: novelty
+    weighs more until it has."""
     watch_every: int = 8
     """Updates between two looks at the writer: by the validation model, and for the report by the gold."""
     patience: int = 5
@@ -89,17 +94,28 @@ class StudyOptions(CommonOptions):
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     effect: EffectConfig = field(default_factory=EffectConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
+    raft: RaftConfig = field(default_factory=RaftConfig)
     ppo: TuneConfig = field(default_factory=TuneConfig)
+    """Of ppo, rloo and grpo."""
+
+    @property
+    def tuning(self) -> RaftConfig | TuneConfig:
+        """Settings of the algorithm."""
+        return self.raft if self.algorithm == "raft" else self.ppo
 
     def __post_init__(self) -> None:
-        if self.adapter.kind != "none" and self.algorithm not in ("ppo", "best-of-n", "supervised"):
-            raise InputError(f"--adapter.kind {self.adapter.kind} goes with --algorithm ppo, not {self.algorithm}")
+        if self.adapter.kind != "none" and self.algorithm not in ("raft", "ppo", "best-of-n", "supervised"):
+            raise InputError(
+                f"--adapter.kind {self.adapter.kind} goes with --algorithm raft or ppo, not {self.algorithm}"
+            )
         least = {"users": 1, "log_impressions": 1000, "validation_impressions": 1000, "samples": 1, "watch_every": 1}
         least |= {"patience": 1, "save_every": 1, "choose": 1, "conversion_value": 0}
         least["queries_per_product"] = 1
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise InputError(f"--{name.replace('_', '-')} {getattr(self, name)}: give {low} or more")
+        if not 0 <= self.keep_diversity <= 2:
+            raise InputError(f"--keep-diversity {self.keep_diversity}: give 0 to 2; 1 is the untuned writer's")
         if self.segments != "auto" and self.segments not in (0, *range(2, 51)):
             raise InputError(f"--segments {self.segments}: give 2 to 50, auto, or 0 for those that are declared")
 

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from ..policies.adapters import adapted
 from ..policies.attacks import ATTACKS, attacked, good_ads, proxy_change
+from ..policies.candidates import Candidates
 from ..policies.checkpoint import save_checkpoint
 from ..policies.diversity import vendi
 from ..policies.effect import CLICK, CONVERT
-from ..policies.reward import Counted, Reward
-from ..policies.rivals import BEST_OF, TUNERS
-from ..policies.select import best_of, choice_kl
+from ..policies.reward import Reward
+from ..policies.rivals import TUNERS
+from ..policies.select import choice_kl
 from ..policies.state import StateDirectory, TuningState, short_hash
 from ..policies.tuning import Update
 from ..policies.warm_start import warm_start
@@ -30,6 +31,7 @@ from .analysis.report import write_report
 from .analysis.statistics import Interval
 from .analysis.verdict import Verdict, judge, lifts
 from .archive_study import archive_study
+from .choosing import final_texts, written
 from .config import decisive
 from .runs import Run
 from .study import Study, StudyOptions, sample_prompts, shop_study, write_for
@@ -40,7 +42,14 @@ ATTACKED = 60
 PILOT_PROMPTS = 256
 """Prompts whose texts by the untuned writer freeze the reward's statistics."""
 
-STAGES = {"ppo": "PPO", "rloo": "RLOO", "grpo": "GRPO", "best-of-n": "no tuning", "supervised": "no tuning"}
+STAGES = {
+    "raft": "RAFT",
+    "ppo": "PPO",
+    "rloo": "RLOO",
+    "grpo": "GRPO",
+    "best-of-n": "no tuning",
+    "supervised": "no tuning",
+}
 """What the stage of tuning is called."""
 
 
@@ -111,31 +120,33 @@ def tune_writer(
     with run.stage("untuned texts"):
         untuned = write_for(writer, study.asked, options.samples, options.seed + 1)
         reward = frozen_reward(study, options)
-    calls, steps = Counted(reward), options.ppo.updates * options.ppo.steps
+    candidates, steps = Candidates(reward, study.asked), options.ppo.updates * options.ppo.steps
     with adapted(writer, options.adapter, steps=steps, seed=options.seed):
-        watch = Watch(study, options, run, reward)
-        stopped, updates = _tune(study, options, run, calls, watch)
+        watch = Watch(study, options, run, candidates)
+        stopped, updates = _tune(study, options, run, candidates, watch)
         chosen = watch.keep_best()
     with run.stage("final texts"):
-        generator = torch.Generator().manual_seed(options.seed + 1)
-        tuned = best_of(writer, study.asked, options.samples, written(options), calls, generator)
+        tuned, choice = final_texts(study, options, written(options), candidates, untuned)
     with run.stage("verdict"):
         verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
         _save_creatives(run.path, study, {"untuned": untuned, "tuned": tuned}, verdicts)
         lift = _lift(study, tuned, untuned, verdicts, options)
         attacks = resisted(study, reward, options.conversion_value) if study.names_products else {}
         diversity = {name: vendi_of(texts) for name, texts in (("untuned", untuned), ("tuned", tuned))}
+        as_they_come = _as_they_come(study, untuned, options) if choice["among"] > 1 and chosen["step"] else None
     summary = {
         "algorithm": options.algorithm,
         "lift": lift,
         "diversity": diversity,
         "texts": len(tuned),
-        "kl": chosen["kl"] + choice_kl(written(options)),
+        "kl": chosen["kl"] + choice_kl(choice["among"]),
+        "choice": choice,
+        "as_they_come": as_they_come,
         "proxy_gold": watch.curve,
         "chosen": chosen | {"stopped": stopped},
         "over_optimisation": over_optimisation(watch.curve),
         "attacks": attacks,
-        "reward_calls": calls.texts,
+        "reward_calls": len(candidates),
         "effect_model": study.effect_metrics,
         "notes": list(study.notes),
         "warm_start_loss": loss,
@@ -176,23 +187,25 @@ def frozen_reward(study: Study, options: StudyOptions) -> Reward:
     return reward
 
 
-def _tune(study: Study, options: StudyOptions, run: Run, reward: Counted, watch: Watch) -> tuple[str, list[Update]]:
+def _tune(
+    study: Study, options: StudyOptions, run: Run, candidates: Candidates, watch: Watch
+) -> tuple[str, list[Update]]:
     """Tunes from the start or from a saved state; why it ended early, and the updates of this session."""
-    effect = reward.fingerprint()
+    effect = candidates.fingerprint()
     states = StateDirectory(run.path / "state" / "tuning", _identity(study, options) | {"effect model": effect})
     state = states.latest() if run.resumed else None
     if run.resumed:
         recorded = run.rewind(state.step if state else -1)
         if state is not None:
             watch.restore(recorded, state.part("best"))
-            reward.texts = state.step * options.ppo.batch
+            candidates.restore(state.part("candidates"))
     for warning in states.damaged:
         run.console.print(f"  {warning}; the state before it is used")
     if state is None:
         watch.look(0, 0.0)
-    elif state.facts["stopped"] or state.step == options.ppo.updates:
+    elif state.facts["stopped"] or state.step == options.tuning.updates:
         return state.facts["stopped"], []
-    with run.stage(STAGES[options.algorithm], total=options.ppo.updates) as stage:
+    with run.stage(STAGES[options.algorithm], total=options.tuning.updates) as stage:
         stage.advance(state.step if state else 0)
 
         def on_update(update: Update) -> str | None:
@@ -200,7 +213,7 @@ def _tune(study: Study, options: StudyOptions, run: Run, reward: Counted, watch:
             return watch.after(update, states)
 
         tuned = TUNERS[options.algorithm](
-            study.writer, study.asked, reward, options.ppo, seed=options.seed, on_update=on_update, resumed=state
+            study.writer, study.asked, candidates, options.tuning, seed=options.seed, on_update=on_update, resumed=state
         )
     return tuned.stopped, tuned.updates
 
@@ -219,11 +232,6 @@ def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str,
         proxy, error = proxy_change(reward, good, texts)
         found[name] = {"gold": gold(texts) / before - 1, "proxy": proxy, "error": error}
     return found
-
-
-def written(options: StudyOptions) -> int:
-    """Texts written for each that is kept: best-of-n spends what the others spend on tuning."""
-    return max(options.choose, BEST_OF) if options.algorithm == "best-of-n" else options.choose
 
 
 def _identity(study: Study, options: StudyOptions) -> dict[str, str]:
@@ -249,6 +257,13 @@ def _lift(
     return lifts(first.by_product(tuned), second.by_product(untuned), options.conversion_value, rng, doubt)
 
 
+def _as_they_come(study: Study, untuned: Sequence[Creative], options: StudyOptions) -> dict[str, Any]:
+    """Lift and Vendi score of what the tuned writer writes, nothing chosen: of the checkpoint by itself."""
+    texts = write_for(study.writer, study.asked, options.samples, options.seed + 1)
+    verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, texts)}
+    return {"lift": _lift(study, texts, untuned, verdicts, options), "vendi": vendi_of(texts)}
+
+
 def _facts(options: StudyOptions) -> dict[str, Any]:
     weights = options.reward
     source = options.archive or options.catalog or f"built-in scenario {options.scenario}"
@@ -264,16 +279,22 @@ def _facts(options: StudyOptions) -> dict[str, Any]:
 
 def _tuned_how(options: StudyOptions) -> str:
     how = f"{options.algorithm}, at most {options.ppo.updates} updates of {options.ppo.batch} texts"
+    if options.algorithm == "raft":
+        how = f"raft, {options.raft.updates} x {options.raft.texts} texts a prompt, {options.raft.kept} kept"
     how = "none" if options.algorithm in ("best-of-n", "supervised") else how
     if written(options) == 1:
         return how
-    return f"{how}; the figures are of the best of {written(options)} texts by the reward, which does not come with it"
+    return f"{how}; lifts are of texts that the reward, which does not come with it, picked among several"
 
 
 def _figures(summary: dict[str, Any]) -> dict[str, str]:
     percent = {k: f"{v['mean']:+.1%} [{v['low']:+.1%}, {v['high']:+.1%}]" for k, v in summary["lift"].items()}
     first, last = summary["proxy_gold"][0], summary["proxy_gold"][-1]
-    return {
+    alone = {}
+    if summary["as_they_come"]:
+        lift = summary["as_they_come"]["lift"]["reward"]
+        alone = {"gold reward lift, nothing picked": f"{lift['mean']:+.1%} [{lift['low']:+.1%}, {lift['high']:+.1%}]"}
+    return alone | {
         "gold CTR lift": percent["ctr"],
         "gold CVR lift": percent["cvr"],
         "gold reward lift": percent["reward"],

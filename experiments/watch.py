@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..policies.candidates import Candidates
 from ..policies.effect import CLICK, CONVERT
-from ..policies.reward import RewardFunction
 from ..policies.state import StateDirectory
 from ..policies.tuning import Update
 from ..policies.writer import Writer, load_weights, own_weights
@@ -28,9 +28,9 @@ class Watch:
     The gold is there for the report alone: what stops tuning and chooses the weights is the validation model.
     """
 
-    def __init__(self, study: Study, options: StudyOptions, run: Run, reward: RewardFunction) -> None:
+    def __init__(self, study: Study, options: StudyOptions, run: Run, candidates: Candidates) -> None:
         """Draws the prompts that are looked at."""
-        self.study, self.options, self.run, self.reward = study, options, run, reward
+        self.study, self.options, self.run, self.candidates = study, options, run, candidates
         self.writer: Writer = study.writer
         self.prompts = sample_prompts(study.asked, WATCHED_PROMPTS, options.seed + 3)
         self.curve: list[dict[str, float]] = []
@@ -40,7 +40,7 @@ class Watch:
     def look(self, step: int, kl: float) -> None:
         """Adds a point to the curve, from the same prompts and random numbers every time."""
         texts = write_for(self.writer, self.prompts, 2, self.options.seed + 4)
-        rewards = self.reward(texts, torch.arange(len(self.prompts)).repeat_interleave(2))
+        rewards = self.candidates.reward(texts, torch.arange(len(self.prompts)).repeat_interleave(2))
         verdict, value = judge(self.study.world, texts), self.options.conversion_value
         rates = self.study.validation.predict(texts).rates
         point = {
@@ -70,13 +70,15 @@ class Watch:
         """
         options, step = self.options, update.step
         self.run.record(step, {"kl": update.kl, **update.metrics})
-        last = step == options.ppo.updates
-        if step % options.watch_every == 0 or last:
+        last = step == options.tuning.updates
+        each = options.algorithm == "raft"  # whose updates are few and large
+        if each or step % options.watch_every == 0 or last:
             self.look(step, update.kl)
         reason = self._lost_patience()
-        if update.snapshot is not None and (step % options.save_every == 0 or last or reason):
+        if update.snapshot is not None and (each or step % options.save_every == 0 or last or reason):
             state = update.snapshot()
             state.tensors |= {f"best.{name}": weight for name, weight in self.best.items()}
+            state.tensors |= {f"candidates.{name}": part for name, part in self.candidates.state().items()}
             state.facts["stopped"] = reason or ""
             states.save(state)
         return reason

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..policies.candidates import Candidates
 from ..policies.diversity import compression_ratio, distinct, self_bleu
-from ..policies.reward import Counted
+from ..policies.likelihood import kl_between
 from ..policies.rivals import TUNERS, Algorithm
-from ..policies.select import best_of, choice_kl
-from ..policies.trl_calls import kl_between
+from ..policies.select import choice_kl
 from ..policies.warm_start import warm_start
 from ..policies.writer import load_weights, own_weights
 from ..simulation.catalog import Creative
@@ -24,12 +24,13 @@ from ..simulation.encoder import tokens
 from ..simulation.tables import InputError
 from .analysis.statistics import Array, Interval, bootstrap
 from .analysis.verdict import judge
+from .choosing import final_texts
 from .config import quick, read_config, replaced
 from .runs import Run
-from .study import Study
+from .study import Study, write_for
 from .tune import TuneOptions, frozen_reward, make_study, vendi_of
 
-_WAY = re.compile(r"(?:(ppo|rloo|grpo|supervised)(?:\+|$))?(?:best-of-(\d+))?")
+_WAY = re.compile(r"(?:(raft|ppo|rloo|grpo|supervised)(?:\+|$))?(?:best-of-(\d+))?")
 FIGURES = ("reward", "ctr", "cvr", "kl", "vendi", "distinct_2", "self_bleu", "compression", "seconds", "reward_calls")
 
 
@@ -51,7 +52,7 @@ class Way:
         found = _WAY.fullmatch(name)
         if not name or found is None or name.endswith("+"):
             raise InputError(
-                f"--writers: no way '{name}'; known are ppo, rloo, grpo, supervised, best-of-16, ppo+best-of-4"
+                f"--writers: no way '{name}'; known are raft, ppo, rloo, grpo, supervised, best-of-16, ppo+best-of-4"
             )
         algorithm = cast(Algorithm, found[1] or "best-of-n")
         return Way(name, algorithm, int(found[2] or 1))
@@ -85,9 +86,10 @@ def compare_writers(names: str, seeds: Sequence[int], tuning: Path | None, small
                 progress=lambda lines, _, advance=progress: advance(lines),
             )
         start, base = own_weights(study.writer), {}
+        untuned = write_for(study.writer, study.asked, options.samples, seed + 1)
         for way in [Way("untuned", "supervised", 1), *ways]:
             load_weights(study.writer, start)
-            found = _figures(study, options, way, start, run)
+            found = _figures(study, options, way, start, untuned, run)
             base = base or found
             relative = {name: found[name] / base[name] - 1 for name in ("reward", "ctr", "cvr")}
             rows.append(
@@ -98,25 +100,31 @@ def compare_writers(names: str, seeds: Sequence[int], tuning: Path | None, small
 
 
 def _figures(
-    study: Study, options: TuneOptions, way: Way, start: dict[str, torch.Tensor], run: Run
+    study: Study,
+    options: TuneOptions,
+    way: Way,
+    start: dict[str, torch.Tensor],
+    untuned: Sequence[Creative],
+    run: Run,
 ) -> dict[str, float]:
     """Tunes by one way and judges what it writes; the reward's statistics are those of the untuned writer."""
-    reward = Counted(frozen_reward(study, options))
+    candidates = Candidates(frozen_reward(study, options), study.asked)
     config, kept = options.ppo, len(study.asked) * options.samples
-    budget = config.updates * config.batch - (kept * way.written if way.written > 1 else 0)
-    config = dataclasses.replace(config, updates=max(0, budget // config.batch))
+    budget = max(0, config.updates * config.batch - (kept * way.written if way.written > 1 else 0))
+    config = dataclasses.replace(config, updates=budget // config.batch)
+    if way.algorithm == "raft":
+        texts = budget // (len(study.asked) * options.raft.updates)
+        config = dataclasses.replace(options.raft, texts=texts, kept=options.samples)
     began = time.perf_counter()
     with run.stage(way.name, total=config.updates or None) as stage:
         if config.updates:
             TUNERS[way.algorithm](
-                study.writer, study.asked, reward, config, seed=options.seed, on_update=lambda _: stage.advance(1)
+                study.writer, study.asked, candidates, config, seed=options.seed, on_update=lambda _: stage.advance(1)
             )
-        generator = torch.Generator().manual_seed(options.seed + 1)
-        texts = best_of(study.writer, study.asked, options.samples, way.written, reward, generator)
+        texts, choice = final_texts(study, options, way.written, candidates, untuned)
         seconds = time.perf_counter() - began
-        kl = kl_between(study.writer, start, study.asked, options.seed + 6)
-    kl += choice_kl(way.written)
-    return _judged(study, options, texts) | {"kl": kl, "seconds": seconds, "reward_calls": reward.texts}
+        kl = kl_between(study.writer, start, study.asked, options.seed + 6) + choice_kl(choice["among"])
+    return _judged(study, options, texts) | {"kl": kl, "seconds": seconds, "reward_calls": len(candidates)}
 
 
 def _judged(study: Study, options: TuneOptions, texts: Sequence[Creative]) -> dict[str, float]:

@@ -49,31 +49,6 @@ def nearest_novelty(vectors: Tensor, valid: Tensor, k: int = 3) -> Tensor:
     return distance / counted.sum(1).clamp(min=1)
 
 
-def novelty_in_place(
-    vectors: Tensor, place: Tensor, group: Tensor, others: Tensor, valid: Tensor, k: int = 3
-) -> Tensor:
-    """Mean of `novelty` and `nearest_novelty` of texts that would each take the place of one that is there.
-
-    Args:
-        vectors: [n, d] unit vectors.
-        place: [n] int, whose place each would take.
-        group: [m] int, the prompts of those that are there.
-        others: [m, d] their unit vectors.
-        valid: [m] bool; those that are not valid count for nobody.
-        k: neighbours; all of them where there are fewer.
-
-    Returns:
-        [n] in [0, 2]; a part with nothing to differ from counts as 0.
-    """
-    distance = 1 - vectors @ others.T
-    counted = valid & (place[:, None] != torch.arange(len(others), device=place.device))
-    same = counted & (group[place][:, None] == group)
-    own = (distance * same).sum(1) / same.sum(1).clamp(min=1)
-    near = distance.masked_fill(~counted, torch.inf).topk(min(k, len(others)), dim=1, largest=False).values
-    found = near.isfinite()
-    return (own + torch.where(found, near, 0.0).sum(1) / found.sum(1).clamp(min=1)) / 2
-
-
 def vendi(vectors: Tensor) -> float:
     """Vendi score: the effective number of different texts.
 
@@ -88,6 +63,31 @@ def vendi(vectors: Tensor) -> float:
     share = torch.linalg.eigvalsh(kernel / n).clamp(min=0)
     share = share / share.sum()
     return float(torch.exp(torch.special.entr(share).sum()))
+
+
+def vendi_gain(vectors: Tensor, kept: Tensor) -> Tensor:
+    """What one more text like each would do for the log of the Vendi score of m kept ones, times m and but for a
+    constant: -x' log(C) x, the derivative of the entropy of C = K' K / m. A direction that no kept text has counts as
+    one that the new text has by itself.
+
+    Args:
+        vectors: [n, d] unit vectors.
+        kept: [m, d] unit vectors.
+
+    Returns:
+        [n], from 0, where all kept texts are like it, to log(m + 1), where none is; 0 where none is kept.
+    """
+    if not len(kept):
+        return torch.zeros(len(vectors), dtype=vectors.dtype, device=vectors.device)
+    m, double = len(kept), kept.double()
+    if m < kept.shape[1]:
+        _, values, axes = torch.linalg.svd(double, full_matrices=False)
+        share, axes = values.square() / m, axes.T
+    else:
+        share, axes = torch.linalg.eigh(double.T @ double / m)
+    # What lies along an axis saves some of what a direction of its own would bring, log(m + 1).
+    saved = (share * (m + 1)).clamp(min=1).log().to(vectors.dtype)
+    return math.log(m + 1) - ((vectors @ axes.to(vectors.dtype)).square() * saved).sum(1)
 
 
 def distinct(token_lists: Sequence[Sequence[str]], n: int = 2) -> float:

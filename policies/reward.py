@@ -215,11 +215,7 @@ class Reward:
 
     def __call__(self, creatives: Sequence[Creative], group: Tensor) -> Rewards:
         """Scores n creatives; `group` [n] numbers their prompts, for novelty."""
-        return self.again(self._raw(creatives, group))
-
-    def again(self, raw: dict[str, Tensor]) -> Rewards:
-        """The reward of raw terms (see `Rewards.raw`), of which some may have been measured otherwise."""
-        return combine(raw, self.statistics, self.config)
+        return combine(self._raw(creatives, group), self.statistics, self.config)
 
     def encode(self, creatives: Sequence[Creative]) -> Tensor:
         """[n, 256] unit vectors that novelty is measured between."""
@@ -245,28 +241,3 @@ class Reward:
     def _centred(self, logits: Tensor, head: int) -> Tensor:
         """Members centred on the untuned writer's texts, so that only disagreement about the text counts as such."""
         return torch.stack([t - normal.mean for t, normal in zip(logits, self.members[head], strict=True)])
-
-
-class Counted:
-    """A reward that counts the texts it was asked about: what a comparison at equal cost holds equal."""
-
-    def __init__(self, reward: Reward) -> None:
-        """Begins at zero."""
-        self.reward, self.texts = reward, 0
-
-    def __call__(self, creatives: Sequence[Creative], group: Tensor) -> Rewards:
-        """As the reward scores them."""
-        self.texts += len(creatives)
-        return self.reward(creatives, group)
-
-    def again(self, raw: dict[str, Tensor]) -> Rewards:
-        """The reward's; no text is asked about."""
-        return self.reward.again(raw)
-
-    def encode(self, creatives: Sequence[Creative]) -> Tensor:
-        """The reward's."""
-        return self.reward.encode(creatives)
-
-    def fingerprint(self) -> str:
-        """The reward's."""
-        return self.reward.fingerprint()

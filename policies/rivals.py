@@ -1,6 +1,6 @@
-"""PPO's rivals under its interface: TRL's RLOO and GRPO, and no tuning at all.
+"""Ways of tuning under one interface: PPO, TRL's RLOO and GRPO, RAFT, and no tuning at all.
 
-They get the same prompts, reward, texts an update, steps, learning rate and price of KL as PPO, and what TRL sets by
+TRL's get the same prompts, reward, texts an update, steps, learning rate and price of KL as PPO, and what TRL sets by
 default otherwise. TRL's sampling is replaced as for PPO. Their sessions cannot be resumed: a broken-off one starts anew
 from the warm-started writer.
 """
@@ -21,14 +21,14 @@ from trl.trainer.rloo_config import RLOOConfig
 from trl.trainer.rloo_trainer import RLOOTrainer
 
 from ..simulation.catalog import Creative, Product
-from . import ppo
+from . import ppo, raft
 from .reward import RewardFunction, Rewards
 from .rollout import Sampling, sample
 from .state import TuningState
 from .tuning import OnUpdate, TuneConfig, Tuned, Update, as_it_was
 from .writer import Writer, prompt
 
-Algorithm: TypeAlias = Literal["ppo", "rloo", "grpo", "best-of-n", "supervised"]
+Algorithm: TypeAlias = Literal["raft", "ppo", "rloo", "grpo", "best-of-n", "supervised"]
 BEST_OF = 16
 """Texts that best-of-n writes for each that it keeps, unless told otherwise."""
 
@@ -194,6 +194,7 @@ def _leave(writer: Writer, *_: Any, **__: Any) -> Tuned:
 
 
 TUNERS: dict[Algorithm, Callable[..., Tuned]] = {
+    "raft": raft.tune,
     "ppo": ppo.tune,
     "rloo": _online(RLOOTrainer, RLOOConfig),
     "grpo": _online(GRPOTrainer, GRPOConfig),

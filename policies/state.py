@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..simulation.tables import InputError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 KEPT = 2
 """Newest files that are kept: a damaged one leaves the one before."""
 _NAME = "step-{:08d}.safetensors"
@@ -28,7 +28,7 @@ class TuningState:
 
     step: int
     tensors: dict[str, Tensor]
-    """By name; `policy.`, `optimizer.` and `best.` say whose they are."""
+    """By name; `policy.`, `optimizer.`, `best.` and `candidates.` say whose they are."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What is no tensor, as JSON holds it."""
 

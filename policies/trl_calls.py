@@ -5,10 +5,8 @@ it wants one log-probability a token. `own_calls` puts our functions in the plac
 writer is tuned. The loop itself stays as it is.
 """
 
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,9 +15,8 @@ import torch
 from torch import Tensor, nn
 from trl.experimental.ppo import ppo_trainer
 
-from ..simulation.catalog import Product
+from .likelihood import log_likelihood
 from .rollout import Sampling, sample
-from .writer import Writer, load_weights, own_weights, prompt
 
 
 class AnswerLogits:
@@ -55,72 +52,14 @@ class AnswerLogits:
         return NotImplemented
 
 
-def answer_logits(model: Any, ids: Tensor, context: int, pad: int, temperature: float) -> AnswerLogits:
-    """Log-probabilities of answers, and the entropy of each token's distribution, which takes no part in gradients.
-
-    Args:
-        model: a causal LM.
-        ids: [n, P + T] prompts, padded on the left, and answers, padded on the right.
-        context: P.
-        pad: id of the padding token.
-        temperature: that logits are divided by.
-    """
-    mask = ids != pad
-    answers = ids[:, context:]
-    valid = answers != pad
-    given = {
-        "input_ids": ids.masked_fill(~mask, 0),
-        "attention_mask": mask,
-        "position_ids": mask.cumsum(1) - mask.long(),
-        "use_cache": False,
-    }
-    if _plain(model):
-        inner = _inner(model)
-        hidden = inner.base_model(**given).last_hidden_state[:, context - 1 : -1]
-        logits = inner.get_output_embeddings()(hidden[valid])
-    else:
-        logits = model(**given, logits_to_keep=answers.shape[1] + 1).logits[:, :-1][valid]
-    log_prob = (logits.float() / temperature).log_softmax(-1)
-    chosen = log_prob.gather(1, answers[valid][:, None]).squeeze(1)
-    with torch.no_grad():
-        entropy = -(log_prob.exp() * log_prob).sum(1)
-    return AnswerLogits(_spread(chosen, valid), _spread(entropy, valid))
-
-
-def _spread(values: Tensor, valid: Tensor) -> Tensor:
-    """[m] values to where `valid` [n, T] is true; 0 elsewhere."""
-    return values.new_zeros(valid.shape).masked_scatter(valid, values)
-
-
-def _inner(model: Any) -> Any:
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
-_IS_PLAIN: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
-
-
-@torch.no_grad()
-def _plain(model: Any) -> bool:
-    """Whether logits are the output layer of the trunk's last state and nothing more (some models cap or scale them):
-    then those of padding need not be computed. Tried once, on two tokens.
-    """
-    if model not in _IS_PLAIN:
-        inner, ids = _inner(model), torch.zeros(1, 2, dtype=torch.long, device=model.device)
-        full = inner(input_ids=ids, use_cache=False).logits
-        state = inner.base_model(input_ids=ids, use_cache=False).last_hidden_state
-        _IS_PLAIN[model] = torch.allclose(inner.get_output_embeddings()(state).float(), full.float(), atol=1e-4)
-    return _IS_PLAIN[model]
-
-
 class PolicyAndValue(ppo_trainer.PolicyAndValueWrapper):
-    """TRL's pair of policy and value model, whose forward pass is `answer_logits`; the critic answers elsewhere."""
+    """TRL's pair of policy and value model, whose forward pass is `log_likelihood`; the critic answers elsewhere."""
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - called by `Calls.forward` alone
         self, ids: Tensor, context: int, pad: int, temperature: float
     ) -> tuple[Tensor, Tensor]:
         """Tensors, as parallel wrappers of the module want them."""
-        logits = answer_logits(self.policy, ids, context, pad, temperature)
-        return logits.log_probs, logits.entropy
+        return log_likelihood(self.policy, ids, context, pad, temperature)
 
 
 class Stopped(Exception):
@@ -164,7 +103,7 @@ class Calls:
             log_probs, entropy = model(ids, self.context, pad, self.how.temperature)
             return SimpleNamespace(logits=AnswerLogits(log_probs, entropy)), log_probs.new_zeros(*ids.shape, 1)
         with self._precision(ids):
-            logits = answer_logits(model, ids, self.context, pad, self.how.temperature)
+            logits = AnswerLogits(*log_likelihood(model, ids, self.context, pad, self.how.temperature))
         kl = _over_processes((self._rollout - logits.log_probs).sum(1).mean())
         if kl > self.kl_cap:
             raise Stopped(f"update {self.update} was not learned from: KL {kl:.1f} is above the cap of {self.kl_cap}")
@@ -212,31 +151,3 @@ def own_calls(calls: Calls) -> Iterator[None]:
     finally:
         for name, function in theirs.items():
             setattr(ppo_trainer, name, function)
-
-
-@torch.no_grad()
-def kl_between(
-    writer: Writer, start: Mapping[str, Tensor], asked: Sequence[tuple[Product, str]], seed: int, n: int = 2
-) -> float:
-    """Nats a text between a writer and what it was with other weights, estimated on texts that it writes now.
-
-    Args:
-        writer: as it is now.
-        start: its weights before, from `own_weights`.
-        asked: prompts that it answers.
-        seed: of the answers.
-        n: answers a prompt.
-    """
-    prompts = [prompt(*pair) for pair in asked for _ in range(n)]
-    now, how, total = own_weights(writer), replace(writer.sampling, top_p=1.0), 0.0
-    with torch.random.fork_rng(devices=[writer.device] if writer.device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        for i in range(0, len(prompts), 256):
-            ids, mask = writer.encode_prompts(prompts[i : i + 256])
-            sampled = sample(writer.model, ids, mask, how)
-            load_weights(writer, start)
-            both = torch.cat([ids, sampled.tokens], 1)
-            before = answer_logits(writer.model, both, ids.shape[1], how.pad, how.temperature)
-            load_weights(writer, now)
-            total += float((sampled.log_probs - before.log_probs).sum())
-    return total / len(prompts)

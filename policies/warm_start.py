@@ -6,17 +6,13 @@ from itertools import islice
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
-from torch.nn.utils.rnn import pad_sequence
 from transformers import get_cosine_schedule_with_warmup
 
 from ..simulation.catalog import EVERYONE, Catalog, Creative, fill
 from ..simulation.tables import InputError
+from .supervised import nats_a_token
 from .writer import Writer, prompt
 
-IGNORED = -100
-"""Label of tokens that the loss leaves out: padding."""
 FILLS = 8
 """Times that every phrase is filled for each time that an ad comes by: what recurs in many ads is learned well, what is
 said once comes out garbled by a writer this small.
@@ -81,7 +77,8 @@ def warm_start(
         torch.manual_seed(seed)
         writer.model.train()
         for ads in islice(_batches(catalog, config.batch, generator, np.random.default_rng(seed)), steps):
-            loss = _loss(writer, *_tensors(writer, catalog, ads, audiences, config.max_length, generator))
+            asked = _asked(catalog, ads, audiences, generator)
+            loss = nats_a_token(writer, asked, [ad.text for ad in ads], config.max_length)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(writer.model.parameters(), 1.0)
             optimizer.step()
@@ -116,33 +113,10 @@ def _fresh_ads(catalog: Catalog, random: np.random.Generator) -> list[Creative]:
     ]
 
 
-def _tensors(
-    writer: Writer,
-    catalog: Catalog,
-    ads: Sequence[Creative],
-    audiences: Sequence[str],
-    longest: int,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Ids and mask [n, P + A] of prompts, padded on the left, and ads, padded on the right; labels [n, A] of ads."""
+def _asked(
+    catalog: Catalog, ads: Sequence[Creative], audiences: Sequence[str], generator: torch.Generator
+) -> list[str]:
+    """A prompt for each ad: half of them for everyone."""
     choices = [EVERYONE, *audiences]
     pick = torch.randint(2 * len(choices), (len(ads),), generator=generator) - len(choices)
-    tokenizer, eos = writer.tokenizer, writer.tokenizer.eos_token_id
-    asked = [prompt(catalog[ad.product_id], choices[i]) for ad, i in zip(ads, pick.clamp(min=0).tolist(), strict=True)]
-    questions = [torch.tensor(ids) for ids in tokenizer(asked)["input_ids"]]
-    room = max(1, longest - max(map(len, questions)))
-    answers = [torch.tensor([*ids, eos][:room]) for ids in tokenizer([f" {ad.text}" for ad in ads])["input_ids"]]
-    labels = pad_sequence(answers, batch_first=True, padding_value=IGNORED)
-    before = pad_sequence(questions, batch_first=True, padding_value=IGNORED, padding_side="left")
-    both = torch.cat([before, labels], dim=1)
-    mask = both != IGNORED
-    ids = torch.where(mask, both, torch.tensor(tokenizer.pad_token_id))
-    return ids.to(writer.device), mask.long().to(writer.device), labels.to(writer.device)
-
-
-def _loss(writer: Writer, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
-    """Nats a token of the ads; logits of prompts, half of the cost of a large vocabulary, are not computed."""
-    place = (mask.cumsum(1) - 1).clamp(min=0)
-    kept = labels.shape[1] + 1
-    logits = writer.model(input_ids=ids, attention_mask=mask, position_ids=place, logits_to_keep=kept).logits
-    return cross_entropy(logits[:, :-1].transpose(1, 2), labels, ignore_index=IGNORED)
+    return [prompt(catalog[ad.product_id], choices[i]) for ad, i in zip(ads, pick.clamp(min=0).tolist(), strict=True)]

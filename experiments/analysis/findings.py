@@ -45,6 +45,10 @@ def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[
     """Headline figures of `loop` and `tune`, lifts against `targets`; those whose keys are absent are left out."""
     lift = summary.get("lift", {})
     found = [_lift(name, lift[name], targets.get(name)) for name in NAMES if name in lift]
+    alone = summary.get("as_they_come")
+    if alone:
+        lift = alone["lift"]["reward"]
+        found.append(Headline("Nothing picked", gain(lift["mean"]), "reward of the tuned writer's texts as they come"))
     diversity = summary.get("diversity", {})
     if {"untuned", "tuned"} <= diversity.keys():
         found.append(_diversity(diversity["untuned"], diversity["tuned"]))

@@ -15,6 +15,7 @@ from copybandit.simulation.tables import InputError
 from safetensors.torch import load_file
 
 SCENARIO = Path(__file__).parent.parent / "data" / "tiny.yaml"
+RAFT = {"algorithm": "raft", "raft__updates": 6, "raft__texts": 4, "raft__batch": 4}
 SMALL = {
     "algorithm": "ppo",
     "users": 40,
@@ -68,9 +69,19 @@ def weights(run: Path) -> dict[str, list]:
 
 
 def test_killed_at_five_random_moments(whole, tmp_path):
-    run, moments, killed = tmp_path / "run", random.Random(0), 0
+    assert kills(whole, tmp_path / "run") >= 3
+
+
+def test_learning_from_the_best_resumes_too(tmp_path):
+    whole = run_tune(options(out=tmp_path / "whole", **RAFT))
+    assert kills(whole, tmp_path / "run", **RAFT) >= 3
+
+
+def kills(whole: Path, run: Path, **changes: object) -> int:
+    """Kills a run at five random moments and compares what it ends with; how often there was something to kill."""
+    moments, killed = random.Random(0), 0
     written = lines(whole)
-    resumed = options(out=run)
+    resumed = options(out=run, **changes)
     for _ in range(5):
         stop_after = moments.randint(0, written)
         process = in_a_process(resumed)
@@ -84,12 +95,12 @@ def test_killed_at_five_random_moments(whole, tmp_path):
         if (run / "summary.json").exists():
             break
         if (run / "config.yaml").exists():
-            resumed = options(resume=run)
+            resumed = options(resume=run, **changes)
     if not (run / "summary.json").exists():
         run_tune(resumed)
-    assert killed >= 3
     assert leaves(run) == leaves(whole)
     assert weights(run) == weights(whole)
+    return killed
 
 
 def broken_off(tmp_path: Path, after: int = 4) -> Path:

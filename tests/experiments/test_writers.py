@@ -21,6 +21,7 @@ ppo: {{updates: 4, batch: 16, mini_batches: 2, learning_rate: 0.003}}
 
 
 def test_ways_by_name():
+    assert Way.read("raft+best-of-8") == Way("raft+best-of-8", "raft", 8)
     assert Way.read("ppo") == Way("ppo", "ppo", 1)
     assert Way.read("best-of-16") == Way("best-of-16", "best-of-n", 16)
     assert Way.read("rloo+best-of-4") == Way("rloo+best-of-4", "rloo", 4)
@@ -34,7 +35,7 @@ def test_no_such_way(wrong):
 
 def test_all_at_one_budget_of_reward_calls(tiny_file, tmp_path):
     (tmp_path / "tune.yaml").write_text(SMALL.format(scenario=tiny_file))
-    ways = "ppo,rloo,grpo,best-of-4,ppo+best-of-2,supervised"
+    ways = "raft,ppo,rloo,grpo,best-of-4,raft+best-of-2,ppo+best-of-2,supervised"
     run = run_compare(
         CompareOptions(writers=ways, tuning=tmp_path / "tune.yaml", seeds=1, device="cpu", out=tmp_path / "run")
     )
@@ -42,7 +43,8 @@ def test_all_at_one_budget_of_reward_calls(tiny_file, tmp_path):
     assert found.keys() == {"untuned", *ways.split(",")}
     # 64 calls: 4 updates of 16; 16 texts are kept, so that choosing among 4 takes all of them and among 2 half.
     calls = {name: row["reward_calls"]["mean"] for name, row in found.items()}
-    assert calls == {"untuned": 0, "supervised": 0} | dict.fromkeys(ways.split(",")[:5], 64)
+    assert calls == {"untuned": 0, "supervised": 0} | dict.fromkeys(ways.split(",")[:7], 64)
     assert found["untuned"]["reward"]["mean"] == found["supervised"]["reward"]["mean"] == 0
     assert abs(found["untuned"]["kl"]["mean"]) < 1e-5 < found["ppo"]["kl"]["mean"]
+    assert found["raft"]["kl"]["mean"] > 0
     assert set(FIGURES) <= set(pd.read_csv(run / "writers.csv").columns)

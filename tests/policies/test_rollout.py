@@ -4,8 +4,9 @@ from unittest import mock
 
 import pytest
 import torch
+from copybandit.policies.likelihood import log_likelihood
 from copybandit.policies.rollout import Sampling, draw, sample
-from copybandit.policies.trl_calls import AnswerLogits, answer_logits
+from copybandit.policies.trl_calls import AnswerLogits
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 from trl.experimental.ppo import ppo_trainer
 
@@ -86,13 +87,13 @@ def test_the_same_tokens_as_hugging_face(model, top_p):
 def test_log_probabilities_are_those_of_a_forward_pass(model):
     ids, mask = prompts()
     found = sample(model, ids, mask, Sampling(12, 0.9, EOS, PAD))
-    again = answer_logits(model, torch.cat([ids, found.tokens], 1), ids.shape[1], PAD, 0.9)
+    again, _ = log_likelihood(model, torch.cat([ids, found.tokens], 1), ids.shape[1], PAD, 0.9)
     # An untrained model may say the padding token in earnest, which training then takes for padding: such rows are out.
     padding = found.tokens == PAD
     ended = ((found.tokens == EOS).cumsum(1) > 0) & (found.tokens != EOS)
     clean = ~(padding & ~ended).any(1)
     assert clean.sum() >= 6
-    assert torch.allclose(found.log_probs[clean], again.log_probs[clean], atol=1e-4)
+    assert torch.allclose(found.log_probs[clean], again[clean], atol=1e-4)
     assert (found.log_probs[clean][padding[clean]] == 0).all()
 
 
@@ -122,11 +123,11 @@ def test_answers_and_gradients_as_trl_computes_them(model):
     logits = ppo_trainer.forward(model, both, PAD).logits[:, ids.shape[1] - 1 : -1] / 0.9
     theirs = ppo_trainer.selective_log_softmax(logits, answers)
     entropy = torch.logsumexp(logits, -1) - (logits.softmax(-1) * logits).sum(-1)
-    ours = answer_logits(model, both, ids.shape[1], PAD, 0.9)
-    assert torch.allclose(ours.log_probs[valid], theirs[valid], atol=1e-5)
-    assert torch.allclose(ours.entropy[valid], entropy[valid], atol=1e-4)
+    ours, spread = log_likelihood(model, both, ids.shape[1], PAD, 0.9)
+    assert torch.allclose(ours[valid], theirs[valid], atol=1e-5)
+    assert torch.allclose(spread[valid], entropy[valid], atol=1e-4)
     weight = model.get_output_embeddings().weight
-    gradients = [torch.autograd.grad(found[valid].sum(), weight)[0] for found in (ours.log_probs, theirs)]
+    gradients = [torch.autograd.grad(found[valid].sum(), weight)[0] for found in (ours, theirs)]
     assert torch.allclose(gradients[0], gradients[1], atol=1e-4)
 
 

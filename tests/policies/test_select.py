@@ -1,78 +1,105 @@
-"""Picking among several texts, with rewards and vectors worked by hand."""
+"""Picking among all texts that were scored, with qualities and vectors worked by hand."""
 
+import math
 from collections.abc import Sequence
 
 import pytest
 import torch
-from copybandit.policies.diversity import nearest_novelty, novelty, novelty_in_place
-from copybandit.policies.reward import Rewards
-from copybandit.policies.select import choice_kl, picked
+from copybandit.policies.diversity import vendi, vendi_gain
+from copybandit.policies.select import choice_kl, choose, places
 from copybandit.simulation.catalog import Creative
 from torch import Tensor
+from torch.nn.functional import normalize
 
 PHRASES = {"best": [1.0, 0.0, 0.0], "good": [0.0, 1.0, 0.0], "other": [0.0, 0.0, 1.0]}
 QUALITY = {"best": 1.0, "good": 0.9, "other": 0.85}
 
 
-class Picker:
-    """Quality of a phrase, plus `weight` times novelty."""
+class Scored:
+    """Texts whose reward is the quality of a phrase."""
 
-    def __init__(self, weight: float) -> None:
-        self.weight, self.asked = weight, 0
-
-    def __call__(self, creatives: Sequence[Creative], group: Tensor) -> Rewards:
-        self.asked += len(creatives)
-        quality = torch.tensor([QUALITY[creative.text] for creative in creatives])
-        zero = torch.zeros(len(creatives))
-        return self.again({"ctr": quality, "diversity": zero, "failures": zero})
-
-    def again(self, raw: dict[str, Tensor]) -> Rewards:
-        return Rewards(raw["ctr"] + self.weight * raw["diversity"], raw, {})
+    def __init__(self, rows: Sequence[tuple[int, str]], failing: Sequence[int] = ()) -> None:
+        self.texts = [Creative(f"p{i}", text) for i, text in rows]
+        self.group = torch.tensor([i for i, _ in rows])
+        self.quality = torch.tensor([QUALITY[text] for _, text in rows])
+        self.failures = torch.zeros(len(rows))
+        self.failures[list(failing)] = 1.0
 
     def encode(self, creatives: Sequence[Creative]) -> Tensor:
         return torch.tensor([PHRASES[creative.text] for creative in creatives])
 
 
-def candidates(prompts: int, *texts: str) -> tuple[list[Creative], Tensor]:
-    creatives = [Creative(f"p{i}", text) for i in range(prompts) for text in texts]
-    return creatives, torch.arange(prompts).repeat_interleave(len(texts))
+def each(prompts: int, *texts: str) -> list[tuple[int, str]]:
+    return [(i, text) for i in range(prompts) for text in texts]
 
 
-def test_without_a_word_on_novelty_each_prompt_gets_its_best():
-    texts, group = candidates(20, "good", "best", "other")
-    reward = Picker(0.0)
-    kept = picked(texts, group, 3, reward)
-    assert [texts[i].text for i in kept] == ["best"] * 20
-    assert reward.asked == len(texts)
+def test_without_a_floor_each_prompt_gets_its_best():
+    scored = Scored(each(20, "good", "best", "other"))
+    kept = choose(scored, 1)
+    assert [scored.texts[i].text for i in kept.rows] == ["best"] * 20
+    assert kept.vendi == pytest.approx(1.0)
+    assert kept.weight == 0
 
 
-def test_what_the_others_have_is_not_taken_again_where_another_text_is_nearly_as_good():
-    texts, group = candidates(40, "good", "best", "other")
-    kept = [texts[i].text for i in picked(texts, group, 3, Picker(1.0)).tolist()]
-    assert len(set(kept)) == 3
-    assert [texts[i].product_id for i in picked(texts, group, 3, Picker(1.0)).tolist()] == [f"p{i}" for i in range(40)]
+def test_a_floor_is_reached_at_the_least_cost():
+    # Two phrases in equal parts are enough for a score of 2, and the best two are the cheapest.
+    scored = Scored(each(40, "good", "best", "other"))
+    kept = choose(scored, 1, least_vendi=1.9)
+    texts = [scored.texts[i] for i in kept.rows.tolist()]
+    assert kept.vendi >= 1.9 and kept.weight > 0
+    assert [creative.product_id for creative in texts] == [f"p{i}" for i in range(40)]
+    assert [text.text for text in texts].count("other") <= 4
+
+
+def test_all_three_phrases_where_the_floor_asks_for_them():
+    scored = Scored(each(40, "good", "best", "other"))
+    assert choose(scored, 1, least_vendi=2.9).vendi >= 2.9
+
+
+def test_what_cannot_be_reached_is_neared():
+    assert choose(Scored(each(5, "best", "best")), 1, least_vendi=3.0).vendi == pytest.approx(1.0)
+
+
+def test_a_text_that_fails_a_check_adds_no_diversity():
+    scored = Scored(each(30, "best", "other"), failing=range(1, 60, 2))
+    assert choose(scored, 1, least_vendi=1.9).vendi == pytest.approx(1.0)
 
 
 def test_two_texts_of_one_prompt_do_not_say_the_same():
-    texts = [Creative("p", text) for text in ("good", "best", "other", "good", "best", "other")]
-    kept = picked(texts, torch.zeros(6, dtype=torch.int64), 3, Picker(1.0)).tolist()
-    assert len({texts[i].text for i in kept}) == 2
+    scored = Scored([(0, text) for text in ("good", "best", "other", "good", "best", "other")])
+    assert len({scored.texts[i].text for i in choose(scored, 2, least_vendi=2.0).rows}) == 2
 
 
-def test_novelty_in_place_agrees_with_a_hand_worked_case():
-    # It takes the last one's place. To the one other text of its prompt the cosine is .6, to the nearest two .6 and 0.
-    vectors, others = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.6, 0.8], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
-    valid = torch.tensor([True, True, False, True])
-    found = novelty_in_place(vectors, torch.tensor([3]), torch.tensor([7, 8, 7, 7]), others, valid, k=2)
-    assert found.tolist() == pytest.approx([(0.4 + (0.4 + 1.0) / 2) / 2])
+def test_candidates_come_in_any_order_and_number():
+    scored = Scored([(1, "other"), (0, "good"), (1, "best"), (0, "best"), (1, "good"), (0, "other"), (0, "good")])
+    assert choose(scored, 1).rows.tolist() == [3, 2]
 
 
-def test_in_its_own_place_a_text_is_as_novel_as_in_its_batch():
-    vectors = torch.nn.functional.normalize(torch.randn(6, 4, generator=torch.Generator().manual_seed(0)), dim=1)
-    group, valid = torch.tensor([0, 0, 0, 1, 1, 1]), torch.tensor([True, True, False, True, True, True])
-    found = novelty_in_place(vectors, torch.arange(6), group, vectors, valid)
-    batch = (novelty(vectors, group, valid) + nearest_novelty(vectors, valid)) / 2
-    assert found[valid].tolist() == pytest.approx(batch[valid].tolist(), rel=1e-5)
+def test_places_deal_the_candidates_of_a_prompt_in_turns():
+    # Prompt 0 has rows 1, 3, 4, 5; prompt 1 has rows 0 and 2.
+    assert places(torch.tensor([1, 0, 1, 0, 0, 0]), 2).tolist() == [[1, 4], [3, 5], [0, -1], [2, -1]]
+
+
+def test_gain_in_diversity_by_hand():
+    # Three texts lie on one axis, one on the other: the shares are 3/4 and 1/4.
+    axes = torch.eye(3)
+    found = vendi_gain(axes, axes[[0, 0, 0, 1]])
+    assert found.tolist() == pytest.approx([math.log(4 / 3), math.log(4), math.log(5)])
+
+
+def test_gain_in_diversity_is_the_slope_of_log_vendi():
+    random = torch.Generator().manual_seed(0)
+    kept, more = (normalize(torch.randn(40, 5, generator=random), dim=1) for _ in range(2))
+    step, gains = 1e-4, vendi_gain(more, kept)
+    shares = torch.full((40,), 1 / 40).double()
+
+    def entropy(vector: Tensor) -> float:
+        kernel = (kept.double().T * ((1 - step) * shares)) @ kept.double() + step * vector[:, None] @ vector[None]
+        return float(torch.special.entr(torch.linalg.eigvalsh(kernel)).sum())
+
+    slopes = [(entropy(vector) - math.log(vendi(kept))) / step for vector in more.double()]
+    found = [slope - slopes[0] for slope in slopes]
+    assert found == pytest.approx((gains - gains[0]).tolist(), rel=1e-2, abs=1e-2)
 
 
 def test_the_kl_of_a_choice_of_one_is_none():

@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.policies.warm_start import WarmStartConfig, _loss, _tensors, warm_start
+from copybandit.policies.supervised import nats_a_token
+from copybandit.policies.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer import Writer, WriterConfig, make_writer, prompt
 from copybandit.simulation.catalog import Creative, Product
 from copybandit.simulation.tables import InputError
@@ -88,9 +89,10 @@ def test_warm_start_learns_the_ads_and_repeats_itself(tiny_catalog):
     assert prints[0] == prints[1]
 
 
-def test_warm_start_counts_the_ads_tokens_alone(writer, tiny_catalog, generator):
+def test_a_supervised_loss_counts_the_ads_tokens_alone(writer, tiny_catalog):
     ads = tiny_catalog.ads[:5]
-    loss = _loss(writer, *_tensors(writer, tiny_catalog, ads, (), 128, generator))
+    prompts = [prompt(tiny_catalog[ad.product_id]) for ad in ads]
+    loss = nats_a_token(writer, prompts, [ad.text for ad in ads], 128)
     tokens = sum(len(writer.tokenizer(f" {ad.text}")["input_ids"]) + 1 for ad in ads)
     assert loss.item() == pytest.approx(-writer.log_prob(ads, tiny_catalog).sum().item() / tokens, rel=1e-5)
 
