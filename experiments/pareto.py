@@ -29,7 +29,7 @@ class ParetoOptions(TuneOptions):
     """Options of `copybandit pareto`."""
 
     algorithm: Algorithm = "ppo"
-
+    """ppo, rloo or grpo."""
     weights: str = "0,0.2,0.4,0.6"
     """Weights of diversity, separated by commas: a writer is tuned for each; clicks and conversions share the rest."""
     between: int = 3
@@ -37,6 +37,8 @@ class ParetoOptions(TuneOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.algorithm not in ("ppo", "rloo", "grpo"):
+            raise InputError(f"--algorithm {self.algorithm}: no weight of diversity changes it; give ppo, rloo or grpo")
         found = self.shares()
         if len(found) < 2 or min(found) < 0 or max(found) >= 1:
             raise InputError(f"--weights {self.weights}: give two or more numbers from 0 to below 1")

@@ -104,10 +104,8 @@ class StudyOptions(CommonOptions):
         return self.raft if self.algorithm == "raft" else self.ppo
 
     def __post_init__(self) -> None:
-        if self.adapter.kind != "none" and self.algorithm not in ("raft", "ppo", "best-of-n", "supervised"):
-            raise InputError(
-                f"--adapter.kind {self.adapter.kind} goes with --algorithm raft or ppo, not {self.algorithm}"
-            )
+        if self.adapter.kind != "none" and self.algorithm not in ("ppo", "best-of-n", "supervised"):
+            raise InputError(f"--adapter.kind {self.adapter.kind} goes with --algorithm ppo, not {self.algorithm}")
         least = {"users": 1, "log_impressions": 1000, "validation_impressions": 1000, "samples": 1, "watch_every": 1}
         least |= {"patience": 1, "save_every": 1, "choose": 1, "conversion_value": 0}
         least["queries_per_product"] = 1

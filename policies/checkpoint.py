@@ -14,7 +14,7 @@ _CARD = """\
 ---
 library_name: transformers
 pipeline_tag: text-generation
-tags: [copybandit, advertising, ppo]
+tags: [copybandit, advertising]
 ---
 # Ad copy writer, tuned by Copybandit
 

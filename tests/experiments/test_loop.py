@@ -97,7 +97,7 @@ def test_best_of_n_chooses_and_does_not_tune(tiny_file, tmp_path):
     assert found["reward_calls"] == 16 * found["texts"]
     assert found["kl"] == pytest.approx(1.8351, abs=1e-3)  # log 16 - 15 / 16
     assert found["lift"]["ctr"]["mean"] > 0
-    assert "best of 16 texts" in (run / "checkpoint" / "README.md").read_text()
+    assert "picked among several" in (run / "checkpoint" / "README.md").read_text()
 
 
 def test_exported_checkpoint_opens_without_copybandit(runs, tmp_path):

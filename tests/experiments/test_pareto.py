@@ -52,3 +52,8 @@ def test_both_fronts_are_drawn_together(tiny_file, tmp_path):
     assert table["front"].any()
     assert len(json.loads((run / "summary.json").read_text())["pareto"]) == 4
     assert "Reward and diversity" in (run / "report.html").read_text()
+
+
+def test_an_algorithm_that_no_weight_changes_is_refused():
+    with pytest.raises(InputError, match="--algorithm raft: no weight of diversity"):
+        ParetoOptions(algorithm="raft")

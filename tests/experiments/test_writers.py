@@ -46,5 +46,5 @@ def test_all_at_one_budget_of_reward_calls(tiny_file, tmp_path):
     assert calls == {"untuned": 0, "supervised": 0} | dict.fromkeys(ways.split(",")[:7], 64)
     assert found["untuned"]["reward"]["mean"] == found["supervised"]["reward"]["mean"] == 0
     assert abs(found["untuned"]["kl"]["mean"]) < 1e-5 < found["ppo"]["kl"]["mean"]
-    assert found["raft"]["kl"]["mean"] > 0
+    assert abs(found["raft"]["kl"]["mean"]) > 1e-5
     assert set(FIGURES) <= set(pd.read_csv(run / "writers.csv").columns)
