@@ -164,6 +164,8 @@ SMOKE: dict[str, object] = {
     "ppo__updates": 2,
     "choose": 4,
     "raft__texts": 4,
+    "raft__kept": 1,
+    "raft__passes": 1,
     "watch_every": 2,
     "place_impressions": 10_000,
 }
