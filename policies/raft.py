@@ -44,7 +44,10 @@ class RaftConfig:
 
     def __post_init__(self) -> None:
         if min(self.updates, self.kept, self.passes, self.batch) < 1 or self.texts < self.kept:
-            raise InputError(f"{self}: each must be 1 or more, and texts not fewer than kept")
+            raise InputError(
+                f"raft: updates {self.updates}, texts {self.texts}, kept {self.kept}, passes {self.passes}, batch "
+                f"{self.batch}: each must be 1 or more, and texts not fewer than kept"
+            )
 
 
 def tune(

@@ -82,13 +82,17 @@ def write_more(
     """Writes `each` texts a prompt and has them scored, `SCORED` or so at once.
 
     Returns:
-        What the last ones earned.
+        What all of them earned; novelty is that among those scored at once.
     """
     products, audiences = zip(*asked, strict=True)
     texts = writer.write(products, audiences, each, generator=generator)
     group, size = torch.arange(len(asked)).repeat_interleave(each), max(1, SCORED // each) * each
     parts = [reward(texts[i : i + size], group[i : i + size]) for i in range(0, len(texts), size)]
-    return parts[-1]
+    raw, weighted = (
+        {name: torch.cat([getattr(part, terms)[name] for part in parts]) for name in getattr(parts[0], terms)}
+        for terms in ("raw", "weighted")
+    )
+    return Rewards(torch.cat([part.total for part in parts]), raw, weighted)
 
 
 def choose(scored: Scored, kept: int, least_vendi: float = 0.0) -> Choice:

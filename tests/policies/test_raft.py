@@ -50,6 +50,7 @@ def test_what_it_writes_earns_more_after_each_round(started):
     rewards = [float(part.mean()) for part in candidates.quality.chunk(3)]
     assert [update.step for update in found.updates] == [1, 2, 3]
     assert rewards[0] < rewards[1] < rewards[2]
+    assert [update.metrics["reward"] for update in found.updates] == pytest.approx(rewards, rel=1e-5)
     assert all(update.kl > 0.1 for update in found.updates)
     assert len(candidates) == 3 * 12 * len(set(candidates.group.tolist()))
 
