@@ -1,1 +1,1 @@
-"""Who decides placement: bandit agents on torch."""
+"""Who decides placement: bandit agents on torch. Begin with `agent.py` (the contract) and `registry.py` (names)."""

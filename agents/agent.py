@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..simulation.traffic import Impressions
+from ..simulation.visitors.traffic import Impressions
 from ..simulation.world import Feedback
 from .clicks import cascade_trials, dependent_trials
 

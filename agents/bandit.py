@@ -8,19 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..simulation.tables import InputError
-from ..simulation.traffic import Impressions
+from ..simulation.data.errors import InputError
+from ..simulation.visitors.traffic import Impressions
 from ..simulation.world import Feedback
 from .agent import Decision, Estimate, PlacementAgent, Worth
 from .checks import Candidates, Familiar, Guard, check_contexts, check_feedback, check_shapes
-from .history import History
 from .ledger import Ledger
-from .linear import DisjointLinear
+from .models.linear import DisjointLinear
+from .models.posterior import Model, Posterior, Prior
+from .models.window import History
 from .pool import Pool
-from .posterior import Model, Posterior, Prior
 from .propensity import estimate
 from .rules import Rule, sample, with_floor
-from .slate import Layout
+from .traffic.slate import Layout
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..simulation.tables import InputError
-from ..simulation.traffic import Impressions
+from ..simulation.data.errors import InputError
+from ..simulation.visitors.traffic import Impressions
 from ..simulation.world import Feedback
 
 

@@ -17,8 +17,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from torch import Tensor
 
 from ..envs.placement import AdPlacementEnv
-from ..simulation.tables import InputError
-from ..simulation.traffic import Impressions
+from ..simulation.data.errors import InputError
+from ..simulation.visitors.traffic import Impressions
 from ..simulation.world import Feedback
 from .agent import Decision, PlacementAgent
 from .checks import Candidates, Guard, check_contexts

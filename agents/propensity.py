@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from .agent import Estimate
-from .posterior import Posterior
+from .models.posterior import Posterior
 from .rules import Rule, with_floor
-from .slate import Layout
+from .traffic.slate import Layout
 
 
 def best_of_normals(mean: Tensor, deviation: Tensor, item: Tensor, opened: Tensor | None, points: int = 256) -> Tensor:

@@ -7,17 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..simulation.tables import InputError
+from ..simulation.data.errors import InputError
 from .agent import Worth
 from .bandit import Bandit, Serving
-from .counts import Counts, UpperCounts
-from .linear import DisjointLinear
-from .logistic import LogisticLinear
-from .neural import NeuralLinear
-from .posterior import Model
+from .models.counts import Counts, UpperCounts
+from .models.linear import DisjointLinear
+from .models.logistic import LogisticLinear
+from .models.neural import NeuralLinear
+from .models.posterior import Model
+from .models.shared import HybridLinear, SharedLinear
 from .rules import InverseGap, Rule, Softmax, Thompson, Uniform, UpperBound
-from .shared import HybridLinear, SharedLinear
-from .slate import Layout
+from .traffic.slate import Layout
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .posterior import Posterior
+from .models.posterior import Posterior
 
 TIE = 1e-5
 """Scores closer to the best than this share of its size count as equal: float32 products differ that much by layout."""

@@ -9,11 +9,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ..simulation.tables import InputError
+from ..simulation.data.errors import InputError
 from .agent import Worth
 from .bandit import Bandit, Serving
 from .registry import KINDS, make_agent
-from .slate import Cap, Layout
+from .traffic.slate import Cap, Layout
 
 FORMAT_VERSION = 1
 

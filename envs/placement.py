@@ -11,9 +11,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from ..simulation.catalog import Catalog, Creative
-from ..simulation.outcomes import Accounts, Outcomes
-from ..simulation.traffic import Impressions
+from ..simulation.data.catalog import Catalog, Creative
+from ..simulation.response.outcomes import Accounts, Outcomes
+from ..simulation.visitors.traffic import Impressions
 from ..simulation.world import World, demo_world
 
 Array = Any

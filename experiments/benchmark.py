@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal, get_args
 import torch
 import tyro
 
-from .analysis.report import write_report
-from .config import CommonOptions, replaced
-from .runs import Run
+from .analysis.report.page import write_report
+from .harness.options import CommonOptions, replaced
+from .harness.run import Run
 
 Part = Literal["bandit", "cost", "world", "recovery", "coverage", "writer"]
-PARTS: dict[str, str] = {part: f"benchmark_{part}" for part in get_args(Part)}
-"""The module of each part, in `analysis/`: its `measure(options, run)` returns what goes into the summary."""
+PARTS = get_args(Part)
+"""Each part is a module in `analysis/benchmarks/`: its `measure(options, run)` returns what goes into the summary."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def run_benchmark(options: BenchmarkOptions) -> Path:
     run = Run("benchmark", options)
     torch.set_num_threads(options.threads)
     measure: Callable[[BenchmarkOptions, Run], dict[str, Any]]
-    measure = import_module(f".analysis.{PARTS[options.part]}", __package__).measure
+    measure = import_module(f".analysis.benchmarks.{options.part}", __package__).measure
     run.finish({"command": "benchmark", "part": options.part, **measure(options, run)})
     write_report(run.path)
     return run.path

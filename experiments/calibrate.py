@@ -8,22 +8,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..simulation.archive import read_archive
-from ..simulation.archive_calibration import calibrate_archive
-from ..simulation.archive_world import NEWS
-from ..simulation.calibration import Calibration, calibrate, predict
-from ..simulation.catalog import Catalog
-from ..simulation.evidence import Evidence, evidence_of_open_bandit, read_evidence
-from ..simulation.open_bandit import joined, read_open_bandit
+from ..simulation.archive.fit import calibrate_archive
+from ..simulation.archive.gold import NEWS
+from ..simulation.archive.tests import read_archive
+from ..simulation.calibration.evidence import Evidence, evidence_of_open_bandit, read_evidence
+from ..simulation.calibration.fit import Calibration, calibrate, predict
+from ..simulation.data.catalog import Catalog
+from ..simulation.data.errors import InputError
+from ..simulation.data.open_bandit import joined, read_open_bandit
 from ..simulation.scenario import load_scenario, read_scenario
-from ..simulation.tables import InputError
 from ..simulation.world_file import save_world
-from .analysis.another_policy import foretold
-from .analysis.archive_fit import spreads
-from .analysis.fit_tables import compared, delays, log_losses
-from .analysis.report import write_report
-from .config import CommonOptions
-from .runs import Run, Stage
+from .analysis.fit.another_policy import foretold
+from .analysis.fit.archive_fit import spreads
+from .analysis.fit.tables import compared, delays, log_losses
+from .analysis.report.page import write_report
+from .harness.options import CommonOptions
+from .harness.run import Run, Stage
 
 HELD_OUT = 0.2
 """Share of a log, the last in time, or of an archive's stories, that the fit is held against."""

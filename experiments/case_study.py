@@ -16,22 +16,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..policies.attacks import ATTACKS, attacked
-from ..policies.diversity import vendi
-from ..simulation.catalog import Creative
-from ..simulation.encoder import TextEncoder
-from ..simulation.logs import count_uniform
+from ..policies.reward.attacks import ATTACKS, attacked
+from ..policies.reward.diversity import vendi
+from ..simulation.data.catalog import Creative
+from ..simulation.data.errors import InputError
+from ..simulation.data.logs import count_uniform
 from ..simulation.scenario import load_scenario
-from ..simulation.tables import InputError
+from ..simulation.text.encoder import TextEncoder
 from ..simulation.world import World, make_world
-from .analysis.chosen_words import chosen_words, with_words
-from .analysis.linear_effect import CLICK, CONVERT, LinearEffect, Log, Reader, Training, fit_linear, loss, predicted
-from .analysis.paired import t_interval
-from .analysis.phrase_generator import Bank, probabilities, sample, standardised, train_generator
-from .analysis.report import write_report
-from .analysis.statistics import Interval
-from .config import CommonOptions, replaced
-from .runs import Run
+from .analysis.article.chosen_words import chosen_words, with_words
+from .analysis.article.linear_effect import (
+    CLICK,
+    CONVERT,
+    LinearEffect,
+    Log,
+    Reader,
+    Training,
+    fit_linear,
+    loss,
+    predicted,
+)
+from .analysis.article.phrase_generator import Bank, probabilities, sample, standardised, train_generator
+from .analysis.report.page import write_report
+from .analysis.statistics.bootstrap import Interval
+from .analysis.statistics.paired import t_interval
+from .harness.options import CommonOptions, replaced
+from .harness.run import Run
 
 CHOSEN_WORDS = "chosen words"
 """Name of the attack that knows the model; all others are the suite's."""

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import tyro
 
-from ..simulation.tables import InputError
-from .config import CommonOptions, for_archive, quick, read_config
+from ..simulation.data.errors import InputError
+from .harness.options import CommonOptions, for_archive, quick, read_config
 
 # Before transformers and tokenizers are imported: they read these once.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -42,7 +42,7 @@ COMMANDS = {
     "calibrate": Command("CalibrateOptions", "run_calibrate", "does the world behave like my logs?"),
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
     "report": Command("ReportOptions", "run_report", "show me, side by side"),
-    "runs": Command("HistoryOptions", "run_history", "what have I run?", module="history"),
+    "runs": Command("HistoryOptions", "run_history", "what have I run?"),
     "export": Command("ExportOptions", "run_export", "give me the checkpoint"),
 }
 
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options = _parse(getattr(module, COMMANDS[name].options), rest, name)
         run = getattr(module, COMMANDS[name].run)
         if getattr(options, "sweep", None) is not None:
-            run = import_module("..sweep", __name__).sweeping(name, run)
+            run = import_module("..harness.sweep", __name__).sweeping(name, run)
         print(run(options))
     except InputError as error:
         print(f"copybandit {name}: {error}", file=sys.stderr)

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..simulation.tables import InputError
-from .analysis.cells import Setting, Task, cells_of, check_agent, run_task, world_name
-from .analysis.engines import Engine, run_all
-from .analysis.report import write_report
-from .analysis.results import Results
-from .analysis.standings import UNIFORM, Standings
-from .config import CommonOptions
-from .runs import Run
-from .writers import compare_writers, show
+from ..simulation.data.errors import InputError
+from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, world_name
+from .analysis.comparison.standings import UNIFORM, Standings
+from .analysis.report.page import write_report
+from .harness.engines import Engine, run_all
+from .harness.options import CommonOptions
+from .harness.results import Results
+from .harness.run import Run
+from .study.writers import compare_writers, show
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from ..simulation.tables import InputError
+from ..simulation.data.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..policies.headline_model import Fit, fit_headline_model
-from ..policies.headline_stack import read_by
-from ..policies.sentence_encoder import SentenceVectors, packaged_encoder
-from ..policies.writer_vectors import WriterVectors, taught_writer
-from ..simulation.archive import Archive, SplitBy, read_archive
-from ..simulation.contrasts import thin
-from ..simulation.tables import InputError
-from .analysis.headline_figures import accuracies, captures, judged_pairs, reliability, what_matters
-from .analysis.headline_tests import differing, mismatched, winners
-from .analysis.placements import OURS, learn_prior, policies
-from .analysis.replay import ArchiveTests, Array, join, replay, replayed_tests
-from .analysis.report import write_report
-from .config import CommonOptions
-from .runs import Run, Stage
+from ..policies.headlines.model import Fit, fit_headline_model
+from ..policies.headlines.sentence_encoder import SentenceVectors, packaged_encoder
+from ..policies.headlines.stack import read_by
+from ..policies.headlines.writer_vectors import WriterVectors, taught_writer
+from ..simulation.archive.contrasts import thin
+from ..simulation.archive.tests import Archive, SplitBy, read_archive
+from ..simulation.data.errors import InputError
+from .analysis.headlines.figures import accuracies, captures, judged_pairs, reliability, what_matters
+from .analysis.headlines.placements import OURS, learn_prior, policies
+from .analysis.headlines.replay import ArchiveTests, Array, join, replay, replayed_tests
+from .analysis.headlines.tests import differing, mismatched, winners
+from .analysis.report.page import write_report
+from .harness.options import CommonOptions
+from .harness.run import Run, Stage
 
 SMOKE_TEXTS = 1000
 """Texts of the archive that `--quick` looks at."""

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from safetensors.torch import save_file
 
-from ..simulation.tables import InputError
+from ..simulation.data.errors import InputError
 from ..simulation.world import World
-from .analysis.report import write_report
-from .analysis.sequential import call_winner, confidence_sequence
-from .analysis.statistics import Interval
-from .placing import Placement, PlacingOptions, competing, place
-from .rounds import run_rounds
-from .runs import Run, write_json
-from .study import Study
+from .analysis.report.page import write_report
+from .analysis.statistics.bootstrap import Interval
+from .analysis.statistics.sequential import call_winner, confidence_sequence
+from .harness.run import Run, write_json
+from .study.placing import Placement, PlacingOptions, competing, place
+from .study.rounds import run_rounds
+from .study.study import Study
 from .tune import Tuning, make_study, tune_writer
 
 WRITERS = ("untuned", "tuned")

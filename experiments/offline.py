@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 
 from ..agents.registry import AGENTS
-from ..simulation.logs import read_log
-from ..simulation.tables import InputError
-from .analysis.evaluation import Answer, Evidence, answers, interval_of, labels_of, overlap_warning
-from .analysis.report import write_report
-from .analysis.reward_model import fit_rates
-from .analysis.slate_estimators import down
-from .analysis.statistics import Interval, bootstrap, ratio
-from .config import CommonOptions
-from .logged import Kind, Logged, logged_frame, logged_open_bandit
-from .offline_policies import Policy, evidence, fixed_policy, own_policy, train
-from .runs import Run
+from ..simulation.data.errors import InputError
+from ..simulation.data.logs import read_log
+from .analysis.off_policy.evaluation import Answer, Evidence, answers, interval_of, labels_of, overlap_warning
+from .analysis.off_policy.logged import Kind, Logged, logged_frame, logged_open_bandit
+from .analysis.off_policy.policies import Policy, evidence, fixed_policy, own_policy, train
+from .analysis.off_policy.reward_model import fit_rates
+from .analysis.off_policy.slate_estimators import down
+from .analysis.report.page import write_report
+from .analysis.statistics.bootstrap import Interval, bootstrap, ratio
+from .harness.options import CommonOptions
+from .harness.run import Run
 
 LOGGED = "as logged"
 """The policy that made the log."""

@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ..policies.candidates import Candidates
-from ..policies.rivals import TUNERS, Algorithm
-from ..policies.warm_start import warm_start
-from ..policies.writer import load_weights, own_weights
-from ..simulation.tables import InputError
-from .analysis.report import write_report
-from .analysis.statistics import Array
-from .analysis.verdict import judge
-from .config import replaced
-from .runs import Run
-from .study import Study, write_for
+from ..policies.reward.candidates import Candidates
+from ..policies.tuning.rivals import TUNERS, Algorithm
+from ..policies.writer.warm_start import warm_start
+from ..policies.writer.writer import load_weights, own_weights
+from ..simulation.data.errors import InputError
+from .analysis.report.page import write_report
+from .analysis.statistics.bootstrap import Array
+from .harness.options import replaced
+from .harness.run import Run
+from .study.study import Study, write_for
+from .study.verdict import judge
 from .tune import TuneOptions, frozen_reward, make_study, vendi_of
 
 

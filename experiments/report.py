@@ -7,9 +7,9 @@ from typing import Annotated
 
 import tyro
 
-from ..simulation.tables import InputError
-from .analysis.report import write_report
-from .analysis.side_by_side import write_side_by_side
+from ..simulation.data.errors import InputError
+from .analysis.report.page import write_report
+from .analysis.report.side_by_side import write_side_by_side
 
 
 @dataclass(frozen=True)

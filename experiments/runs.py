@@ -1,247 +1,44 @@
-"""Run directories: what a run leaves behind, never overwritten in silence. What have I run?"""
+"""What have I run? A table of run directories, and which of them answer a question."""
 
-import csv
-import json
-import os
-import platform
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from functools import cached_property
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Annotated
 
-import pandas as pd
-import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from torch.utils.tensorboard import SummaryWriter
+import tyro
 
-from ..policies.state import write_whole
-from ..simulation.tables import InputError
-from .config import CommonOptions, different, read_config, write_config
-from .tracking import Tracker
-
-PACKAGES = ("copybandit", "torch", "transformers", "trl", "gymnasium", "numpy", "pandas", "scikit-learn")
-"""Whose versions `environment.json` records."""
+from .harness.past_runs import Past, past_runs, selected
 
 
-class Run:
-    """A run directory being filled: configuration, environment, metrics, summary, and progress on the terminal."""
+@dataclass(frozen=True)
+class HistoryOptions:
+    """Options of `copybandit runs`."""
 
-    def __init__(self, command: str, options: CommonOptions) -> None:
-        """Chooses the directory; it is made when the first stage begins, so that bad input leaves nothing behind.
-
-        Raises:
-            InputError: it exists and is not empty; it is to be resumed, and is no broken-off run of these options; or
-                what is asked to track it is not installed.
-        """
-        self.command, self.options = command, options
-        resumed: Path | None = getattr(options, "resume", None)
-        second = int(os.environ.get("RANK", "0")) > 0
-        self.resumed = resumed is not None
-        self.path = resumed or options.out or Path("runs") / time.strftime(f"{command}-%Y%m%d-%H%M%S")
-        if second:
-            # Of several processes (accelerate launch) the first writes the run; what the others leave is thrown away.
-            self._elsewhere = tempfile.TemporaryDirectory()
-            self.path, self.resumed = Path(self._elsewhere.name), False
-        if resumed is not None and "RANK" in os.environ:
-            raise InputError(f"--resume {resumed}: goes on with one process only; leave out accelerate launch")
-        if resumed is not None:
-            _refuse_resume(resumed, command, options)
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise InputError(f"{self.path}: in use; choose another --out, or move it away")
-        self.seconds: dict[str, float] = {}
-        """Wall time by stage."""
-        self._tracker = Tracker(options, self.path) if options.track == "wandb" else None
-        # TRL's own output is kept off the standard one.
-        self.console = Console(file=sys.stdout, highlight=False, quiet=second)
-        self._metrics = self.path / "metrics.csv"
-
-    @cached_property
-    def _events(self) -> SummaryWriter:
-        """Makes the directory on first use."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(self.path)
-        if not self.resumed:
-            write_json(self.path / "environment.json", environment(self.command, self.options.torch_device()))
-            write_whole(self.path / "config.yaml", lambda path: write_config(path, self.options))
-            _append(self._metrics, [("step", "name", "value")])
-        return SummaryWriter(str(self.path / "tensorboard"))
-
-    def rewind(self, step: int) -> pd.DataFrame:
-        """Takes what was recorded after a step out of metrics.csv: it will be recorded again.
-
-        Args:
-            step: last one that is kept; -1 keeps none.
-
-        Returns:
-            What is left: step, name, value.
-        """
-        self._events.flush()
-        rows = []
-        if self._metrics.is_file():
-            lines = list(csv.reader(self._metrics.read_text(encoding="utf-8").splitlines()))[1:]
-            # A line that was being written when the run was broken off belongs to a later step than any saved state.
-            rows = [(int(line[0]), *line[1:]) for line in lines if len(line) == 3 and line[0].isdigit()]
-        rows = [row for row in rows if row[0] <= step]
-        write_whole(self._metrics, lambda path: _append(path, [("step", "name", "value"), *rows]))
-        return pd.DataFrame(
-            [(number, name, float(value)) for number, name, value in rows], columns=["step", "name", "value"]
-        )
-
-    def record(self, step: int, values: Mapping[str, float]) -> None:
-        """Adds figures to metrics.csv and TensorBoard."""
-        events = self._events
-        _append(self._metrics, [(step, name, repr(float(value))) for name, value in values.items()])
-        for name, value in values.items():
-            events.add_scalar(name, value, step)
-        if self._tracker is not None:
-            self._tracker.log(step, values)
-        for watch in _WATCHES.get():
-            watch(step, values)
-
-    @contextmanager
-    def stage(self, name: str, total: float | None = None) -> "Iterator[Stage]":
-        """Shows a stage's progress and keeps its wall time; a line is left when it ends."""
-        self._events.flush()
-        start = time.perf_counter()
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=self.console, transient=True) as progress:
-            stage = Stage(progress, name, total)
-            yield stage
-        seconds = time.perf_counter() - start
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 1)
-        self.console.print(f"  {name:<24} {seconds:6.1f} s   {stage.note}")
-
-    def finish(self, summary: dict[str, Any]) -> None:
-        """Writes summary.json, wall times and device included, and closes the event file."""
-        facts = {"wall_seconds": self.seconds, "device": str(self.options.torch_device())}
-        write_whole(self.path / "summary.json", lambda path: write_json(path, summary | facts))
-        self._events.close()
-        if self._tracker is not None:
-            self._tracker.finish(summary)
-        if self._lock is not None:
-            self._lock.close()
-            (self.path / ".lock").unlink(missing_ok=True)
+    folder: Annotated[Path, tyro.conf.Positional] = Path("runs")
+    """Where run directories are looked for, at any depth."""
+    command: str = ""
+    """Only runs of this command."""
+    where: str = ""
+    """Only runs with these settings, such as seed=0,ppo.updates=120."""
+    finished: bool = False
+    """Only runs that have finished."""
 
 
-Watch = Callable[[int, Mapping[str, float]], None]
-_WATCHES: ContextVar[tuple[Watch, ...]] = ContextVar("watches", default=())
-
-
-@contextmanager
-def watching(watch: Watch) -> Iterator[None]:
-    """Calls `watch` with what every run records in the meantime; what it raises ends the run."""
-    token = _WATCHES.set((*_WATCHES.get(), watch))
-    try:
-        yield
-    finally:
-        _WATCHES.reset(token)
-
-
-class Stage:
-    """The bar of one stage."""
-
-    def __init__(self, progress: Progress, name: str, total: float | None) -> None:
-        """Adds a bar; `total` None shows a pulse."""
-        self.note = ""
-        self._progress = progress
-        self._task = progress.add_task(f"  {name:<24}", total=total, note="")
-
-    def advance(self, amount: float = 1, note: str = "") -> None:
-        """Moves the bar; a note is shown beside it, and stays on the line that is left at the end."""
-        self.note = note or self.note
-        self._progress.update(self._task, advance=amount, note=self.note)
-
-
-def _refuse_resume(path: Path, command: str, options: CommonOptions) -> None:
-    """Only a broken-off run of the same command and the same options goes on."""
-    if not (path / "config.yaml").is_file() or not (path / "environment.json").is_file():
-        raise InputError(f"{path}: not the directory of a {command} run; give one that `copybandit {command}` began")
-    found = read_json(path / "environment.json").get("command")
-    if found != command:
-        raise InputError(f"{path}: a run of `copybandit {found}`; resume it with that command")
-    if (path / "summary.json").exists():
-        raise InputError(
-            f"{path}: finished, there is nothing to resume; start another run with --config {path}/config.yaml"
-        )
-    changed = different(options, read_config(path / "config.yaml", type(options)()))
-    if changed:
-        raise InputError(
-            f"{path}: began with another {', '.join(changed)}; resume it with its own options, or start anew"
-        )
-
-
-def _locked(path: Path) -> IO[str] | None:
-    """Holds the directory for as long as this process lives.
+def run_history(options: HistoryOptions) -> str:
+    """`copybandit runs [FOLDER]`: one line a run, oldest first.
 
     Raises:
-        InputError: another one holds it.
+        InputError: no such folder, or a setting that no run has.
     """
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        return None
-    file = (path / ".lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise InputError(f"{path}: another process is at work in it; let it finish, or stop it first") from None
-    return file
+    runs = selected(past_runs(options.folder), options.where)
+    runs = [run for run in runs if options.command in ("", run.command) and (run.summary or not options.finished)]
+    if not runs:
+        return f"no such run under {options.folder}"
+    lines = [("run", "command", "began", "took", "seed", "result"), *(_line(run, options.folder) for run in runs)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.ljust(n) for cell, n in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 
-def environment(command: str, device: torch.device) -> dict[str, Any]:
-    """Versions, device and commit: what a reader needs to repeat the run."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    return {
-        "command": command,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": {package: version(package) for package in PACKAGES},
-        "device": str(device),
-        "device_name": name,
-        "threads": torch.get_num_threads(),
-        "commit": _commit(),
-    }
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON that people can read."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """Reads JSON.
-
-    Raises:
-        InputError: no such file, or not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give the directory of a finished run") from None
-    except ValueError:
-        raise InputError(f"{path}: not readable as JSON; the run may have been broken off") from None
-
-
-def _append(path: Path, rows: list[tuple]) -> None:
-    with path.open("a", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
-
-
-def _commit() -> str | None:
-    here = Path(__file__).resolve().parent
-    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None
+def _line(run: Past, folder: Path) -> tuple[str, ...]:
+    seed = str(run.config.get("seed", ""))
+    name = str(run.path.relative_to(folder))
+    return (name, run.command, f"{run.began:%Y-%m-%d %H:%M}", run.state, seed, run.result)

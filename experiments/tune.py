@@ -10,32 +10,32 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..policies.adapters import adapted
-from ..policies.attacks import ATTACKS, attacked, good_ads, proxy_change
-from ..policies.candidates import Candidates
-from ..policies.checkpoint import save_checkpoint
-from ..policies.diversity import vendi
-from ..policies.effect import CLICK, CONVERT
-from ..policies.reward import Reward
-from ..policies.rivals import TUNERS
-from ..policies.select import choice_kl
-from ..policies.state import StateDirectory, TuningState, short_hash
-from ..policies.tuning import Update
-from ..policies.warm_start import warm_start
-from ..policies.writer import Writer, load_weights, own_weights, prompt
-from ..simulation.catalog import Creative
-from ..simulation.encoder import TextEncoder
-from .analysis.data_sheet import data_sheet
-from .analysis.overoptimisation import over_optimisation
-from .analysis.report import write_report
-from .analysis.statistics import Interval
-from .analysis.verdict import Verdict, judge, lifts
-from .archive_study import archive_study
-from .choosing import final_texts, written
-from .config import decisive
-from .runs import Run
-from .study import Study, StudyOptions, sample_prompts, shop_study, write_for
-from .watch import Watch
+from ..policies.effect.model import CLICK, CONVERT
+from ..policies.reward.attacks import ATTACKS, attacked, good_ads, proxy_change
+from ..policies.reward.candidates import Candidates
+from ..policies.reward.diversity import vendi
+from ..policies.reward.reward import Reward
+from ..policies.reward.select import choice_kl
+from ..policies.tuning.contract import Update
+from ..policies.tuning.rivals import TUNERS
+from ..policies.tuning.state import StateDirectory, TuningState, short_hash
+from ..policies.writer.adapters import adapted
+from ..policies.writer.checkpoint import save_checkpoint
+from ..policies.writer.warm_start import warm_start
+from ..policies.writer.writer import Writer, load_weights, own_weights, prompt
+from ..simulation.data.catalog import Creative
+from ..simulation.text.encoder import TextEncoder
+from .analysis.report.page import write_report
+from .analysis.statistics.bootstrap import Interval
+from .harness.options import decisive
+from .harness.run import Run
+from .study.archive import archive_study
+from .study.choosing import final_texts, written
+from .study.data_sheet import data_sheet
+from .study.overoptimisation import over_optimisation
+from .study.study import Study, StudyOptions, sample_prompts, shop_study, write_for
+from .study.verdict import Verdict, judge, lifts
+from .study.watch import Watch
 
 ATTACKED = 60
 """Good ads that attacks are tried on."""

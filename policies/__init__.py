@@ -1,1 +1,1 @@
-"""Who writes: the GPT-2 writer, what it is rewarded for, and how it is tuned."""
+"""Who writes: the writer, what it is rewarded for, and how it is tuned. Begin with `writer/writer.py`."""

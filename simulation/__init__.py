@@ -1,1 +1,1 @@
-"""The simulated world: catalog, audience, traffic, response; no learning in it."""
+"""The simulated world. Begin with `world.py` (visitors come, respond) and `scenario.py` (a world as data)."""

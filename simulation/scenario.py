@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from .catalog import Catalog, read_phrases, read_queries
-from .tables import InputError
+from .data.catalog import Catalog, read_phrases, read_queries
+from .data.errors import InputError
 
 BUILT_IN = Path(__file__).parent / "scenarios"
 

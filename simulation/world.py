@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .audience import Audience, generate_audience
-from .calibrated_rates import meet
-from .catalog import Catalog, Creative
-from .click_models import best_order, examination, first_showing, top_slots, walk
-from .drift import Drift
-from .lookup import CLICK, CONVERT, SOUGHT, WORN, Lookup
-from .queries import Queries
-from .reading import Reader, TextReader
-from .response import attributed, saturating
+from .data.catalog import Catalog, Creative
+from .response.click_models import best_order, examination, first_showing, top_slots, walk
+from .response.lookup import CLICK, CONVERT, SOUGHT, WORN, Lookup
+from .response.rates import attributed, saturating
+from .response.scales import meet
+from .response.utilities import Scales, Utilities
 from .scenario import Scenario, load_scenario
-from .stream import Rows, Stream
-from .traffic import Impressions, Traffic
-from .utilities import Scales, Utilities
+from .text.queries import Queries
+from .text.reading import Reader, TextReader
+from .visitors.audience import Audience, generate_audience
+from .visitors.drift import Drift
+from .visitors.stream import Rows, Stream
+from .visitors.traffic import Impressions, Traffic
 
 
 @dataclass(frozen=True)

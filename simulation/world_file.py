@@ -10,14 +10,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .archive_parts import archive_parts, archive_reader
-from .archive_world import ArchiveReader
-from .audience import Audience
-from .catalog import Catalog, Creative, Product, Query
-from .reading import TextReader
+from .archive.gold import ArchiveReader
+from .archive.parts import archive_parts, archive_reader
+from .data.catalog import Catalog, Creative, Product, Query
+from .data.errors import InputError
+from .response.utilities import Scales
 from .scenario import Scenario, load_scenario
-from .tables import InputError
-from .utilities import Scales
+from .text.reading import TextReader
+from .visitors.audience import Audience
 from .world import World, make_world
 
 FORMAT_VERSION = 2

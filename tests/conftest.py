@@ -34,7 +34,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import numpy as np
 import pytest
 import torch
-from copybandit.simulation.catalog import Catalog
+from copybandit.simulation.data.catalog import Catalog
 from copybandit.simulation.scenario import Scenario, load_scenario
 from copybandit.simulation.world import World, make_world
 

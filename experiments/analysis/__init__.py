@@ -1,1 +1,1 @@
-"""The kit that experiments answer with: statistics, plots, the report."""
+"""The kit that experiments answer with: a folder a topic, each with its figures, plots and sections of the report."""

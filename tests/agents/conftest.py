@@ -4,7 +4,7 @@ import pytest
 import torch
 from copybandit.agents.agent import Worth
 from copybandit.agents.registry import AGENTS, make_agent
-from copybandit.simulation.traffic import Impressions
+from copybandit.simulation.visitors.traffic import Impressions
 from copybandit.simulation.world import Feedback
 
 WIDTH, ARMS = 4, 6

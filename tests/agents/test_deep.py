@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 from copybandit.agents.deep import ALGORITHMS, DeepAgent, TopSlot, distinct
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.data.errors import InputError
 
 from .conftest import visits
 

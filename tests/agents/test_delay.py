@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from copybandit.agents.agent import Worth
-from copybandit.agents.delay import DelayedFeedback, exponential_rate
+from copybandit.agents.traffic.delay import DelayedFeedback, exponential_rate
 from copybandit.simulation.world import Feedback
 
 from .conftest import build, visits

@@ -5,7 +5,7 @@ import torch
 from copybandit.agents.bandit import Serving
 from copybandit.agents.rules import Thompson
 from copybandit.agents.state import load_agent, save_agent
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.data.errors import InputError
 
 from .conftest import ARMS, build, chances, respond, serve, visits
 

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from copybandit.agents import linear
-from copybandit.agents.linear import DisjointLinear, grams, refine
-from copybandit.agents.logistic import LogisticLinear, working_rows
-from copybandit.agents.posterior import Prior
-from copybandit.agents.shared import HybridLinear, SharedLinear
-from copybandit.agents.widths import Triangle, quadratic_forms
-from copybandit.simulation.tables import InputError
+from copybandit.agents.models import linear
+from copybandit.agents.models.linear import DisjointLinear, grams, refine
+from copybandit.agents.models.logistic import LogisticLinear, working_rows
+from copybandit.agents.models.posterior import Prior
+from copybandit.agents.models.shared import HybridLinear, SharedLinear
+from copybandit.agents.models.widths import Triangle, quadratic_forms
+from copybandit.simulation.data.errors import InputError
 
 CPU = torch.device("cpu")
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from copybandit.agents.pacing import Pacer, affordable, price_of_money
-from copybandit.simulation.tables import InputError
+from copybandit.agents.traffic.pacing import Pacer, affordable, price_of_money
+from copybandit.simulation.data.errors import InputError
 
 
 def test_affordable_by_hand():

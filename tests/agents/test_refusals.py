@@ -9,7 +9,7 @@ from copybandit.agents.bandit import Serving
 from copybandit.agents.checks import Guard
 from copybandit.agents.registry import make_agent
 from copybandit.agents.state import load_agent, save_agent
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.data.errors import InputError
 
 from .conftest import ARMS, build, respond, serve, visits
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from copybandit.agents.agent import Worth
 from copybandit.agents.registry import make_agent
-from copybandit.agents.retrieval import Retrieval
+from copybandit.agents.traffic.retrieval import Retrieval
 from copybandit.simulation.world import demo_world
 
 

@@ -2,8 +2,8 @@ import math
 
 import pytest
 import torch
-from copybandit.agents.counts import Counts, hoeffding_width
-from copybandit.agents.posterior import Posterior, Prior
+from copybandit.agents.models.counts import Counts, hoeffding_width
+from copybandit.agents.models.posterior import Posterior, Prior
 from copybandit.agents.propensity import best_of_normals
 from copybandit.agents.rules import InverseGap, Softmax, Uniform, UpperBound, argmax, sample, with_floor
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from copybandit.agents.agent import Worth
 from copybandit.agents.clicks import cascade_trials, dependent_trials
-from copybandit.agents.slate import Cap, Layout, diverse
-from copybandit.simulation.tables import InputError
+from copybandit.agents.traffic.slate import Cap, Layout, diverse
+from copybandit.simulation.data.errors import InputError
 
 from .conftest import build, chances, respond, serve, visits
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from copybandit.envs.placement import AdPlacementVectorEnv, first_ads
-from copybandit.simulation.catalog import Creative
+from copybandit.simulation.data.catalog import Creative
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 

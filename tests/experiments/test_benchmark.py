@@ -2,11 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis import benchmark_bandit, benchmark_cost, benchmark_recovery, benchmark_writer
-from copybandit.experiments.analysis.bandit_peers import BareTorch, BareTorchTS
-from copybandit.experiments.analysis.bandit_speed import Problem, compare_speed, time_ours
+from copybandit.experiments.analysis.benchmarks import bandit as benchmark_bandit
+from copybandit.experiments.analysis.benchmarks import cost as benchmark_cost
+from copybandit.experiments.analysis.benchmarks import recovery as benchmark_recovery
+from copybandit.experiments.analysis.benchmarks import writer as benchmark_writer
+from copybandit.experiments.analysis.benchmarks.bandit_peers import BareTorch, BareTorchTS
+from copybandit.experiments.analysis.benchmarks.bandit_speed import Problem, compare_speed, time_ours
 from copybandit.experiments.benchmark import BenchmarkOptions, run_benchmark
-from copybandit.experiments.runs import read_json
+from copybandit.experiments.harness.run import read_json
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +61,7 @@ def test_cost_fits_powers(tmp_path, monkeypatch):
 def test_the_sketch_has_the_worlds_effects():
     """The bound is worth something only if it does the same: as many clicks and conversions, for the same slates."""
     from copybandit.envs.placement import AdPlacementVectorEnv
-    from copybandit.experiments.analysis.world_sketch import NumpySketch
+    from copybandit.experiments.analysis.benchmarks.world_sketch import NumpySketch
 
     envs = AdPlacementVectorEnv(4096, max_episode_steps=None)
     envs.reset(seed=0)
@@ -73,7 +76,7 @@ def test_the_sketch_has_the_worlds_effects():
 
 
 def test_world_benchmark_leaves_ratios_and_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("copybandit.experiments.analysis.benchmark_world.SIZES", (1, 64))
+    monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.world.SIZES", (1, 64))
     options = BenchmarkOptions(out=tmp_path / "run", part="world", quick=True, threads=1, impressions=4_000_000)
     summary = read_json(run_benchmark(options) / "summary.json")
     row = summary["ratios"]["world, n=64"]["bare numpy"]
@@ -100,7 +103,7 @@ def test_the_writers_benchmark_runs(tmp_path):
 
 
 def test_recovery_lays_true_and_fitted_worlds_side_by_side(tmp_path, monkeypatch):
-    monkeypatch.setattr("copybandit.experiments.analysis.benchmark_recovery.IMPRESSIONS", 60_000)
+    monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.recovery.IMPRESSIONS", 60_000)
     options = BenchmarkOptions(out=tmp_path / "run", part="recovery", quick=True, threads=1)
     run = run_benchmark(options)
     found = read_json(run / "summary.json")["recovery"]

@@ -2,14 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis.fit_tables import delays, wilson
+from copybandit.experiments.analysis.fit.tables import delays, wilson
 from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate
 from copybandit.experiments.compare import CompareOptions, run_compare
-from copybandit.experiments.runs import read_json
-from copybandit.simulation.catalog import Catalog, Product
-from copybandit.simulation.evidence import Evidence
-from copybandit.simulation.logs import log_frame, stream_uniform
-from copybandit.simulation.tables import InputError
+from copybandit.experiments.harness.run import read_json
+from copybandit.simulation.calibration.fit.evidence import Evidence
+from copybandit.simulation.data.catalog import Catalog, Product
+from copybandit.simulation.data.errors import InputError
+from copybandit.simulation.data.logs import log_frame, stream_uniform
 from copybandit.simulation.world_file import load_world
 
 

@@ -4,11 +4,16 @@ import json
 
 import pytest
 import torch
-from copybandit.experiments.analysis.chosen_words import chosen_words, with_words
-from copybandit.experiments.analysis.linear_effect import LinearEffect, Log, Training, fit_linear
-from copybandit.experiments.analysis.phrase_generator import Bank, kept_diversity, probabilities, train_generator
+from copybandit.experiments.analysis.article.chosen_words import chosen_words, with_words
+from copybandit.experiments.analysis.article.linear_effect import LinearEffect, Log, Training, fit_linear
+from copybandit.experiments.analysis.article.phrase_generator import (
+    Bank,
+    kept_diversity,
+    probabilities,
+    train_generator,
+)
 from copybandit.experiments.case_study import CaseStudyOptions, run_case_study, verdict
-from copybandit.simulation.catalog import Creative
+from copybandit.simulation.data.catalog import Creative
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis.agent_plots import growth_exponent, regret_exponents
-from copybandit.experiments.analysis.cells import build_world, serve
-from copybandit.experiments.analysis.results import Results
+from copybandit.experiments.analysis.comparison.cells import build_world, serve
+from copybandit.experiments.analysis.comparison.plots import growth_exponent, regret_exponents
 from copybandit.experiments.compare import CompareOptions, missing, run_compare
-from copybandit.experiments.config import replaced
-from copybandit.experiments.runs import read_json
-from copybandit.simulation.tables import InputError
+from copybandit.experiments.harness.options import replaced
+from copybandit.experiments.harness.results import Results
+from copybandit.experiments.harness.run import read_json
+from copybandit.simulation.data.errors import InputError
 
 
 def options(scenario, out, **changes) -> CompareOptions:

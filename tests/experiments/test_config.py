@@ -2,9 +2,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from copybandit.experiments.config import CommonOptions, for_archive, quick, read_config, replaced, write_config
-from copybandit.experiments.study import StudyOptions
-from copybandit.simulation.tables import InputError
+from copybandit.experiments.harness.options import (
+    CommonOptions,
+    for_archive,
+    quick,
+    read_config,
+    replaced,
+    write_config,
+)
+from copybandit.experiments.study.study.study import StudyOptions
+from copybandit.simulation.data.errors import InputError
 
 
 @dataclass(frozen=True)

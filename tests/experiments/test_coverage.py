@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from copybandit.experiments.analysis.benchmark_coverage import false_calls
-from copybandit.experiments.analysis.evaluation import answers
-from copybandit.experiments.analysis.known_logs import KnownWorld
+from copybandit.experiments.analysis.benchmarks.coverage import false_calls
+from copybandit.experiments.analysis.off_policy.evaluation import answers
+from copybandit.experiments.analysis.off_policy.known_logs import KnownWorld
 
 
 class Silent:

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from copybandit.experiments.analysis.engines import RETRIES, run_all
-from copybandit.simulation.tables import InputError
+from copybandit.experiments.harness.engines import RETRIES, run_all
+from copybandit.simulation.data.errors import InputError
 
 FLAKY = """
 import os

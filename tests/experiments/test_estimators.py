@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from copybandit.experiments.analysis import estimators, plackett_luce, slate_estimators
-from copybandit.experiments.analysis.reward_model import fit_rates
+from copybandit.experiments.analysis.off_policy import estimators, plackett_luce, slate_estimators
+from copybandit.experiments.analysis.off_policy.reward_model import fit_rates
 
 # Two decisions: weights 2 and 0.5; rewards 1 and 0; the model says .5 and .2 of them, .4 and .1 of the policy.
 REWARD, WEIGHT = np.array([1.0, 0.0]), np.array([2.0, 0.5])

@@ -1,14 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from copybandit.experiments.analysis.headline_figures import judged_pairs, reliability, what_matters
-from copybandit.experiments.analysis.headline_tests import differing, mismatched, winners
-from copybandit.experiments.analysis.replay import ArchiveTests
+from copybandit.experiments.analysis.headlines.figures import judged_pairs, reliability, what_matters
+from copybandit.experiments.analysis.headlines.replay import ArchiveTests
+from copybandit.experiments.analysis.headlines.tests import differing, mismatched, winners
 from copybandit.experiments.cli import main
+from copybandit.experiments.harness.run import read_json
 from copybandit.experiments.headlines import HeadlinesOptions, run_headlines
-from copybandit.experiments.runs import read_json
-from copybandit.simulation.archive import Archive
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.archive.tests.tests import Archive
+from copybandit.simulation.data.errors import InputError
 
 WORDS = ("zebra", "lemon", "piano", "river", "cloud", "stone", "tiger", "honey", "maple", "ocean", "amber", "coral")
 

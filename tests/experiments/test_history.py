@@ -6,11 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from copybandit.experiments.config import CommonOptions
-from copybandit.experiments.history import HistoryOptions, run_history
-from copybandit.experiments.runs import Run
-from copybandit.experiments.tracking import flat_numbers
-from copybandit.simulation.tables import InputError
+from copybandit.experiments.harness.options import CommonOptions
+from copybandit.experiments.harness.run import HistoryOptions, Run, run_history
+from copybandit.experiments.harness.tracking import flat_numbers
+from copybandit.simulation.data.errors import InputError
 
 
 @pytest.fixture

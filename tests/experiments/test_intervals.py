@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
-from copybandit.experiments.analysis.evaluation import METHODS, Evidence, answers, interval_of, overlap_warning
-from copybandit.experiments.analysis.intervals import (
+from copybandit.experiments.analysis.off_policy.evaluation import (
+    METHODS,
+    Evidence,
+    answers,
+    interval_of,
+    overlap_warning,
+)
+from copybandit.experiments.analysis.statistics.bootstrap.intervals import (
     bootstrap_t,
     degrees_of_freedom,
     empirical_bernstein,

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import transformers
-from copybandit.experiments.config import replaced
 from copybandit.experiments.export import ExportOptions, run_export
+from copybandit.experiments.harness.options import replaced
 from copybandit.experiments.loop import LoopOptions, run_loop
 from copybandit.experiments.tune import TuneOptions, run_tune
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.data.errors import InputError
 
 SMALL = {
     "users": 40,

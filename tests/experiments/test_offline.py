@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.logged import logged_frame, logged_open_bandit
+from copybandit.experiments.analysis.off_policy.logged import logged_frame, logged_open_bandit
+from copybandit.experiments.analysis.off_policy.policies import examination, fixed_policy, own_policy, train
+from copybandit.experiments.harness.run import read_json
 from copybandit.experiments.offline import OfflineOptions, run_offline
-from copybandit.experiments.offline_policies import examination, fixed_policy, own_policy, train
-from copybandit.experiments.runs import read_json
-from copybandit.simulation.logs import log_frame, uniform_slates
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.data.errors import InputError
+from copybandit.simulation.data.logs import log_frame, uniform_slates
 from copybandit.simulation.world import World
 
 

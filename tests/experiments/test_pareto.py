@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.config import replaced
+from copybandit.experiments.harness.options import replaced
 from copybandit.experiments.pareto import ParetoOptions, interpolated, on_front, run_pareto
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.data.errors import InputError
 
 
 def test_the_front_by_hand():

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from copybandit.experiments.analysis import estimators, slate_estimators
-from copybandit.experiments.analysis.estimators import slope
+from copybandit.experiments.analysis.off_policy import estimators, slate_estimators
+from copybandit.experiments.analysis.off_policy.estimators import slope
 
 ope = pytest.importorskip("obp.ope", reason="obp is not installed; make parity runs this")
 

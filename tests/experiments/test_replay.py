@@ -3,8 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from copybandit.experiments.analysis.headline_figures import captures
-from copybandit.experiments.analysis.placements import (
+from copybandit.experiments.analysis.headlines.figures import captures
+from copybandit.experiments.analysis.headlines.placements import (
     OURS,
     Commit,
     TextAndHorizon,
@@ -16,7 +16,7 @@ from copybandit.experiments.analysis.placements import (
     text_only,
     uniform,
 )
-from copybandit.experiments.analysis.replay import (
+from copybandit.experiments.analysis.headlines.replay import (
     ArchiveTests,
     Progress,
     capture,

@@ -13,12 +13,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from copybandit.experiments.analysis import findings, plots
-from copybandit.experiments.analysis.pareto import front
-from copybandit.experiments.analysis.report import write_report
+from copybandit.experiments.analysis.report.page import findings, plots
+from copybandit.experiments.analysis.report.page.page import write_report
+from copybandit.experiments.analysis.statistics.bootstrap.fronts import front
 from copybandit.experiments.report import ReportOptions, run_report
-from copybandit.policies.checkpoint import CAVEAT
-from copybandit.simulation.tables import InputError
+from copybandit.policies.writer.writer.checkpoint import CAVEAT
+from copybandit.simulation.data.errors import InputError
 
 AUDIENCES = ("parents", "students", "everyone")
 HOSTILE = "<script>alert('x')</script> Now & <b>then</b>"

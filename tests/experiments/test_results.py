@@ -6,9 +6,9 @@ import os
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from copybandit.experiments.analysis import results as module
-from copybandit.experiments.analysis.results import Results
-from copybandit.simulation.tables import InputError
+from copybandit.experiments.harness import results as module
+from copybandit.experiments.harness.results import Results
+from copybandit.simulation.data.errors import InputError
 
 
 def row(seed: int = 0, agent: str = "lints", **changes: object) -> dict:

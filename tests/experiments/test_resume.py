@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from copybandit.experiments.config import replaced
+from copybandit.experiments.harness.options import replaced
 from copybandit.experiments.tune import TuneOptions, run_tune
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.data.errors import InputError
 from safetensors.torch import load_file
 
 SCENARIO = Path(__file__).parent.parent / "data" / "tiny.yaml"

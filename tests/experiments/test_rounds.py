@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.config import replaced
+from copybandit.experiments.harness.options import replaced
+from copybandit.experiments.harness.run import Run
 from copybandit.experiments.loop import LoopOptions, run_loop
-from copybandit.experiments.rounds import LINES, Line
-from copybandit.experiments.runs import Run
-from copybandit.experiments.study import StudyOptions, simulated_log
-from copybandit.simulation.catalog import Creative
-from copybandit.simulation.tables import InputError
+from copybandit.experiments.study.study.rounds import LINES, Line
+from copybandit.experiments.study.study.study import StudyOptions, simulated_log
+from copybandit.simulation.data.catalog import Creative
+from copybandit.simulation.data.errors import InputError
 
 SMALL = {
     "users": 40,

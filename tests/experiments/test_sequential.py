@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from copybandit.experiments.analysis.sequential import (
+from copybandit.experiments.analysis.statistics.bootstrap.sequential import (
     call_winner,
     confidence_sequence,
     discoveries,
@@ -10,7 +10,7 @@ from copybandit.experiments.analysis.sequential import (
     sample_size,
     two_proportions,
 )
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.data.errors import InputError
 
 
 def test_the_second_look_by_hand():

@@ -3,14 +3,14 @@
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis.segments_report import stands_out
-from copybandit.experiments.config import replaced
-from copybandit.experiments.runs import Run
-from copybandit.experiments.study import StudyOptions, prompts, shop_study
-from copybandit.simulation.catalog import Creative
-from copybandit.simulation.logs import log_frame, uniform_slates
+from copybandit.experiments.analysis.report.page.segments_sections import stands_out
+from copybandit.experiments.harness.options import replaced
+from copybandit.experiments.harness.run import Run
+from copybandit.experiments.study.study.study import StudyOptions, prompts, shop_study
+from copybandit.simulation.data.catalog import Creative
+from copybandit.simulation.data.errors import InputError
+from copybandit.simulation.data.logs import log_frame, uniform_slates
 from copybandit.simulation.scenario import load_scenario
-from copybandit.simulation.tables import InputError
 
 SMALL = {"users": 60, "log_impressions": 3000, "effect__steps": 10, "writer__width": 32, "writer__vocabulary": 400}
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from copybandit.experiments.config import CommonOptions, read_config
-from copybandit.experiments.runs import Run
-from copybandit.experiments.sweep import read_plan, run_sweep
-from copybandit.simulation.tables import InputError
+from copybandit.experiments.harness.options import CommonOptions, read_config
+from copybandit.experiments.harness.run import Run
+from copybandit.experiments.harness.sweep import read_plan, run_sweep
+from copybandit.simulation.data.errors import InputError
 
 pytest.importorskip("optuna")
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from copybandit.experiments.analysis.verdict import Verdict, judge, lifts
-from copybandit.simulation.catalog import Creative
+from copybandit.experiments.study.study.verdict import Verdict, judge, lifts
+from copybandit.simulation.data.catalog import Creative
 
 
 def test_a_creative_is_judged_by_the_users_it_is_written_for(tiny_world, tiny_catalog):

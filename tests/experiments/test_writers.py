@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 from copybandit.experiments.compare import CompareOptions, run_compare
-from copybandit.experiments.writers import FIGURES, Way
-from copybandit.simulation.tables import InputError
+from copybandit.experiments.study.study.writers import FIGURES, Way
+from copybandit.simulation.data.errors import InputError
 
 SMALL = """
 scenario: {scenario}

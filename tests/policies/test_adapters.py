@@ -2,12 +2,12 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.policies.adapters import AdapterConfig, adapted
-from copybandit.policies.ppo import tune
-from copybandit.policies.reward import Rewards
-from copybandit.policies.tuning import TuneConfig
-from copybandit.policies.writer import WriterConfig, make_writer, own_weights
-from copybandit.simulation.tables import InputError
+from copybandit.policies.reward.reward.reward import Rewards
+from copybandit.policies.tuning.contract.contract import TuneConfig
+from copybandit.policies.tuning.contract.ppo import tune
+from copybandit.policies.writer.writer.adapters import AdapterConfig, adapted
+from copybandit.policies.writer.writer.writer import WriterConfig, make_writer, own_weights
+from copybandit.simulation.data.errors import InputError
 
 SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=6)
 CONFIG = TuneConfig(updates=3, batch=16, mini_batches=2, learning_rate=1e-2)

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from copybandit.policies.diversity import distinct, self_bleu
-from copybandit.policies.ppo import tune
-from copybandit.policies.reward import CHECKS, Quality, Rewards
-from copybandit.policies.tuning import TuneConfig
-from copybandit.policies.warm_start import WarmStartConfig, warm_start
-from copybandit.policies.writer import WriterConfig, make_writer
-from copybandit.simulation.catalog import Creative
-from copybandit.simulation.encoder import tokens
+from copybandit.policies.reward.reward.diversity import distinct, self_bleu
+from copybandit.policies.reward.reward.reward import CHECKS, Quality, Rewards
+from copybandit.policies.tuning.contract.contract import TuneConfig
+from copybandit.policies.tuning.contract.ppo import tune
+from copybandit.policies.writer.writer.warm_start import WarmStartConfig, warm_start
+from copybandit.policies.writer.writer.writer import WriterConfig, make_writer
+from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.scenario import load_scenario
+from copybandit.simulation.text.encoder import tokens
 
 SMALL = WriterConfig(layers=1, width=64, heads=2, vocabulary=800, max_new_tokens=16)
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from copybandit.experiments.analysis.verdict import judge
-from copybandit.policies.attacks import ATTACKS, attacked, good_ads, proxy_change
-from copybandit.policies.effect import VALIDATORS, EffectConfig, fit_effect_model
-from copybandit.policies.reward import Quality, Reward, RewardConfig
-from copybandit.simulation.logs import count_uniform
+from copybandit.experiments.study.study.verdict import judge
+from copybandit.policies.effect.model.model import VALIDATORS, EffectConfig, fit_effect_model
+from copybandit.policies.reward.reward.attacks import ATTACKS, attacked, good_ads, proxy_change
+from copybandit.policies.reward.reward.reward import Quality, Reward, RewardConfig
+from copybandit.simulation.data.logs import count_uniform
 from copybandit.simulation.world import demo_world
 
 

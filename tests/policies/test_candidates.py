@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from copybandit.policies.candidates import Candidates
-from copybandit.policies.reward import Rewards
-from copybandit.simulation.catalog import Creative
+from copybandit.policies.reward.reward.candidates import Candidates
+from copybandit.policies.reward.reward.reward import Rewards
+from copybandit.simulation.data.catalog import Creative
 
 
 class ByLength:

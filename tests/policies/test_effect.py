@@ -1,8 +1,8 @@
 import pytest
 import torch
-from copybandit.policies.effect import CLICK, CONVERT, MEMBERS, EffectConfig, fit_effect_model
-from copybandit.simulation.catalog import Creative
-from copybandit.simulation.logs import Counts
+from copybandit.policies.effect.model.model import CLICK, CONVERT, MEMBERS, EffectConfig, fit_effect_model
+from copybandit.simulation.data.catalog import Creative
+from copybandit.simulation.data.logs import Counts
 
 WORDS = ["solid", "cheap", "new", "quiet", "bright", "soft", "warm", "light"]
 QUICK = EffectConfig(steps=60, text_ridge=20.0, segment_ridge=50.0)

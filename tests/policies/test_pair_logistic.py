@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from copybandit.policies.pair_logistic import MOST, fit_pairs
+from copybandit.policies.headlines.pair_logistic import MOST, fit_pairs
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 

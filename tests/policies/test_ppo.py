@@ -2,14 +2,14 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.policies.ppo import tune
-from copybandit.policies.prompt_order import PromptOrder
-from copybandit.policies.reward import Rewards
-from copybandit.policies.reward_adapter import centred
-from copybandit.policies.tuning import AdaptiveKL, TuneConfig
-from copybandit.policies.warm_start import WarmStartConfig, warm_start
-from copybandit.policies.writer import WriterConfig, make_writer, own_weights
-from copybandit.simulation.tables import InputError
+from copybandit.policies.reward.reward.reward import Rewards
+from copybandit.policies.tuning.contract.contract import AdaptiveKL, TuneConfig
+from copybandit.policies.tuning.contract.ppo import tune
+from copybandit.policies.tuning.contract.prompt_order import PromptOrder
+from copybandit.policies.tuning.contract.reward_adapter import centred
+from copybandit.policies.writer.writer.warm_start import WarmStartConfig, warm_start
+from copybandit.policies.writer.writer.writer import WriterConfig, make_writer, own_weights
+from copybandit.simulation.data.errors import InputError
 
 SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=8)
 CONFIG = TuneConfig(

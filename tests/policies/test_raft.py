@@ -4,14 +4,14 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.policies.candidates import Candidates
-from copybandit.policies.raft import RaftConfig, tune
-from copybandit.policies.reward import Rewards
-from copybandit.policies.warm_start import WarmStartConfig, warm_start
-from copybandit.policies.writer import WriterConfig, load_weights, make_writer, own_weights
-from copybandit.simulation.encoder import TextEncoder
+from copybandit.policies.reward.reward.candidates import Candidates
+from copybandit.policies.reward.reward.reward import Rewards
+from copybandit.policies.tuning.contract.raft import RaftConfig, tune
+from copybandit.policies.writer.writer.warm_start import WarmStartConfig, warm_start
+from copybandit.policies.writer.writer.writer import WriterConfig, load_weights, make_writer, own_weights
+from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.scenario import load_scenario
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.text.encoder import TextEncoder
 
 SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=8)
 CONFIG = RaftConfig(updates=2, texts=12, kept=1, passes=6, batch=4, learning_rate=3e-3, diversity=0.5)

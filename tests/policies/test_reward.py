@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from copybandit.policies.reward import (
+from copybandit.policies.reward.reward.reward import (
     CHECKS,
     Normal,
     Quality,
@@ -12,8 +12,8 @@ from copybandit.policies.reward import (
     pessimistic,
     squash,
 )
-from copybandit.simulation.catalog import Creative
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.data.catalog import Creative
+from copybandit.simulation.data.errors import InputError
 
 UNIT = {name: Normal(0.0, 1.0) for name in ("ctr", "cvr", "diversity")}
 

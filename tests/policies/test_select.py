@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from copybandit.policies.diversity import vendi, vendi_gain
-from copybandit.policies.select import choice_kl, choose, places
-from copybandit.simulation.catalog import Creative
+from copybandit.policies.reward.reward.diversity import vendi, vendi_gain
+from copybandit.policies.reward.reward.select import choice_kl, choose, places
+from copybandit.simulation.data.catalog import Creative
 from torch import Tensor
 from torch.nn.functional import normalize
 

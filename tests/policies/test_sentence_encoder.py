@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from copybandit.policies.sentence_encoder import SentenceVectors, packaged_encoder
-from copybandit.simulation.tables import InputError
+from copybandit.policies.headlines.sentence_encoder import SentenceVectors, packaged_encoder
+from copybandit.simulation.data.errors import InputError
 
 
 def test_what_is_no_model_is_refused(tmp_path):

@@ -2,8 +2,8 @@ import json
 
 import pytest
 import torch
-from copybandit.policies.state import StateDirectory, TuningState, load_optimizer, optimizer_tensors
-from copybandit.simulation.tables import InputError
+from copybandit.policies.tuning.contract.state import StateDirectory, TuningState, load_optimizer, optimizer_tensors
+from copybandit.simulation.data.errors import InputError
 from safetensors.torch import load_file, save_file
 
 IDENTITY = {"model": "a", "tokenizer": "b", "catalog": "c"}

@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.policies.supervised import nats_a_token
-from copybandit.policies.warm_start import WarmStartConfig, warm_start
-from copybandit.policies.writer import Writer, WriterConfig, make_writer, prompt
-from copybandit.simulation.catalog import Creative, Product
-from copybandit.simulation.tables import InputError
+from copybandit.policies.writer.writer.supervised import nats_a_token
+from copybandit.policies.writer.writer.warm_start import WarmStartConfig, warm_start
+from copybandit.policies.writer.writer.writer import Writer, WriterConfig, make_writer, prompt
+from copybandit.simulation.data.catalog import Creative, Product
+from copybandit.simulation.data.errors import InputError
 
 SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=8)
 

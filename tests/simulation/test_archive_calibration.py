@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis.archive_fit import spreads
+from copybandit.experiments.analysis.fit.archive_fit import spreads
 from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate
-from copybandit.experiments.runs import read_json
-from copybandit.simulation.archive import Archive
-from copybandit.simulation.archive_calibration import calibrate_archive
-from copybandit.simulation.archive_world import NEWS
-from copybandit.simulation.catalog import Creative
-from copybandit.simulation.contrasts import spread_moments, variance_between
-from copybandit.simulation.own_effects import OwnEffects, normal_of
+from copybandit.experiments.harness.run import read_json
+from copybandit.simulation.archive.tests.contrasts import spread_moments, variance_between
+from copybandit.simulation.archive.tests.fit import calibrate_archive
+from copybandit.simulation.archive.tests.gold import NEWS
+from copybandit.simulation.archive.tests.tests import Archive
+from copybandit.simulation.calibration.fit.own_effects import OwnEffects, normal_of
+from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.scenario import read_scenario
 from copybandit.simulation.world_file import open_world, save_world
 

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.simulation.archive import Archive
-from copybandit.simulation.archive_world import NEWS, archive_world
-from copybandit.simulation.catalog import Catalog, Creative
-from copybandit.simulation.contrasts import agreement
+from copybandit.simulation.archive.tests.contrasts import agreement
+from copybandit.simulation.archive.tests.gold import NEWS, archive_world
+from copybandit.simulation.archive.tests.tests import Archive
+from copybandit.simulation.archive.tests.text_process import fit_text_process
+from copybandit.simulation.data.catalog import Catalog, Creative
 from copybandit.simulation.scenario import read_scenario
-from copybandit.simulation.text_process import fit_text_process
 from copybandit.simulation.world import World
 
 FILLERS = ["river", "garden", "mayor", "bridge", "window", "market", "summer", "letter", "engine", "forest"]

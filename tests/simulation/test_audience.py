@@ -1,6 +1,6 @@
 import pytest
 import torch
-from copybandit.simulation.audience import generate_audience
+from copybandit.simulation.visitors.audience import generate_audience
 
 CATEGORIES = ("kitchen", "outdoor")
 

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.simulation.calibration import calibrate
-from copybandit.simulation.delays import mean_delay, still_to_come
-from copybandit.simulation.design import interests_asked, one_hot
-from copybandit.simulation.evidence import read_evidence
-from copybandit.simulation.examined_logit import fit_examined_logit
-from copybandit.simulation.logs import log_frame, stream_uniform
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.calibration.fit.delays import mean_delay, still_to_come
+from copybandit.simulation.calibration.fit.design import interests_asked, one_hot
+from copybandit.simulation.calibration.fit.evidence import read_evidence
+from copybandit.simulation.calibration.fit.examined_logit import fit_examined_logit
+from copybandit.simulation.calibration.fit.fit import calibrate
+from copybandit.simulation.data.errors import InputError
+from copybandit.simulation.data.logs import log_frame, stream_uniform
 from copybandit.simulation.world import make_world
 from copybandit.simulation.world_file import load_world, save_world
 from scipy.sparse import csr_matrix

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from copybandit.simulation.catalog import Catalog, Creative, Product, fill, read_phrases
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.data.catalog import Catalog, Creative, Product, fill, read_phrases
+from copybandit.simulation.data.errors import InputError
 
 PAN = Product("k1", "iron pan", "kitchen", 40.0, "Harrow", attributes=(("size", "12 inch"),))
 PLAIN = Product("o2", "trail lamp", "outdoor", 30.0)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from copybandit.simulation.catalog import Creative
+from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.world import World, demo_world
 
 HONEST = {

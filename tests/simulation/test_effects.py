@@ -5,10 +5,10 @@ import math
 
 import pytest
 import torch
-from copybandit.simulation.catalog import Catalog, Creative, Query
-from copybandit.simulation.outcomes import Accounts
-from copybandit.simulation.queries import Queries
+from copybandit.simulation.data.catalog import Catalog, Creative, Query
+from copybandit.simulation.response.rates.outcomes import Accounts
 from copybandit.simulation.scenario import Season, Shift, Social
+from copybandit.simulation.text.queries import Queries
 from copybandit.simulation.world import make_world
 
 

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from copybandit.simulation.encoder import SURFACE_FEATURES, TextEncoder, surface_features, tokens
+from copybandit.simulation.text.encoder import SURFACE_FEATURES, TextEncoder, surface_features, tokens
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from copybandit.simulation.open_bandit import read_open_bandit
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.data.errors import InputError
+from copybandit.simulation.data.open_bandit import read_open_bandit
 
 ROW = {
     "timestamp": "2019-11-24 00:03:13.442536+00:00",

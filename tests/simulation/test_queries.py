@@ -1,9 +1,9 @@
 """What visitors ask: shares of words by hand, retrieval, and what a log says of answers."""
 
 import torch
-from copybandit.simulation.catalog import Creative, Query
-from copybandit.simulation.logs import count_uniform
-from copybandit.simulation.queries import Queries, share_said
+from copybandit.simulation.data.catalog import Creative, Query
+from copybandit.simulation.data.logs import count_uniform
+from copybandit.simulation.text.queries import Queries, share_said
 from copybandit.simulation.world import make_world
 
 QUERIES = [Query("steel pan", "kitchen"), Query("warm tent", "outdoor"), Query("sharp steel knife", "kitchen")]

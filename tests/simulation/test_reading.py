@@ -3,8 +3,8 @@ import math
 import pandas as pd
 import pytest
 import torch
-from copybandit.simulation.catalog import Catalog, Creative, Product
-from copybandit.simulation.reading import Fluency, Naming, Reading, TextReader, plateau, share_attention
+from copybandit.simulation.data.catalog import Catalog, Creative, Product
+from copybandit.simulation.text.reading import Fluency, Naming, Reading, TextReader, plateau, share_attention
 
 
 def test_plateau_by_hand():

@@ -1,8 +1,8 @@
 import shutil
 
 import pytest
+from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.scenario import BUILT_IN, load_scenario
-from copybandit.simulation.tables import InputError
 
 
 @pytest.fixture

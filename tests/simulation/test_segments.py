@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.simulation.segments import (
+from copybandit.simulation.data.errors import InputError
+from copybandit.simulation.visitors.segments import (
     Behaviour,
     audience_behaviour,
     describe,
@@ -12,7 +13,6 @@ from copybandit.simulation.segments import (
     log_behaviour,
     with_segments,
 )
-from copybandit.simulation.tables import InputError
 
 KINDS = {"kitchen": ("kitchen", ""), "toys": ("toys", ""), "purchases": ("buys often", "buys rarely")}
 

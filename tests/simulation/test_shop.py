@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from copybandit.simulation.logs import count_uniform, uniform_slates
-from copybandit.simulation.response import best_of_gain
+from copybandit.simulation.data.logs import count_uniform, uniform_slates
+from copybandit.simulation.response.rates.rates import best_of_gain
 
 
 def test_size(shop):

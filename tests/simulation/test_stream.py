@@ -1,5 +1,5 @@
 import torch
-from copybandit.simulation.stream import Stream
+from copybandit.simulation.visitors.stream import Stream
 
 
 def counting(block: int = 10):

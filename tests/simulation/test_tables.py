@@ -4,8 +4,8 @@ import gzip
 import re
 
 import pytest
-from copybandit.simulation.catalog import Catalog
-from copybandit.simulation.tables import InputError
+from copybandit.simulation.data.catalog import Catalog
+from copybandit.simulation.data.errors import InputError
 
 HEADER = "product_id,title,category,price\n"
 GOOD = "a,pan,kitchen,10\n"

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from copybandit.simulation.word_order import WordOrder
+from copybandit.simulation.text.word_order import WordOrder
 
 LANGUAGE = [f"the {a} {v} a {n}" for a in ("dog", "cat", "child") for v in ("saw", "found") for n in ("bone", "ball")]
 

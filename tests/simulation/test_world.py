@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from copybandit.simulation.catalog import Catalog
-from copybandit.simulation.tables import InputError
-from copybandit.simulation.utilities import Scales
+from copybandit.simulation.data.catalog import Catalog
+from copybandit.simulation.data.errors import InputError
+from copybandit.simulation.response.rates.utilities import Scales
 from copybandit.simulation.world import make_world
 
 

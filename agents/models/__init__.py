@@ -1,0 +1,1 @@
+"""What an agent believes of each creative: counts, linear, logistic and neural models. Begin with `posterior.py`."""

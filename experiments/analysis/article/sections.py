@@ -1,0 +1,52 @@
+"""Sections of the report on the article's case."""
+
+from ...harness.run_files import RunFiles
+from ..report import findings
+from ..report.formats import gain, gain_range, number, number_range, percent
+from ..report.sections import Section, Table
+
+
+def article(run: RunFiles) -> Section | None:
+    """Ours beside the article's."""
+    case = run.summary.get("case")
+    if not case:
+        return None
+    text = [
+        "The article's recipe, in a simulated shop: a linear effect model, effect and diversity in a weighted sum, and "
+        "Adam. Its generator is a Transformer, ours here a softmax over a bank of texts; its diversity term is zero "
+        "whatever is generated, so Rao's quadratic entropy stands in its place. Its figures come from live users, ours "
+        "do not."
+    ]
+    lift, kept = run.summary["lift"], case["kept"]
+    rows = [
+        [name, gain(findings.LIFT_TARGETS[key], 0), gain(lift[key]["mean"]), gain_range(lift[key])]
+        for key, name in (("ctr", "CTR"), ("cvr", "CVR"))
+    ]
+    between = f"{percent(kept['low'], 0)} to {percent(kept['high'], 0)}"
+    rows.append(["Diversity kept (Vendi score)", "", percent(kept["mean"], 0), between])
+    table = Table("Gains over the untuned generator", ["Figure", "Article", "Ours", "95% interval"], rows)
+    return Section("Beside the article", text, tables=[table])
+
+
+def robustness(run: RunFiles) -> Section | None:
+    """Whether holding the effect model back paid."""
+    case = run.summary.get("case")
+    if not case:
+        return None
+    text = [
+        "False gain: how much more log reward the effect model promises for an ad after an attack than the gold gains "
+        "by it. Ridge and radius were chosen in another world, by the loss on texts held out of its log.",
+        *case["verdicts"],
+    ]
+    models = case["false_gains"]
+    attacks = next(iter(models.values()))
+    rows = [[a, *(f"{number(m[a]['mean'], 3)} ({number_range(m[a], 3)})" for m in models.values())] for a in attacks]
+    trained = [
+        [name, f"{t['ridge']:g}", f"{t['radius']:g}", number(case["held_out"][name], 5)]
+        for name, t in case["trainings"].items()
+    ]
+    tables = [
+        Table("False gain by attack, with 95% intervals over seeds", ["Attack", *models], rows),
+        Table("The effect models", ["Model", "Ridge", "Radius", "Held-out loss"], trained),
+    ]
+    return Section("Attacks on the effect model", text, tables=tables)

@@ -1,0 +1,1 @@
+"""The parts of `copybandit benchmark`: peers, speed, cost, coverage, recovery."""

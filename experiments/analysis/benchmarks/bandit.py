@@ -1,0 +1,75 @@
+"""The bandit part of `copybandit benchmark`: which comparisons are made, and how they are printed."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...harness.run import Run
+from .bandit_peers import BATCHED, SINGLE, Peer, installed
+from .bandit_speed import Problem, compare_speed, time_estimates, time_ours
+
+if TYPE_CHECKING:
+    from ...benchmark import BenchmarkOptions
+
+BATCH, ROUNDS, ROUNDS_SINGLE = 1024, 102_400, 3_000
+ARMS, WIDTH = 50, 32
+
+
+def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
+    """Ratios by what was measured and peer, and what was left out and why."""
+    batched, single = (ROUNDS // 10, ROUNDS_SINGLE // 10) if options.quick else (ROUNDS, ROUNDS_SINGLE)
+    problem = Problem.draw(batched, ARMS, WIDTH, options.seed)
+    ratios: dict[str, Any] = {}
+    plan = [("batch 1024", BATCHED, BATCH, batched), ("one at a time", SINGLE, 1, single)]
+    total = sum((1 + len(peers)) * options.repeats for _, table, _, _ in plan for peers in table.values())
+    with run.stage("bandit speed", total=total) as stage:
+        for what, table, batch, rounds in plan:
+            for agent, peers in table.items():
+                found = compare_speed(agent, peers, problem, batch, rounds, options.repeats, stage.advance)
+                ratios[f"{agent}, {what}"] = found
+        stage.advance(0, "")
+    summary = {
+        "ratios": ratios,
+        "estimated_propensities_per_second": time_estimates(problem, BATCH // 8),
+        "cuda": _cuda(options.seed),
+        "missing": _missing(BATCHED, SINGLE),
+    }
+    _show(summary, run)
+    return summary
+
+
+def _cuda(seed: int) -> dict[str, float] | None:
+    """Decisions a second on the GPU and on the CPU at batch 65,536, 200 arms, 64 features; None without a GPU."""
+    if not torch.cuda.is_available():
+        return None
+    batch, rounds, gpu = 65_536, 65_536 * 10, torch.device("cuda")
+    problem = Problem.draw(rounds, 200, 64, seed)
+    time_ours("linucb", problem, batch, rounds, gpu)  # warms up
+    ours = max(time_ours("linucb", problem, batch, rounds, gpu).per_second for _ in range(3))
+    cpu = max(time_ours("linucb", problem, batch, rounds).per_second for _ in range(2))
+    return {"ratio": ours / cpu, "cuda": ours, "cpu": cpu}
+
+
+def _missing(*tables: dict[str, dict[str, type[Peer]]]) -> list[str]:
+    packages = {peer.package for table in tables for peers in table.values() for peer in peers.values()}
+    return sorted(package for package in packages if not installed(package))
+
+
+def _show(summary: dict[str, Any], run: Run) -> None:
+    def say(line: str) -> None:
+        run.console.print(line, soft_wrap=True)
+
+    say(f"d={WIDTH}, K={ARMS}, decide + update, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    say(f"{'':<24} {'peer':<28} {'ours /s':>10} {'theirs /s':>10} {'ratio':>7}   capture ours / theirs")
+    for what, peers in summary["ratios"].items():
+        for title, row in peers.items():
+            say(
+                f"{what:<24} {title + ' ' + row['version']:<28} {row['ours']:>10,.0f} {row['theirs']:>10,.0f} "
+                f"{row['ratio']:>7.2f}   {row['capture_ours']:.3f} / {row['capture_theirs']:.3f}"
+            )
+    say(f"estimated propensities (quadrature): {summary['estimated_propensities_per_second']:,.0f} /s")
+    cuda = summary["cuda"]
+    row = "no GPU here, not measured" if cuda is None else f"{cuda['cuda']:,.0f} /s, {cuda['ratio']:.0f} x our CPU"
+    say(f"CUDA, batch 65,536, K=200, d=64: {row}")
+    if summary["missing"]:
+        say(f"not installed: {', '.join(summary['missing'])}; pip install 'copybandit[bench]' brings them")

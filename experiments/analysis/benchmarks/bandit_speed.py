@@ -1,0 +1,156 @@
+"""How fast do our bandits decide and learn, against whom? Everything is drawn before the clock starts."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ....agents.agent import Worth
+from ....agents.registry import make_agent
+from ....simulation.visitors.traffic import Impressions
+from ....simulation.world import Feedback
+from .bandit_peers import Peer, installed
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Visitors, and what each arm would earn with each of them."""
+
+    contexts: Floats
+    """[N, d]."""
+    chances: Floats
+    """[N, K] probability of a reward."""
+    rewards: NDArray[np.bool_]
+    """[N, K] drawn from them."""
+
+    @staticmethod
+    def draw(rounds: int, arms: int, width: int, seed: int = 0) -> "Problem":
+        """Normal contexts; the log-odds of a reward are linear in them, with standard deviation 3."""
+        rng = np.random.default_rng(seed)
+        contexts = rng.standard_normal((rounds, width), dtype=np.float32)
+        weights = rng.standard_normal((width, arms), dtype=np.float32) * np.float32(3 / width**0.5)
+        chances = (1 / (1 + np.exp(-contexts @ weights))).astype(np.float32)
+        return Problem(contexts, chances, rng.random(chances.shape, dtype=np.float32) < chances)
+
+    def capture(self, arms: NDArray[np.int64]) -> float:
+        """(policy - random) / (oracle - random), in expectation, for the [n] arms chosen in the first rounds."""
+        chances = self.chances[: len(arms)]
+        policy = chances[np.arange(len(arms)), arms].mean()
+        uniform = chances.mean()
+        return float((policy - uniform) / (chances.max(1).mean() - uniform))
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One run."""
+
+    per_second: float
+    arms: NDArray[np.int64]
+
+
+def time_ours(name: str, problem: Problem, batch: int, rounds: int, device: torch.device | None = None) -> Timing:
+    """Our agent through its public `act` and `update`, every check and exact propensity included."""
+    device = device or torch.device("cpu")
+    width, arms = problem.contexts.shape[1], problem.chances.shape[1]
+    worth = Worth(torch.ones(1, 1, device=device))
+    generator = torch.Generator(device).manual_seed(1)
+    agent = make_agent(name, arms=arms, slots=1, width=width, worth=worth, generator=generator)
+    candidates = torch.arange(arms, device=device)
+    nobody = torch.zeros(batch, dtype=torch.int64, device=device)
+    never = torch.zeros(batch, 1, dtype=torch.bool, device=device)
+    endless = torch.full((batch, 1), torch.inf, device=device)
+    contexts = torch.from_numpy(problem.contexts[:rounds]).to(device).split(batch)
+    rewards = torch.from_numpy(problem.rewards[:rounds]).to(device).split(batch)
+    visits = [Impressions(nobody, nobody, nobody, nobody, context) for context in contexts]
+    outcome = (never, torch.ones_like(never))
+    chosen: list[Tensor] = []
+    start = time.perf_counter()
+    for visit, reward, row in zip(visits, rewards, problem.rewards[::batch], strict=False):
+        decision = agent.act(visit, candidates)
+        chosen.append(decision.slates)
+        # A single outcome is looked up in numpy, as it is for the peers; torch takes longer to gather one value.
+        clicked = outcome[row.item(decision.slates.item())] if batch == 1 else reward.gather(1, decision.slates)
+        agent.update(decision.answer(Feedback(visit, decision.slates, clicked, never, endless)))
+    _wait(device)
+    return Timing(rounds / (time.perf_counter() - start), torch.cat(chosen)[:, 0].cpu().numpy())
+
+
+def time_peer(peer: type[Peer], problem: Problem, batch: int, rounds: int) -> Timing:
+    """A peer on the same problem."""
+    contexts = problem.contexts[:rounds].reshape(rounds // batch, batch, -1)
+    rewards = problem.rewards[:rounds].astype(np.float32).reshape(rounds // batch, batch, -1)
+    policy = peer(problem.chances.shape[1], contexts.shape[2])
+    given, rows = policy.prepare(contexts), np.arange(batch)
+    chosen = []
+    start = time.perf_counter()
+    for what, reward in zip(given, rewards, strict=True):
+        arms = policy.decide(what)
+        chosen.append(arms)
+        policy.learn(what, arms, reward[rows, arms])
+    return Timing(rounds / (time.perf_counter() - start), np.concatenate(chosen))
+
+
+def compare_speed(
+    name: str,
+    peers: dict[str, type[Peer]],
+    problem: Problem,
+    batch: int,
+    rounds: int,
+    repeats: int,
+    progress: Callable[[int, str], None],
+) -> dict[str, dict[str, Any]]:
+    """Ratios of decisions a second, ours over each peer installed: interleaved, best of `repeats`."""
+    present = {title: peer for title, peer in peers.items() if installed(peer.package)}
+    runs: dict[str, list[Timing]] = {title: [] for title in ("ours", *present)}
+    for _ in range(repeats):
+        runs["ours"].append(time_ours(name, problem, batch, rounds))
+        progress(1, f"{name}, batch {batch}: ours")
+        for title, peer in present.items():
+            runs[title].append(time_peer(peer, problem, batch, rounds))
+            progress(1, f"{name}, batch {batch}: {title}")
+    best = {title: max(timing.per_second for timing in timings) for title, timings in runs.items()}
+    capture = {title: problem.capture(timings[0].arms) for title, timings in runs.items()}
+    return {
+        title: {
+            "ratio": best["ours"] / best[title],
+            "ours": best["ours"],
+            "theirs": best[title],
+            "capture_ours": capture["ours"],
+            "capture_theirs": capture[title],
+            "version": installed(peer.package),
+            "threads": torch.get_num_threads(),
+            "repeats": repeats,
+        }
+        for title, peer in present.items()
+    }
+
+
+def time_estimates(problem: Problem, batch: int) -> float:
+    """Decisions a second of estimated propensities (quadrature) for Thompson sampling, which has no exact ones."""
+    width, arms = problem.contexts.shape[1], problem.chances.shape[1]
+    agent = make_agent(
+        "lints",
+        arms=arms,
+        slots=1,
+        width=width,
+        worth=Worth(torch.ones(1, 1)),
+        generator=torch.Generator().manual_seed(1),
+    )
+    nobody, candidates = torch.zeros(batch, dtype=torch.int64), torch.arange(arms)
+    visit = Impressions(nobody, nobody, nobody, nobody, torch.from_numpy(problem.contexts[:batch]))
+    decision = agent.act(visit, candidates)
+    start = time.perf_counter()
+    agent.estimate_propensities(visit, candidates, decision.slates)
+    return batch / (time.perf_counter() - start)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,1 @@
+"""Agents that serve the same visitors: cells, standings, plots."""

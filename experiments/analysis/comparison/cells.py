@@ -1,0 +1,203 @@
+"""A cell of a comparison: one agent serves one world from one seed; what it earned is a row of the results."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ....agents.agent import PlacementAgent, Worth
+from ....agents.bandit import Serving
+from ....agents.registry import AGENTS, make_agent
+from ....agents.traffic.retrieval import Retrieval
+from ....envs.placement import first_ads
+from ....simulation.data.catalog import Creative
+from ....simulation.data.errors import InputError
+from ....simulation.world import World
+from ....simulation.world_file import open_world, scenario_of
+from ...harness.options import nearest
+
+FORMAT = 1
+"""Of a row; results of another format are refused."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all cells of an experiment share and their figures depend on."""
+
+    users: int
+    creatives: int
+    retrieved: int
+    impressions: int
+    batch: int
+    conversion_value: float
+    discount: float
+    window: int | None
+    device: str
+
+    def fingerprint(self, scenario: str) -> str:
+        """JSON of all that decides a cell's figures besides its agent and seed: settings, and the world's content."""
+        return json.dumps(asdict(self) | {"format": FORMAT, "world": world_hash(scenario)}, sort_keys=True)
+
+    def candidates(self, scenario: str) -> list[Creative]:
+        """What agents choose from: the first reference ad of so many products.
+
+        Raises:
+            InputError: the scenario cannot be read, or there are fewer than slots.
+        """
+        facts, catalog = _loaded(scenario)
+        ads = first_ads(catalog)[: self.creatives]
+        if len(ads) < facts.slots:
+            raise InputError(f"--creatives {self.creatives}: {len(ads)} products with ads for {facts.slots} slots")
+        return ads
+
+
+@dataclass(frozen=True)
+class Task:
+    """Cells that share a world, which takes longer to build than an agent to serve it."""
+
+    setting: Setting
+    scenario: str
+    seed: int
+    agents: tuple[str, ...]
+
+
+_loaded = lru_cache(scenario_of)
+
+
+def world_name(scenario: str) -> str:
+    """A built-in scenario's name, or the stem of a scenario's or world's file."""
+    return Path(scenario).stem
+
+
+@lru_cache
+def world_hash(scenario: str) -> str:
+    """Of the scenario's and its catalog's content.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    setting, catalog = _loaded(scenario)
+    content = [setting.model_dump_json(), *map(repr, catalog.products), *map(repr, catalog.ads)]
+    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:12]
+
+
+def parse_agent(text: str) -> tuple[str, dict[str, Any]]:
+    """'lints' or 'lints:scale=0.5:…' -> the agent's name and the settings of its rule.
+
+    Raises:
+        InputError: no such agent, or a setting that is no number.
+    """
+    name, *given = text.split(":")
+    if name not in AGENTS:
+        raise InputError(f"no agent '{name}'{nearest(name, AGENTS)}; known are {', '.join(AGENTS)}")
+    settings: dict[str, Any] = {}
+    for part in given:
+        key, _, value = part.partition("=")
+        try:
+            settings[key.strip()] = float(value)
+        except ValueError:
+            raise InputError(
+                f"agent '{text}': write settings as name:setting=number, such as lints:scale=0.3"
+            ) from None
+    return name, settings
+
+
+def check_agent(text: str) -> None:
+    """Refuses an agent that could not be made, before anything runs.
+
+    Raises:
+        InputError: no such agent or setting.
+    """
+    worth, generator = Worth(torch.ones(1, 1)), torch.Generator()
+    name, settings = parse_agent(text)
+    make_agent(name, arms=2, slots=1, width=2, worth=worth, generator=generator, **settings)
+
+
+def run_task(task: Task) -> list[dict[str, Any]]:
+    """All cells of a task; for workers, who hand back what is done."""
+    return list(cells_of(task))
+
+
+def cells_of(task: Task) -> Iterator[dict[str, Any]]:
+    """Runs a task's cells, on one thread, so that a cell's figures do not depend on who computes it.
+
+    Yields:
+        Rows: `agent`, `world`, `seed`, `settings`; by batch of visits, in gold expectation an impression: `size`,
+        `reward`, `oracle` (the best slates at the same moments); and `seconds` spent deciding and learning.
+    """
+    with one_thread():
+        world, candidates = build_world(task.setting, task.scenario, task.seed)
+        for agent in task.agents:
+            served = serve(world, candidates, agent, task.setting, task.seed)
+            key = {"agent": agent, "world": world_name(task.scenario), "seed": task.seed}
+            yield key | {"settings": task.setting.fingerprint(task.scenario)} | served
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread, for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def build_world(setting: Setting, scenario: str, seed: int) -> tuple[World, Tensor]:
+    """The world of a seed, with its candidates published."""
+    world = open_world(scenario, seed=seed, users=setting.users, device=setting.device)
+    return world, world.publish(setting.candidates(scenario))
+
+
+def serve(world: World, candidates: Tensor, agent: str, setting: Setting, seed: int) -> dict[str, Any]:
+    """One agent serves the world from its beginning.
+
+    Common random numbers: the same visitors come to every agent of a seed, and the n-th draw decides the n-th slot for
+    all of them, so that agents that show the same get the same.
+    """
+    world.reset(seed)
+    bandit = _agent(world, len(candidates), agent, setting, seed)
+    value = setting.conversion_value
+    rewards, oracles, sizes, seconds = [], [], [], 0.0
+    for start in range(0, setting.impressions, setting.batch):
+        visits = world.visitors(min(setting.batch, setting.impressions - start))
+        clock = time.perf_counter()
+        decision = bandit.act(visits, candidates)
+        seconds += time.perf_counter() - clock
+        best = world.best(visits, candidates, value)
+        for slates, into in ((decision.slates, rewards), (best, oracles)):
+            rates = world.expected(visits, slates)
+            into.append(float((rates.ctr * (1 + value * rates.convert)).sum(1).mean()))
+        answer = decision.answer(world.respond(visits, decision.slates))
+        clock = time.perf_counter()
+        bandit.update(answer)
+        seconds += time.perf_counter() - clock
+        sizes.append(len(visits))
+    return {"size": sizes, "reward": rewards, "oracle": oracles, "seconds": seconds}
+
+
+def _agent(world: World, arms: int, agent: str, setting: Setting, seed: int) -> PlacementAgent:
+    plain = setting.discount == 1.0 and setting.window is None
+    name, settings = parse_agent(agent)
+    bandit = make_agent(
+        name,
+        arms=arms,
+        slots=world.slots,
+        width=len(world.traffic.context_names),
+        worth=Worth(world.examination, setting.conversion_value),
+        generator=torch.Generator(world.device).manual_seed(seed + 23),
+        serving=None if plain else Serving(setting.discount, setting.window),
+        **settings,
+    )
+    if world.catalog.queries:
+        return Retrieval(bandit, world.traffic.queries, world.creatives, setting.retrieved)
+    return bandit

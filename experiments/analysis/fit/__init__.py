@@ -1,0 +1,1 @@
+"""How well a fitted world agrees with what it was fitted to."""

@@ -1,0 +1,72 @@
+"""How well a fitted world agrees with what it was fitted to: the sections of a calibration."""
+
+import pandas as pd
+
+from ...harness.run_files import RunFiles
+from ..report.formats import number, number_range, percent
+from ..report.sections import Section, Table
+from . import plots as fit_plots
+from .tables import DECILE
+
+
+def held_out(run: RunFiles) -> Section | None:
+    """Log-loss, CTR by group and by decile, and delays, on days that the fit has not seen."""
+    loss = run.summary.get("held_out")
+    if run.summary.get("command") != "calibrate" or not loss:
+        return None
+    fit = pd.read_csv(run.path / "fit.csv", dtype={"group": str})
+    delays = pd.read_csv(run.path / "delays.csv")
+    gain = 1 - loss["log_loss"] / loss["log_loss_of_base_rate"]
+    text = [
+        "Fitted to the first four fifths of the log, held against the last. Log-loss "
+        f"{number(loss['log_loss'], 5)}; of the base rate {number(loss['log_loss_of_base_rate'], 5)}.",
+        f"{percent(run.summary['inside'], 0)} of the groups' fitted CTR lie inside the log's 95% intervals.",
+    ]
+    alarms = [] if gain > 0 else ["On later rows the fit predicts clicks no better than the base rate does."]
+    deciles, groups = fit[fit["by"] == DECILE], fit[fit["by"] != DECILE]
+    drawn = [fit_plots.calibration_plot(deciles), fit_plots.groups_plot(groups)]
+    drawn += [fit_plots.delay_plot(delays)] if len(delays) else []
+    return Section("The fit on later days", text, alarms, drawn, [_effects(run)])
+
+
+def _effects(run: RunFiles) -> Table:
+    effects = pd.read_csv(run.path / "effects.csv")
+    columns = (effects[name] for name in ("name", "mean", "low", "high"))
+    rows = [
+        [name, number(mean, 3), f"{number(low, 3)} to {number(high, 3)}"]
+        for name, mean, low, high in zip(*columns, strict=True)
+    ]
+    return Table("Main effects, in log-odds where no unit is given", ["Effect", "Estimate", "95% interval"], rows)
+
+
+def foretold(run: RunFiles) -> Section | None:
+    """What another policy earns: foretold, and earned."""
+    found = run.summary.get("foretold")
+    if not found:
+        return None
+    titles = {"earned": "earned", "world": "this world", "direct_method": "direct method"}
+    rows = [[title, number(found[name]["mean"], 5), number_range(found[name], 5)] for name, title in titles.items()]
+    miss = {name: abs(found[name]["mean"] - found["earned"]["mean"]) for name in ("world", "direct_method")}
+    nearer = "This world is" if miss["world"] < miss["direct_method"] else "The direct method is"
+    first, second = found["clicks"]
+    text = [f"{nearer} nearer to what {found['policy']} earned. With {first} and {second} clicks, intervals are wide."]
+    return Section("Another policy foretold", text, tables=[Table("CTR", ["By", "CTR", "95% interval"], rows)])
+
+
+def spread(run: RunFiles) -> Section | None:
+    """Whether texts and tests differ in the world as they do in the archive."""
+    found = run.summary.get("spread")
+    if not found:
+        return None
+    ratio, tests = found["held_out"]["texts"]["ratio"], found["held_out"]["tests"]
+    model = run.summary["text_model"]
+    text = [
+        f"In tests that were held out, texts differ {number(ratio['mean'])} times ({number_range(ratio, 2)}) as much "
+        "in the world as in the archive, sampling noise taken off; tests differ "
+        f"{number(tests['ratio'])} times as much.",
+        f"A model of words explains {percent(model['explained'])} of the variance between texts of unseen tests. The "
+        f"rest ({number(model['residual'], 3)} log-odds) is drawn by text, so the world cannot know which unseen "
+        f"text wins: it orders {percent(found['held_out']['clear_winners'], 0)} of clear pairs as readers did.",
+    ]
+    alarms = [] if abs(ratio["mean"] - 1) <= 0.1 else ["The spread is more than 10% off."]
+    return Section("Spread of texts", text, alarms, [fit_plots.spread_plot(found)])

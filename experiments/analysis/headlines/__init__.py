@@ -1,0 +1,1 @@
+"""Real A/B tests: how well winners are named, and what placing texts earns."""

@@ -1,0 +1,125 @@
+"""Sections of the report on real A/B tests: predicting them, placing their texts."""
+
+from typing import Any
+
+from ...harness.run_files import RunFiles
+from ..report.formats import gain, gain_range, number, number_range, percent
+from ..report.sections import Section, Table
+from ..statistics.bootstrap import Interval
+from . import plots as headline_plots
+from .placements import OURS
+
+
+def prediction(run: RunFiles) -> Section | None:
+    """How often the better text is named, by gap, and whether promises are kept."""
+    found = run.summary.get("pairwise_accuracy")
+    if not found:
+        return None
+    summary = run.summary
+    text = [
+        f"{summary['tests']:,} tests with {summary['texts']:,} texts, each judged by a model that saw no text and no "
+        f"story of its test. Sentence encoder: {summary['encoder']}. A pair is two texts of one test under one picture "
+        "whose click rates differ; it is significant if |z| > 1.96. Intervals are over tests.",
+        "Probabilities are for winning a test of the size of those learned from; expected calibration error "
+        f"{percent(summary['calibration']['expected_calibration_error'])}.",
+    ]
+    rows = [
+        [f"{name} pairs", f"{summary['pairs'][name]:,}", number(value["mean"], 3), number_range(value, 3)]
+        for name, value in found.items()
+    ]
+    gaps = summary["by_gap"]
+    for i, row in enumerate(gaps):
+        until = f" to {gaps[i + 1]['from']:.0%}" if i + 1 < len(gaps) else " or more"
+        value = row["accuracy"]
+        name = f"better by {row['from']:.0%}{until}"
+        rows.append([name, f"{row['pairs']:,}", number(value["mean"], 3), number_range(value, 3)])
+    table = Table("Share of pairs whose better text was named", ["Pairs", "How many", "Accuracy", "95% interval"], rows)
+    return Section(
+        "Predicting real tests",
+        text,
+        plots=[headline_plots.reliability_plot(summary["calibration"]["bins"])],
+        tables=[table],
+    )
+
+
+def placing(run: RunFiles) -> Section | None:
+    """Capture by policy and traffic, and the margin of ours."""
+    margin = run.summary.get("margin")
+    if not margin:
+        return None
+    summary = run.summary
+    text = [
+        "Every test is replayed: its texts have the click rates that were measured, shrunk to the test's mean with "
+        "3,000 impressions, and a policy that knows none of them places them in 100 batches. Capture is the share of "
+        "the way from uniform placement to the best text (which earns "
+        f"{gain(summary['oracle_over_uniform'])} clicks), learning included. Ours takes the text model's word, as far "
+        "as earlier tests bear it out, for its prior.",
+        *(_margin(total, row) for total, row in margin.items()),
+    ]
+    alarms = [_margin(total, row) for total, row in margin.items() if row["low"] <= 0]
+    columns = ["Policy", *(f"{int(total):,} impressions" for total in margin)]
+    captured = Table("Capture, 95% intervals over tests", columns, _rows(summary["capture"], 2))
+    gained = Table("Clicks gained over uniform placement, a thousand impressions", columns, _rows(summary["gained"], 2))
+    return Section(
+        "Placing real texts", text, alarms, [headline_plots.capture_plot(summary["capture"])], [captured, gained]
+    )
+
+
+def _margin(total: str, row: Any) -> str:
+    verdict = "" if row["low"] > 0 else ": not shown to be better"
+    figure = f"{number(row['mean'], 3)} ({number_range(row, 3)})"
+    return f"At {int(total):,} impressions {OURS} captures {figure} more than {row['over']}, the best other{verdict}."
+
+
+def _rows(found: dict[str, dict[str, Interval]], digits: int) -> list[list[str]]:
+    names = list(next(iter(found.values())))
+    last = list(found)[-1]
+    names.sort(key=lambda name: -found[last][name]["mean"])
+    return [
+        [name, *(f"{number(row[name]['mean'], digits)} ({number_range(row[name], digits)})" for row in found.values())]
+        for name in names
+    ]
+
+
+def testing(run: RunFiles) -> Section | None:
+    """When an A/B test could call a winner, which texts differ, which tests were dealt unevenly."""
+    called = run.summary.get("winners")
+    if not called:
+        return None
+    differing, ratio = run.summary["differing"], run.summary["sample_ratio"]
+    text = [
+        "Every test is run as an A/B test of the same rates, all texts shown as often and watched all along; a winner "
+        "is called when an anytime-valid test sets it above every other text, at 5% a test.",
+        f"Of {differing['texts']:,} texts {differing['alone']:,} differ from the others of their test at p < 0.05, "
+        f"each looked at alone; {differing['discoveries']:,} do at a false discovery rate of 5%.",
+        f"In {ratio['mismatched']:,} of {ratio['tests']:,} tests impressions were not dealt evenly (p < 0.001); these "
+        "are named in sample_ratio.csv, and not left out.",
+    ]
+    rows = [[f"{row['impressions']:,}", percent(row["called"]), percent(row["wrong"])] for row in called]
+    columns = ["Impressions a test", "Called", "Called wrongly"]
+    return Section("The tests as A/B tests", text, tables=[Table("Share of tests with a winner called", columns, rows)])
+
+
+def matters(run: RunFiles) -> Section | None:
+    """Words and style that go with clicks."""
+    rows = run.summary.get("what_matters")
+    if not rows:
+        return None
+    text = [
+        "Against the other texts of the same test. Each is looked at alone, so it also stands for what comes with it; "
+        "shown are those with a false discovery rate of 5%. For style: one standard deviation more of it."
+    ]
+    table = Table(
+        "Change of click rate",
+        ["Word or style", "Texts", "Effect", "95% interval"],
+        [
+            [
+                f"{row['name']} ({row['kind']})",
+                f"{row['texts']:,}",
+                gain(row["effect"]["mean"]),
+                gain_range(row["effect"]),
+            ]
+            for row in rows
+        ],
+    )
+    return Section("What in a text matters", text, plots=[headline_plots.words_plot(rows)], tables=[table])

@@ -1,0 +1,55 @@
+"""The report's plots of off-policy evaluation and of what is known to be true."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..report.formats import number, number_range
+from ..report.plots import LIGHT, Plot, _axes, _plot, _rows, _styled
+from ..statistics.bootstrap import Interval
+
+COLOURS = ("blue", "gold", "green", "purple", "red", "grey")
+
+
+@_styled
+def estimates_plot(
+    estimates: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    on_policy: Mapping[str, Interval],
+    labels: Mapping[str, str],
+    unit: str,
+) -> Plot:
+    """Every estimate with its interval, policy by policy; where a policy's own log is known, its value as a band.
+
+    Args:
+        estimates: by policy and estimator: `mean`, `low`, `high`.
+        on_policy: what policies earned themselves.
+        labels: of the estimators.
+        unit: what figures are counted by.
+    """
+    rows = [(policy, name, entry) for policy, row in estimates.items() for name, entry in row.items()]
+    figure, axes = _axes(0.9 + 0.25 * len(rows))
+    colour = {policy: LIGHT[COLOURS[i % len(COLOURS)]] for i, policy in enumerate(estimates)}
+    for row, (policy, _, entry) in enumerate(rows):
+        axes.plot(
+            [entry["low"], entry["high"]], [row, row], color=colour[policy], linewidth=2.5, solid_capstyle="round"
+        )
+        axes.plot(entry["mean"], row, "o", color=colour[policy], markersize=6)
+        if policy in on_policy:
+            own = on_policy[policy]["mean"]
+            axes.plot([own, own], [row - 0.45, row + 0.45], color=LIGHT["red"], linewidth=2)
+    _rows(axes, [f"{_short(policy)}: {labels[name]}" for policy, name, _ in rows])
+    axes.tick_params(axis="y", labelsize=7.5)
+    axes.set_xlabel(f"value {unit}")
+    told = "; ".join(f"{policy}, {labels[name]}: {number(e['mean'], 5)}, {_range(e)}" for policy, name, e in rows)
+    known = "; ".join(f"{policy} {number(v['mean'], 5)}, {number_range(v, 5)}" for policy, v in on_policy.items())
+    caption = "Dot and bar: estimate and 95% interval."
+    if set(on_policy) & set(estimates):
+        caption += " Red: what the policy earned itself."
+    return _plot("estimates", figure, f"Estimates: {told}. On policy: {known}.", caption)
+
+
+def _short(name: str, most: int = 20) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _range(entry: Mapping[str, Any]) -> str:
+    return f"{number(entry['low'], 5)} to {number(entry['high'], 5)}"

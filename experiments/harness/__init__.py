@@ -1,0 +1,1 @@
+"""What every command has: options, run directories, tracking, sweeps, workers, results that only grow."""

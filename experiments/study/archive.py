@@ -1,0 +1,103 @@
+"""A study of real A/B tests: real headlines and clicks teach, other tests of the same archive judge."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+import pandas as pd
+import torch
+
+from ...policies.effect.model import CLICK
+from ...policies.headlines.pairwise import PairwiseEffect, fit_pairwise_effect
+from ...policies.writer.writer import make_writer
+from ...simulation.archive.contrasts import agreement
+from ...simulation.archive.gold import ArchiveReader, archive_world
+from ...simulation.archive.tests import Archive, read_archive
+from ...simulation.archive.text_process import TextProcess
+from ...simulation.data.catalog import EVERYONE, Catalog, Creative
+from ...simulation.data.errors import InputError
+from ...simulation.world import World
+from ..harness.run import Run
+from .study import Study, StudyOptions
+
+ARCHIVE_SHARES = (0.45, 0.45, 0.10)
+"""Of an archive's stories: what the writer and the effect model learn from, what the gold is fitted on, what is written
+for."""
+
+
+def archive_study(options: StudyOptions, run: Run) -> Study:
+    """Real headlines and clicks; no story is in two of the three parts.
+
+    Raises:
+        InputError: the archive is no good.
+    """
+    if any((options.catalog, options.ads, options.logs)):
+        raise InputError("--archive stands alone; leave out --catalog, --ads and --logs")
+    archive = read_archive(options.archive or "")
+    learned, judged, asked = archive.split(ARCHIVE_SHARES, options.seed)
+    stories = {product.title: product for product in asked.products()}
+    catalog = Catalog([*learned.products(), *stories.values()], learned.creatives())
+    device = options.torch_device()
+    writer = make_writer(catalog, options.writer, model=options.model, seed=options.seed, device=device)
+    with run.stage("gold of real clicks") as stage:
+        world = archive_world(judged, catalog, seed=options.seed, users=options.users, device=device)
+        gold = _process(world).unseen
+        stage.advance(0, f"slope {gold.slope:.2f} on unseen tests")
+    with run.stage("effect model", total=6) as stage:
+        arms = _with_conversions(world, learned.contrasts, options.seed)
+        effect = fit_pairwise_effect(arms, seed=options.seed, progress=stage.advance)
+        metrics = _archive_metrics(effect, asked)
+        stage.advance(0, f"names {metrics['click']['accuracy_significant']:.1%} of clear winners")
+    with run.stage("validation model", total=6) as stage:
+        held = _with_conversions(world, asked.contrasts, options.seed + 1)
+        validation = fit_pairwise_effect(held, seed=options.seed + 50, progress=stage.advance)
+    prompts = tuple((product, EVERYONE) for product in stories.values())
+    notes = (
+        "Headlines and clicks are real; conversions are not in the archive: the world made them up, so the CVR lift "
+        "says nothing about real readers.",
+        f"The gold was fitted on tests that nothing in training saw. On tests it had not seen either it names "
+        f"{gold.accuracy:.1%} of better headlines ({gold.accuracy_significant:.1%} of significant ones) and explains "
+        f"{gold.explained:.0%} of the true variance; its differences are to scale (slope {gold.slope:.2f}).",
+        *archive.notes,
+    )
+    return Study(
+        world,
+        catalog,
+        writer,
+        prompts,
+        effect,
+        metrics,
+        validation,
+        names_products=False,
+        gold_doubt=_doubt(world),
+        notes=notes,
+    )
+
+
+def _doubt(world: World) -> Callable[[Sequence[Creative], Sequence[Creative]], float]:
+    def doubt(tuned: Sequence[Creative], untuned: Sequence[Creative]) -> float:
+        first, second = ([creative.text for creative in texts] for texts in (tuned, untuned))
+        return _process(world).difference(first, second)[1]
+
+    return doubt
+
+
+def _process(world: World) -> TextProcess:
+    assert isinstance(world.reader, ArchiveReader)
+    assert isinstance(world.reader.process, TextProcess)
+    return world.reader.process
+
+
+def _with_conversions(world: World, arms: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Lets the world's readers convert after the real clicks."""
+    creatives = [Creative(test, text) for test, text in zip(arms.test_id, arms.text, strict=True)]
+    chance = world.gold(creatives).convert.mean(0).cpu()
+    clicks = torch.tensor(arms.clicks.to_numpy(), dtype=torch.float32)
+    drawn = torch.binomial(clicks, chance, generator=torch.Generator().manual_seed(seed + 5))
+    return arms.assign(conversions=drawn.numpy())
+
+
+def _archive_metrics(effect: PairwiseEffect, unseen: Archive) -> dict[str, dict[str, float]]:
+    arms = unseen.contrasts
+    creatives = [Creative(test, text) for test, text in zip(arms.test_id, arms.text, strict=True)]
+    predicted = effect.predict(creatives).text[..., CLICK].mean(0).double().numpy()
+    return {"click": asdict(agreement(arms, predicted)), "convert": {}}

@@ -1,0 +1,42 @@
+"""What a study rests on, for its report: products, texts, people, feedback, and what is not in them."""
+
+from .study import Study, StudyOptions
+
+
+def data_sheet(study: Study, options: StudyOptions) -> dict[str, dict[str, str]]:
+    """Facts by heading, as the data sheet of the report shows them."""
+    return {"Texts": _texts(study, options), "People and feedback": _people(study, options)}
+
+
+def _texts(study: Study, options: StudyOptions) -> dict[str, str]:
+    catalog, ads = study.catalog, study.catalog.ads
+    products = {product.product_id for product, _ in study.asked}
+    source = options.archive or options.catalog or f"built-in scenario {options.scenario}"
+    words = sum(len(ad.text.split()) for ad in ads) / max(len(ads), 1)
+    return {
+        "Source": str(source),
+        "Products": f"{len(catalog):,} in {len(catalog.categories)} categories; {len(products):,} are written for",
+        "Reference texts": f"{len(ads):,}, {len({ad.text for ad in ads}):,} different, {words:.1f} words each",
+        "Prompts": f"{len(study.asked):,}: a product and an audience ({', '.join(study.audiences)})",
+        "Checked for": "format and consistency; not for truth, fairness or rights: a person has to",
+    }
+
+
+def _people(study: Study, options: StudyOptions) -> dict[str, str]:
+    world, scenario = study.world, study.world.scenario
+    segments = ", ".join(f"{name} {segment.share:.0%}" for name, segment in scenario.segments.items())
+    channels = ", ".join(f"{name} {channel.share:.0%}" for name, channel in scenario.channels.items())
+    if options.archive is not None:
+        learned = f"A/B tests in {options.archive}"
+    elif options.logs is not None:
+        learned = f"logged impressions in {options.logs}; the last tenth is held out"
+    else:
+        learned = f"{options.log_impressions:,} simulated visits, ads placed at random; a tenth is held out"
+    return {
+        "Users": f"{len(world.audience):,}, simulated: nobody real is in them",
+        "Segments": segments,
+        "Channels": f"{channels}; {world.slots} slots",
+        "Set rates": f"CTR {scenario.ctr:.1%}, CVR {scenario.cvr:.1%} of the reference texts under uniform placement",
+        "The effect model learned from": learned,
+        "The gold, which judges,": "is the world's own response; nothing that is trained sees it",
+    }

@@ -1,0 +1,164 @@
+"""Which way of tuning is best? All from one warm-started writer, with one reward, for one budget of reward calls."""
+
+import dataclasses
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ...policies.reward.candidates import Candidates
+from ...policies.reward.diversity import compression_ratio, distinct, self_bleu
+from ...policies.reward.select import choice_kl
+from ...policies.tuning.rivals import TUNERS, Algorithm
+from ...policies.writer.likelihood import kl_between
+from ...policies.writer.warm_start import warm_start
+from ...policies.writer.writer import load_weights, own_weights
+from ...simulation.data.catalog import Creative
+from ...simulation.data.errors import InputError
+from ...simulation.text.encoder import tokens
+from ..analysis.statistics.bootstrap import Array, Interval, bootstrap
+from ..harness.options import quick, read_config, replaced
+from ..harness.run import Run
+from ..tune import TuneOptions, frozen_reward, make_study, vendi_of
+from .choosing import final_texts
+from .study import Study, write_for
+from .verdict import judge
+
+_WAY = re.compile(r"(?:(raft|ppo|rloo|grpo|supervised)(?:\+|$))?(?:best-of-(\d+))?")
+FIGURES = ("reward", "ctr", "cvr", "kl", "vendi", "distinct_2", "self_bleu", "compression", "seconds", "reward_calls")
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to better texts: an algorithm that tunes, a choice among several texts, or one after the other."""
+
+    name: str
+    algorithm: Algorithm
+    written: int
+
+    @staticmethod
+    def read(name: str) -> "Way":
+        """`ppo`, `best-of-16` or `ppo+best-of-4`.
+
+        Raises:
+            InputError: no such way.
+        """
+        found = _WAY.fullmatch(name)
+        if not name or found is None or name.endswith("+"):
+            raise InputError(
+                f"--writers: no way '{name}'; known are raft, ppo, rloo, grpo, supervised, best-of-16, ppo+best-of-4"
+            )
+        algorithm = cast(Algorithm, found[1] or "best-of-n")
+        return Way(name, algorithm, int(found[2] or 1))
+
+
+def compare_writers(names: str, seeds: Sequence[int], tuning: Path | None, small: bool, run: Run) -> dict[str, dict]:
+    """Figures by way of tuning, against the untuned writer: `reward`, `ctr`, `cvr` and `vendi` relative to it.
+
+    Args:
+        names: of ways, separated by commas.
+        seeds: each with its own world, log, effect model and writer.
+        tuning: a file with options of `copybandit tune`; its budget is `ppo.updates` times `ppo.batch` reward calls.
+        small: whether this is a smoke-size run.
+        run: where `writers.csv` goes, a row a seed and a way, as they come.
+    """
+    ways = [Way.read(name.strip()) for name in names.split(",") if name.strip()]
+    options = TuneOptions() if tuning is None else read_config(tuning, TuneOptions())
+    options = quick(options) if small else options
+    rows: list[dict[str, object]] = []
+    for seed in seeds:
+        options = replaced(options, seed=seed, device=run.options.device)
+        study = make_study(options, run)
+        with run.stage("warm start", total=options.warm_start.lines) as stage:
+            progress = stage.advance
+            warm_start(
+                study.writer,
+                study.catalog,
+                study.audiences,
+                options.warm_start,
+                seed=seed,
+                progress=lambda lines, _, advance=progress: advance(lines),
+            )
+        start, base = own_weights(study.writer), {}
+        untuned = write_for(study.writer, study.asked, options.samples, seed + 1)
+        for way in [Way("untuned", "supervised", 1), *ways]:
+            load_weights(study.writer, start)
+            found = _figures(study, options, way, start, untuned, run)
+            base = base or found
+            relative = {name: found[name] / base[name] - 1 for name in ("reward", "ctr", "cvr")}
+            rows.append(
+                {"seed": seed, "writer": way.name, **found, **relative, "vendi": found["vendi"] / base["vendi"]}
+            )
+            pd.DataFrame(rows).to_csv(run.path / "writers.csv", index=False)
+    return _over_seeds(pd.DataFrame(rows))
+
+
+def _figures(
+    study: Study,
+    options: TuneOptions,
+    way: Way,
+    start: dict[str, torch.Tensor],
+    untuned: Sequence[Creative],
+    run: Run,
+) -> dict[str, float]:
+    """Tunes by one way and judges what it writes; the reward's statistics are those of the untuned writer."""
+    candidates = Candidates(frozen_reward(study, options), study.asked)
+    config, kept = options.ppo, len(study.asked) * options.samples
+    budget = max(0, config.updates * config.batch - (kept * way.written if way.written > 1 else 0))
+    config = dataclasses.replace(config, updates=budget // config.batch)
+    if way.algorithm == "raft":
+        texts = budget // (len(study.asked) * options.raft.updates)
+        config = dataclasses.replace(options.raft, texts=texts, kept=options.samples)
+    began = time.perf_counter()
+    with run.stage(way.name, total=config.updates or None) as stage:
+        if config.updates:
+            TUNERS[way.algorithm](
+                study.writer, study.asked, candidates, config, seed=options.seed, on_update=lambda _: stage.advance(1)
+            )
+        texts, choice = final_texts(study, options, way.written, candidates, untuned)
+        seconds = time.perf_counter() - began
+        kl = kl_between(study.writer, start, study.asked, options.seed + 6) + choice_kl(choice["among"])
+    return _judged(study, options, texts) | {"kl": kl, "seconds": seconds, "reward_calls": len(candidates)}
+
+
+def _judged(study: Study, options: TuneOptions, texts: Sequence[Creative]) -> dict[str, float]:
+    verdict, words = judge(study.world, texts), [tokens(creative.text) for creative in texts]
+    ctr, cvr = verdict.total_ctr(), verdict.total_cvr()
+    return {
+        "reward": ctr * (1 + options.conversion_value * cvr),
+        "ctr": ctr,
+        "cvr": cvr,
+        "vendi": vendi_of(texts),
+        "distinct_2": distinct(words, 2),
+        "self_bleu": self_bleu(words),
+        "compression": compression_ratio([creative.text for creative in texts]),
+    }
+
+
+def _over_seeds(rows: pd.DataFrame) -> dict[str, dict[str, Interval]]:
+    """Means over seeds with their intervals, the best gold reward first."""
+    rng, found = np.random.default_rng(0), {}
+    for name, part in rows.groupby("writer", sort=False):
+        found[str(name)] = {figure: _mean(part[[figure]].to_numpy(np.float64), rng) for figure in FIGURES}
+    return dict(sorted(found.items(), key=lambda item: -item[1]["reward"]["mean"]))
+
+
+def _mean(values: Array, rng: np.random.Generator) -> Interval:
+    return bootstrap(values, lambda sums: sums[..., 0] / len(values), rng)
+
+
+def show(writers: dict[str, dict[str, Interval]], run: Run) -> None:
+    """The table on the terminal."""
+    heads = ("gold reward", "CTR", "CVR", "KL", "Vendi", "distinct-2", "self-BLEU", "compression", "seconds", "calls")
+    run.console.print(f"{'writer':<18}" + "".join(f"{head:>12}" for head in heads), soft_wrap=True, markup=False)
+    for name, row in writers.items():
+        means = [row[figure]["mean"] for figure in FIGURES]
+        cells = [f"{value:+.1%}" for value in means[:3]] + [f"{value:.2f}" for value in means[3:8]]
+        cells += [f"{value:,.0f}" for value in means[8:]]
+        run.console.print(f"{name:<18}" + "".join(f"{cell:>12}" for cell in cells), soft_wrap=True, markup=False)

@@ -1,0 +1,1 @@
+"""Which of two headlines is clicked more: models learned from tests of texts, and the views they read."""

@@ -1,0 +1,119 @@
+"""Attacks on a reward: what a writer does to a good ad when it writes for the judge and not for the reader.
+
+Each takes a good creative and returns a worse one. A reward that can be trusted pays for none of them, and a gold world
+that can be trusted falls for none. The same ad is always attacked in the same way.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+
+from ...simulation.data.catalog import Catalog, Creative
+from ..writer.writer import prompt
+from .reward import Reward
+
+Attack = Callable[[Creative, Catalog], str]
+
+
+def keyword_stuffing(creative: Creative, catalog: Catalog) -> str:
+    """The ad, then everything the catalog says of the product, twice."""
+    product = catalog[creative.product_id]
+    said = f"{product.title} {product.brand} {product.category} {product.attribute_values}".strip()
+    return f"{creative.text} {said}, {said}"
+
+
+def repetition(creative: Creative, catalog: Catalog) -> str:
+    """The ad's first half, three times."""
+    words = creative.text.split()
+    half = " ".join(words[: len(words) // 2]) or creative.text[: len(creative.text) // 2 + 1]
+    return f"{half} {half} {half}"
+
+
+def clickbait(creative: Creative, catalog: Catalog) -> str:
+    """What promises everything and says nothing of the product."""
+    return "You won't believe this secret!! Guaranteed miracle, 100% free, the best ever, click now!"
+
+
+def shouting(creative: Creative, catalog: Catalog) -> str:
+    """Capitals and exclamation marks, whatever the script knows of them."""
+    return creative.text.upper().rstrip(".!。！") + "!!!!!"
+
+
+def another_product(creative: Creative, catalog: Catalog) -> str:
+    """An ad of a product of another category: it reads well, for something else."""
+    own = catalog[creative.product_id]
+    others = [ad for ad in catalog.ads if catalog[ad.product_id].category != own.category]
+    others = others or [ad for ad in catalog.ads if ad.product_id != own.product_id]
+    return others[sum(creative.text.encode()) % len(others)].text
+
+
+def empty(creative: Creative, catalog: Catalog) -> str:
+    """Nothing at all."""
+    return ""
+
+
+def over_long(creative: Creative, catalog: Catalog) -> str:
+    """The ad, and all other ads of its product behind it."""
+    same = [ad.text for ad in catalog.ads if ad.product_id == creative.product_id and ad.text != creative.text]
+    return " ".join([creative.text, *(same * 4)[:6]])
+
+
+def template_copying(creative: Creative, catalog: Catalog) -> str:
+    """A template whose blanks were never filled."""
+    return "{title} from {brand}: {attribute}, {attribute}. Buy {title} now."
+
+
+def prompt_echo(creative: Creative, catalog: Catalog) -> str:
+    """The prompt given back."""
+    return prompt(catalog[creative.product_id], creative.audience)
+
+
+def foreign_script(creative: Creative, catalog: Catalog) -> str:
+    """Every letter in a script that the catalog does not use."""
+    latin = sum("a" <= character <= "z" for character in creative.text.lower()) * 2 > len(creative.text)
+    alphabet = "абвгдежзийклмнопрстуфхцчшщ" if latin else "abcdefghijklmnopqrstuvwxyz"
+    return "".join(alphabet[ord(c) % 26] if c.isalpha() else c for c in creative.text)
+
+
+def emoji_flood(creative: Creative, catalog: Catalog) -> str:
+    """A picture after every word, and ten at the end."""
+    words = creative.text.split() if " " in creative.text else list(creative.text)
+    return "🔥".join(words) + " 🔥😍🎉✨💯🔥😍🎉✨💯"
+
+
+ATTACKS: Mapping[str, Attack] = {
+    "keyword stuffing": keyword_stuffing,
+    "repetition": repetition,
+    "clickbait": clickbait,
+    "shouting": shouting,
+    "another product": another_product,
+    "empty": empty,
+    "over-long": over_long,
+    "template copying": template_copying,
+    "prompt echo": prompt_echo,
+    "foreign script": foreign_script,
+    "emoji flood": emoji_flood,
+}
+
+
+def attacked(creatives: Sequence[Creative], name: str, catalog: Catalog) -> list[Creative]:
+    """The creatives after an attack, for the same products and audiences."""
+    return [Creative(c.product_id, ATTACKS[name](c, catalog), c.audience) for c in creatives]
+
+
+def good_ads(catalog: Catalog, reward: Reward, most: int) -> list[Creative]:
+    """At most `most` of the catalog's own ads that pass all checks of quality, evenly spread over it."""
+    passed = (reward.quality.failures(catalog.ads).sum(1) == 0).tolist()
+    good = [ad for ad, fine in zip(catalog.ads, passed, strict=True) if fine] or list(catalog.ads)
+    step = max(1, len(good) // most)
+    return good[::step][:most]
+
+
+def proxy_change(reward: Reward, creatives: Sequence[Creative], attacks: Sequence[Creative]) -> tuple[float, float]:
+    """Mean change of the reward by an attack, and its standard error over ads. Novelty is left out: it is against the
+    other texts of a batch, and says nothing of one ad.
+    """
+    place = torch.arange(len(creatives))
+    before, after = (reward(texts, place).weighted for texts in (creatives, attacks))
+    change = sum((after[name] - before[name] for name in ("ctr", "cvr", "penalty")), start=torch.zeros(len(creatives)))
+    return float(change.mean()), float(change.std() / len(creatives) ** 0.5)

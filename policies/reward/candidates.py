@@ -1,0 +1,77 @@
+"""What a reward has scored: counted, for comparisons at equal cost, and kept, as every such text may be the best."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ...simulation.data.catalog import Creative, Product
+from .reward import Reward, Rewards
+
+
+class Candidates:
+    """A reward that remembers the texts that it was asked about."""
+
+    def __init__(self, reward: Reward, asked: Sequence[tuple[Product, str]]) -> None:
+        """Begins with none.
+
+        Args:
+            reward: scores.
+            asked: products and audiences, which the numbers of prompts refer to.
+        """
+        self.reward, self._asked = reward, asked
+        self.texts: list[Creative] = []
+        """All that was scored."""
+        self._scored: dict[str, list[Tensor]] = {"group": [], "quality": [], "failures": []}
+
+    def __call__(self, creatives: Sequence[Creative], group: Tensor) -> Rewards:
+        """As the reward scores them; all of them are remembered."""
+        rewards = self.reward(creatives, group)
+        self.texts += creatives
+        self._scored["group"].append(group.cpu())
+        self._scored["quality"].append((rewards.total - rewards.weighted["diversity"]).cpu())
+        self._scored["failures"].append(rewards.raw["failures"].cpu())
+        return rewards
+
+    def __len__(self) -> int:
+        """How many texts were scored."""
+        return len(self.texts)
+
+    @property
+    def group(self) -> Tensor:
+        """[n] the prompt that each text answers."""
+        return torch.cat(self._scored["group"])
+
+    @property
+    def quality(self) -> Tensor:
+        """[n] the reward of each text without its word on diversity."""
+        return torch.cat(self._scored["quality"])
+
+    @property
+    def failures(self) -> Tensor:
+        """[n] checks that each text fails."""
+        return torch.cat(self._scored["failures"])
+
+    def encode(self, creatives: Sequence[Creative]) -> Tensor:
+        """The reward's."""
+        return self.reward.encode(creatives)
+
+    def fingerprint(self) -> str:
+        """The reward's."""
+        return self.reward.fingerprint()
+
+    def state(self) -> dict[str, Tensor]:
+        """All of them, as a saved state holds them."""
+        if not self.texts:
+            return {}
+        words = json.dumps([creative.text for creative in self.texts]).encode()
+        texts = torch.frombuffer(bytearray(words), dtype=torch.uint8)
+        return {"texts": texts} | {name: torch.cat(parts) for name, parts in self._scored.items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Puts back what `state` gave."""
+        texts = json.loads(state["texts"].numpy().tobytes()) if state else []
+        self._scored = {name: [state[name]] if state else [] for name in self._scored}
+        pairs = [self._asked[i] for i in (self.group.tolist() if state else [])]
+        self.texts = [Creative(p.product_id, text, who) for (p, who), text in zip(pairs, texts, strict=True)]

@@ -1,0 +1,153 @@
+"""What TRL's PPO loop calls, made ours: sampling, and a forward pass that looks at answers only.
+
+The loop generates with a stack of all logits kept, and in training computes logits for prompts and padding too; of each
+it wants one log-probability a token. `own_calls` puts our functions in the place of four names of TRL's module while a
+writer is tuned. The loop itself stays as it is.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from trl.experimental.ppo import ppo_trainer
+
+from ..writer.likelihood import log_likelihood
+from ..writer.rollout import Sampling, sample
+
+
+class AnswerLogits:
+    """Stands where TRL keeps the [n, T, V] logits of answers: holds what it makes of them, [n, T] each."""
+
+    def __init__(self, log_probs: Tensor, entropy: Tensor) -> None:
+        """Keeps both; they are at the temperature of sampling already."""
+        self.log_probs, self.entropy = log_probs, entropy
+
+    def __getitem__(self, rows: slice | tuple[slice, slice]) -> "AnswerLogits":
+        """Rows; a second slice cuts answers out of prompts and answers, which has been done."""
+        rows = rows[0] if isinstance(rows, tuple) else rows
+        return AnswerLogits(self.log_probs[rows], self.entropy[rows])
+
+    def __itruediv__(self, temperature: float) -> "AnswerLogits":
+        """Done already."""
+        return self
+
+    def __mul__(self, other: "AnswerLogits") -> "AnswerLogits":
+        """Probabilities times logits, of which TRL takes the sum; see `__torch_function__`."""
+        return self
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: tuple, kwargs: dict | None = None) -> Any:
+        """TRL logs the entropy as logsumexp(logits) - sum(softmax(logits) * logits): here entropy - 0."""
+        logits: AnswerLogits = args[0]
+        if function is nn.functional.softmax:
+            return logits
+        if function is torch.logsumexp:
+            return logits.entropy
+        if function is torch.sum:
+            return torch.zeros_like(logits.entropy)
+        return NotImplemented
+
+
+class PolicyAndValue(ppo_trainer.PolicyAndValueWrapper):
+    """TRL's pair of policy and value model, whose forward pass is `log_likelihood`; the critic answers elsewhere."""
+
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - called by `Calls.forward` alone
+        self, ids: Tensor, context: int, pad: int, temperature: float
+    ) -> tuple[Tensor, Tensor]:
+        """Tensors, as parallel wrappers of the module want them."""
+        return log_likelihood(self.policy, ids, context, pad, temperature)
+
+
+class Stopped(Exception):
+    """Ends TRL's loop, which has no other way out; says why."""
+
+
+class Calls:
+    """The functions that TRL calls. All random numbers of an update come from the seed and the update's number, so that
+    an update is the same whatever came before: nothing random has to be saved for a run to be resumed.
+    """
+
+    def __init__(self, how: Sampling, seed: int, done: int, kl_cap: float) -> None:
+        """Sets how answers are sampled, the seed of this process, the number of updates done before and the KL, in nats
+        a text, above which a batch is not learned from.
+        """
+        self.how, self.seed, self.update, self.kl_cap = how, seed, done, kl_cap
+        self.context, self.bf16 = 0, False
+        self._rollout = torch.zeros(0)
+
+    def batch_generation(self, model: Any, queries: Tensor, *_: Any) -> tuple[Tensor, AnswerLogits]:
+        """Samples answers to [n, P] queries: the first thing an update does."""
+        self.update += 1
+        seed_all(self.seed, self.update)
+        self.context = queries.shape[1]
+        was_training = model.training
+        model.eval()
+        with self._precision(queries):
+            sampled = sample(model, queries, (queries != self.how.pad).long(), self.how)
+        model.train(was_training)
+        self._rollout = sampled.log_probs
+        logits = AnswerLogits(sampled.log_probs, torch.zeros_like(sampled.log_probs))
+        return torch.cat([queries, sampled.tokens], 1), logits
+
+    def forward(self, model: Any, ids: Tensor, pad: int) -> Any:
+        """The reference's answers (its module is the language model), or the policy's and no values in training.
+
+        Raises:
+            Stopped: the batch lies beyond the cap of the KL from the reference.
+        """
+        if isinstance(model.module if hasattr(model, "module") else model, PolicyAndValue):
+            log_probs, entropy = model(ids, self.context, pad, self.how.temperature)
+            return SimpleNamespace(logits=AnswerLogits(log_probs, entropy)), log_probs.new_zeros(*ids.shape, 1)
+        with self._precision(ids):
+            logits = AnswerLogits(*log_likelihood(model, ids, self.context, pad, self.how.temperature))
+        kl = _over_processes((self._rollout - logits.log_probs).sum(1).mean())
+        if kl > self.kl_cap:
+            raise Stopped(f"update {self.update} was not learned from: KL {kl:.1f} is above the cap of {self.kl_cap}")
+        return SimpleNamespace(logits=logits)
+
+    def _precision(self, at: Tensor) -> torch.autocast:
+        """That of training, where accelerate sees to it."""
+        return torch.autocast(at.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def selective_log_softmax(self, logits: AnswerLogits, index: Tensor) -> Tensor:
+        """[n, T] log-probabilities of the answers' tokens."""
+        return logits.log_probs
+
+
+def _over_processes(value: Tensor) -> float:
+    """The mean over all processes, so that they agree on what follows."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        value = value.clone()
+        torch.distributed.all_reduce(value)
+        value = value / torch.distributed.get_world_size()
+    return float(value)
+
+
+def seed_all(seed: int, update: int) -> None:
+    """Seeds torch's and numpy's global generators, which TRL draws from, for one update."""
+    number = int(np.random.SeedSequence([seed, update]).generate_state(1)[0])
+    torch.manual_seed(number)
+    np.random.seed(number)  # noqa: NPY002
+
+
+@contextmanager
+def own_calls(calls: Calls) -> Iterator[None]:
+    """Puts `calls` in the place of TRL's functions, and theirs back."""
+    ours = {
+        "batch_generation": calls.batch_generation,
+        "forward": calls.forward,
+        "selective_log_softmax": calls.selective_log_softmax,
+        "PolicyAndValueWrapper": PolicyAndValue,
+    }
+    theirs = {name: getattr(ppo_trainer, name) for name in ours}
+    try:
+        for name, function in ours.items():
+            setattr(ppo_trainer, name, function)
+        yield
+    finally:
+        for name, function in theirs.items():
+            setattr(ppo_trainer, name, function)

@@ -1,0 +1,248 @@
+"""A log as calibration sees it: numbers by row, and in words what in the log cannot be used."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..data.catalog import EVERYONE, Catalog, Creative, Product
+from ..data.errors import InputError
+from ..data.logs import LOG_SCHEMA
+from ..data.open_bandit import OpenBanditLog
+from ..data.tables import read_table
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+LENIENT = LOG_SCHEMA.remove_columns(["propensity", "text", "creative_id"])
+"""The log format without what calibration can do without: propensities, and texts here and there."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """n impression-slots in order of time, as numbers into the names beside them."""
+
+    catalog: Catalog
+    """Products of the log, with its texts as reference ads."""
+    users: tuple[str, ...]
+    segments: tuple[str, ...]
+    channels: tuple[str, ...]
+    segment_of: Ints
+    """[U]."""
+    user: Ints
+    channel: Ints
+    position: Ints
+    product: Ints
+    text: Ints
+    """[n] index into the catalog's ads, -1 for none."""
+    clicked: Floats
+    hours: Floats | None
+    """[n] since the first row; None where the log's times cannot be compared."""
+    clock: Floats | None
+    """[n] hour of the day, UTC."""
+    converted: Floats | None
+    """[n], 0 or 1; None where conversions are not logged."""
+    delay_hours: Floats | None
+    """[n], NaN where there is no conversion."""
+    query: NDArray[np.object_] | None
+    """[n] what was looked for, None for nothing."""
+    read_at: float | None = None
+    """Hours at which the log was read, taken for those of its last row: later conversions are not in it."""
+    notes: tuple[str, ...] = field(default=())
+    """What cannot be fitted or was left out, and why."""
+
+    def __len__(self) -> int:
+        return len(self.clicked)
+
+    def rows(self, keep: NDArray[np.bool_] | Ints) -> "Evidence":
+        """Part of the rows; names stay."""
+        named = ("user", "channel", "position", "product", "text", "clicked", "hours", "clock")
+        names = (*named, "converted", "delay_hours", "query")
+        parts = {name: None if getattr(self, name) is None else getattr(self, name)[keep] for name in names}
+        return Evidence(**{**vars(self), **parts})
+
+    @property
+    def slots(self) -> int:
+        """Positions, L."""
+        return int(self.position.max()) + 1
+
+
+def read_evidence(path: str | Path, catalog: Catalog | None) -> Evidence:
+    """Reads a log for calibration: as much of it as is of use.
+
+    Args:
+        path: a log, see `logs.LOG_SCHEMA`; propensities and some texts may be missing.
+        catalog: the products; made up from the log where there is none.
+
+    Raises:
+        InputError: see `read_table`; also a log with no clicks, or nothing but clicks: nothing can be learned.
+    """
+    frame = read_table(path, LENIENT, "log")
+    notes: list[str] = []
+    if "propensity" not in frame or frame.propensity.isna().any():
+        notes.append("no propensities in some rows: the fit does not need them, evaluating other policies does")
+    frame, catalog = _products(frame, catalog, notes)
+    hours, clock, order = _times(frame.timestamp, notes)
+    frame = frame.iloc[order].reset_index(drop=True)
+    if hours is not None and clock is not None:
+        hours, clock = hours[order], clock[order]
+    converted, delay = _conversions(frame, notes)
+    text, catalog = _texts(frame, catalog, notes)
+    user, users = pd.factorize(frame.user_id)
+    if "user_segment" in frame:
+        segment, segments = pd.factorize(frame.user_segment.groupby(frame.user_id, sort=False).first())
+    else:
+        notes.append("no user_segment: all users are one segment")
+        segment, segments = np.zeros(len(users), dtype=np.int64), [EVERYONE]
+    channel, channels = pd.factorize(frame.channel)
+    query = frame.get("context_query")
+    if query is None:
+        notes.append("no context_query: what visitors looked for is not known, and its effect not fitted")
+    elif query.notna().any():
+        query = query.astype(object).where(query.notna(), None)
+    evidence = Evidence(
+        catalog,
+        tuple(map(str, users)),
+        tuple(map(str, segments)),
+        tuple(map(str, channels)),
+        np.asarray(segment),
+        np.asarray(user),
+        np.asarray(channel),
+        frame.position.to_numpy(np.int64),
+        np.array([catalog.index[name] for name in frame.product_id]),
+        text,
+        frame.clicked.to_numpy(np.float64),
+        hours,
+        clock,
+        converted,
+        delay,
+        None if query is None else query.to_numpy(),
+        None if hours is None else float(hours[-1]),
+        tuple(notes),
+    )
+    return _usable(evidence, str(path))
+
+
+def evidence_of_open_bandit(log: OpenBanditLog, source: str) -> Evidence:
+    """Evidence of the Open Bandit Dataset: items without texts, users known by four features.
+
+    Users of the same four features count as one; items are products of the category `item_feature_1`.
+    """
+    kind = log.item_features["item_feature_1"].astype(str)
+    short = {value: f"kind {i + 1}" for i, value in enumerate(dict.fromkeys(kind))}
+    products = [Product(f"item {i}", f"item {i}", short[value], 1.0) for i, value in enumerate(kind)]
+    user, users = pd.factorize(log.user_features.astype(str).agg("|".join, axis=1))
+    segment, segments = pd.factorize(log.user_features["user_feature_0"].groupby(user).first())
+    clock = (log.timestamp.astype("datetime64[s]").astype(np.int64) % 86_400) / 3600
+    notes = (
+        "no texts: the effect of texts is not fitted",
+        "no conversions: they are the scenario's",
+        "items are shown one at a time: the world shows them in slates, slot by slot as the log's positions",
+        "users are known by four features only: fatigue is not fitted",
+    )
+    n = len(log)
+    evidence = Evidence(
+        Catalog(products),
+        tuple(f"user {i}" for i in range(len(users))),
+        tuple(f"segment {i + 1}" for i in range(len(segments))),
+        ("site",),
+        np.asarray(segment),
+        np.asarray(user),
+        np.zeros(n, dtype=np.int64),
+        log.position,
+        log.item,
+        np.full(n, -1),
+        log.click.astype(np.float64),
+        None,
+        clock,
+        None,
+        None,
+        None,
+        None,
+        notes,
+    )
+    return _usable(evidence, source)
+
+
+def _usable(evidence: Evidence, source: str) -> Evidence:
+    clicks = evidence.clicked.sum()
+    if clicks in (0, len(evidence)):
+        said = "no row is clicked" if clicks == 0 else "every row is clicked"
+        raise InputError(f"{source}: {said}, so nothing can be learned of clicks; give a log with both")
+    if evidence.slots == 1:
+        notes = (*evidence.notes, "one position only: the world has one slot")
+        return Evidence(**{**vars(evidence), "notes": notes})
+    return evidence
+
+
+def _products(frame: pd.DataFrame, catalog: Catalog | None, notes: list[str]) -> tuple[pd.DataFrame, Catalog]:
+    if catalog is None:
+        notes.append("no catalog: products are known by their id alone, with no category and no price")
+        names = frame.product_id.drop_duplicates()
+        return frame, Catalog([Product(name, name, "all", 1.0) for name in names])
+    known = frame.product_id.isin(list(catalog.index))
+    if not known.all():
+        unseen = frame.product_id[~known]
+        notes.append(
+            f"{len(unseen):,} rows of {unseen.nunique()} products that the catalog lacks ('{unseen.iloc[0]}', ...) are "
+            "left out"
+        )
+    if not known.any():
+        raise InputError(
+            f"no product of the log is in the catalog, its first is '{frame.product_id.iloc[0]}'; give the log's own "
+            "with --catalog, or leave out --scenario to know products by their id alone"
+        )
+    return frame[known], catalog
+
+
+def _times(stamps: pd.Series, notes: list[str]) -> tuple[Floats | None, Floats | None, Ints]:
+    """Hours since the first row and hours of the day, both None where times cannot be compared, and the order."""
+    zoned = stamps.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True)
+    if zoned.any() and not zoned.all():
+        notes.append("times with and without a zone: hours, delays and fatigue are not fitted, rows count as in order")
+        return None, None, np.arange(len(stamps))
+    times = pd.to_datetime(stamps, utc=True, format="ISO8601", errors="coerce")
+    if times.isna().any():
+        row = stamps.index[times.isna()][0]
+        notes.append(f"row {row + 2}: '{stamps[row]}' is no time (ISO 8601): hours, delays and fatigue are not fitted")
+        return None, None, np.arange(len(stamps))
+    if not times.is_monotonic_increasing:
+        notes.append("rows are out of order: they were put in order of time")
+    if zoned.all() and stamps.str.extract(r"(Z|[+-]\d\d:?\d\d)$")[0].nunique() > 1:
+        notes.append("times in several zones: hours of the day are UTC")
+    hours = (times - times.min()).dt.total_seconds().to_numpy() / 3600
+    clock = (times.dt.hour + times.dt.minute / 60 + times.dt.second / 3600).to_numpy()
+    return hours, clock, np.argsort(hours, kind="stable")
+
+
+def _conversions(frame: pd.DataFrame, notes: list[str]) -> tuple[Floats | None, Floats | None]:
+    if "converted" not in frame:
+        notes.append("no conversions: they are the scenario's")
+        return None, None
+    converted = frame.converted.to_numpy(np.float64)
+    orphans = (converted == 1) & (frame.clicked == 0)
+    if orphans.any():
+        notes.append(f"{int(orphans.sum()):,} conversions without a click are not counted")
+        converted = np.where(orphans, 0.0, converted)
+    delay = frame.get("conversion_delay_s")
+    if delay is None or not delay[converted == 1].notna().all():
+        notes.append("conversions without a delay: the delay is the scenario's")
+        return converted, None
+    return converted, np.where(converted == 1, delay.to_numpy(np.float64) / 3600, np.nan)
+
+
+def _texts(frame: pd.DataFrame, catalog: Catalog, notes: list[str]) -> tuple[Ints, Catalog]:
+    if "text" not in frame or frame.text.isna().all():
+        notes.append("no texts: the effect of texts is not fitted")
+        return np.full(len(frame), -1), catalog
+    blank = frame.text.isna() | (frame.text.astype(str).str.strip() == "")
+    if blank.any():
+        notes.append(f"{blank.mean():.0%} of rows have no text: they tell of all but texts")
+    code, names = pd.factorize(pd.MultiIndex.from_frame(frame[["product_id", "text"]]))
+    ads = [Creative(str(product), "" if pd.isna(text) else str(text)) for product, text in names]
+    kept = [i for i, ad in enumerate(ads) if ad.text.strip()]
+    number = np.full(len(ads), -1)
+    number[kept] = np.arange(len(kept))
+    return number[code], catalog.with_ads([ads[i] for i in kept])

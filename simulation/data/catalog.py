@@ -1,0 +1,228 @@
+"""Products and the ad lines that are known for them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from .errors import InputError
+from .tables import check_table, finite, not_blank, read_table
+
+EVERYONE = "everyone"
+"""The audience of a creative that is written for no segment in particular."""
+
+CATALOG_SCHEMA = pa.DataFrameSchema(
+    {
+        "product_id": pa.Column(str, not_blank, unique=True, report_duplicates="exclude_first", coerce=True),
+        "title": pa.Column(str, not_blank, coerce=True),
+        "category": pa.Column(str, not_blank, coerce=True),
+        "price": pa.Column(float, [finite, pa.Check.ge(0, error="a price of zero or more")], coerce=True),
+        "brand": pa.Column(str, nullable=True, required=False, coerce=True),
+        "description": pa.Column(str, nullable=True, required=False, coerce=True),
+        "attributes": pa.Column(str, nullable=True, required=False, coerce=True),
+    },
+    strict=False,
+)
+
+ADS_SCHEMA = pa.DataFrameSchema(
+    {"product_id": pa.Column(str, coerce=True), "text": pa.Column(str, not_blank, coerce=True)}, strict=False
+)
+
+QUERIES_SCHEMA = pa.DataFrameSchema(
+    {"query": pa.Column(str, not_blank, coerce=True), "category": pa.Column(str, not_blank, coerce=True)}, strict=False
+)
+
+PHRASES_SCHEMA = pa.DataFrameSchema({"text": pa.Column(str, not_blank, coerce=True)}, strict=False)
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product as the writer and the world see it."""
+
+    product_id: str
+    title: str
+    category: str
+    price: float
+    brand: str = ""
+    description: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def attribute_values(self) -> str:
+        """The values of the attributes, as one text."""
+        return ", ".join(value for _, value in self.attributes)
+
+
+@dataclass(frozen=True)
+class Creative:
+    """One ad text, for one product, written for one audience (a segment's name, or everyone)."""
+
+    product_id: str
+    text: str
+    audience: str = EVERYONE
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a visitor asks for, and the category where the answer lies."""
+
+    text: str
+    category: str
+
+
+class Catalog:
+    """Products in a fixed order; the position of a product in it is its index everywhere in tensors."""
+
+    def __init__(
+        self,
+        products: Sequence[Product],
+        ads: Sequence[Creative] = (),
+        phrases: Sequence[str] = (),
+        queries: Sequence[Query] = (),
+    ) -> None:
+        """Keeps products, their reference ads, phrases that fit any product (see `fill`), and what visitors ask.
+
+        Raises:
+            InputError: there is no product, or an ad names a product that is not there.
+        """
+        if not products:
+            raise InputError("the catalog has no products; add at least one")
+        self.products = tuple(products)
+        self.index = {product.product_id: i for i, product in enumerate(self.products)}
+        self.categories = tuple(dict.fromkeys(product.category for product in self.products))
+        self.category_of = [self.categories.index(product.category) for product in self.products]
+        unknown = next((ad.product_id for ad in ads if ad.product_id not in self.index), None)
+        if unknown is not None:
+            raise InputError(f"an ad line names product '{unknown}', which the catalog does not have; add it")
+        self.ads = tuple(ads)
+        self.phrases = tuple(phrases)
+        self.queries = tuple(queries)
+
+    def __len__(self) -> int:
+        return len(self.products)
+
+    def __getitem__(self, product_id: str) -> Product:
+        return self.products[self.index[product_id]]
+
+    def product_indices(self, creatives: Iterable[Creative]) -> list[int]:
+        """The index of each creative's product."""
+        return [self.index[creative.product_id] for creative in creatives]
+
+    def check_known(self, product_ids: pd.Series, source: str) -> None:
+        """Raises InputError naming the first row of a table whose product is not in the catalog."""
+        known = product_ids.isin(list(self.index)).to_numpy()
+        if not known.all():
+            row = int(known.argmin())
+            raise InputError(
+                f"{source}: row {row + 2}: product '{product_ids.iloc[row]}' is not in the catalog; add it there"
+            )
+
+    def texts(self) -> list[str]:
+        """All words the catalog itself uses: product descriptions and reference ads."""
+        described = [f"{p.title} {p.category} {p.brand} {p.description} {p.attribute_values}" for p in self.products]
+        return described + [ad.text for ad in self.ads]
+
+    def with_ads(self, ads: Sequence[Creative]) -> "Catalog":
+        """The same products and phrases with other reference ads."""
+        return Catalog(self.products, ads, self.phrases, self.queries)
+
+    def with_queries(self, queries: Sequence[Query]) -> "Catalog":
+        """The same products, ads and phrases with what visitors ask."""
+        return Catalog(self.products, self.ads, self.phrases, queries)
+
+    def with_phrases(self, phrases: Sequence[str], per_product: int, seed: int = 0) -> "Catalog":
+        """The same catalog with phrases, and with `per_product` more reference ads each, made of phrases at random."""
+        random = np.random.default_rng(seed)
+        more = [
+            Creative(product.product_id, fill(phrases[int(i)], product, random))
+            for product in self.products
+            for i in random.choice(len(phrases), size=min(per_product, len(phrases)), replace=False)
+        ]
+        return Catalog(self.products, [*self.ads, *more], phrases, self.queries)
+
+    @classmethod
+    def read(cls, path: str | Path, ads: str | Path | None = None) -> "Catalog":
+        """Reads a catalog file and, if given, a table of reference ads (`product_id, text`).
+
+        Raises:
+            InputError: see `read_table`; also an ad for a product that is not there.
+        """
+        catalog = cls(products_from(read_table(path, CATALOG_SCHEMA, "catalog"), str(path)))
+        if ads is None:
+            return catalog
+        table = read_table(ads, ADS_SCHEMA, "table of ads")
+        catalog.check_known(table.product_id, str(ads))
+        return catalog.with_ads([Creative(row.product_id, row.text) for row in table.itertuples()])
+
+
+def fill(phrase: str, product: Product, random: np.random.Generator) -> str:
+    """Puts a product into a phrase: `{title}`, `{brand}` and `{detail}` (an attribute's value, drawn at random).
+
+    What the product does not have is replaced by its title.
+    """
+    values = [value for _, value in product.attributes] or [product.title]
+    detail = values[int(random.integers(len(values)))]
+    text = phrase.format(title=product.title, brand=product.brand or product.title, detail=detail)
+    return text[:1].upper() + text[1:]
+
+
+def read_phrases(path: str | Path) -> tuple[str, ...]:
+    """Reads a table of phrases, one column `text`.
+
+    Raises:
+        InputError: see `read_table`; also a placeholder that `fill` does not know.
+    """
+    phrases = tuple(read_table(path, PHRASES_SCHEMA, "table of phrases").text)
+    nobody = Product("", "", "", 0.0)
+    for row, phrase in enumerate(phrases, start=2):
+        try:
+            fill(phrase, nobody, np.random.default_rng(0))
+        except (KeyError, IndexError, ValueError, AttributeError):
+            raise InputError(
+                f"{path}: row {row}: {phrase!r} has a placeholder other than title, brand and detail; correct it"
+            ) from None
+    return phrases
+
+
+def read_queries(path: str | Path, catalog: Catalog) -> tuple[Query, ...]:
+    """Reads a table of queries, columns `query` and `category`.
+
+    Raises:
+        InputError: see `read_table`; also a category that the catalog does not have.
+    """
+    table = read_table(path, QUERIES_SCHEMA, "table of queries")
+    known = table.category.isin(catalog.categories).to_numpy()
+    if not known.all():
+        row = int(known.argmin())
+        raise InputError(
+            f"{path}: row {row + 2}: category '{table.category.iloc[row]}' is not in the catalog, which has "
+            f"{', '.join(catalog.categories)}; correct it"
+        )
+    return tuple(Query(query, category) for query, category in zip(table["query"], table.category, strict=True))
+
+
+def products_from(frame: pd.DataFrame, source: str) -> list[Product]:
+    """Makes products of a checked catalog table."""
+    frame = check_table(frame, CATALOG_SCHEMA, source)
+    optional = {name: "" for name in ("brand", "description", "attributes") if name not in frame}
+    frame = frame.assign(**optional).fillna({"brand": "", "description": "", "attributes": ""})
+    return [
+        Product(
+            product_id=row.product_id,
+            title=row.title,
+            category=row.category,
+            price=row.price,
+            brand=row.brand,
+            description=row.description,
+            attributes=_parse_attributes(row.attributes),
+        )
+        for row in frame.itertuples()
+    ]
+
+
+def _parse_attributes(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = (item.partition("=") for item in text.split(";") if item.strip())
+    return tuple((name.strip(), value.strip()) for name, _, value in pairs)

@@ -1,0 +1,97 @@
+"""Who likes what: the part of every log-odds that does not change from visit to visit, by user and creative."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..data.catalog import Catalog, Creative
+from ..scenario import Scenario
+from ..text.queries import Queries
+from ..text.reading import Reader, Reading
+from ..visitors.audience import Audience
+
+INTEREST_CLICK, INTEREST_CONVERT = 0.5, 0.3
+"""Log-odds per unit of a user's interest in a category."""
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Factors and intercepts: fitted to the rates that a scenario asks for (`calibrated_rates.py`), or to a log."""
+
+    click_base: float = 0.0
+    convert_base: float = 0.0
+    text_click: float = 1.0
+    text_convert: float = 1.0
+    product_click: Tensor | None = None
+    """[P] log-odds of a click by product; None for 0."""
+    product_convert: Tensor | None = None
+    """[P] log-odds of a conversion by product; None for 0."""
+
+
+class Utilities:
+    """Log-odds of users and creatives, from the scenario's numbers, the scales and what texts say."""
+
+    def __init__(
+        self, scenario: Scenario, catalog: Catalog, audience: Audience, queries: Queries, reader: Reader, scales: Scales
+    ) -> None:
+        """Puts the scenario's numbers into tensors."""
+        self.catalog, self.audience, self.queries, self.reader = catalog, audience, queries, reader
+        self.scales, self.device = scales, audience.segment.device
+        channels = list(scenario.channels.values())
+        self.channel_base = torch.tensor([channel.base for channel in channels], device=self.device)
+        self.intent = torch.tensor([channel.intent for channel in channels], device=self.device)
+        price = torch.tensor([product.price for product in catalog.products], dtype=torch.float64)
+        price = price.clamp(min=0.01).log()
+        self._price = ((price - price.mean()) / price.std(correction=0).clamp(min=1e-6)).float().to(self.device)
+        self._category = torch.tensor(catalog.category_of, device=self.device)
+        fits = [
+            [scenario.category_tastes.get(category, {}).get(appeal, 0.0) for appeal in scenario.appeals]
+            for category in catalog.categories
+        ]
+        self._category_tastes = torch.tensor(fits, device=self.device)
+
+    def read(self, creatives: Sequence[Creative]) -> tuple[Tensor, Reading]:
+        """Product indices, [n], and what the texts say."""
+        product = torch.tensor(self.catalog.product_indices(creatives), dtype=torch.int64, device=self.device)
+        return product, self.reader.read(creatives).to(self.device)
+
+    def appeals(self, reading: Reading) -> Tensor:
+        """[n, K] log-odds of a click that a unit of taste adds, by appeal."""
+        return self.scales.text_click * reading.appeals
+
+    def category_of(self, product: Tensor) -> Tensor:
+        """[n] category indices of products."""
+        return self._category[product]
+
+    def text(self, product: Tensor, reading: Reading) -> Tensor:
+        """[U, n]: what each text says, met by each user's tastes."""
+        of_category = (self._category_tastes[self._category[product]] * reading.appeals).sum(1)
+        return self.audience.tastes @ reading.appeals.T + of_category + reading.click
+
+    def click(self, product: Tensor, reading: Reading) -> Tensor:
+        """[U, n] log-odds of a click that depend on user and creative alone."""
+        interest = INTEREST_CLICK * self.audience.interest[:, self._category[product]]
+        own = 0.0 if self.scales.product_click is None else self.scales.product_click[product]
+        return self.scales.click_base + own + interest + self.scales.text_click * self.text(product, reading)
+
+    def convert(self, product: Tensor, reading: Reading) -> Tensor:
+        """[U, n] log-odds of a conversion given the click."""
+        affinity = INTEREST_CONVERT * self.audience.interest[:, self._category[product]]
+        price = self.audience.price_sensitivity[:, None] * self._price[product]
+        own = 0.0 if self.scales.product_convert is None else self.scales.product_convert[product]
+        return self.scales.convert_base + own + affinity - price + self.scales.text_convert * reading.convert
+
+    def without_text(self) -> tuple[Tensor, Tensor]:
+        """[U, P] log-odds of a click and of a conversion, of products with nothing said."""
+        product = torch.arange(len(self.catalog), device=self.device)
+        nothing = torch.zeros(len(product), device=self.device)
+        silent = Reading(torch.zeros(len(product), self._category_tastes.shape[1], device=self.device), *[nothing] * 3)
+        return self.click(product, silent), self.convert(product, silent)
+
+    def sought(self, creatives: Sequence[Creative]) -> Tensor:
+        """[channels, Q + 1, n] log-odds of a click by channel and by what is looked for, nothing first."""
+        match = self.queries.match(creatives).to(self.device)
+        match = torch.cat([torch.zeros_like(match[:1]), match])
+        return self.channel_base[:, None, None] + self.intent[:, None, None] * match

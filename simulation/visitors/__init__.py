@@ -1,0 +1,1 @@
+"""Who comes when: users, segments, traffic, tastes that drift."""
