@@ -6,7 +6,7 @@ from copybandit.experiments.analysis.fit.tables import delays, wilson
 from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate
 from copybandit.experiments.compare import CompareOptions, run_compare
 from copybandit.experiments.harness.run import read_json
-from copybandit.simulation.calibration.fit.evidence import Evidence
+from copybandit.simulation.calibration.evidence import Evidence
 from copybandit.simulation.data.catalog import Catalog, Product
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.data.logs import log_frame, stream_uniform

@@ -10,7 +10,7 @@ from copybandit.experiments.harness.options import (
     replaced,
     write_config,
 )
-from copybandit.experiments.study.study.study import StudyOptions
+from copybandit.experiments.study.study import StudyOptions
 from copybandit.simulation.data.errors import InputError
 
 

@@ -7,7 +7,7 @@ from copybandit.experiments.analysis.headlines.tests import differing, mismatche
 from copybandit.experiments.cli import main
 from copybandit.experiments.harness.run import read_json
 from copybandit.experiments.headlines import HeadlinesOptions, run_headlines
-from copybandit.simulation.archive.tests.tests import Archive
+from copybandit.simulation.archive.tests import Archive
 from copybandit.simulation.data.errors import InputError
 
 WORDS = ("zebra", "lemon", "piano", "river", "cloud", "stone", "tiger", "honey", "maple", "ocean", "amber", "coral")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from copybandit.experiments.harness.options import CommonOptions
-from copybandit.experiments.harness.run import HistoryOptions, Run, run_history
+from copybandit.experiments.harness.run import Run
 from copybandit.experiments.harness.tracking import flat_numbers
+from copybandit.experiments.runs import HistoryOptions, run_history
 from copybandit.simulation.data.errors import InputError
 
 

@@ -7,7 +7,7 @@ from copybandit.experiments.analysis.off_policy.evaluation import (
     interval_of,
     overlap_warning,
 )
-from copybandit.experiments.analysis.statistics.bootstrap.intervals import (
+from copybandit.experiments.analysis.statistics.intervals import (
     bootstrap_t,
     degrees_of_freedom,
     empirical_bernstein,

@@ -1,11 +1,6 @@
 import numpy as np
 import pytest
-from copybandit.experiments.analysis.statistics.bootstrap.paired import (
-    chance_of_best,
-    holm,
-    paired_differences,
-    t_interval,
-)
+from copybandit.experiments.analysis.statistics.paired import chance_of_best, holm, paired_differences, t_interval
 
 
 def test_t_interval_by_hand():

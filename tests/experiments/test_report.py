@@ -13,11 +13,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from copybandit.experiments.analysis.report.page import findings, plots
-from copybandit.experiments.analysis.report.page.page import write_report
-from copybandit.experiments.analysis.statistics.bootstrap.fronts import front
+from copybandit.experiments.analysis.report import findings, plots
+from copybandit.experiments.analysis.report.page import write_report
+from copybandit.experiments.analysis.statistics.fronts import front
 from copybandit.experiments.report import ReportOptions, run_report
-from copybandit.policies.writer.writer.checkpoint import CAVEAT
+from copybandit.policies.writer.checkpoint import CAVEAT
 from copybandit.simulation.data.errors import InputError
 
 AUDIENCES = ("parents", "students", "everyone")

@@ -10,8 +10,8 @@ import torch
 from copybandit.experiments.harness.options import replaced
 from copybandit.experiments.harness.run import Run
 from copybandit.experiments.loop import LoopOptions, run_loop
-from copybandit.experiments.study.study.rounds import LINES, Line
-from copybandit.experiments.study.study.study import StudyOptions, simulated_log
+from copybandit.experiments.study.rounds import LINES, Line
+from copybandit.experiments.study.study import StudyOptions, simulated_log
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.data.errors import InputError
 

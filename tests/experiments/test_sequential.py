@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from copybandit.experiments.analysis.statistics.bootstrap.sequential import (
+from copybandit.experiments.analysis.statistics.sequential import (
     call_winner,
     confidence_sequence,
     discoveries,

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from copybandit.experiments.analysis.statistics.bootstrap.bootstrap import bootstrap, lift_of_ratios, ratio
+from copybandit.experiments.analysis.statistics.bootstrap import bootstrap, lift_of_ratios, ratio
 
 
 def test_ratio_and_lift_by_hand():

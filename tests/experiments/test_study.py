@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis.report.page.segments_sections import stands_out
+from copybandit.experiments.analysis.report.segments_sections import stands_out
 from copybandit.experiments.harness.options import replaced
 from copybandit.experiments.harness.run import Run
-from copybandit.experiments.study.study.study import StudyOptions, prompts, shop_study
+from copybandit.experiments.study.study import StudyOptions, prompts, shop_study
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.data.logs import log_frame, uniform_slates

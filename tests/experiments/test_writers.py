@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 from copybandit.experiments.compare import CompareOptions, run_compare
-from copybandit.experiments.study.study.writers import FIGURES, Way
+from copybandit.experiments.study.writers import FIGURES, Way
 from copybandit.simulation.data.errors import InputError
 
 SMALL = """

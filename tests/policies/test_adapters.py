@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.policies.reward.reward.reward import Rewards
-from copybandit.policies.tuning.contract.contract import TuneConfig
-from copybandit.policies.tuning.contract.ppo import tune
-from copybandit.policies.writer.writer.adapters import AdapterConfig, adapted
-from copybandit.policies.writer.writer.writer import WriterConfig, make_writer, own_weights
+from copybandit.policies.reward.reward import Rewards
+from copybandit.policies.tuning.contract import TuneConfig
+from copybandit.policies.tuning.ppo import tune
+from copybandit.policies.writer.adapters import AdapterConfig, adapted
+from copybandit.policies.writer.writer import WriterConfig, make_writer, own_weights
 from copybandit.simulation.data.errors import InputError
 
 SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=6)

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from copybandit.policies.reward.reward.diversity import distinct, self_bleu
-from copybandit.policies.reward.reward.reward import CHECKS, Quality, Rewards
-from copybandit.policies.tuning.contract.contract import TuneConfig
-from copybandit.policies.tuning.contract.ppo import tune
-from copybandit.policies.writer.writer.warm_start import WarmStartConfig, warm_start
-from copybandit.policies.writer.writer.writer import WriterConfig, make_writer
+from copybandit.policies.reward.diversity import distinct, self_bleu
+from copybandit.policies.reward.reward import CHECKS, Quality, Rewards
+from copybandit.policies.tuning.contract import TuneConfig
+from copybandit.policies.tuning.ppo import tune
+from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
+from copybandit.policies.writer.writer import WriterConfig, make_writer
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.scenario import load_scenario
 from copybandit.simulation.text.encoder import tokens

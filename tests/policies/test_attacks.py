@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from copybandit.experiments.study.study.verdict import judge
-from copybandit.policies.effect.model.model import VALIDATORS, EffectConfig, fit_effect_model
-from copybandit.policies.reward.reward.attacks import ATTACKS, attacked, good_ads, proxy_change
-from copybandit.policies.reward.reward.reward import Quality, Reward, RewardConfig
+from copybandit.experiments.study.verdict import judge
+from copybandit.policies.effect.model import VALIDATORS, EffectConfig, fit_effect_model
+from copybandit.policies.reward.attacks import ATTACKS, attacked, good_ads, proxy_change
+from copybandit.policies.reward.reward import Quality, Reward, RewardConfig
 from copybandit.simulation.data.logs import count_uniform
 from copybandit.simulation.world import demo_world
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from copybandit.policies.reward.reward.candidates import Candidates
-from copybandit.policies.reward.reward.reward import Rewards
+from copybandit.policies.reward.candidates import Candidates
+from copybandit.policies.reward.reward import Rewards
 from copybandit.simulation.data.catalog import Creative
 
 

@@ -2,14 +2,7 @@ import math
 
 import pytest
 import torch
-from copybandit.policies.reward.reward.diversity import (
-    compression_ratio,
-    distinct,
-    nearest_novelty,
-    novelty,
-    self_bleu,
-    vendi,
-)
+from copybandit.policies.reward.diversity import compression_ratio, distinct, nearest_novelty, novelty, self_bleu, vendi
 
 
 def test_novelty_is_the_mean_distance_to_the_others_of_the_group():

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from copybandit.policies.effect.model.model import CLICK, CONVERT, MEMBERS, EffectConfig, fit_effect_model
+from copybandit.policies.effect.model import CLICK, CONVERT, MEMBERS, EffectConfig, fit_effect_model
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.data.logs import Counts
 

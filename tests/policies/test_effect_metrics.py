@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from copybandit.policies.effect.model.metrics import binomial_metrics
+from copybandit.policies.effect.metrics import binomial_metrics
 
 
 def test_two_cells_by_hand():

@@ -14,7 +14,7 @@ from copybandit.policies.headlines.text_views import (
     View,
     ngram_views,
 )
-from copybandit.simulation.archive.tests.tests import Archive
+from copybandit.simulation.archive.tests import Archive
 
 WORDS = ("zebra", "lemon", "piano", "river", "cloud", "stone", "tiger", "honey", "maple", "ocean", "amber", "coral")
 

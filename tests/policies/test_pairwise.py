@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.policies.effect.model.model import CLICK, CONVERT
+from copybandit.policies.effect.model import CLICK, CONVERT
 from copybandit.policies.headlines.pairwise import PairwiseConfig, fit_pairwise_effect
-from copybandit.policies.reward.reward.reward import Quality, Reward, RewardConfig
-from copybandit.simulation.archive.tests.contrasts import agreement
+from copybandit.policies.reward.reward import Quality, Reward, RewardConfig
+from copybandit.simulation.archive.contrasts import agreement
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
 
 FILLERS = ["river", "garden", "mayor", "bridge", "window", "market", "summer", "letter", "engine", "forest"]

@@ -2,13 +2,13 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.policies.reward.reward.reward import Rewards
-from copybandit.policies.tuning.contract.contract import AdaptiveKL, TuneConfig
-from copybandit.policies.tuning.contract.ppo import tune
-from copybandit.policies.tuning.contract.prompt_order import PromptOrder
-from copybandit.policies.tuning.contract.reward_adapter import centred
-from copybandit.policies.writer.writer.warm_start import WarmStartConfig, warm_start
-from copybandit.policies.writer.writer.writer import WriterConfig, make_writer, own_weights
+from copybandit.policies.reward.reward import Rewards
+from copybandit.policies.tuning.contract import AdaptiveKL, TuneConfig
+from copybandit.policies.tuning.ppo import tune
+from copybandit.policies.tuning.prompt_order import PromptOrder
+from copybandit.policies.tuning.reward_adapter import centred
+from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
+from copybandit.policies.writer.writer import WriterConfig, make_writer, own_weights
 from copybandit.simulation.data.errors import InputError
 
 SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=8)

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.policies.reward.reward.candidates import Candidates
-from copybandit.policies.reward.reward.reward import Rewards
-from copybandit.policies.tuning.contract.raft import RaftConfig, tune
-from copybandit.policies.writer.writer.warm_start import WarmStartConfig, warm_start
-from copybandit.policies.writer.writer.writer import WriterConfig, load_weights, make_writer, own_weights
+from copybandit.policies.reward.candidates import Candidates
+from copybandit.policies.reward.reward import Rewards
+from copybandit.policies.tuning.raft import RaftConfig, tune
+from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
+from copybandit.policies.writer.writer import WriterConfig, load_weights, make_writer, own_weights
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.scenario import load_scenario
 from copybandit.simulation.text.encoder import TextEncoder

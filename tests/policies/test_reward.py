@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from copybandit.policies.reward.reward.reward import (
+from copybandit.policies.reward.reward import (
     CHECKS,
     Normal,
     Quality,

@@ -4,9 +4,9 @@ from unittest import mock
 
 import pytest
 import torch
-from copybandit.policies.tuning.contract.trl_calls import AnswerLogits
-from copybandit.policies.writer.writer.likelihood import log_likelihood
-from copybandit.policies.writer.writer.rollout import Sampling, draw, sample
+from copybandit.policies.tuning.trl_calls import AnswerLogits
+from copybandit.policies.writer.likelihood import log_likelihood
+from copybandit.policies.writer.rollout import Sampling, draw, sample
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 from trl.experimental.ppo import ppo_trainer
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from copybandit.policies.reward.reward.diversity import vendi, vendi_gain
-from copybandit.policies.reward.reward.select import choice_kl, choose, places
+from copybandit.policies.reward.diversity import vendi, vendi_gain
+from copybandit.policies.reward.select import choice_kl, choose, places
 from copybandit.simulation.data.catalog import Creative
 from torch import Tensor
 from torch.nn.functional import normalize

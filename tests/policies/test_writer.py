@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.policies.writer.writer.supervised import nats_a_token
-from copybandit.policies.writer.writer.warm_start import WarmStartConfig, warm_start
-from copybandit.policies.writer.writer.writer import Writer, WriterConfig, make_writer, prompt
+from copybandit.policies.writer.supervised import nats_a_token
+from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
+from copybandit.policies.writer.writer import Writer, WriterConfig, make_writer, prompt
 from copybandit.simulation.data.catalog import Creative, Product
 from copybandit.simulation.data.errors import InputError
 

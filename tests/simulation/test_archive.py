@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from copybandit.simulation.archive.tests.tests import FLAWED_WEEKS, plain_text, read_archive, shorten
+from copybandit.simulation.archive.tests import FLAWED_WEEKS, plain_text, read_archive, shorten
 from copybandit.simulation.data.errors import InputError
 
 GENERIC = pd.DataFrame(

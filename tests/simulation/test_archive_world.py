@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.simulation.archive.tests.contrasts import agreement
-from copybandit.simulation.archive.tests.gold import NEWS, archive_world
-from copybandit.simulation.archive.tests.tests import Archive
-from copybandit.simulation.archive.tests.text_process import fit_text_process
+from copybandit.simulation.archive.contrasts import agreement
+from copybandit.simulation.archive.gold import NEWS, archive_world
+from copybandit.simulation.archive.tests import Archive
+from copybandit.simulation.archive.text_process import fit_text_process
 from copybandit.simulation.data.catalog import Catalog, Creative
 from copybandit.simulation.scenario import read_scenario
 from copybandit.simulation.world import World

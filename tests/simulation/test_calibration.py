@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.simulation.calibration.fit.delays import mean_delay, still_to_come
-from copybandit.simulation.calibration.fit.design import interests_asked, one_hot
-from copybandit.simulation.calibration.fit.evidence import read_evidence
-from copybandit.simulation.calibration.fit.examined_logit import fit_examined_logit
-from copybandit.simulation.calibration.fit.fit import calibrate
+from copybandit.simulation.calibration.delays import mean_delay, still_to_come
+from copybandit.simulation.calibration.design import interests_asked, one_hot
+from copybandit.simulation.calibration.evidence import read_evidence
+from copybandit.simulation.calibration.examined_logit import fit_examined_logit
+from copybandit.simulation.calibration.fit import calibrate
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.data.logs import log_frame, stream_uniform
 from copybandit.simulation.world import make_world

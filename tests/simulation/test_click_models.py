@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 import torch
-from copybandit.simulation.response.rates import click_models as models
+from copybandit.simulation.response import click_models as models
 
 ATTENTION, CLICK = torch.tensor([[1.0, 0.8, 0.6]]), torch.tensor([[0.5, 0.2, 0.1]])
 ALL = torch.ones(1, 3, dtype=torch.bool)

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from copybandit.simulation.archive.tests.contrasts import agreement, centre, effects, pairs, thin
+from copybandit.simulation.archive.contrasts import agreement, centre, effects, pairs, thin
 
 
 def test_effect_is_one_scoring_step_from_the_pooled_rate():

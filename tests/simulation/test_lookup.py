@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from copybandit.simulation.response.rates.lookup import MOOD, WORN, Lookup
+from copybandit.simulation.response.lookup import MOOD, WORN, Lookup
 
 
 @pytest.fixture

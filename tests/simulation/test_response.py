@@ -3,7 +3,7 @@ import math
 
 import pytest
 import torch
-from copybandit.simulation.response.rates import rates as response
+from copybandit.simulation.response import rates as response
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from copybandit.simulation.data.logs import count_uniform, uniform_slates
-from copybandit.simulation.response.rates.rates import best_of_gain
+from copybandit.simulation.response.rates import best_of_gain
 
 
 def test_size(shop):

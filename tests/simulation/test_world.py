@@ -6,7 +6,7 @@ import pytest
 import torch
 from copybandit.simulation.data.catalog import Catalog
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.response.rates.utilities import Scales
+from copybandit.simulation.response.utilities import Scales
 from copybandit.simulation.world import make_world
 
 
