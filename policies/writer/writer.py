@@ -44,9 +44,15 @@ class WriterConfig:
     top_p: float = 1.0
 
 
-def prompt(product: Product, audience: str = EVERYONE) -> str:
-    """What the writer is given: title, brand, the first attributes and the audience, ended by an arrow."""
-    details = ", ".join(value for _, value in product.attributes[:SHOWN_ATTRIBUTES])
+def prompt(product: Product, audience: str = EVERYONE, shown: int = SHOWN_ATTRIBUTES) -> str:
+    """What the writer is given: title, brand, the first attributes and the audience, ended by an arrow.
+
+    An attribute shows its value; its name too, where the value is a bare number that could count anything.
+    """
+    details = ", ".join(
+        value if any(char.isalpha() for char in value) else f"{name} {value}"
+        for name, value in product.attributes[:shown]
+    )
     parts = [product.title, product.brand, details, audience]
     return " | ".join(part.replace("=>", "->") for part in parts if part) + " =>"
 
