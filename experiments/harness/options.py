@@ -168,6 +168,13 @@ SMOKE: dict[str, object] = {
     "raft__passes": 1,
     "watch_every": 2,
     "place_impressions": 10_000,
+    "products": 40,
+    "layers": 2,
+    "width": 64,
+    "heads": 2,
+    "vocabulary": 1024,
+    "pretrain__lines": 2000,
+    "pretrain__evaluate_every": 20,
 }
 """What `--quick` sets, in the commands that have it."""
 

@@ -1,7 +1,7 @@
 """The writer: a causal language model that continues a prompt (product and audience) with an ad line."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -196,16 +196,16 @@ def make_writer(
         InputError: the model cannot be loaded.
     """
     if model == BUILT_IN:
-        tokenizer = _train_tokenizer(catalog, config.vocabulary)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = _small_gpt2(config, tokenizer)
+        corpus = [prompt(product) for product in catalog.products] + [f" {ad.text}" for ad in catalog.ads]
+        tokenizer = train_tokenizer(corpus, config.vocabulary)
+        network = small_gpt2(config, tokenizer, seed)
     else:
         tokenizer, network = _load(model)
     return Writer(network.to(device), tokenizer, config)
 
 
-def _small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase) -> CausalLM:
+def small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> CausalLM:
+    """A GPT-2 of the sizes of `config` with first weights of `seed`, which has learned nothing."""
     ids: dict[str, Any] = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     shape = GPT2Config(
         vocab_size=len(tokenizer),
@@ -220,11 +220,13 @@ def _small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase) -> Cau
         activation_function="gelu_pytorch_tanh",
         **ids,
     )
-    return GPT2LMHeadModel(shape)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GPT2LMHeadModel(shape)
 
 
-def _train_tokenizer(catalog: Catalog, vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE on the catalog's own words: no text in any language is out of its vocabulary."""
+def train_tokenizer(corpus: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """A byte-level BPE on the words of a corpus: no text in any language is out of its vocabulary."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -234,7 +236,6 @@ def _train_tokenizer(catalog: Catalog, vocabulary: int) -> PreTrainedTokenizerFa
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    corpus = [prompt(product) for product in catalog.products] + [f" {ad.text}" for ad in catalog.ads]
     bpe.train_from_iterator(corpus, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token=PAD, eos_token=EOS, bos_token=EOS)
 

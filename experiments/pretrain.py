@@ -1,0 +1,108 @@
+"""What does the built-in writer know before it sees a catalog? Makes its corpus, and pretrains it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..policies.base.corpus import HEADLINES, Line, corpus, read_taught, write_taught
+from ..policies.base.load import save_base
+from ..policies.base.pretrain import PretrainConfig, fingerprint, pretrain
+from ..policies.base.words_files import words
+from ..policies.tuning.state import StateDirectory, short_hash
+from ..policies.writer.writer import Writer, WriterConfig
+from .harness.options import CommonOptions, plain
+from .harness.run import Run, Stage
+
+CORPUS = "corpus.jsonl.gz"
+STATES = "states"
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class PretrainOptions(CommonOptions):
+    """Options of `copybandit pretrain`."""
+
+    products: int = 9000
+    """Products that are invented."""
+    lines_each: int = 24
+    """Lines of the grammar for a product."""
+    taught: Path | None = None
+    """Lines that a language model wrote, as `--teacher` leaves them; they are read beside the grammar's."""
+    layers: int = 4
+    width: int = 192
+    heads: int = 3
+    vocabulary: int = 8192
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    resume: Path | None = None
+    """Directory of a run that was broken off: goes on from its last look, to the same weights."""
+
+
+def run_pretrain(options: PretrainOptions) -> Path:
+    """`copybandit pretrain`: leaves the corpus, and base/: weights, tokenizer and a card.
+
+    Raises:
+        InputError: the file of taught lines is none of ours, or what is to be resumed does not go with the options.
+    """
+    run = Run("pretrain", options)
+    lines = _corpus(options, run)
+    sizes = WriterConfig(options.layers, options.width, options.heads, options.vocabulary)
+    config = options.pretrain
+    looks: list[dict[str, float]] = []
+    with run.stage("pretraining") as stage:
+        writer = pretrain(
+            lines,
+            sizes,
+            config,
+            seed=options.seed,
+            device=options.torch_device(),
+            states=StateDirectory(run.path / STATES, {"corpus": fingerprint(lines), "settings": _settings(options)}),
+            told=lambda step, figures: _look(run, stage, looks, step * config.batch, figures),
+        )
+    summary = _summary(options, lines, writer, looks)
+    save_base(writer, run.path / BASE, _command(options), summary)
+    run.finish({"command": "pretrain", **summary})
+    return run.path
+
+
+def _corpus(options: PretrainOptions, run: Run) -> list[Line]:
+    """Made once: a resumed run reads what it wrote."""
+    path = run.path / CORPUS
+    if not path.is_file():
+        with run.stage("corpus") as stage:
+            made = corpus(options.products, options.lines_each, options.seed, options.taught)
+            write_taught(path, ({"prompt": line.prompt, "text": line.text} for line in made))
+            stage.advance(0, f"{len(made):,} lines")
+    return read_taught(path)
+
+
+def _settings(options: PretrainOptions) -> str:
+    decisive = ("seed", "layers", "width", "heads", "vocabulary", "pretrain")
+    return short_hash({name: value for name, value in plain(options).items() if name in decisive})
+
+
+def _look(run: Run, stage: Stage, looks: list[dict[str, float]], lines: int, figures: dict[str, float]) -> None:
+    looks.append({"lines": lines, **figures})
+    run.record(lines, figures)
+    stage.advance(0, f"{lines:,} lines, held-out {figures['held_out']:.3f} nats a token")
+
+
+def _command(options: PretrainOptions) -> str:
+    """The command that makes the same base: options that are not the defaults."""
+    default = plain(PretrainOptions())
+    given = [f"--{name.replace('_', '-')} {value}" for name, value in plain(options).items() if value != default[name]]
+    return " ".join(["copybandit pretrain", *(part for part in given if not part.startswith(("--out", "--resume")))])
+
+
+def _summary(options: PretrainOptions, lines: list[Line], writer: Writer, looks: list[dict[str, float]]) -> dict[str, Any]:
+    return {
+        "lines": len(lines),
+        "products": options.products,
+        "trades": len({family["trade"] for family in words("trades")}),
+        "headlines": HEADLINES,
+        "taught": len(read_taught(options.taught)) if options.taught is not None else 0,
+        "corpus": fingerprint(lines),
+        "weights": writer.fingerprint(),
+        "parameters": sum(weight.numel() for weight in writer.model.parameters()),
+        "seed": options.seed,
+        "held_out": looks[-1]["held_out"] if looks else None,
+    }
