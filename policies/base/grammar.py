@@ -9,7 +9,7 @@ from .invent import Invented
 from .words_files import BRACES, drawn, marked, pick, spelled, verb, words
 
 SLOT = re.compile(r"\{(\w+?)(_c)?\}")
-VOWEL = re.compile(r"(?!eu|uni|use|one\b|onc)[aeiou]|hour|honest|heir|8|11\b|18\b|e-", re.IGNORECASE)
+VOWEL = re.compile(r"(?!eu|uni|use|one\b|onc|a\b)[aeiou]|hour|honest|heir|8|11\b|18\b", re.IGNORECASE)
 LONGEST = 120
 """Characters of a line."""
 
@@ -178,6 +178,7 @@ class Speaker:
 def tidy(text: str) -> str:
     """Sentences begin with a capital; no mark of punctuation stands twice."""
     text = re.sub(r"([.?!])[.]", r"\1", text)
+    text = re.sub(rf"\b([Aa]) (?={VOWEL.pattern})", r"\1n ", text, flags=re.IGNORECASE)
     text = re.sub(r"(^|[.?!] )([a-z])", lambda match: match.group(1) + match.group(2).upper(), text)
     return text.strip()
 

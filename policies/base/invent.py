@@ -16,7 +16,7 @@ OWN_WAYS = {
     "without": re.compile("no (?!experience)"),
     "tasting": re.compile("(mild|smoky|peppery|salty)$"),
     "pack": re.compile("pack of|set of"),
-    "stated": re.compile("ready|dry|reads|first|free|fixed|entry|courses|steps|tables|serves|IPX|washable|.* (courses|office|steps)"),
+    "stated": re.compile("ready|dry|reads|first|free|fixed|entry|data stays|runs in|works offline|end-to-end|answers|help by|tables|steps|serves|IPX|washable|.* (courses|office|steps)"),
 }
 """Values that are said in ways of their own, whatever the kind of the fact."""
 PREPOSITIONS = (" in ", " of ", " on ", " to ", " through ", " off ", " about ", " around ", " by ", " at ", " kit")

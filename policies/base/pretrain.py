@@ -33,13 +33,13 @@ WARM_UP = 100
 class PretrainConfig:
     """How the base is learned."""
 
-    lines: int = 400_000
+    lines: int = 240_000
     """Lines it reads; the corpus comes round as often as that takes."""
-    batch: int = 64
+    batch: int = 32
     """Lines a step."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
-    evaluate_every: int = 200
+    evaluate_every: int = 250
     """Steps between looks at the loss on products that were held out; there the state is saved too."""
 
 

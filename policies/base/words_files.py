@@ -11,6 +11,8 @@ import yaml
 FOLDER = Path(__file__).parent / "words"
 BRACES = re.compile(r"\{([^{}]+)\}")
 NUMBERS = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)(?:/(\d+(?:\.\d+)?))?")
+ONE = re.compile(r"(?<![\d.])(1 [a-z]+)s\b")
+"""A plural after a 1, which loses its s."""
 SMALL = "zero one two three four five six seven eight nine ten eleven twelve".split()
 UNITS = r"(?:W|V|L|K|cm|mm|kg|g|ml|m|h|GB|TB|km|kW|dB|oz|lb|in|min|sq|ft|D)\b"
 IRREGULAR = {"is": "are", "has": "have", "does": "do", "goes": "go", "lies": "lie", "ties": "tie", "unties": "untie"}
@@ -74,7 +76,8 @@ def fact(value: str, random: np.random.Generator, known: dict[str, str]) -> tupl
     """What a catalog shows and what copy says of a value: `{2-9} h >> {n} hours` gives ("7 h", "7 hours")."""
     shown, _, said = value.partition(" >> ")
     shown, found = drawn(shown, random, known)
-    return shown, BRACES.sub(lambda match: found[match.group(1)], said) if said else shown
+    said = BRACES.sub(lambda match: found[match.group(1)], said) or shown
+    return ONE.sub(r"\1", shown), ONE.sub(r"\1", said)
 
 
 def spelled(said: str) -> str:
