@@ -93,7 +93,9 @@ def _command(options: PretrainOptions) -> str:
     return " ".join(["copybandit pretrain", *(part for part in given if not part.startswith(("--out", "--resume")))])
 
 
-def _summary(options: PretrainOptions, lines: list[Line], writer: Writer, looks: list[dict[str, float]]) -> dict[str, Any]:
+def _summary(
+    options: PretrainOptions, lines: list[Line], writer: Writer, looks: list[dict[str, float]]
+) -> dict[str, Any]:
     return {
         "lines": len(lines),
         "products": options.products,

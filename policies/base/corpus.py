@@ -103,7 +103,7 @@ def read_rows(path: Path) -> list[dict[str, object]]:
             for row in file:
                 rows.append(json.loads(row))
     except EOFError:
-        pass
+        return rows
     except (OSError, ValueError):
         raise InputError(f"{path}: not a compressed file of lines; give what `pretrain --teacher` left") from None
     return rows

@@ -16,7 +16,9 @@ OWN_WAYS = {
     "without": re.compile("no (?!experience)"),
     "tasting": re.compile("(mild|smoky|peppery|salty)$"),
     "pack": re.compile("pack of|set of"),
-    "stated": re.compile("ready|dry|reads|first|free|fixed|entry|data stays|runs in|works offline|end-to-end|answers|help by|tables|steps|serves|IPX|washable|.* (courses|office|steps)"),
+    "stated": re.compile(
+        "ready|dry|reads|first|free|fixed|entry|data stays|runs in|works offline|end-to-end|answers|help by|tables|steps|serves|IPX|washable|.* (courses|office|steps)"
+    ),
 }
 """Values that are said in ways of their own, whatever the kind of the fact."""
 PREPOSITIONS = (" in ", " of ", " on ", " to ", " through ", " off ", " about ", " around ", " by ", " at ", " kit")
@@ -108,7 +110,9 @@ def _title(
     before = []
     if family["kinds"] and random.random() < 0.6:
         before.append(pick(family["kinds"], random))
-    told = [shown for kind, shown, _ in facts if kind in ("material", "colour", "gem", "roast") and " and " not in shown]
+    told = [
+        shown for kind, shown, _ in facts if kind in ("material", "colour", "gem", "roast") and " and " not in shown
+    ]
     if told and random.random() < 0.35 and not any(char.isdigit() for char in told[0]):
         before.append(told[0].removeprefix("colour "))
     title = " ".join([*before, noun])

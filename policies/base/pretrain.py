@@ -175,12 +175,20 @@ def tensors(rows: Sequence[Row], pad: int) -> tuple[Tensor, Tensor, Tensor, Tens
     own = torch.from_numpy(owner)
     sees = (own[:, None, :] == own[:, :, None]) | (own[:, None, :] == 0)
     sees &= torch.ones(width, width, dtype=torch.bool).tril()
-    return torch.from_numpy(ids), torch.from_numpy(place), sees[:, None], torch.from_numpy(following), torch.from_numpy(kind)
+    return (
+        torch.from_numpy(ids),
+        torch.from_numpy(place),
+        sees[:, None],
+        torch.from_numpy(following),
+        torch.from_numpy(kind),
+    )
 
 
 def _losses(writer: Writer, rows: Sequence[Row], share: float, seed: int) -> Tensor:
     """Nats of each token that counts: all of the answers' and a share of the prompts'."""
-    ids, place, sees, following, kind = (part.to(writer.device) for part in tensors(rows, writer.tokenizer.pad_token_id))
+    ids, place, sees, following, kind = (
+        part.to(writer.device) for part in tensors(rows, writer.tokenizer.pad_token_id)
+    )
     hidden = writer.model.transformer(
         input_ids=ids, position_ids=place, attention_mask=sees, use_cache=False
     ).last_hidden_state
@@ -227,4 +235,3 @@ def _save(states: StateDirectory, step: int, writer: Writer, optimizer: torch.op
     named = {f"model.{name}": weight for name, weight in own_weights(writer).items()}
     named |= {f"optimizer.{name}": tensor for name, tensor in moments.items()}
     states.save(TuningState(step, named, {"optimizer": rest}))
-

@@ -56,7 +56,9 @@ def told(product: Product, shown: int = 2) -> str:
 
 def learn(directory: str, lesson: Catalog, audiences: Sequence[str], seed: int, epochs: float = 2.0) -> Writer:
     """A teacher that has learned what copy is."""
-    writer = make_writer(lesson, WriterConfig(max_new_tokens=36, temperature=0.9, top_p=0.95), seed=seed, model=directory)
+    writer = make_writer(
+        lesson, WriterConfig(max_new_tokens=36, temperature=0.9, top_p=0.95), seed=seed, model=directory
+    )
     config = WarmStartConfig(lines=int(epochs * len(lesson.ads)), batch=16, learning_rate=5e-5, max_length=96)
     warm_start(writer, lesson, audiences, config, seed=seed)
     return writer
