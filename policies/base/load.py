@@ -21,8 +21,9 @@ tags: [copybandit, advertising]
 ---
 # Base of the writer of ad copy
 
-A small GPT-2 that continues a prompt (title | brand | attributes | audience =>) with one line of copy. It has read lines
-for products that do not exist, and headlines of stories that never happened; it knows English alone, and no real brand.
+A small GPT-2 that continues a prompt (title | brand | attributes | audience =>) with one line of copy. It has read
+lines for products that do not exist, and headlines of stories that never happened; it knows English alone, and no real
+brand.
 
 Made by `{{ command }}`.
 

@@ -1,7 +1,7 @@
 """Pretraining: a small GPT-2 reads the corpus, its loss on products it never saw is watched, a break costs minutes.
 
-A row is one prompt and several answers to it. The answers see the prompt and themselves, not each other, and each begins
-at the place after the prompt: what the prompt costs is paid once (as in prefix sharing; the loss is the same).
+A row is one prompt and several answers to it. The answers see the prompt and themselves, not each other, and each
+begins at the place after the prompt: the prompt is read once for all of them, and the loss is the same.
 """
 
 import hashlib

@@ -6,11 +6,8 @@ from functools import cache
 from .words_files import SMALL, words
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
-TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand", "million", "dozen", "half", "double", "twice"]
-TEENS = ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
-COUNTED = {word: str(value) for value, word in enumerate([*SMALL, *TEENS]) if value > 1}
-PROMISES = ["warrant", "guarante", "refund", "discount", "coupon", "sale", "free", "shipping", "certif", "award", "organic", "vegan", "recycl", "handmade", "waterproof", "dermatolog", "tested", "proven", "bestsell", "rated", "review", "stars", "patent", "approv", "launch", "limited", "today", "tonight", "tomorrow", "midnight", "percent", "cents", "dollar", "euro", "cheap", "greatest", "perfect"]
-"""Beginnings of words that need a field of the product behind them."""
+TENS, PROMISES = words("claims")["amounts"], words("claims")["promises"]
+COUNTED = {word: str(value) for value, word in enumerate([*SMALL, *words("claims")["teens"]]) if value > 1}
 
 
 @cache

@@ -16,7 +16,6 @@ ONE = re.compile(r"(?<![\d.])(1 [a-z]+)s\b")
 SMALL = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 UNITS = r"(?:W|V|L|K|cm|mm|kg|g|ml|m|h|GB|TB|km|kW|dB|oz|lb|in|min|sq|ft|D)\b"
 IRREGULAR = {"is": "are", "has": "have", "does": "do", "goes": "go", "lies": "lie", "ties": "tie", "unties": "untie"}
-COUNT_WORDS = SMALL[1:] + ["hundred", "thousand", "million", "dozen", "half", "double", "twice"]
 ADVERBS = ("never", "also", "still", "only", "quietly")
 
 
