@@ -7,13 +7,15 @@ from typing import Any
 from ..policies.base.corpus import HEADLINES, Line, corpus, read_taught, write_taught
 from ..policies.base.load import save_base
 from ..policies.base.pretrain import PretrainConfig, fingerprint, pretrain
+from ..policies.base.taught import EACH, learn, teach
 from ..policies.base.words_files import words
-from ..policies.tuning.state import StateDirectory, short_hash
+from ..policies.tuning.state import StateDirectory, short_hash, write_whole
 from ..policies.writer.writer import Writer, WriterConfig
+from ..simulation.data.errors import InputError
 from .harness.options import CommonOptions, plain
 from .harness.run import Run, Stage
 
-CORPUS = "corpus.jsonl.gz"
+CORPUS, TAUGHT = "corpus.jsonl.gz", "taught.jsonl.gz"
 STATES = "states"
 BASE = "base"
 
@@ -28,6 +30,10 @@ class PretrainOptions(CommonOptions):
     """Lines of the grammar for a product."""
     taught: Path | None = None
     """Lines that a language model wrote, as `--teacher` leaves them; they are read beside the grammar's."""
+    teacher: str | None = None
+    """Instead: a pretrained language model, by name or directory, that learns what copy is and writes such lines."""
+    teacher_products: int = 2000
+    """Products that the teacher writes for."""
     layers: int = 4
     width: int = 192
     heads: int = 3
@@ -41,10 +47,15 @@ def run_pretrain(options: PretrainOptions) -> Path:
     """`copybandit pretrain`: leaves the corpus, and base/: weights, tokenizer and a card.
 
     Raises:
-        InputError: the file of taught lines is none of ours, or what is to be resumed does not go with the options.
+        InputError: the file of taught lines is none of ours, the teacher cannot be loaded, or what is to be resumed does
+            not go with the options.
     """
+    if options.taught is not None and options.teacher is not None:
+        raise InputError("--taught and --teacher exclude each other: give the lines, or who writes them")
+    taught = read_taught(options.taught) if options.taught is not None else []
     run = Run("pretrain", options)
-    lines = _corpus(options, run)
+    taught = _teach(options, run) if options.teacher is not None else taught
+    lines = _corpus(options, run, taught)
     sizes = WriterConfig(options.layers, options.width, options.heads, options.vocabulary)
     config = options.pretrain
     looks: list[dict[str, float]] = []
@@ -58,19 +69,36 @@ def run_pretrain(options: PretrainOptions) -> Path:
             states=StateDirectory(run.path / STATES, {"corpus": fingerprint(lines), "settings": _settings(options)}),
             told=lambda step, figures: _look(run, stage, looks, step * config.batch, figures),
         )
-    summary = _summary(options, lines, writer, looks)
+    summary = _summary(options, lines, writer, looks) | {"taught": len(taught)}
     save_base(writer, run.path / BASE, _command(options), summary)
     run.finish({"command": "pretrain", **summary})
     return run.path
 
 
-def _corpus(options: PretrainOptions, run: Run) -> list[Line]:
+def _teach(options: PretrainOptions, run: Run) -> list[Line]:
+    """What the teacher wrote: it learns once, and goes on writing where it was broken off."""
+    path = run.path / TAUGHT
+    with run.stage("teacher learns"):
+        teacher = learn(options.teacher or "", options.seed, run.path / "teacher")
+    written, kept = 0, 0
+
+    def told(asked: int, good: int) -> None:
+        nonlocal written, kept
+        written, kept = written + asked, kept + good
+        stage.advance(asked, f"{kept:,} of {written:,} lines kept")
+
+    with run.stage("teacher writes", total=options.teacher_products * EACH) as stage:
+        teach(teacher, path, products=options.teacher_products, seed=options.seed, progress=told)
+    return read_taught(path)
+
+
+def _corpus(options: PretrainOptions, run: Run, taught: list[Line]) -> list[Line]:
     """Made once: a resumed run reads what it wrote."""
     path = run.path / CORPUS
     if not path.is_file():
         with run.stage("corpus") as stage:
-            made = corpus(options.products, options.lines_each, options.seed, options.taught)
-            write_taught(path, ({"prompt": line.prompt, "text": line.text} for line in made))
+            made = corpus(options.products, options.lines_each, options.seed, taught)
+            write_whole(path, lambda file: write_taught(file, (line._asdict() for line in made)))
             stage.advance(0, f"{len(made):,} lines")
     return read_taught(path)
 
@@ -101,7 +129,6 @@ def _summary(
         "products": options.products,
         "trades": len({family["trade"] for family in words("trades")}),
         "headlines": HEADLINES,
-        "taught": len(read_taught(options.taught)) if options.taught is not None else 0,
         "corpus": fingerprint(lines),
         "weights": writer.fingerprint(),
         "parameters": sum(weight.numel() for weight in writer.model.parameters()),

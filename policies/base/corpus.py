@@ -29,24 +29,21 @@ class Line(NamedTuple):
     text: str
 
 
-def corpus(products: int, lines_each: int, seed: int, taught: Path | None = None) -> list[Line]:
+def corpus(products: int, lines_each: int, seed: int, taught: Sequence[Line] = ()) -> list[Line]:
     """Makes the corpus; the same seed makes the same one.
 
     Args:
         products: to be invented.
         lines_each: lines of the grammar for each.
         seed: of everything.
-        taught: a file of lines that a language model wrote, see `taught.py`.
-
-    Raises:
-        InputError: the file is none of ours.
+        taught: lines that a language model wrote, see `taught.py`.
     """
     random = np.random.default_rng(seed)
     found = {line.text: line for line in _grammar(products, lines_each, random)}
     for _ in range(int(products * lines_each * HEADLINES)):
         story, head = headline(random)
         found[head] = Line(prompt(Product("story", story, "news", 0.0)), head)
-    found |= {line.text: line for line in (read_taught(taught) if taught is not None else [])}
+    found |= {line.text: line for line in taught}
     return list(found.values())
 
 

@@ -17,8 +17,8 @@ OWN_WAYS = {
     "tasting": re.compile("(mild|smoky|peppery|salty)$"),
     "pack": re.compile("pack of|set of"),
     "stated": re.compile(
-        "ready|dry|reads|first|free|fixed|entry|data stays|runs in|works offline|end-to-end|answers|help by|courses|steps"
-        "|serves|IPX|washable|.* (courses|office|steps)"
+        "ready|dry|reads|first|free|fixed|entry|data stays|runs in|works offline|end-to-end|answers|help by|courses"
+        "|steps|serves|IPX|washable|.* (courses|office|steps)"
     ),
 }
 """Values that are said in ways of their own, whatever the kind of the fact."""

@@ -159,7 +159,7 @@ def test_taught_lines_are_added_and_read_back(tmp_path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[:-9])
     assert read_taught(path) == [Line("kettle =>", "It sings.")]
-    assert Line("kettle =>", "It sings.") in corpus(2, 2, 0, tmp_path / path.name)
+    assert Line("kettle =>", "It sings.") in corpus(2, 2, 0, read_taught(path))
     path.write_text("not compressed")
     with pytest.raises(InputError, match="not a compressed file"):
         read_taught(path)
