@@ -145,6 +145,10 @@ class Study:
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know."""
 
+    def __post_init__(self) -> None:
+        for catalog in (self.catalog, self.world.catalog):
+            catalog.product_indices(Creative(product.product_id, "", audience) for product, audience in self.asked)
+
     @property
     def audiences(self) -> tuple[str, ...]:
         """Audiences that prompts name."""
