@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch.utils.tensorboard import SummaryWriter
 
-from ...policies.tuning.state import write_whole
 from ...simulation.data.errors import InputError
+from ...simulation.data.files import write_whole
 from .options import CommonOptions, different, read_config, write_config
 from .tracking import Tracker
 
