@@ -13,7 +13,7 @@ from torch import Tensor
 from ...simulation.data.errors import InputError
 from ...simulation.data.tensor_file import FormatError, load_tensors, save_tensors
 
-FORMAT_VERSION = 3
+KIND, FORMAT_VERSION = "tuning state", 3
 KEPT = 2
 """Newest files that are kept: a damaged one leaves the one before."""
 _NAME = "step-{:08d}.safetensors"
@@ -53,7 +53,9 @@ class StateDirectory:
         """Writes a whole file, and lets old states go."""
         self.path.mkdir(parents=True, exist_ok=True)
         facts = {"step": state.step, "identity": self.identity, **state.facts}
-        save_tensors(self.path / _NAME.format(state.step), state.tensors, facts, format_version=FORMAT_VERSION)
+        save_tensors(
+            self.path / _NAME.format(state.step), state.tensors, facts, kind=KIND, format_version=FORMAT_VERSION
+        )
         for old in self._files()[KEPT:]:
             old.unlink()
 
@@ -65,7 +67,7 @@ class StateDirectory:
         """
         for path in self._files():
             try:
-                tensors, facts = load_tensors(path, format_version=FORMAT_VERSION, remedy=_REMEDY)
+                tensors, facts = load_tensors(path, kind=KIND, format_version=FORMAT_VERSION, remedy=_REMEDY)
             except FormatError:
                 raise
             except InputError as error:

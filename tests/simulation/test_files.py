@@ -141,28 +141,32 @@ def test_read_checked(tmp_path):
 
 class TestTensorFiles:
     TENSORS = {"w": torch.tensor([[1.0, 2.0], [3.0, 4.0]]).T, "n": torch.tensor(7), "b": torch.ones(2).bfloat16()}
+    FACTS = {"é": [1, None], "a": {"z": 1, "b": 2.5}}
 
     @pytest.fixture
     def path(self, tmp_path):
-        save_tensors(tmp_path / "a.safetensors", self.TENSORS, {"é": [1, None]}, format_version=4)
+        save_tensors(tmp_path / "a.safetensors", self.TENSORS, self.FACTS, kind="world", format_version=4)
         return tmp_path / "a.safetensors"
 
     def test_comes_back(self, path):
-        tensors, facts = load_tensors(path, format_version=4)
-        assert facts == {"é": [1, None]}
+        tensors, facts = load_tensors(path, kind="world", format_version=4)
+        assert list(facts.items()) == list(self.FACTS.items())
         assert set(tensors) == set(self.TENSORS)
         assert all(torch.equal(tensors[name], value) for name, value in self.TENSORS.items())
 
     def test_another_version(self, path):
-        with pytest.raises(FormatError, match="format 4, this Copybandit reads 5; take another one"):
-            load_tensors(path, format_version=5, remedy=REMEDY)
+        with pytest.raises(FormatError, match="world file of format 4, this Copybandit reads 5; take another one"):
+            load_tensors(path, kind="world", format_version=5, remedy=REMEDY)
+
+    def test_another_kind(self, path):
+        assert "not a state file" in refusal(load_tensors, path, kind="state", format_version=4)
 
     @pytest.mark.parametrize(
         "damage", [lambda b: b"", lambda b: b[:9], lambda b: b[:-2], lambda b: b[:-1] + bytes([b[-1] ^ 1])]
     )
     def test_damage(self, path, damage):
         path.write_bytes(damage(path.read_bytes()))
-        line = refusal(load_tensors, path, format_version=4, remedy=REMEDY)
+        line = refusal(load_tensors, path, kind="world", format_version=4, remedy=REMEDY)
         assert line.startswith(str(path))
         assert line.endswith(REMEDY)
 
@@ -170,7 +174,7 @@ class TestTensorFiles:
         from safetensors.torch import save_file
 
         save_file({"w": torch.ones(1)}, path)
-        assert "format None" in refusal(load_tensors, path, format_version=4)
+        assert "not a world file" in refusal(load_tensors, path, kind="world", format_version=4)
 
 
 def test_a_copied_folder_stays_whole(folder, tmp_path):
