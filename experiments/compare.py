@@ -17,6 +17,7 @@ from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run
 from .analysis.comparison.standings import UNIFORM, Standings
 from .analysis.report.page import write_report
 from .harness.engines import Engine, run_all
+from .harness.files import write_table
 from .harness.options import CommonOptions
 from .harness.results import Results
 from .harness.run import Run
@@ -186,8 +187,8 @@ def _served(tasks: list[Task], options: CompareOptions) -> Iterator[list[dict]]:
 def _save(run: Run, standings: Standings) -> None:
     """curves.csv (by agent, world and seed) and differences.csv; mean regret also goes into the metrics."""
     curves = standings.curves()
-    curves.to_csv(run.path / "curves.csv", index=False)
-    standings.differences().to_csv(run.path / "differences.csv", index=False)
+    write_table(run.path / "curves.csv", curves)
+    write_table(run.path / "differences.csv", standings.differences())
     several = curves["world"].nunique() > 1
     for (agent, world, step), part in curves.groupby(["agent", "world", "impressions"], sort=False):
         name = f"regret/{world}/{agent}" if several else f"regret/{agent}"

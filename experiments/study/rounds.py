@@ -5,7 +5,6 @@ just logged; the other goes on showing what the first round's writer wrote. The 
 difference is what rewriting brings beyond placing.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -16,11 +15,13 @@ import torch
 from safetensors.torch import save_file
 
 from ...agents.agent import PlacementAgent
+from ...policies.writer.checkpoint import copy_checkpoint
 from ...simulation.data.catalog import Creative
 from ...simulation.world import World
 from ..analysis.report.page import write_report
 from ..analysis.statistics.bootstrap import Interval, bootstrap, lift_of_ratios
-from ..harness.run import Run, write_json
+from ..harness.files import write_json, write_table
+from ..harness.run import Run
 from ..tune import TuneOptions, Tuning, tune_writer
 from .placing import Placement, PlacingOptions, competing, new_agent, place_on
 from .study import Study, learn_effects, simulated_log
@@ -126,7 +127,7 @@ def run_rounds(study: Study, options: PlacingOptions, rounds: int, hours: float,
         told.append({"round": number, "hours": hours_of, **now, **_earned(lines, options)})
         run.record(number, {f"reward/{name}": told[-1]["lines"][name]["reward"]["mean"] for name in LINES})
     _save(run, told, lines[LINES[0]], options.agent)
-    shutil.copytree(run.path / f"round-{rounds}" / "checkpoint", run.path / "checkpoint")
+    copy_checkpoint(run.path / f"round-{rounds}" / "checkpoint", run.path / "checkpoint")
     run.finish({"command": "loop", "rounds": told})
 
 
@@ -187,8 +188,8 @@ def _save(run: Run, told: Sequence[dict[str, Any]], line: Line, agent: str) -> N
         for row in told
         for name, facts in row["lines"].items()
     ]
-    pd.DataFrame(rows).to_csv(run.path / "rounds.csv", index=False)
-    line.arms.to_csv(run.path / "arms.csv", index_label="arm")
+    write_table(run.path / "rounds.csv", pd.DataFrame(rows))
+    write_table(run.path / "arms.csv", line.arms, index_label="arm")
     (run.path / "placement").mkdir()
     learned = {name: value.contiguous().cpu() for name, value in line.agent.state_dict().items()}
     save_file(learned, run.path / "placement/agent.safetensors")

@@ -16,6 +16,7 @@ from ....simulation.calibration.fit import Calibration, calibrate
 from ....simulation.data.logs import log_frame, uniform_slates
 from ....simulation.scenario import Scenario, load_scenario
 from ....simulation.world import World, make_world
+from ...harness.files import read_table
 from ...harness.run import Run
 from ...serving import Answers, Fixed, serve
 from ..off_policy.rate_policies import rate_policies, value
@@ -44,7 +45,7 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
                 path = run.path / f"{name}.csv"
                 table.assign(world=seed).to_csv(path, mode="a", header=not path.exists(), index=False)
             stage.advance(1, f"world {seed}")
-    tables = {name: pd.read_csv(run.path / f"{name}.csv") for name in ("effects", "slots", "policies")}
+    tables = {name: read_table(run.path / f"{name}.csv") for name in ("effects", "slots", "policies")}
     summary = summarised(**tables)
     _show(summary, run)
     return {"recovery": summary}
