@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from ..analysis.report import findings
+from .config import flat, value_of
 from .run import read_json
 
 SMOKE_NOTE = "This was a smoke-size run (--quick): it shows that everything works, not how well."
@@ -30,6 +31,10 @@ class RunFiles:
         config = path / "config.yaml"
         self.config_text = config.read_text(encoding="utf-8") if config.is_file() else ""
         self.config: dict[str, Any] = yaml.safe_load(self.config_text) or {}
+
+    def setting(self, name: str) -> Any:
+        """What config.yaml says of a setting, by its name on the command line; None where it says nothing."""
+        return value_of(flat(self.config), name)
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -66,7 +71,7 @@ class RunFiles:
     @property
     def notes(self) -> list[str]:
         """What a reader of the figures must know."""
-        return [*([SMOKE_NOTE] if self.config.get("quick") else []), *self.summary.get("notes", [])]
+        return [*([SMOKE_NOTE] if self.setting("quick") else []), *self.summary.get("notes", [])]
 
     @property
     def both_writers(self) -> bool:
@@ -76,14 +81,9 @@ class RunFiles:
     @property
     def archive(self) -> bool:
         """Whether the run is on an archive of real tests."""
-        return bool(self.config.get("archive"))
+        return bool(self.setting("archive"))
 
     @property
     def targets(self) -> Mapping[str, float]:
         """Lift targets that apply to this run."""
         return findings.ARCHIVE_TARGETS if self.archive else findings.LIFT_TARGETS
-
-    @property
-    def ppo(self) -> Mapping[str, Any]:
-        """Options of the tuning."""
-        return self.config.get("ppo") or {}

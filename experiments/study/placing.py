@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,35 +15,34 @@ from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
 from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, ratio
+from ..harness.options import Common, refuse_below
 from ..harness.run import Stage
-from ..tune import TuneOptions
 from .study import Study
+
+if TYPE_CHECKING:
+    from .parts import PlacingParts
 
 BATCH = 1024
 """Visits decided at once; feedback comes after them."""
 
 
 @dataclass(frozen=True)
-class PlacingOptions(TuneOptions):
+class PlacingOptions:
     """What is placed, before how many, by whom."""
 
-    agent: str = "lints"
+    agent: Common[str] = "lints"
     """The bandit that places creatives, compared with uniform placement."""
-    place_impressions: int = 120_000
+    place_impressions: Common[int] = 120_000
     """Visits of each placement run."""
-    place_products: int = 16
+    place_products: Common[int] = 16
     """Products whose creatives compete for the slots; one creative a product and audience."""
     retrieved: int = 12
     """Where visitors bring queries: creatives, those that answer best, that the bandit chooses among."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.agent not in AGENTS:
             raise InputError(f"--agent {self.agent}: no such agent; known are {', '.join(AGENTS)}")
-        if self.place_impressions < BATCH or self.place_products < 1:
-            raise InputError(f"--place-impressions and --place-products: give {BATCH} and 1 or more")
-        if self.retrieved < 1:
-            raise InputError(f"--retrieved {self.retrieved}: give 1 or more")
+        refuse_below(self, place_impressions=BATCH, place_products=1, retrieved=1)
 
 
 @dataclass(frozen=True)
@@ -66,25 +66,25 @@ class Placement:
         return bootstrap(self.by_user, ratio, rng)
 
 
-def competing(study: Study, texts: Sequence[Creative], options: PlacingOptions) -> list[Creative]:
+def competing(study: Study, texts: Sequence[Creative], options: "PlacingParts") -> list[Creative]:
     """The first text of every audience for `place_products` products drawn by the seed: the same for all writers."""
     products = list(dict.fromkeys(product.product_id for product, _ in study.asked))
-    order = np.random.default_rng(options.seed).permutation(len(products))
-    chosen = {products[i] for i in order[: options.place_products]}
+    order = np.random.default_rng(options.run.seed).permutation(len(products))
+    chosen = {products[i] for i in order[: options.placing.place_products]}
     first = {(c.product_id, c.audience): c for c in reversed(texts) if c.product_id in chosen}
     return [first[key] for key in sorted(first)]
 
 
 def place(
-    world: World, creatives: Sequence[Creative], agent_name: str, options: PlacingOptions, stage: Stage
+    world: World, creatives: Sequence[Creative], agent_name: str, options: "PlacingParts", stage: Stage
 ) -> Placement:
     """A new agent places creatives before the world's visitors, from hour zero."""
     candidates = world.publish(creatives)
-    world.reset(options.seed + 17)
+    world.reset(options.run.seed + 17)
     return serve(world, candidates, new_agent(world, agent_name, options), options, stage)
 
 
-def new_agent(world: World, name: str, options: PlacingOptions) -> PlacementAgent:
+def new_agent(world: World, name: str, options: "PlacingParts") -> PlacementAgent:
     """An agent that knows nothing yet, for all creatives of a world."""
     agent = make_agent(
         name,
@@ -92,22 +92,22 @@ def new_agent(world: World, name: str, options: PlacingOptions) -> PlacementAgen
         slots=world.slots,
         width=len(world.traffic.context_names),
         worth=Worth(world.examination, options.conversion_value),
-        generator=torch.Generator(world.device).manual_seed(options.seed + 23),
+        generator=torch.Generator(world.device).manual_seed(options.run.seed + 23),
     )
     if not world.catalog.queries:
         return agent
-    return Retrieval(agent, world.traffic.queries, world.creatives, options.retrieved)
+    return Retrieval(agent, world.traffic.queries, world.creatives, options.placing.retrieved)
 
 
-def serve(world: World, candidates: Tensor, agent: PlacementAgent, options: PlacingOptions, stage: Stage) -> Placement:
+def serve(world: World, candidates: Tensor, agent: PlacementAgent, options: "PlacingParts", stage: Stage) -> Placement:
     """An agent places candidates before the world's next visitors."""
     worth = Worth(world.examination, options.conversion_value)
     by_arm = torch.zeros(len(world.creatives), 2, dtype=torch.float64, device=world.device)
     by_user = torch.zeros(len(world.audience), 2, dtype=torch.float64, device=world.device)
     placed = torch.zeros(len(world.examination) * world.slots * len(world.catalog.categories), device=world.device)
     curve, looks = [], []
-    for start in range(0, options.place_impressions, BATCH):
-        visits = world.visitors(min(BATCH, options.place_impressions - start))
+    for start in range(0, options.placing.place_impressions, BATCH):
+        visits = world.visitors(min(BATCH, options.placing.place_impressions - start))
         decision = agent.act(visits, candidates)
         rates = world.expected(visits, decision.slates)
         reward = (rates.ctr * (1 + options.conversion_value * rates.convert)).sum(1).double()
