@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from safetensors.torch import save_file
 
+from ..agents.agent import CONVERSION_VALUE
 from ..policies.effect.model import EffectConfig
 from ..policies.reward.reward import RewardConfig
 from ..policies.writer.warm_start import WarmStartConfig
@@ -19,8 +20,9 @@ from ..simulation.world import World
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .analysis.statistics.sequential import call_winner, confidence_sequence
+from .harness.files import write_json, write_table
 from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below
-from .harness.run import Run, write_json
+from .harness.run import Run
 from .study.choosing import ChoosingOptions
 from .study.placing import Placement, PlacingOptions, competing, place
 from .study.rounds import RoundsOptions, run_rounds
@@ -41,7 +43,7 @@ class LoopOptions:
     resume: Flat[ResumeOptions] = field(default_factory=ResumeOptions)
     device: Device = "auto"
     """Where tensors live; auto takes a CUDA device when there is one."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
@@ -142,7 +144,7 @@ def _save_placement(path: Path, placements: dict[tuple[str, str], Placement], ag
         for (writer, placement), result in placements.items()
         for impressions, reward in result.curve
     ]
-    pd.DataFrame(rows).to_csv(path / "placement.csv", index=False)
+    write_table(path / "placement.csv", pd.DataFrame(rows))
     learned: dict[str, Any] = placements["tuned", "bandit"].agent.state_dict()
     (path / "placement").mkdir()
     save_file({name: value.contiguous().cpu() for name, value in learned.items()}, path / "placement/agent.safetensors")
@@ -159,4 +161,4 @@ def _save_placed(path: Path, placements: dict[tuple[str, str], Placement], world
         for k, category in enumerate(categories)
     ]
     names = ["writer", "placement", "channel", "slot", "category", "shown"]
-    pd.DataFrame(rows, columns=names).to_csv(path / "placed.csv", index=False)
+    write_table(path / "placed.csv", pd.DataFrame(rows, columns=names))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from ..agents.agent import CONVERSION_VALUE
 from ..policies.effect.model import EffectConfig
 from ..policies.reward.candidates import Candidates
 from ..policies.reward.reward import RewardConfig
@@ -20,6 +21,7 @@ from ..policies.writer.writer import WriterConfig, load_weights, own_weights
 from ..simulation.data.errors import InputError
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Array
+from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below
 from .harness.run import Run
 from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, write_for
@@ -41,7 +43,7 @@ class ParetoOptions:
     """Weights of diversity, separated by commas: a writer is tuned for each; clicks and conversions share the rest."""
     between: int = 3
     """Writers looked at between those of the first and the last weight, by interpolating what they learned."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
@@ -104,7 +106,7 @@ def run_pareto(options: ParetoOptions) -> Path:
         rows.append({"writer": "interpolated", "share": float(part), **_judged(study, options)})
     table = pd.DataFrame(rows)
     table["front"] = on_front(table[["reward", "vendi"]].to_numpy(np.float64))
-    table.to_csv(run.path / "pareto.csv", index=False)
+    write_table(run.path / "pareto.csv", table)
     run.finish({"command": "pareto", "pareto": table.astype(object).where(table.notna(), None).to_dict("records")})
     run.console.print(table.to_string(index=False), markup=False, soft_wrap=True)
     write_report(run.path)

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..agents.agent import CONVERSION_VALUE
 from ..policies.effect.model import CLICK, CONVERT, EffectConfig
 from ..policies.reward.attacks import ATTACKS, attacked, good_ads, proxy_change
 from ..policies.reward.candidates import Candidates
@@ -28,6 +29,7 @@ from ..simulation.text.encoder import TextEncoder
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .harness.config import decisive
+from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below, torch_device
 from .harness.run import Run
 from .study.archive import archive_study
@@ -78,7 +80,7 @@ class TuneOptions:
     resume: Flat[ResumeOptions] = field(default_factory=ResumeOptions)
     device: Device = "auto"
     """Where tensors live; auto takes a CUDA device when there is one."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
@@ -389,4 +391,4 @@ def _save_creatives(path: Path, study: Study, texts: dict[str, list[Creative]], 
                 }
             )
         )
-    pd.concat(frames, ignore_index=True).to_parquet(path / "creatives.parquet", index=False)
+    write_table(path / "creatives.parquet", pd.concat(frames, ignore_index=True))

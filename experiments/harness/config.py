@@ -13,6 +13,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from ...simulation.data.errors import InputError
+from .files import write_yaml
 from .options import idle_settings, settings_of
 
 Options = TypeVar("Options")
@@ -91,7 +92,7 @@ def located(options: type, given: Mapping[str, Any], source: str) -> dict[str, A
 
 def write_config(path: Path, options: object) -> None:
     """Writes the options that are in force, defaults too: the file is good for `--config`."""
-    path.write_text(yaml.safe_dump(plain(options), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_yaml(path, plain(options))
 
 
 def different(one: object, other: object) -> list[str]:

@@ -41,8 +41,9 @@ def archive_study(options: "StudyParts", run: Run, validation: int = 0) -> Study
     """
     archive, seed = read_archive(options.data.archive or ""), options.run.seed
     learned, judged, asked = archive.split(ARCHIVE_SHARES, seed)
+    # A story that was tested twice is written for once; both tests are products, as both of their clicks are learned.
     stories = {product.title: product for product in asked.products()}
-    catalog = Catalog([*learned.products(), *stories.values()], learned.creatives())
+    catalog = Catalog([*learned.products(), *asked.products()], learned.creatives())
     device = torch_device(options.device)
     writer = make_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
     with run.stage("gold of real clicks") as stage:

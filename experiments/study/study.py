@@ -28,6 +28,7 @@ from ...simulation.visitors.segments import (
 )
 from ...simulation.world import World, make_world
 from ...simulation.world_file import is_world_file, open_world, scenario_of
+from ..harness.files import write_table
 from ..harness.options import Common, Idle, refuse_below, torch_device
 from ..harness.run import Run
 
@@ -140,6 +141,10 @@ class Study:
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know."""
 
+    def __post_init__(self) -> None:
+        for catalog in (self.catalog, self.world.catalog):
+            catalog.product_indices(Creative(product.product_id, "", audience) for product, audience in self.asked)
+
     @property
     def audiences(self) -> tuple[str, ...]:
         """Audiences that prompts name."""
@@ -191,7 +196,7 @@ def shop_study(options: "StudyParts", run: Run, hours: float | None = None, vali
         train, test, held = (count_log(table[part]) for part in (tenth > 2, tenth == 0, (tenth == 1) | (tenth == 2)))
         audiences = train.segments
     effect, metrics, validating = learn_effects(catalog, train, test, held if validation else None, options, run)
-    divided.profile.to_csv(run.path / "segments.csv", index=False)
+    write_table(run.path / "segments.csv", divided.profile)
     asked = prompts(catalog, audiences, options.writing.queries_per_product)
     notes = () if data.logs is None else (OWN_LOGS,)
     return Study(world, catalog, writer, asked, effect, metrics, validating, notes=notes)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ...agents.agent import CONVERSION_VALUE
 from ...policies.effect.model import EffectConfig
 from ...policies.reward.candidates import Candidates
 from ...policies.reward.diversity import compression_ratio, distinct, self_bleu
@@ -28,6 +29,7 @@ from ...simulation.data.errors import InputError
 from ...simulation.text.encoder import tokens
 from ..analysis.report.page import write_report
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap
+from ..harness.files import write_table
 from ..harness.options import Device, Flat, Idle, RunOptions, refuse_below
 from ..harness.run import Run
 from ..tune import frozen_reward, make_study, vendi_of
@@ -76,7 +78,7 @@ class WritersOptions:
     other such as ppo+best-of-4; all for ppo.updates times ppo.batch calls of the reward."""
     seeds: int = 5
     """Independent repetitions, each with its own world, log, effect model and writer; counted from --seed."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
@@ -168,7 +170,7 @@ def compare_writers(options: WritersOptions, run: Run) -> dict[str, dict[str, In
             rows.append(
                 {"seed": seed, "writer": way.name, **found, **relative, "vendi": found["vendi"] / base["vendi"]}
             )
-            pd.DataFrame(rows).to_csv(run.path / "writers.csv", index=False)
+            write_table(run.path / "writers.csv", pd.DataFrame(rows))
     return _over_seeds(pd.DataFrame(rows))
 
 

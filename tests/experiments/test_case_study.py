@@ -13,6 +13,7 @@ from copybandit.experiments.analysis.article.phrase_generator import (
     train_generator,
 )
 from copybandit.experiments.case_study import CaseStudyOptions, run_case_study, verdict
+from copybandit.experiments.harness.config import configured
 from copybandit.simulation.data.catalog import Creative
 
 
