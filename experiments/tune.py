@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..agents.agent import CONVERSION_VALUE
 from ..policies.effect.model import CLICK, CONVERT, EffectConfig
 from ..policies.reward.attacks import ATTACKS, attacked, good_ads, proxy_change
 from ..policies.reward.candidates import Candidates
@@ -79,7 +80,7 @@ class TuneOptions:
     resume: Flat[ResumeOptions] = field(default_factory=ResumeOptions)
     device: Device = "auto"
     """Where tensors live; auto takes a CUDA device when there is one."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
