@@ -1,5 +1,7 @@
 """An agent around another: it changes what is offered or what is learned, and leaves the rest to the one inside."""
 
+from typing import Any, ClassVar, Self
+
 from torch import Tensor
 
 from ...simulation.visitors.traffic import Impressions
@@ -9,6 +11,9 @@ from ..agent import Decision, PlacementAgent
 
 class Wrapper(PlacementAgent):
     """Hands everything on to `agent`; subclasses override what they are for."""
+
+    kind: ClassVar[str]
+    """Name on disk; see `WRAPPERS` in `agents/state.py`."""
 
     def __init__(self, agent: PlacementAgent) -> None:
         """Stands before an agent."""
@@ -49,3 +54,12 @@ class Wrapper(PlacementAgent):
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """See `PlacementAgent.load_state_dict`."""
         self.agent.load_state_dict(state)
+
+    def settings(self) -> dict[str, Any]:
+        """What it is made from besides the agent, as JSON; what it learns belongs into `state_dict`."""
+        return {}
+
+    @classmethod
+    def restore(cls, agent: PlacementAgent, settings: dict[str, Any]) -> Self:
+        """Stands before an agent again, from what `settings` gave."""
+        raise NotImplementedError

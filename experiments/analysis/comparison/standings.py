@@ -61,6 +61,11 @@ class Standings:
             found[agent]["best"] = float(chance)
         return found
 
+    @property
+    def best(self) -> str:
+        """The agent of the highest mean reward."""
+        return self.agents[int(self.values("reward").mean(1).argmax())]
+
     def summary(self) -> dict[str, Any]:
         """Its part of summary.json: `agents` over all worlds, and `worlds` one by one if there are several."""
         one = {"agents": self.figures(), "seeds": int(self.rows["seed"].nunique())}
