@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from ...agents.agent import PlacementAgent
-from ...policies.writer.checkpoint import copy_checkpoint
+from ...policies.writer.checkpoint import CHECKPOINT, copy_checkpoint
 from ...simulation.data.catalog import Creative
 from ...simulation.world import World
 from ..analysis.report.page import write_report
@@ -125,7 +125,7 @@ def run_rounds(study: Study, options: PlacingOptions, rounds: int, hours: float,
         told.append({"round": number, "hours": hours_of, **now, **_earned(lines, options)})
         run.record(number, {f"reward/{name}": told[-1]["lines"][name]["reward"]["mean"] for name in LINES})
     _save(run, told, lines[LINES[0]], options.agent)
-    copy_checkpoint(run.path / f"round-{rounds}" / "checkpoint", run.path / "checkpoint")
+    copy_checkpoint(run.path / f"round-{rounds}" / CHECKPOINT, run.path / CHECKPOINT)
     run.finish({"command": "loop", "rounds": told})
 
 
