@@ -164,5 +164,5 @@ def _refuse_what_cannot_write(name: str, model: CausalLM, tokenizer: Any) -> Non
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"--model {name}: cannot be sampled here ({reason[:200]}); {GIVE}, such as a GPT-2") from None
     moved = (first - second).abs().amax(1)
-    if moved[0] > 1e-3 * moved.max():
+    if moved[0] > 1e-5 * moved.max():
         raise InputError(f"--model {name}: its tokens see what comes after them (bidirectional); {GIVE}")
