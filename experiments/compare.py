@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..agents.agent import CONVERSION_VALUE
+from ..agents.registry import RETRIEVED
 from ..simulation.data.errors import InputError
 from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, world_name
 from .analysis.comparison.standings import UNIFORM, Standings
@@ -47,10 +49,10 @@ class CompareOptions(CommonOptions):
     """Visits of each run."""
     batch: int = 1024
     """Visits decided at once; feedback comes after them."""
-    retrieved: int = 12
+    retrieved: int = RETRIEVED
     """Where visitors bring queries: creatives, those that answer best, that agents choose among."""
-    conversion_value: float = 0.0
-    """Worth of a conversion in clicks."""
+    conversion_value: float = CONVERSION_VALUE
+    """Worth of a conversion in clicks; with 0 clicks alone count."""
     discount: float = 1.0
     """What an agent learned counts so much less an impression later."""
     window: int | None = None

@@ -23,7 +23,7 @@ from ..analysis.statistics.bootstrap import Interval, bootstrap, lift_of_ratios
 from ..harness.files import write_json, write_table
 from ..harness.run import Run
 from ..tune import TuneOptions, Tuning, tune_writer
-from .placing import Placement, PlacingOptions, competing, new_agent, serve
+from .placing import Placement, PlacingOptions, competing, new_agent, place_on
 from .study import Study, learn_effects, simulated_log
 from .verdict import judge, lifts
 
@@ -67,7 +67,9 @@ class Line:
         leaving = [
             arm for arm in sorted(on_show, key=lambda arm: earned[arm]) if self.world.creatives[arm] not in texts
         ]
-        self.arms.loc[leaving[: int(RETIRED * len(on_show))], "retired"] = number
+        leaving = leaving[: int(RETIRED * len(on_show))]
+        self.arms.loc[leaving, "retired"] = number
+        self.agent.remove_arms(torch.tensor(leaving, dtype=torch.int64, device=self.world.device))
         fresh = [text for text in texts if text not in shown]
         latest = {(c.product_id, c.audience): arm for arm, c in enumerate(self.world.creatives)}
         before = [latest[text.product_id, text.audience] for text in fresh]
@@ -80,7 +82,7 @@ class Line:
         self.world.reset(seed, hours)
         with run.stage(f"placement, {name}", total=options.place_impressions) as stage:
             candidates = torch.tensor(self.on_show, device=self.world.device)
-            placement = serve(self.world, candidates, self.agent, options, stage)
+            placement = place_on(self.world, candidates, self.agent, options, stage)
         self.arms[["earned", "trials"]] += placement.by_arm
         self.placements.append(placement)
 

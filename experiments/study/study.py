@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from ...agents.agent import CONVERSION_VALUE
 from ...policies.effect.metrics import binomial_metrics
 from ...policies.effect.model import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectConfig, EffectModel, fit_effect_model
 from ...policies.headlines.pairwise import PairwiseEffect
@@ -89,7 +90,7 @@ class StudyOptions(CommonOptions):
     """Updates between two saved states, from which `--resume` goes on."""
     resume: Path | None = None
     """Directory of a broken-off run: it goes on from its last saved state, with the options it began with."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     writer: WriterConfig = field(default_factory=WriterConfig)
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
@@ -145,6 +146,10 @@ class Study:
     """
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know."""
+
+    def __post_init__(self) -> None:
+        for catalog in (self.catalog, self.world.catalog):
+            catalog.product_indices(Creative(product.product_id, "", audience) for product, audience in self.asked)
 
     @property
     def audiences(self) -> tuple[str, ...]:
