@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerBase, P
 
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
 from ...simulation.data.errors import InputError
+from .limit import Limit, limit_of
 from .loading import EOS, PAD, CausalLM, load_model
 from .rollout import Sampling, sample
 
@@ -32,6 +34,14 @@ class WriterConfig:
     max_new_tokens: int = 28
     temperature: float = 0.9
     top_p: float = 1.0
+    max_characters: int | None = None
+    """Most characters of a text, those of double width counted twice: 30 for a headline of a search ad, 90 for its
+    description. The writer never writes more; by default nothing limits it.
+    """
+
+    def __post_init__(self) -> None:
+        if self.max_characters is not None and self.max_characters < 1:
+            raise InputError(f"max_characters {self.max_characters}: must be above zero, or left out")
 
 
 def prompt(product: Product, audience: str = EVERYONE) -> str:
@@ -59,7 +69,14 @@ class Writer:
         config, tokenizer = self.config, self.tokenizer
         eos: Any = tokenizer.eos_token_id
         pad: Any = tokenizer.pad_token_id
-        return Sampling(config.max_new_tokens, config.temperature, eos, pad, config.top_p)
+        return Sampling(config.max_new_tokens, config.temperature, eos, pad, config.top_p, self._limit)
+
+    @cached_property
+    def _limit(self) -> Limit | None:
+        """What holds answers to the most characters."""
+        most = self.config.max_characters
+        rows = len(self.model.get_output_embeddings().weight)
+        return None if most is None else limit_of(self.tokenizer, rows, most)
 
     def encode_prompts(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Token ids and attention mask of prompts, [n, T] both, padded on the left.
