@@ -21,7 +21,7 @@ from ..policies.tuning.contract import Update
 from ..policies.tuning.rivals import TUNERS
 from ..policies.tuning.state import StateDirectory, TuningState, short_hash
 from ..policies.writer.adapters import adapted
-from ..policies.writer.checkpoint import save_checkpoint
+from ..policies.writer.checkpoint import CHECKPOINT, save_checkpoint
 from ..policies.writer.warm_start import WarmStartConfig, warm_start
 from ..policies.writer.writer import Writer, WriterConfig, load_weights, own_weights, prompt
 from ..simulation.data.catalog import Creative
@@ -201,7 +201,7 @@ def tune_writer(
         "writer": writer.fingerprint(),
         "data": data_sheet(study, options),
     }
-    save_checkpoint(writer, run.path / "checkpoint", prompt(*study.asked[0]), _facts(options), _figures(summary))
+    save_checkpoint(writer, run.path / CHECKPOINT, prompt(*study.asked[0]), _facts(options), _figures(summary))
     return Tuning(writer, untuned, tuned, verdicts, summary, updates, (start, loss))
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from ...policies.writer.checkpoint import CHECKPOINT
+from ...simulation.data.files import MANIFEST, check_folder
 from ..analysis.report import findings
 from .config import flat, value_of
 from .files import read_json, read_table, read_yaml
@@ -29,6 +31,16 @@ class RunFiles:
         self.environment: dict[str, Any] = read_json(environment) if environment.is_file() else {}
         self.config: dict[str, Any] = read_yaml(config) if config.is_file() else {}
         self.config_text = config.read_text(encoding="utf-8") if config.is_file() else ""
+
+    def check(self) -> None:
+        """Refuses folders that are no longer as the run wrote them: the checkpoint, and what else has a manifest.
+
+        Raises:
+            InputError: naming the file.
+        """
+        for folder in sorted(path for path in self.path.iterdir() if path.is_dir()):
+            if folder.name == CHECKPOINT or (folder / MANIFEST).is_file():
+                check_folder(folder, "run it again")
 
     def table(self, name: str, columns: Sequence[str] = ()) -> pd.DataFrame:
         """A table that the run left; empty, with these columns, if it left none.

@@ -152,7 +152,8 @@ class Study:
 
     def reward(self, config: RewardConfig) -> Reward:
         """The writer's reward; freeze it on the untuned writer."""
-        return Reward(self.effect, Quality.of(self.catalog, naming=self.names_products), config)
+        limit = self.writer.config.max_characters
+        return Reward(self.effect, Quality.of(self.catalog, naming=self.names_products, limit=limit), config)
 
 
 def shop_study(options: "StudyParts", run: Run, hours: float | None = None, validation: int = 0) -> Study:

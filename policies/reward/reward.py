@@ -23,6 +23,7 @@ from torch.nn.functional import softplus
 
 from ...simulation.data.catalog import Catalog, Creative
 from ...simulation.data.errors import InputError
+from ...simulation.text.characters import characters
 from ...simulation.text.encoder import TextEncoder, surface_features, tokens
 from ..effect.model import CLICK, CONVERT, Prediction
 from .diversity import nearest_novelty, novelty
@@ -140,30 +141,35 @@ CHECKS = ("length", "repetition", "shouting", "symbols", "off_topic", "other_pro
 class Quality:
     """Checks any advertiser would make before paying for an impression; they know the catalog, not the users."""
 
-    def __init__(self, catalog: Catalog, lengths: tuple[float, float], *, naming: bool = True) -> None:
+    def __init__(
+        self, catalog: Catalog, lengths: tuple[float, float], *, naming: bool = True, limit: int | None = None
+    ) -> None:
         """Sets what passes.
 
         Args:
             catalog: its titles are what texts name.
             lengths: fewest and most characters.
             naming: whether a text has to name its own product, and no other; headlines do not name their story.
+            limit: most characters as platforms count them, if there is a limit.
         """
+        self.limit = limit
         self.catalog, self.lengths, self.naming = catalog, lengths, naming
         self._titles = [frozenset(tokens(product.title)) for product in catalog.products]
 
     @classmethod
-    def of(cls, catalog: Catalog, *, naming: bool = True) -> "Quality":
-        """Allows the lengths that the catalog's own ads have, with a fifth of slack."""
+    def of(cls, catalog: Catalog, *, naming: bool = True, limit: int | None = None) -> "Quality":
+        """Allows a fifth less than the shortest of the catalog's own ads has, and no more than the longest."""
         lengths = sorted(len(ad.text) for ad in catalog.ads) or [10, 120]
-        return cls(catalog, (0.8 * lengths[0], 1.2 * lengths[-1]), naming=naming)
+        return cls(catalog, (0.8 * lengths[0], lengths[-1]), naming=naming, limit=limit)
 
     def failures(self, creatives: Sequence[Creative]) -> Tensor:
         """[n, 7] float, 1 where a check fails; columns as in `CHECKS`."""
         surface = surface_features([creative.text for creative in creatives])
         length, _, upper, marks, symbols, _, repetition = surface.unbind(1)
+        size = torch.tensor([characters(creative.text) for creative in creatives])
         named = torch.tensor([self._naming(creative) for creative in creatives]).reshape(-1, 2)
         columns = [
-            (length < self.lengths[0]) | (length > self.lengths[1]),
+            (length < self.lengths[0]) | (length > self.lengths[1]) | (size > (self.limit or math.inf)),
             repetition > 0.4,
             (upper > 0.35) | (marks > 3),
             symbols > 0.08,

@@ -10,6 +10,7 @@ from transformers import get_cosine_schedule_with_warmup
 
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, fill
 from ...simulation.data.errors import InputError
+from ...simulation.text.characters import characters
 from .supervised import nats_a_token
 from .writer import Writer, prompt
 
@@ -61,6 +62,9 @@ def warm_start(
 
     Returns:
         The mean loss of the last tenth.
+
+    Raises:
+        InputError: no ad keeps the writer's limit of characters.
     """
     generator = torch.Generator().manual_seed(seed)
     steps = config.lines // config.batch
@@ -76,7 +80,8 @@ def warm_start(
     with torch.random.fork_rng(devices=[writer.device] if writer.device.type == "cuda" else []):
         torch.manual_seed(seed)
         writer.model.train()
-        for ads in islice(_batches(catalog, config.batch, generator, np.random.default_rng(seed)), steps):
+        most = writer.config.max_characters
+        for ads in islice(_batches(catalog, config.batch, most, generator, np.random.default_rng(seed)), steps):
             asked = _asked(catalog, ads, audiences, generator)
             loss = nats_a_token(writer, asked, [ad.text for ad in ads], config.max_length)
             loss.backward()
@@ -91,11 +96,18 @@ def warm_start(
 
 
 def _batches(
-    catalog: Catalog, size: int, generator: torch.Generator, random: np.random.Generator
+    catalog: Catalog, size: int, most: int | None, generator: torch.Generator, random: np.random.Generator
 ) -> Iterator[list[Creative]]:
-    """Batches without end: all ads and freshly filled phrases in random order, those of like length together."""
+    """Batches without end: all ads and freshly filled phrases in random order, those of like length together; under a
+    limit of characters, those that keep it.
+    """
     while True:
         ads = [*catalog.ads, *(ad for _ in range(FILLS) for ad in _fresh_ads(catalog, random))]
+        ads = [ad for ad in ads if most is None or characters(ad.text) <= most]
+        if not ads:
+            raise InputError(
+                f"max_characters {most}: no reference ad is that short, and the writer learns from them; add some"
+            )
         for window in torch.randperm(len(ads), generator=generator).split(8 * size):
             alike = sorted(window.tolist(), key=lambda i: len(ads[i].text))
             batches = torch.tensor(alike).split(size)
