@@ -13,8 +13,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
 from ...simulation.data.errors import InputError
+from ..writer.writer import Writer, load_weights, own_weights
 
 FORMAT_VERSION = 2
 KEPT = 2
@@ -28,7 +30,7 @@ class TuningState:
 
     step: int
     tensors: dict[str, Tensor]
-    """By name; `policy.`, `optimizer.`, `best.` and `candidates.` say whose they are."""
+    """By name; `policy.`, `optimizer.`, `best.` and `scored.` say whose they are."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What is no tensor, as JSON holds it."""
 
@@ -153,3 +155,20 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
         number, _, name = key.partition(".")
         state.setdefault(int(number), {})[name] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": rest["param_groups"]})
+
+
+def take_state(
+    step: int, writer: Writer, optimizer: torch.optim.Optimizer, schedule: LRScheduler, **facts: Any
+) -> TuningState:
+    """Weights, optimizer and schedule; data order and random numbers follow from seed and step."""
+    tensors, rest = optimizer_tensors(optimizer)
+    tensors = {f"optimizer.{name}": tensor for name, tensor in tensors.items()}
+    tensors |= {f"policy.{name}": tensor for name, tensor in own_weights(writer).items()}
+    return TuningState(step, tensors, {"optimizer": rest, "schedule": copy.deepcopy(schedule.state_dict()), **facts})
+
+
+def put_back(state: TuningState, writer: Writer, optimizer: torch.optim.Optimizer, schedule: LRScheduler) -> None:
+    """Puts back what `take_state` took."""
+    load_weights(writer, state.part("policy"))
+    load_optimizer(optimizer, state.part("optimizer"), state.facts["optimizer"])
+    schedule.load_state_dict(state.facts["schedule"])
