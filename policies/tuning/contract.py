@@ -17,8 +17,8 @@ class Update:
 
     step: int
     metrics: dict[str, float]
-    """What is known for nothing: `loss`; or `reward`, its terms (`raw/...`, `weighted/...`), `kl` in nats a text between
-    the writer that sampled and its untuned self, the KL's coefficient, and TRL's own (`trl/...`)."""
+    """What is known for nothing: `loss`; or `reward` and its terms (`raw/...`, `weighted/...`), `kl` between the writer
+    that sampled and its untuned self in nats a text, its coefficient, and TRL's own (`trl/...`)."""
     snapshot: Callable[[], TuningState] = field(repr=False, compare=False)
     """Takes all that a further update depends on."""
 

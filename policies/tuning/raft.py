@@ -119,7 +119,7 @@ class Raft(Tuner):
             yield from self._round(learner, asked, self._best(reward), seed, number, behind)
 
     def _best(self, reward: ScoredTexts) -> list[Creative]:
-        """What is learned from, the texts of a prompt together; those that were written first are the untuned writer's."""
+        """What is learned from, the texts of a prompt together; those written first are the untuned writer's."""
         first = places(reward.group, self.config.kept)[:, 0]
         chosen = reward.best(self.config.kept, [reward.texts[i] for i in first.tolist()])
         return [reward.texts[i] for i in chosen.rows.tolist()]
@@ -139,13 +139,13 @@ class Raft(Tuner):
         order = torch.cat([torch.randperm(len(best), generator=generator) for _ in range(self.config.passes)])
         batches = [rows.tolist() for rows in order.split(self.config.batch)]
         for part in range(behind, PARTS):
-            rows, step = (
-                batches[len(batches) * part // PARTS : len(batches) * (part + 1) // PARTS],
-                number * PARTS + part + 1,
-            )
+            step, (first, last) = number * PARTS + part + 1, (len(batches) * i // PARTS for i in (part, part + 1))
             with torch.random.fork_rng(devices=[writer.device] if writer.device.type == "cuda" else []):
                 torch.manual_seed(seed + 7919 * step)
-                losses = [learner.learn([prompts[i] for i in batch], [best[i].text for i in batch]) for batch in rows]
+                losses = [
+                    learner.learn([prompts[i] for i in rows], [best[i].text for i in rows])
+                    for rows in batches[first:last]
+                ]
             metrics = {"loss": sum(losses) / len(losses)} if losses else {}
             yield Update(step, metrics, partial(take_state, step, writer, learner.optimizer, learner.schedule))
 

@@ -16,13 +16,24 @@ class TunerSettings(Protocol):
     """Settings of those that have some."""
 
     @property
-    def raft(self) -> RaftConfig: ...
+    def raft(self) -> RaftConfig:
+        """RAFT."""
+        ...
+
     @property
-    def ppo(self) -> PpoConfig: ...
+    def ppo(self) -> PpoConfig:
+        """PPO."""
+        ...
+
     @property
-    def rloo(self) -> RlooConfig: ...
+    def rloo(self) -> RlooConfig:
+        """RLOO."""
+        ...
+
     @property
-    def grpo(self) -> GrpoConfig: ...
+    def grpo(self) -> GrpoConfig:
+        """GRPO."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class _GroupBaseline(OnPolicy):
                 train_dataset=Dataset.from_list(rows),
                 processing_class=writer.tokenizer,
             )
-            # Told that KL costs nothing they make no reference, which they would load by name; then it costs, after all.
+            # Told that KL costs nothing they make no reference, which they would load by name; but it does cost.
             trainer.beta = config.kl_start
             if not hasattr(writer.model, "peft_config"):
                 trainer.ref_model = copy.deepcopy(writer.model).requires_grad_(False).eval()

@@ -48,7 +48,7 @@ def test_a_writer_learns_and_is_tuned_in_chinese(catalog):
 
     asked = [(product, "讲究品质") for product in catalog.products]
     config = PpoConfig(updates=8, batch=64, learning_rate=1e-3, kl_start=0.02)
-    rewards = [u.metrics["reward"] for u in tune(writer, asked, names_its_product, config, seed=0).updates]
+    rewards = [u.metrics["reward"] for u in Ppo(config).tune(writer, asked, names_its_product, seed=0).updates]
     assert sum(rewards[-2:]) > sum(rewards[:2])
     texts = writer.write(catalog.products, ["讲究品质"] * 16, generator=torch.Generator().manual_seed(0))
     assert sum("一" <= character <= "鿿" for c in texts for character in c.text) > 0.7 * sum(len(c.text) for c in texts)

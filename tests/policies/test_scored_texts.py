@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from copybandit.policies.reward.scored_texts import ScoredTexts
 from copybandit.policies.reward.reward import Rewards
+from copybandit.policies.reward.scored_texts import ScoredTexts
 from copybandit.simulation.data.catalog import Creative
 
 
