@@ -22,6 +22,7 @@ from .analysis.fit.another_policy import foretold
 from .analysis.fit.archive_fit import spreads
 from .analysis.fit.tables import compared, delays, log_losses
 from .analysis.report.page import write_report
+from .harness.files import write_table
 from .harness.options import CommonOptions
 from .harness.run import Run, Stage
 
@@ -85,9 +86,9 @@ def _of_log(options: CalibrateOptions, run: Run) -> dict[str, Any]:
         final = calibrate(evidence, scenario, seed=options.seed, progress=_told(stage))
         save_world(run.path / WORLD, final.scenario, final.evidence.catalog, final.audience, final.scales)
     fit = compared(later, rates)
-    fit.to_csv(run.path / "fit.csv", index=False)
-    delays(later, trial.scenario.conversion_delay_hours).to_csv(run.path / "delays.csv", index=False)
-    pd.DataFrame([vars(effect) for effect in final.effects]).to_csv(run.path / "effects.csv", index=False)
+    write_table(run.path / "fit.csv", fit)
+    write_table(run.path / "delays.csv", delays(later, trial.scenario.conversion_delay_hours))
+    write_table(run.path / "effects.csv", pd.DataFrame([vars(effect) for effect in final.effects]))
     summary = {
         "impressions": len(evidence),
         "clicks": int(evidence.clicked.sum()),

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..agents.agent import CONVERSION_VALUE
 from ..policies.reward.attacks import ATTACKS, attacked
 from ..policies.reward.diversity import vendi
 from ..simulation.data.catalog import Creative
@@ -74,7 +75,7 @@ class CaseStudyOptions(CommonOptions):
     """Visits of the log that the effect model learns from, ads placed at random."""
     attacked_ads: int = 200
     """Ads that each attack is tried on."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks."""
 
     def __post_init__(self) -> None:

@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..agents.agent import CONVERSION_VALUE
+from ..agents.registry import RETRIEVED
 from ..simulation.data.errors import InputError
 from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, world_name
 from .analysis.comparison.standings import UNIFORM, Standings
 from .analysis.report.page import write_report
 from .harness.engines import Engine, run_all
+from .harness.files import write_table
 from .harness.options import CommonOptions
 from .harness.results import Results
 from .harness.run import Run
@@ -46,10 +49,10 @@ class CompareOptions(CommonOptions):
     """Visits of each run."""
     batch: int = 1024
     """Visits decided at once; feedback comes after them."""
-    retrieved: int = 12
+    retrieved: int = RETRIEVED
     """Where visitors bring queries: creatives, those that answer best, that agents choose among."""
-    conversion_value: float = 0.0
-    """Worth of a conversion in clicks."""
+    conversion_value: float = CONVERSION_VALUE
+    """Worth of a conversion in clicks; with 0 clicks alone count."""
     discount: float = 1.0
     """What an agent learned counts so much less an impression later."""
     window: int | None = None
@@ -184,8 +187,8 @@ def _served(tasks: list[Task], options: CompareOptions) -> Iterator[list[dict]]:
 def _save(run: Run, standings: Standings) -> None:
     """curves.csv (by agent, world and seed) and differences.csv; mean regret also goes into the metrics."""
     curves = standings.curves()
-    curves.to_csv(run.path / "curves.csv", index=False)
-    standings.differences().to_csv(run.path / "differences.csv", index=False)
+    write_table(run.path / "curves.csv", curves)
+    write_table(run.path / "differences.csv", standings.differences())
     several = curves["world"].nunique() > 1
     for (agent, world, step), part in curves.groupby(["agent", "world", "impressions"], sort=False):
         name = f"regret/{world}/{agent}" if several else f"regret/{agent}"

@@ -21,6 +21,7 @@ from .analysis.headlines.placements import OURS, learn_prior, policies
 from .analysis.headlines.replay import ArchiveTests, Array, join, replay, replayed_tests
 from .analysis.headlines.tests import differing, mismatched, winners
 from .analysis.report.page import write_report
+from .harness.files import write_table
 from .harness.options import CommonOptions
 from .harness.run import Run, Stage
 
@@ -95,7 +96,7 @@ def run_headlines(options: HeadlinesOptions) -> Path:
         matters = what_matters(archive.contrasts)
     with run.stage("the tests themselves"):
         tested = _tests(test or archive, judged, options, run)
-    arms.drop(columns=["story", "certainty"]).to_parquet(run.path / "headlines.parquet", index=False)
+    write_table(run.path / "headlines.parquet", arms.drop(columns=["story", "certainty"]))
     summary = {
         "command": "headlines",
         "tests": arms.test_id.nunique(),
@@ -254,7 +255,7 @@ def _placement(judged: list[Judged], options: HeadlinesOptions, run: Run) -> dic
 def _tests(archive: Archive, judged: list[Judged], options: HeadlinesOptions, run: Run) -> dict[str, Any]:
     """When winners can be called, which texts differ, which tests were dealt unevenly (also in a file)."""
     uneven = mismatched(archive.arms)
-    uneven.to_csv(run.path / "sample_ratio.csv", index=False)
+    write_table(run.path / "sample_ratio.csv", uneven)
     rng = np.random.default_rng([options.seed, 1])
     return {
         "winners": winners(join([part.held_out for part in judged]), options.traffic, rng),

@@ -15,7 +15,8 @@ from ..simulation.world import World
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .analysis.statistics.sequential import call_winner, confidence_sequence
-from .harness.run import Run, write_json
+from .harness.files import write_json, write_table
+from .harness.run import Run
 from .study.placing import Placement, PlacingOptions, competing, place
 from .study.rounds import run_rounds
 from .study.study import Study
@@ -114,7 +115,7 @@ def _save_placement(path: Path, placements: dict[tuple[str, str], Placement], ag
         for (writer, placement), result in placements.items()
         for impressions, reward in result.curve
     ]
-    pd.DataFrame(rows).to_csv(path / "placement.csv", index=False)
+    write_table(path / "placement.csv", pd.DataFrame(rows))
     learned: dict[str, Any] = placements["tuned", "bandit"].agent.state_dict()
     (path / "placement").mkdir()
     save_file({name: value.contiguous().cpu() for name, value in learned.items()}, path / "placement/agent.safetensors")
@@ -131,4 +132,4 @@ def _save_placed(path: Path, placements: dict[tuple[str, str], Placement], world
         for k, category in enumerate(categories)
     ]
     names = ["writer", "placement", "channel", "slot", "category", "shown"]
-    pd.DataFrame(rows, columns=names).to_csv(path / "placed.csv", index=False)
+    write_table(path / "placed.csv", pd.DataFrame(rows, columns=names))

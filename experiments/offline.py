@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from ..agents.registry import AGENTS
 from ..simulation.data.errors import InputError
@@ -18,6 +17,7 @@ from .analysis.off_policy.reward_model import fit_rates
 from .analysis.off_policy.slate_estimators import down
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval, bootstrap, ratio
+from .harness.files import read_table
 from .harness.options import CommonOptions
 from .harness.run import Run
 
@@ -203,7 +203,7 @@ def _writers(path: Path, slots: int, options: OfflineOptions, rng: np.random.Gen
     file = path / "creatives.parquet"
     if not file.is_file():
         raise InputError(f"{path}: no creatives.parquet in it; give the run directory of a finished loop or tune")
-    texts = pd.read_parquet(file)
+    texts = read_table(file, ["writer", "product_id", "proxy_ctr", "proxy_cvr"])
     worth = slots * texts.proxy_ctr * (1 + options.conversion_value * texts.proxy_cvr.fillna(0.0))
     found = {}
     for writer, part in texts.assign(worth=worth).groupby("writer", sort=False):

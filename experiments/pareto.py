@@ -17,6 +17,7 @@ from ..policies.writer.writer import load_weights, own_weights
 from ..simulation.data.errors import InputError
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Array
+from .harness.files import write_table
 from .harness.options import replaced
 from .harness.run import Run
 from .study.study import Study, write_for
@@ -82,7 +83,7 @@ def run_pareto(options: ParetoOptions) -> Path:
         rows.append({"writer": "interpolated", "share": float(part), **_judged(study, options)})
     table = pd.DataFrame(rows)
     table["front"] = on_front(table[["reward", "vendi"]].to_numpy(np.float64))
-    table.to_csv(run.path / "pareto.csv", index=False)
+    write_table(run.path / "pareto.csv", table)
     run.finish({"command": "pareto", "pareto": table.astype(object).where(table.notna(), None).to_dict("records")})
     run.console.print(table.to_string(index=False), markup=False, soft_wrap=True)
     write_report(run.path)

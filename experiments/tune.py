@@ -27,6 +27,7 @@ from ..simulation.data.catalog import Creative
 from ..simulation.text.encoder import TextEncoder
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
+from .harness.files import write_table
 from .harness.options import decisive
 from .harness.run import Run
 from .study.archive import archive_study
@@ -335,4 +336,4 @@ def _save_creatives(path: Path, study: Study, texts: dict[str, list[Creative]], 
                 }
             )
         )
-    pd.concat(frames, ignore_index=True).to_parquet(path / "creatives.parquet", index=False)
+    write_table(path / "creatives.parquet", pd.concat(frames, ignore_index=True))

@@ -12,6 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from ...simulation.data.errors import InputError
+from .files import write_yaml
 
 Options = TypeVar("Options", bound="CommonOptions")
 
@@ -88,7 +89,7 @@ def override(defaults: Options, given: dict, source: str) -> Options:
 
 def write_config(path: Path, options: CommonOptions) -> None:
     """Writes all options, defaults too: the file is good for `--config`."""
-    path.write_text(yaml.safe_dump(plain(options), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_yaml(path, plain(options))
 
 
 def different(one: CommonOptions, other: CommonOptions) -> list[str]:

@@ -10,8 +10,8 @@ import yaml
 
 from ...simulation.data.errors import InputError
 from ..analysis.report.formats import gain, seconds
+from .files import read_json, read_yaml
 from .options import flat, nearest
-from .run import read_json
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ def past_runs(folder: Path) -> list[Past]:
 def _past(path: Path) -> Past:
     environment = read_json(path / "environment.json")
     config_file = path / "config.yaml"
-    config = yaml.safe_load(config_file.read_text(encoding="utf-8")) if config_file.is_file() else {}
+    config = read_yaml(config_file) if config_file.is_file() else {}
     summary = read_json(path / "summary.json") if (path / "summary.json").is_file() else None
     began = datetime.fromtimestamp((path / "environment.json").stat().st_mtime)
-    return Past(path, str(environment.get("command", "")), began, flat(config or {}), summary)
+    return Past(path, str(environment.get("command", "")), began, flat(config), summary)
 
 
 def selected(runs: list[Past], where: str) -> list[Past]:

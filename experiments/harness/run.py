@@ -1,7 +1,6 @@
 """Run directories: what a run leaves behind, never overwritten in silence. What have I run?"""
 
 import csv
-import json
 import os
 import platform
 import subprocess
@@ -22,8 +21,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch.utils.tensorboard import SummaryWriter
 
-from ...policies.tuning.state import write_whole
 from ...simulation.data.errors import InputError
+from ...simulation.data.files import write_whole
+from .files import read_json, write_json
 from .options import CommonOptions, different, read_config, write_config
 from .tracking import Tracker
 
@@ -70,7 +70,7 @@ class Run:
         self._lock = _locked(self.path)
         if not self.resumed:
             write_json(self.path / "environment.json", environment(self.command, self.options.torch_device()))
-            write_whole(self.path / "config.yaml", lambda path: write_config(path, self.options))
+            write_config(self.path / "config.yaml", self.options)
             _append(self._metrics, [("step", "name", "value")])
         return SummaryWriter(str(self.path / "tensorboard"))
 
@@ -127,7 +127,7 @@ class Run:
     def finish(self, summary: dict[str, Any]) -> None:
         """Writes summary.json, wall times and device included, and closes the event file."""
         facts = {"wall_seconds": self.seconds, "device": str(self.options.torch_device())}
-        write_whole(self.path / "summary.json", lambda path: write_json(path, summary | facts))
+        write_json(self.path / "summary.json", summary | facts)
         self._events.close()
         if self._tracker is not None:
             self._tracker.finish(summary)
@@ -215,25 +215,6 @@ def environment(command: str, device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "commit": _commit(),
     }
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON that people can read."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """Reads JSON.
-
-    Raises:
-        InputError: no such file, or not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give the directory of a finished run") from None
-    except ValueError:
-        raise InputError(f"{path}: not readable as JSON; the run may have been broken off") from None
 
 
 def _append(path: Path, rows: list[tuple]) -> None:

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...simulation.data.errors import InputError
 from ..analysis.report.page import write_report
+from .files import read_json, read_yaml, write_json, write_yaml
 from .options import CommonOptions, flat, nearest, override, plain, write_config
-from .run import environment, read_json, watching, write_json
+from .run import environment, watching
 
 Command = Callable[[Any], Path]
 
@@ -133,8 +134,8 @@ def _prepare(path: Path, plan: Plan, options: CommonOptions, name: str) -> None:
     kept, config = path / "sweep.yaml", path / "config.yaml"
     asked = plan.model_dump(exclude={"trials"})
     if kept.is_file() and config.is_file():
-        there = Plan.model_validate(yaml.safe_load(kept.read_text(encoding="utf-8"))).model_dump(exclude={"trials"})
-        before, now = flat(yaml.safe_load(config.read_text(encoding="utf-8"))), flat(plain(options))
+        there = Plan.model_validate(read_yaml(kept)).model_dump(exclude={"trials"})
+        before, now = flat(read_yaml(config)), flat(plain(options))
         differ = [key for key in now if key not in ("out", "sweep", "config") and before.get(key) != now[key]]
         differ += [key for key in asked if asked[key] != there[key]]
         if differ:
@@ -142,7 +143,7 @@ def _prepare(path: Path, plan: Plan, options: CommonOptions, name: str) -> None:
     elif path.exists() and any(path.iterdir()):
         raise InputError(f"{path}: in use; choose another --out, or move it away")
     path.mkdir(parents=True, exist_ok=True)
-    kept.write_text(yaml.safe_dump(plan.model_dump(), sort_keys=False), encoding="utf-8")
+    write_yaml(kept, plan.model_dump())
     write_config(config, options)
     write_json(path / "environment.json", environment(f"{name} --sweep", options.torch_device()))
 

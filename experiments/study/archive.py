@@ -34,8 +34,9 @@ def archive_study(options: StudyOptions, run: Run) -> Study:
         raise InputError("--archive stands alone; leave out --catalog, --ads and --logs")
     archive = read_archive(options.archive or "")
     learned, judged, asked = archive.split(ARCHIVE_SHARES, options.seed)
+    # A story that was tested twice is written for once; both tests are products, as both of their clicks are learned.
     stories = {product.title: product for product in asked.products()}
-    catalog = Catalog([*learned.products(), *stories.values()], learned.creatives())
+    catalog = Catalog([*learned.products(), *asked.products()], learned.creatives())
     device = options.torch_device()
     writer = make_writer(catalog, options.writer, model=options.model, seed=options.seed, device=device)
     with run.stage("gold of real clicks") as stage:

@@ -1,25 +1,21 @@
 """Lets agents place creatives before the world's visitors, learning as they go."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ...agents.agent import PlacementAgent, Worth
-from ...agents.registry import AGENTS, make_agent
-from ...agents.traffic.retrieval import Retrieval
+from ...agents.registry import AGENTS, RETRIEVED, agent_for
 from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
 from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, ratio
 from ..harness.run import Stage
+from ..serving import BATCH, Curve, Looks, Progress, RewardByUser, Showings, WorthByArm, serve
 from ..tune import TuneOptions
 from .study import Study
-
-BATCH = 1024
-"""Visits decided at once; feedback comes after them."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class PlacingOptions(TuneOptions):
     """Visits of each placement run."""
     place_products: int = 16
     """Products whose creatives compete for the slots; one creative a product and audience."""
-    retrieved: int = 12
+    retrieved: int = RETRIEVED
     """Where visitors bring queries: creatives, those that answer best, that the bandit chooses among."""
 
     def __post_init__(self) -> None:
@@ -78,63 +74,34 @@ def competing(study: Study, texts: Sequence[Creative], options: PlacingOptions) 
 def place(
     world: World, creatives: Sequence[Creative], agent_name: str, options: PlacingOptions, stage: Stage
 ) -> Placement:
-    """A new agent places creatives before the world's visitors, from hour zero."""
+    """A new agent places creatives, and none but these, before a world's visitors, from hour zero."""
+    world = replace(world, creatives=[])
     candidates = world.publish(creatives)
     world.reset(options.seed + 17)
-    return serve(world, candidates, new_agent(world, agent_name, options), options, stage)
+    return place_on(world, candidates, new_agent(world, agent_name, options), options, stage)
 
 
 def new_agent(world: World, name: str, options: PlacingOptions) -> PlacementAgent:
     """An agent that knows nothing yet, for all creatives of a world."""
-    agent = make_agent(
-        name,
-        arms=len(world.creatives),
-        slots=world.slots,
-        width=len(world.traffic.context_names),
-        worth=Worth(world.examination, options.conversion_value),
-        generator=torch.Generator(world.device).manual_seed(options.seed + 23),
+    return agent_for(
+        world, name, seed=options.seed, conversion_value=options.conversion_value, retrieved=options.retrieved
     )
-    if not world.catalog.queries:
-        return agent
-    return Retrieval(agent, world.traffic.queries, world.creatives, options.retrieved)
 
 
-def serve(world: World, candidates: Tensor, agent: PlacementAgent, options: PlacingOptions, stage: Stage) -> Placement:
+def place_on(
+    world: World, candidates: Tensor, agent: PlacementAgent, options: PlacingOptions, stage: Stage
+) -> Placement:
     """An agent places candidates before the world's next visitors."""
-    worth = Worth(world.examination, options.conversion_value)
-    by_arm = torch.zeros(len(world.creatives), 2, dtype=torch.float64, device=world.device)
-    by_user = torch.zeros(len(world.audience), 2, dtype=torch.float64, device=world.device)
-    placed = torch.zeros(len(world.examination) * world.slots * len(world.catalog.categories), device=world.device)
-    curve, looks = [], []
-    for start in range(0, options.place_impressions, BATCH):
-        visits = world.visitors(min(BATCH, options.place_impressions - start))
-        decision = agent.act(visits, candidates)
-        rates = world.expected(visits, decision.slates)
-        reward = (rates.ctr * (1 + options.conversion_value * rates.convert)).sum(1).double()
-        by_user.index_add_(0, visits.user, torch.stack([reward, torch.ones_like(reward)], dim=1))
-        curve.append((start + len(visits), float(reward.mean())))
-        placed += showings(world, visits.channel, decision.slates)
-        feedback = world.respond(visits, decision.slates)
-        looks.append((int(feedback.clicked.any(1).sum()), len(visits)))
-        seen = torch.stack([worth.rewards(feedback), worth.trials(feedback)], dim=2).double()
-        by_arm.index_add_(0, feedback.slates.flatten(), seen.flatten(0, 1))
-        agent.update(feedback)
-        stage.advance(len(visits))
-    shape = (len(world.examination), world.slots, -1)
+    value = options.conversion_value
+    by_user, curve, looks, showings = RewardByUser(world), Curve(), Looks(), Showings(world)
+    by_arm = WorthByArm(world, Worth.of(world, value))
+    observers = (by_user, curve, looks, showings, by_arm, Progress(stage.advance))
+    serve(world, agent, candidates, options.place_impressions, observers, conversion_value=value)
     return Placement(
-        by_user.cpu().numpy(),
-        curve,
-        np.array(looks, dtype=np.float64),
+        by_user.total.cpu().numpy(),
+        curve.points,
+        np.array(looks.rows, dtype=np.float64),
         agent,
-        placed.view(shape).double().cpu().numpy(),
-        by_arm.cpu().numpy(),
+        showings.total.cpu().numpy(),
+        by_arm.total.cpu().numpy(),
     )
-
-
-def showings(world: World, channel: Tensor, slates: Tensor) -> Tensor:
-    """How often [B, L] slates in [B] channels hold products of each category: [channels * slots * categories]."""
-    categories = len(world.catalog.categories)
-    category = torch.tensor(world.catalog.category_of, device=world.device)[world.products_of(slates)]
-    place = channel[:, None] * world.slots + torch.arange(world.slots, device=world.device)
-    size = len(world.examination) * world.slots * categories
-    return torch.bincount((place * categories + category).flatten(), minlength=size)

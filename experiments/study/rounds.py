@@ -5,7 +5,6 @@ just logged; the other goes on showing what the first round's writer wrote. The 
 difference is what rewriting brings beyond placing.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -16,13 +15,15 @@ import torch
 from safetensors.torch import save_file
 
 from ...agents.agent import PlacementAgent
+from ...policies.writer.checkpoint import copy_checkpoint
 from ...simulation.data.catalog import Creative
 from ...simulation.world import World
 from ..analysis.report.page import write_report
 from ..analysis.statistics.bootstrap import Interval, bootstrap, lift_of_ratios
-from ..harness.run import Run, write_json
+from ..harness.files import write_json, write_table
+from ..harness.run import Run
 from ..tune import TuneOptions, Tuning, tune_writer
-from .placing import Placement, PlacingOptions, competing, new_agent, serve
+from .placing import Placement, PlacingOptions, competing, new_agent, place_on
 from .study import Study, learn_effects, simulated_log
 from .verdict import judge, lifts
 
@@ -66,7 +67,9 @@ class Line:
         leaving = [
             arm for arm in sorted(on_show, key=lambda arm: earned[arm]) if self.world.creatives[arm] not in texts
         ]
-        self.arms.loc[leaving[: int(RETIRED * len(on_show))], "retired"] = number
+        leaving = leaving[: int(RETIRED * len(on_show))]
+        self.arms.loc[leaving, "retired"] = number
+        self.agent.remove_arms(torch.tensor(leaving, dtype=torch.int64, device=self.world.device))
         fresh = [text for text in texts if text not in shown]
         latest = {(c.product_id, c.audience): arm for arm, c in enumerate(self.world.creatives)}
         before = [latest[text.product_id, text.audience] for text in fresh]
@@ -79,7 +82,7 @@ class Line:
         self.world.reset(seed, hours)
         with run.stage(f"placement, {name}", total=options.place_impressions) as stage:
             candidates = torch.tensor(self.on_show, device=self.world.device)
-            placement = serve(self.world, candidates, self.agent, options, stage)
+            placement = place_on(self.world, candidates, self.agent, options, stage)
         self.arms[["earned", "trials"]] += placement.by_arm
         self.placements.append(placement)
 
@@ -124,7 +127,7 @@ def run_rounds(study: Study, options: PlacingOptions, rounds: int, hours: float,
         told.append({"round": number, "hours": hours_of, **now, **_earned(lines, options)})
         run.record(number, {f"reward/{name}": told[-1]["lines"][name]["reward"]["mean"] for name in LINES})
     _save(run, told, lines[LINES[0]], options.agent)
-    shutil.copytree(run.path / f"round-{rounds}" / "checkpoint", run.path / "checkpoint")
+    copy_checkpoint(run.path / f"round-{rounds}" / "checkpoint", run.path / "checkpoint")
     run.finish({"command": "loop", "rounds": told})
 
 
@@ -185,8 +188,8 @@ def _save(run: Run, told: Sequence[dict[str, Any]], line: Line, agent: str) -> N
         for row in told
         for name, facts in row["lines"].items()
     ]
-    pd.DataFrame(rows).to_csv(run.path / "rounds.csv", index=False)
-    line.arms.to_csv(run.path / "arms.csv", index_label="arm")
+    write_table(run.path / "rounds.csv", pd.DataFrame(rows))
+    write_table(run.path / "arms.csv", line.arms, index_label="arm")
     (run.path / "placement").mkdir()
     learned = {name: value.contiguous().cpu() for name, value in line.agent.state_dict().items()}
     save_file(learned, run.path / "placement/agent.safetensors")

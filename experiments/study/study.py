@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from ...agents.agent import CONVERSION_VALUE
 from ...policies.effect.metrics import binomial_metrics
 from ...policies.effect.model import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectConfig, EffectModel, fit_effect_model
 from ...policies.headlines.pairwise import PairwiseEffect
@@ -34,6 +35,7 @@ from ...simulation.visitors.segments import (
 )
 from ...simulation.world import World, make_world
 from ...simulation.world_file import is_world_file, open_world, scenario_of
+from ..harness.files import write_table
 from ..harness.options import CommonOptions
 from ..harness.run import Run
 
@@ -88,7 +90,7 @@ class StudyOptions(CommonOptions):
     """Updates between two saved states, from which `--resume` goes on."""
     resume: Path | None = None
     """Directory of a broken-off run: it goes on from its last saved state, with the options it began with."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     writer: WriterConfig = field(default_factory=WriterConfig)
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
@@ -145,6 +147,10 @@ class Study:
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know."""
 
+    def __post_init__(self) -> None:
+        for catalog in (self.catalog, self.world.catalog):
+            catalog.product_indices(Creative(product.product_id, "", audience) for product, audience in self.asked)
+
     @property
     def audiences(self) -> tuple[str, ...]:
         """Audiences that prompts name."""
@@ -196,7 +202,7 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None) -> S
         train, test, held = (count_log(table[part]) for part in (tenth > 2, tenth == 0, (tenth == 1) | (tenth == 2)))
         audiences = train.segments
     effect, metrics, validation = learn_effects(catalog, train, test, held, options, run)
-    divided.profile.to_csv(run.path / "segments.csv", index=False)
+    write_table(run.path / "segments.csv", divided.profile)
     asked = prompts(catalog, audiences, options.queries_per_product)
     notes = () if options.logs is None else (OWN_LOGS,)
     return Study(world, catalog, writer, asked, effect, metrics, validation, notes=notes)

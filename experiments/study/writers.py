@@ -23,6 +23,7 @@ from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
 from ...simulation.text.encoder import tokens
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap
+from ..harness.files import write_table
 from ..harness.options import quick, read_config, replaced
 from ..harness.run import Run
 from ..tune import TuneOptions, frozen_reward, make_study, vendi_of
@@ -95,7 +96,7 @@ def compare_writers(names: str, seeds: Sequence[int], tuning: Path | None, small
             rows.append(
                 {"seed": seed, "writer": way.name, **found, **relative, "vendi": found["vendi"] / base["vendi"]}
             )
-            pd.DataFrame(rows).to_csv(run.path / "writers.csv", index=False)
+            write_table(run.path / "writers.csv", pd.DataFrame(rows))
     return _over_seeds(pd.DataFrame(rows))
 
 

@@ -1,3 +1,3 @@
-"""How the writer is tuned: one contract (`contract.py`), all ways that keep it by name (`registry.py`). Only here is TRL
+"""How the writer is tuned: one contract (`contract.py`), and all ways that keep it (`registry.py`). Only here is TRL
 imported.
 """

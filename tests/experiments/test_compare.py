@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis.comparison.cells import build_world, serve
+from copybandit.experiments.analysis.comparison.cells import build_world, serve_one
 from copybandit.experiments.analysis.comparison.plots import growth_exponent, regret_exponents
 from copybandit.experiments.compare import CompareOptions, missing, run_compare
 from copybandit.experiments.harness.options import replaced
@@ -73,7 +73,7 @@ def test_common_random_numbers(tiny_file, monkeypatch):
         seen, visitors = came.setdefault(name, []), world.visitors
         spy = lambda n, seen=seen, visitors=visitors: seen.append(visitors(n)) or seen[-1]  # noqa: E731
         monkeypatch.setattr(world, "visitors", spy)
-        serve(world, candidates, name, setting, 3)
+        serve_one(world, candidates, name, setting, 3)
         monkeypatch.undo()
     assert len(came["random"]) == 4
     for first, second in zip(came["random"], came["linucb"], strict=True):

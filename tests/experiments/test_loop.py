@@ -125,14 +125,15 @@ def test_a_run_directory_is_not_written_over(runs, tiny_file):
 
 @pytest.fixture
 def archive(tmp_path) -> Path:
-    """Sixty tests of three texts, with nothing said of what they are about."""
+    """Sixty tests of three texts: thirty stories, each tested twice."""
     rng = np.random.default_rng(0)
     words = ["you", "will", "never", "guess", "what", "this", "small", "dog", "did", "when", "asked", "to", "stay"]
-    rows = [
-        {"test_id": f"t{i}", "text": " ".join(rng.permutation(words)[:8]), "impressions": 3000, "clicks": clicks}
-        for i in range(60)
-        for clicks in rng.binomial(3000, 0.02, size=3)
-    ]
+    rows = []
+    for i in range(180):
+        text = " ".join(rng.permutation(words)[:8])
+        clicks = rng.binomial(3000, 0.04 if "never" in text else 0.02)
+        about = f"A dog was told to stay. Then came day {i // 6}."
+        rows.append({"test_id": f"t{i // 3}", "text": text, "about": about, "impressions": 3000, "clicks": clicks})
     path = tmp_path / "tests.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
     return path
@@ -143,6 +144,9 @@ def test_an_archive_of_tests_goes_round_the_same_loop(archive, tmp_path):
     assert summary(run)["effect_model"]["click"]["pairs"] > 0
     assert "conversions are not in the archive" in summary(run)["notes"][0]
     assert "Better text named" in (run / "report.html").read_text()
+    texts = pd.read_parquet(run / "creatives.parquet")
+    told = texts.groupby("title").product_id.nunique()
+    assert set(told) == {1}  # a story that was tested twice is written for once
 
 
 def test_too_few_creatives_for_the_slots_are_refused_before_anything_is_tuned(archive, tmp_path):

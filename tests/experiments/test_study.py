@@ -1,5 +1,7 @@
 """What a study asks for: queries where visitors bring them, segments declared or found."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import torch
@@ -7,7 +9,7 @@ from copybandit.experiments.analysis.report.segments_sections import stands_out
 from copybandit.experiments.harness.options import replaced
 from copybandit.experiments.harness.run import Run
 from copybandit.experiments.study.study import StudyOptions, prompts, shop_study
-from copybandit.simulation.data.catalog import Creative
+from copybandit.simulation.data.catalog import Creative, Product
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.data.logs import log_frame, uniform_slates
 from copybandit.simulation.scenario import load_scenario
@@ -60,6 +62,13 @@ def test_segments_are_found_and_prompted_for(tmp_path, tiny_file):
     assert found.world.traffic.context_names[1] == f"segment={found.audiences[0]}"
     assert torch.equal(found.world.audience.tastes, declared.world.audience.tastes)
     assert pd.read_csv(run.path / "segments.csv").segment.tolist() == list(found.audiences)
+
+
+def test_a_study_asks_for_no_product_that_its_catalog_lacks(tmp_path, tiny_file):
+    found, _ = study(tmp_path, scenario=str(tiny_file))
+    asked = (*found.asked, (Product("zz", "who", "kitchen", 1.0), "savers"))
+    with pytest.raises(InputError, match="a text is for product 'zz', which the catalog does not have; add"):
+        replace(found, asked=asked)
 
 
 @pytest.fixture
