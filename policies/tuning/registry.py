@@ -1,8 +1,8 @@
 """All ways of tuning the writer, by name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from .contract import Tuner, TuningResult
 from .ppo import Ppo, PpoConfig
@@ -12,28 +12,19 @@ from .rloo_grpo import Grpo, GrpoConfig, Rloo, RlooConfig
 Algorithm: TypeAlias = Literal["raft", "ppo", "rloo", "grpo", "best-of-n", "supervised"]
 
 
-class TunerSettings(Protocol):
-    """Settings of those that have some."""
+@dataclass(frozen=True)
+class TunerSettings:
+    """Settings of the ways that have some, each under its name."""
 
-    @property
-    def raft(self) -> RaftConfig:
-        """RAFT."""
-        ...
+    raft: RaftConfig = field(default_factory=RaftConfig)
+    ppo: PpoConfig = field(default_factory=PpoConfig)
+    rloo: RlooConfig = field(default_factory=RlooConfig)
+    grpo: GrpoConfig = field(default_factory=GrpoConfig)
 
-    @property
-    def ppo(self) -> PpoConfig:
-        """PPO."""
-        ...
-
-    @property
-    def rloo(self) -> RlooConfig:
-        """RLOO."""
-        ...
-
-    @property
-    def grpo(self) -> GrpoConfig:
-        """GRPO."""
-        ...
+    def tuner(self, algorithm: Algorithm) -> Tuner:
+        """A way of tuning with its settings."""
+        kind = TUNERS[algorithm]
+        return kind(getattr(self, algorithm)) if hasattr(self, algorithm) else kind()
 
 
 @dataclass(frozen=True)
@@ -70,11 +61,11 @@ class BestOfN(Supervised):
     best_of: ClassVar[int] = 16
 
 
-TUNERS: dict[Algorithm, Callable[[TunerSettings], Tuner]] = {
-    "raft": lambda settings: Raft(settings.raft),
-    "ppo": lambda settings: Ppo(settings.ppo),
-    "rloo": lambda settings: Rloo(settings.rloo),
-    "grpo": lambda settings: Grpo(settings.grpo),
-    "best-of-n": lambda _: BestOfN(),
-    "supervised": lambda _: Supervised(),
+TUNERS: dict[Algorithm, Callable[..., Tuner]] = {
+    "raft": Raft,
+    "ppo": Ppo,
+    "rloo": Rloo,
+    "grpo": Grpo,
+    "best-of-n": BestOfN,
+    "supervised": Supervised,
 }

@@ -1,14 +1,12 @@
 """What is asked of every way of tuning, whichever it is."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from copybandit.policies.reward.reward import Rewards
 from copybandit.policies.reward.scored_texts import ScoredTexts
 from copybandit.policies.tuning.ppo import PpoConfig
 from copybandit.policies.tuning.raft import RaftConfig
-from copybandit.policies.tuning.registry import TUNERS
+from copybandit.policies.tuning.registry import TunerSettings
 from copybandit.policies.tuning.rloo_grpo import GrpoConfig, RlooConfig
 from copybandit.policies.writer.adapters import AdapterConfig, adapted
 from copybandit.policies.writer.likelihood import kl_between
@@ -19,7 +17,7 @@ from copybandit.simulation.text.encoder import TextEncoder
 
 SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=8)
 SHARED = {"updates": 4, "batch": 16, "group": 4, "mini_batches": 2, "learning_rate": 3e-3, "kl_start": 0.03}
-SETTINGS = SimpleNamespace(
+SETTINGS = TunerSettings(
     raft=RaftConfig(rounds=2, texts=8, kept=1, passes=6, batch=4, learning_rate=3e-3),
     ppo=PpoConfig(**SHARED, epochs=2),
     rloo=RlooConfig(**SHARED, epochs=2),
@@ -53,13 +51,13 @@ def tuned(started, name, seed=0, scored=None, **options):
     writer, asked, weights = started
     load_weights(writer, weights)
     scored = ScoredTexts(ShortIsGood(), asked, keep_diversity=0.5) if scored is None else scored
-    return TUNERS[name](SETTINGS).tune(writer, asked, scored, seed=seed, **options), writer.fingerprint(), scored
+    return SETTINGS.tuner(name).tune(writer, asked, scored, seed=seed, **options), writer.fingerprint(), scored
 
 
 @pytest.mark.parametrize("name", LEARN)
 def test_it_learns_and_says_what_it_did(started, name):
     writer, asked, weights = started
-    tuner = TUNERS[name](SETTINGS)
+    tuner = SETTINGS.tuner(name)
     found, _, _ = tuned(started, name)
     assert [update.step for update in found.updates] == list(range(1, tuner.updates + 1))
     assert not found.stopped and all(update.note for update in found.updates if update.metrics)
@@ -109,7 +107,7 @@ def test_a_small_adapter_learns_alone(started, name):
     load_weights(writer, weights)
     with adapted(writer, AdapterConfig("lora", rank=2), steps=8, seed=0):
         small = sum(weight.numel() for weight in writer.model.parameters() if weight.requires_grad)
-        TUNERS[name](SETTINGS).tune(writer, asked, ScoredTexts(ShortIsGood(), asked), seed=0)
+        SETTINGS.tuner(name).tune(writer, asked, ScoredTexts(ShortIsGood(), asked), seed=0)
     after = own_weights(writer)
     assert small < 0.4 * sum(weight.numel() for weight in after.values())
     changed = {key for key in after if not torch.equal(after[key], weights[key])}
@@ -119,7 +117,7 @@ def test_a_small_adapter_learns_alone(started, name):
 @pytest.mark.parametrize("name", LEARN)
 def test_it_keeps_to_a_budget_of_reward_calls(started, name):
     asked = started[1]
-    tuner = TUNERS[name](SETTINGS).within(64, len(asked))
+    tuner = SETTINGS.tuner(name).within(64, len(asked))
     scored = ScoredTexts(ShortIsGood(), asked)
     load_weights(started[0], started[2])
     tuner.tune(started[0], asked, scored, seed=0)
@@ -128,7 +126,7 @@ def test_it_keeps_to_a_budget_of_reward_calls(started, name):
 
 @pytest.mark.parametrize("name", ["best-of-n", "supervised"])
 def test_what_does_not_tune_leaves_the_writer_alone(started, name):
-    tuner = TUNERS[name](SETTINGS)
+    tuner = SETTINGS.tuner(name)
     before = started[0].fingerprint()
     assert tuner.updates == 0 and not tuner.tune(*started, seed=0).updates
     assert started[0].fingerprint() == before
