@@ -9,7 +9,8 @@ import gc
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -18,8 +19,9 @@ import numpy as np
 import torch
 from transformers import PrinterCallback, TrainerCallback
 
+from ...simulation.data.catalog import Product
 from ...simulation.data.errors import InputError
-from ..reward.reward import Rewards
+from ..reward.reward import RewardFunction, Rewards
 from ..writer.adapters import follow_ranks
 from ..writer.writer import Writer
 from .contract import OnUpdate, Tuner, TuningResult, Update
@@ -67,6 +69,8 @@ class OnPolicy(Tuner):
 
     config: PolicyGradientConfig
     on_policy: ClassVar[bool] = True
+    session: ClassVar[type["Session"]]
+    """What follows its trainer."""
 
     @property
     def updates(self) -> int:
@@ -85,6 +89,23 @@ class OnPolicy(Tuner):
         """With fewer updates, or more."""
         return replace(self, config=replace(self.config, updates=calls // self.config.batch))
 
+    def tune(
+        self,
+        writer: Writer,
+        asked: Sequence[tuple[Product, str]],
+        reward: RewardFunction,
+        *,
+        seed: int,
+        on_update: OnUpdate = lambda update: None,
+        resumed: TuningState | None = None,
+    ) -> TuningResult:
+        """Tunes the writer in place; see the contract."""
+        return self._train(self.session(writer, asked, reward, self.config, seed, on_update, resumed))
+
+    @abstractmethod
+    def _train(self, session: Any) -> TuningResult:
+        """Gives the session a judge, and runs it."""
+
 
 class Stopped(Exception):
     """Ends a trainer's loop from within; says why."""
@@ -94,14 +115,22 @@ class Session(TrainerCallback):
     """Follows a trainer: puts back what an earlier session left, reads every update and tells the caller."""
 
     def __init__(
-        self, writer: Writer, config: PolicyGradientConfig, on_update: OnUpdate, resumed: TuningState | None
+        self,
+        writer: Writer,
+        asked: Sequence[tuple[Product, str]],
+        reward: RewardFunction,
+        config: Any,
+        seed: int,
+        on_update: OnUpdate,
+        resumed: TuningState | None,
     ) -> None:
         """Begins with the first update, or after those of the session that is resumed."""
-        self.writer, self.config, self.on_update, self.resumed = writer, config, on_update, resumed
+        self.writer, self.asked, self.reward, self.config, self.seed = writer, asked, reward, config, seed
+        self.on_update, self.resumed = on_update, resumed
         self.done = resumed.step if resumed else 0
         self.result = TuningResult()
         self.judge: Any = None
-        """What the trainer calls for rewards; `last` is what it said of the latest batch."""
+        """What the trainer calls for rewards; `last` is what they were for the latest batch."""
         self.trainer: Any = None
 
     def run(self, make: Callable[[str], Any]) -> TuningResult:

@@ -10,8 +10,7 @@ more than it saved); one pass over each batch, as fresh texts are cheaper than s
 
 import copy
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -22,15 +21,12 @@ from torch import Tensor, nn
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # PPO is experimental in TRL; the pinned range says so
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
-from ...simulation.data.catalog import Product
 from ...simulation.data.errors import InputError
-from ..reward.reward import RewardFunction
-from ..writer.writer import Writer, prompt
-from .contract import OnUpdate, TuningResult
+from ..writer.writer import prompt
+from .contract import TuningResult
 from .policy_gradient import OnPolicy, PolicyGradientConfig, Session
 from .prompt_order import Collator, PromptOrder
 from .reward_adapter import RewardAdapter
-from .training_state import TuningState
 from .trl_calls import Calls, own_calls
 
 
@@ -67,78 +63,14 @@ class PpoConfig(PolicyGradientConfig):
             raise InputError(f"kl_cap {self.kl_cap}: must be above kl_target {self.kl_target}, which it backs up")
 
 
-@dataclass(frozen=True)
-class Ppo(OnPolicy):
-    """See the module."""
-
-    config: PpoConfig
-    label: ClassVar[str] = "PPO"
-
-    @property
-    def kl_target(self) -> float:
-        """As it is set."""
-        return self.config.kl_target
-
-    def tune(
-        self,
-        writer: Writer,
-        asked: Sequence[tuple[Product, str]],
-        reward: RewardFunction,
-        *,
-        seed: int,
-        on_update: OnUpdate = lambda update: None,
-        resumed: TuningState | None = None,
-    ) -> TuningResult:
-        """Tunes the writer in place; see the contract."""
-        config, session = self.config, PpoSession(writer, self.config, on_update, resumed)
-        session.judge = RewardAdapter(writer, asked, reward)
-        order = PromptOrder(len(asked), config.batch // config.group, seed)
-        rows = Collator(writer, [prompt(*pair) for pair in asked], order, config.group, session.done)
-        calls = Calls(
-            replace(writer.sampling, top_p=1.0),
-            seed + 100_003 * PartialState().process_index,
-            session.done,
-            config.kl_cap,
-            bf16=config.bf16,
-        )
-
-        def make(scratch: str) -> PPOTrainer:
-            trainer = make_trainer(
-                session,
-                arguments(
-                    config,
-                    writer,
-                    scratch,
-                    seed,
-                    num_mini_batches=config.mini_batches,
-                    num_ppo_epochs=config.epochs,
-                    local_rollout_forward_batch_size=config.batch,
-                    kl_coef=config.kl_start,
-                    cliprange=config.clip,
-                    lam=1.0,
-                    gamma=1.0,
-                ),
-                value_model=_NoCritic(),
-                train_dataset=range(config.updates * config.batch),
-                eval_dataset=range(1),
-                data_collator=rows,
-            )
-            trainer.args.num_total_batches = config.updates - session.done
-            return trainer
-
-        with own_calls(calls):
-            return session.run(make)
-
-
 class PpoSession(Session):
     """A session whose price of KL is steered by its target."""
 
-    def __init__(self, writer: Writer, config: PpoConfig, on_update: OnUpdate, resumed: TuningState | None) -> None:
+    def __init__(self, *given: Any) -> None:
         """Begins at the lowest price, or at that of the session that is resumed."""
-        super().__init__(writer, config, on_update, resumed)
-        self.control = AdaptiveKL(config.kl_start, config.kl_target)
-        if resumed is not None:
-            self.control.coefficient = resumed.facts["kl_coefficient"]
+        super().__init__(*given)
+        start = self.resumed.facts["kl_coefficient"] if self.resumed else self.config.kl_start
+        self.control = AdaptiveKL(start, self.config.kl_target, least=self.config.kl_start)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Goes on from where an earlier session stopped."""
@@ -154,6 +86,45 @@ class PpoSession(Session):
     def facts(self) -> dict[str, float]:
         """The price of KL."""
         return {"kl_coefficient": self.control.coefficient}
+
+
+@dataclass(frozen=True)
+class Ppo(OnPolicy):
+    """See the module."""
+
+    config: PpoConfig
+    label: ClassVar[str] = "PPO"
+    session: ClassVar[type[Session]] = PpoSession
+
+    @property
+    def kl_target(self) -> float:
+        """As it is set."""
+        return self.config.kl_target
+
+    def _train(self, session: PpoSession) -> TuningResult:
+        config, writer, asked = self.config, session.writer, session.asked
+        session.judge = RewardAdapter(writer, asked, session.reward)
+        order = PromptOrder(len(asked), config.batch // config.group, session.seed)
+        rows = Collator(writer, [prompt(*pair) for pair in asked], order, config.group, session.done)
+        seed = session.seed + 100_003 * PartialState().process_index
+        calls = Calls(replace(writer.sampling, top_p=1.0), seed, session.done, config.kl_cap, bf16=config.bf16)
+        ours = {"num_mini_batches": config.mini_batches, "num_ppo_epochs": config.epochs, "kl_coef": config.kl_start}
+        ours |= {"local_rollout_forward_batch_size": config.batch, "cliprange": config.clip, "lam": 1.0, "gamma": 1.0}
+
+        def make(scratch: str) -> PPOTrainer:
+            trainer = make_trainer(
+                session,
+                arguments(session, scratch, **ours),
+                value_model=_NoCritic(),
+                train_dataset=range(config.updates * config.batch),
+                eval_dataset=range(1),
+                data_collator=rows,
+            )
+            trainer.args.num_total_batches = config.updates - session.done
+            return trainer
+
+        with own_calls(calls):
+            return session.run(make)
 
 
 def make_trainer(session: Session, arguments: PPOConfig, **parts: Any) -> PPOTrainer:
@@ -172,8 +143,9 @@ def make_trainer(session: Session, arguments: PPOConfig, **parts: Any) -> PPOTra
     )
 
 
-def arguments(config: PolicyGradientConfig, writer: Writer, scratch: str, seed: int, **ours: Any) -> PPOConfig:
+def arguments(session: Session, scratch: str, **ours: Any) -> PPOConfig:
     """What TRL's trainer and ours are told alike, and what ours is told beside."""
+    config, writer = session.config, session.writer
     return PPOConfig(
         output_dir=scratch,
         total_episodes=config.updates * config.batch,
@@ -185,7 +157,7 @@ def arguments(config: PolicyGradientConfig, writer: Writer, scratch: str, seed: 
         stop_token="eos",
         missing_eos_penalty=config.missing_end,
         num_sample_generations=0,
-        seed=seed,
+        seed=session.seed,
         save_strategy="no",
         report_to="none",
         logging_steps=1,
@@ -207,11 +179,8 @@ class AdaptiveKL:
 
     coefficient: float
     target: float
+    least: float
     gain: float = 0.2
-    least: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.least = self.coefficient
 
     def update(self, kl: float) -> float:
         """max(least, coefficient * (1 + gain * clip(kl / target - 1, -0.5, 0.5)))."""

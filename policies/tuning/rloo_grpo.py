@@ -22,10 +22,9 @@ from ...simulation.data.catalog import Creative, Product
 from ..reward.reward import RewardFunction, Rewards
 from ..writer.rollout import sample
 from ..writer.writer import Writer, prompt
-from .contract import OnUpdate, TuningResult
+from .contract import TuningResult
 from .policy_gradient import OnPolicy, PolicyGradientConfig, Session, seed_all
 from .prompt_order import PromptOrder
-from .training_state import TuningState
 
 
 @dataclass(frozen=True)
@@ -36,63 +35,6 @@ class RlooConfig(PolicyGradientConfig):
 @dataclass(frozen=True)
 class GrpoConfig(PolicyGradientConfig):
     """How the writer is tuned by GRPO."""
-
-
-@dataclass(frozen=True)
-class _GroupBaseline(OnPolicy):
-    """A way of tuning by one of these trainers."""
-
-    trainer: ClassVar[Any]
-    arguments: ClassVar[Any]
-
-    def tune(
-        self,
-        writer: Writer,
-        asked: Sequence[tuple[Product, str]],
-        reward: RewardFunction,
-        *,
-        seed: int,
-        on_update: OnUpdate = lambda update: None,
-        resumed: TuningState | None = None,
-    ) -> TuningResult:
-        """Tunes the writer in place; see the contract."""
-        config, session = self.config, _Session(writer, self.config, on_update, resumed)
-        session.judge = _Judge(asked, reward, writer.sampling.eos, config.missing_end)
-        order = PromptOrder(len(asked), config.batch // config.group, seed)
-        numbers = [i for update in range(session.done, config.updates) for i in order(update)]
-        rows = [{"prompt": prompt(*asked[i]), "number": i} for i in numbers]
-
-        def make(scratch: str) -> Any:
-            trainer = self.trainer(
-                model=writer.model,
-                reward_funcs=session.judge,
-                args=self.arguments(output_dir=scratch, **_settings(config, writer, seed)),
-                train_dataset=Dataset.from_list(rows),
-                processing_class=writer.tokenizer,
-            )
-            # Told that KL costs nothing they make no reference, which they would load by name; but it does cost.
-            trainer.beta = config.kl_start
-            if not hasattr(writer.model, "peft_config"):
-                trainer.ref_model = copy.deepcopy(writer.model).requires_grad_(False).eval()
-                trainer.ref_model.register_forward_pre_hook(_with_places, with_kwargs=True)
-            return trainer
-
-        with _own_sampling(writer, seed, session.done):
-            return session.run(make)
-
-
-class Rloo(_GroupBaseline):
-    """RLOO (Ahmadian et al., "Back to Basics", ACL 2024)."""
-
-    label = "RLOO"
-    trainer, arguments = RLOOTrainer, RLOOConfig
-
-
-class Grpo(_GroupBaseline):
-    """GRPO (Shao et al., "DeepSeekMath", arXiv 2402.03300)."""
-
-    label = "GRPO"
-    trainer, arguments = GRPOTrainer, GRPOConfig
 
 
 class _Session(Session):
@@ -115,6 +57,54 @@ class _Session(Session):
 
     def facts(self) -> dict[str, float]:
         return {"kl_coefficient": self.config.kl_start}
+
+
+@dataclass(frozen=True)
+class _GroupBaseline(OnPolicy):
+    """A way of tuning by one of these trainers."""
+
+    session: ClassVar[type[Session]] = _Session
+    trainer: ClassVar[Any]
+    arguments: ClassVar[Any]
+
+    def _train(self, session: Session) -> TuningResult:
+        config, writer, asked = self.config, session.writer, session.asked
+        session.judge = _Judge(asked, session.reward, writer.sampling.eos, config.missing_end)
+        order = PromptOrder(len(asked), config.batch // config.group, session.seed)
+        numbers = [i for update in range(session.done, config.updates) for i in order(update)]
+        rows = [{"prompt": prompt(*asked[i]), "number": i} for i in numbers]
+
+        def make(scratch: str) -> Any:
+            trainer = self.trainer(
+                model=writer.model,
+                reward_funcs=session.judge,
+                args=self.arguments(output_dir=scratch, **_settings(config, writer, session.seed)),
+                train_dataset=Dataset.from_list(rows),
+                processing_class=writer.tokenizer,
+            )
+            # Told that KL costs nothing they make no reference, which they would load by name; but it does cost.
+            trainer.beta = config.kl_start
+            if not hasattr(writer.model, "peft_config"):
+                trainer.ref_model = copy.deepcopy(writer.model).requires_grad_(False).eval()
+                trainer.ref_model.register_forward_pre_hook(_with_places, with_kwargs=True)
+            return trainer
+
+        with _own_sampling(writer, session.seed, session.done):
+            return session.run(make)
+
+
+class Rloo(_GroupBaseline):
+    """RLOO (Ahmadian et al., "Back to Basics", ACL 2024)."""
+
+    label = "RLOO"
+    trainer, arguments = RLOOTrainer, RLOOConfig
+
+
+class Grpo(_GroupBaseline):
+    """GRPO (Shao et al., "DeepSeekMath", arXiv 2402.03300)."""
+
+    label = "GRPO"
+    trainer, arguments = GRPOTrainer, GRPOConfig
 
 
 @dataclass

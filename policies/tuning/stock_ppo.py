@@ -1,7 +1,6 @@
 """TRL's PPOTrainer as it comes, to measure ours against: its own sampling, its own value model, its own settings."""
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,14 +9,11 @@ from datasets import Dataset
 from torch import nn
 from transformers import DataCollatorWithPadding
 
-from ...simulation.data.catalog import Product
-from ..reward.reward import RewardFunction
-from ..writer.writer import CausalLM, Writer, prompt
-from .contract import OnUpdate, TuningResult
+from ..writer.writer import CausalLM, prompt
+from .contract import TuningResult
 from .policy_gradient import OnPolicy, PolicyGradientConfig, Session
 from .ppo import PPOTrainer, arguments, make_trainer
 from .reward_adapter import RewardAdapter
-from .training_state import TuningState
 
 
 class _ValueModel(nn.Module):
@@ -41,27 +37,20 @@ class StockPpo(OnPolicy):
     config: PolicyGradientConfig
     label: ClassVar[str] = "TRL PPOTrainer"
 
-    def tune(
-        self,
-        writer: Writer,
-        asked: Sequence[tuple[Product, str]],
-        reward: RewardFunction,
-        *,
-        seed: int,
-        on_update: OnUpdate = lambda update: None,
-        resumed: TuningState | None = None,
-    ) -> TuningResult:
-        """Tunes the writer in place. It cannot be resumed: TRL saves neither the value model nor what is random."""
-        config, session = self.config, Session(writer, self.config, on_update, None)
-        session.judge = RewardAdapter(writer, asked, reward, grouped=False)
-        rows = [{"input_ids": writer.tokenizer(prompt(*pair))["input_ids"]} for pair in asked]
-        rows *= -(-config.batch // len(rows))
+    session: ClassVar[type[Session]] = Session
+
+    def _train(self, session: Session) -> TuningResult:
+        """It cannot be resumed: TRL saves neither the value model nor what is random."""
+        writer = session.writer
+        session.judge = RewardAdapter(writer, session.asked, session.reward, grouped=False)
+        rows = [{"input_ids": writer.tokenizer(prompt(*pair))["input_ids"]} for pair in session.asked]
+        rows *= -(-self.config.batch // len(rows))
 
         def make(scratch: str) -> PPOTrainer:
-            torch.manual_seed(seed)
+            torch.manual_seed(session.seed)
             return make_trainer(
                 session,
-                arguments(config, writer, scratch, seed),
+                arguments(session, scratch),
                 value_model=_ValueModel(writer.model),
                 train_dataset=Dataset.from_list(rows),
                 eval_dataset=Dataset.from_list(rows[:1]),

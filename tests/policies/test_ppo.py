@@ -74,7 +74,7 @@ def test_rewards_are_centred_on_their_prompt():
 
 
 def test_adaptive_kl_by_hand():
-    control = AdaptiveKL(coefficient=0.1, target=10.0, gain=0.2)
+    control = AdaptiveKL(coefficient=0.1, target=10.0, least=0.1, gain=0.2)
     assert control.update(10.0) == pytest.approx(0.1)
     assert control.update(12.0) == pytest.approx(0.1 * 1.04)
     assert control.update(1000.0) == pytest.approx(0.1 * 1.04 * 1.1)  # error clipped at 0.5
