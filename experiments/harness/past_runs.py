@@ -10,8 +10,8 @@ import yaml
 
 from ...simulation.data.errors import InputError
 from ..analysis.report.formats import gain, seconds
+from .config import flat, nearest, value_of
 from .files import read_json, read_yaml
-from .options import flat, nearest
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Past:
     command: str
     began: datetime
     config: Mapping[str, Any]
-    """Flat: `ppo.updates`."""
+    """Flat: `tuner.ppo.updates`."""
     summary: Mapping[str, Any] | None
     """None as long as the run has not finished."""
 
@@ -76,11 +76,11 @@ def selected(runs: list[Past], where: str) -> list[Past]:
     """
     for condition in filter(None, (part.strip() for part in where.split(","))):
         key, equals, value = condition.partition("=")
-        known = {name for run in runs for name in run.config}
+        known = {name.partition(".")[2] or name for run in runs for name in run.config}
         if not equals:
             raise InputError(f"--where {condition}: write setting=value, such as seed=0")
-        if runs and key not in known:
+        if runs and all(value_of(run.config, key) is None for run in runs) and key not in known:
             raise InputError(f"--where {condition}: no run has a setting '{key}'{nearest(key, known)}")
         wanted = yaml.safe_load(value)
-        runs = [run for run in runs if key in run.config and run.config[key] == wanted]
+        runs = [run for run in runs if value_of(run.config, key) == wanted]
     return runs

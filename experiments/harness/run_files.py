@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ..analysis.report import findings
+from .config import flat, value_of
 from .files import read_json, read_table, read_yaml
 
 SMOKE_NOTE = "This was a smoke-size run (--quick): it shows that everything works, not how well."
@@ -38,6 +39,10 @@ class RunFiles:
         path = self.path / name
         return read_table(path, columns) if path.is_file() else pd.DataFrame({column: [] for column in columns})
 
+    def setting(self, name: str) -> Any:
+        """What config.yaml says of a setting, by its name on the command line; None where it says nothing."""
+        return value_of(flat(self.config), name)
+
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """Steps as index, names as columns; empty if nothing was recorded."""
@@ -67,7 +72,7 @@ class RunFiles:
     @property
     def notes(self) -> list[str]:
         """What a reader of the figures must know."""
-        return [*([SMOKE_NOTE] if self.config.get("quick") else []), *self.summary.get("notes", [])]
+        return [*([SMOKE_NOTE] if self.setting("quick") else []), *self.summary.get("notes", [])]
 
     @property
     def both_writers(self) -> bool:
@@ -77,14 +82,9 @@ class RunFiles:
     @property
     def archive(self) -> bool:
         """Whether the run is on an archive of real tests."""
-        return bool(self.config.get("archive"))
+        return bool(self.setting("archive"))
 
     @property
     def targets(self) -> Mapping[str, float]:
         """Lift targets that apply to this run."""
         return findings.ARCHIVE_TARGETS if self.archive else findings.LIFT_TARGETS
-
-    @property
-    def ppo(self) -> Mapping[str, Any]:
-        """Options of the tuning."""
-        return self.config.get("ppo") or {}

@@ -36,15 +36,15 @@ BLOCK = 8192
 
 def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
     """`coverage.{slots}.{estimator}`, `false_calls.{rate}`, `ranking.{estimator}`."""
-    logs, nulls, rankings = (25, 200, 1) if options.quick else (LOGS, NULLS, RANKING_LOGS)
+    logs, nulls, rankings = (25, 200, 1) if options.run.quick else (LOGS, NULLS, RANKING_LOGS)
     coverage = {}
     for slots in (1, 3):
         with run.stage(f"logs of {slots} slots", total=logs) as stage:
-            coverage[f"slots_{slots}"] = cover(slots, logs, options.seed, stage)
+            coverage[f"slots_{slots}"] = cover(slots, logs, options.run.seed, stage)
     with run.stage("null experiments", total=len(RATES) * nulls) as stage:
-        calls = {f"{rate:g}": false_calls(rate, nulls, options.seed, stage) for rate in RATES}
+        calls = {f"{rate:g}": false_calls(rate, nulls, options.run.seed, stage) for rate in RATES}
     with run.stage("rankings", total=rankings * len(RANKED)) as stage:
-        ranking = rank(rankings, RANKING_IMPRESSIONS // (10 if options.quick else 1), options.seed, stage)
+        ranking = rank(rankings, RANKING_IMPRESSIONS // (10 if options.run.quick else 1), options.run.seed, stage)
     _show(coverage, calls, ranking, run)
     return {"coverage": coverage, "false_calls": calls, "ranking": ranking}
 

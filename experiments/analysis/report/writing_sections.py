@@ -31,7 +31,7 @@ def learning(run: RunFiles) -> Section | None:
     """Reward terms and KL along the tuning."""
     metrics, drawn, tuner = run.metrics, [], run.summary.get("tuner") or {}
     step = f"{tuner.get('label', '')} update".strip()
-    text = [f"Tuned by {tuner['label']}: {tuner['settings']}."] if metrics.get("kl") is not None and tuner else []
+    text = [f"Tuned by {tuner['label']}: {tuner['settings']}."] if tuner else []
     if "reward" in metrics:
         drawn.append(plots.reward_plot(metrics, step))
     if "kl" in metrics:
