@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..policies.headlines.model import Fit, fit_headline_model
+from ..policies.headlines.model import CrossFit, fit_headline_model
 from ..policies.headlines.sentence_encoder import SentenceVectors, packaged_encoder
 from ..policies.headlines.stack import read_by
 from ..policies.headlines.writer_vectors import WriterVectors, taught_writer
@@ -76,7 +76,7 @@ class Judged:
 
     arms: pd.DataFrame
     """`Archive.contrasts` held out, with `predicted`, `certainty` and `split`."""
-    fit: Fit
+    fit: CrossFit
     learned: ArchiveTests
     """The tests learned from, with predictions by models that had not seen their stories."""
     held_out: ArchiveTests

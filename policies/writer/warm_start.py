@@ -6,12 +6,11 @@ from itertools import islice
 
 import numpy as np
 import torch
-from transformers import get_cosine_schedule_with_warmup
 
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, fill
 from ...simulation.data.errors import InputError
 from ...simulation.text.characters import characters
-from .supervised import nats_a_token
+from .supervised import Learner
 from .writer import Writer, prompt
 
 FILLS = 8
@@ -67,31 +66,14 @@ def warm_start(
         InputError: no ad keeps the writer's limit of characters.
     """
     generator = torch.Generator().manual_seed(seed)
-    steps = config.lines // config.batch
-    optimizer = torch.optim.AdamW(
-        writer.model.parameters(),
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
-    schedule = get_cosine_schedule_with_warmup(optimizer, max(1, steps // 20), steps)
-    losses = []
+    steps, losses = config.lines // config.batch, []
+    learner = Learner(writer, steps, config.learning_rate, weight_decay=config.weight_decay, longest=config.max_length)
     with torch.random.fork_rng(devices=[writer.device] if writer.device.type == "cuda" else []):
         torch.manual_seed(seed)
-        writer.model.train()
         most = writer.config.max_characters
         for ads in islice(_batches(catalog, config.batch, most, generator, np.random.default_rng(seed)), steps):
-            asked = _asked(catalog, ads, audiences, generator)
-            loss = nats_a_token(writer, asked, [ad.text for ad in ads], config.max_length)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(writer.model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            losses.append(float(loss.detach()))
+            losses.append(learner.learn(_asked(catalog, ads, audiences, generator), [ad.text for ad in ads]))
             progress(len(ads), losses[-1])
-        writer.model.eval()
     return float(np.mean(losses[-max(1, steps // 10) :]))
 
 
