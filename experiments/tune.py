@@ -171,6 +171,7 @@ def _warm_start(study: Study, options: StudyOptions, run: Run) -> float:
             study.audiences,
             options.warm_start,
             seed=options.seed,
+            fit_to_say=study.fit_to_say(options.reward),
             progress=lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token"),
         )
     weights = {f"policy.{name}": weight for name, weight in own_weights(study.writer).items()}

@@ -44,6 +44,7 @@ def warm_start(
     config: WarmStartConfig,
     *,
     seed: int,
+    fit_to_say: Callable[[Creative], bool] = lambda creative: True,
     progress: Callable[[int, float], None] = lambda lines, loss: None,
 ) -> float:
     """Fine-tunes the writer in place on the catalog's ads; the loss is on the ad alone, not on the prompt.
@@ -57,11 +58,21 @@ def warm_start(
         audiences: that prompts may name.
         config: how long and how fast.
         seed: of order and audiences.
+        fit_to_say: which ads may be learned from; the others are left out.
         progress: called after every batch with its number of lines and its loss in nats a token.
 
     Returns:
         The mean loss of the last tenth.
+
+    Raises:
+        InputError: no ad may be learned from.
     """
+    ads = [ad for ad in catalog.ads if fit_to_say(ad)]
+    if not ads:
+        raise InputError(
+            f"none of {len(catalog.ads)} reference ads is free of claims that the catalog does not support; add what "
+            "they claim to its attributes, or give --reward.claims flag"
+        )
     generator = torch.Generator().manual_seed(seed)
     steps = config.lines // config.batch
     optimizer = torch.optim.AdamW(
@@ -76,26 +87,32 @@ def warm_start(
     with torch.random.fork_rng(devices=[writer.device] if writer.device.type == "cuda" else []):
         torch.manual_seed(seed)
         writer.model.train()
-        for ads in islice(_batches(catalog, config.batch, generator, np.random.default_rng(seed)), steps):
-            asked = _asked(catalog, ads, audiences, generator)
-            loss = nats_a_token(writer, asked, [ad.text for ad in ads], config.max_length)
+        for batch in islice(_batches(catalog, ads, fit_to_say, config.batch, generator, seed), steps):
+            asked = _asked(catalog, batch, audiences, generator)
+            loss = nats_a_token(writer, asked, [ad.text for ad in batch], config.max_length)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(writer.model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
             losses.append(float(loss.detach()))
-            progress(len(ads), losses[-1])
+            progress(len(batch), losses[-1])
         writer.model.eval()
     return float(np.mean(losses[-max(1, steps // 10) :]))
 
 
 def _batches(
-    catalog: Catalog, size: int, generator: torch.Generator, random: np.random.Generator
+    catalog: Catalog,
+    known: Sequence[Creative],
+    fit_to_say: Callable[[Creative], bool],
+    size: int,
+    generator: torch.Generator,
+    seed: int,
 ) -> Iterator[list[Creative]]:
     """Batches without end: all ads and freshly filled phrases in random order, those of like length together."""
+    random = np.random.default_rng(seed)
     while True:
-        ads = [*catalog.ads, *(ad for _ in range(FILLS) for ad in _fresh_ads(catalog, random))]
+        ads = [*known, *(ad for _ in range(FILLS) for ad in _fresh_ads(catalog, random) if fit_to_say(ad))]
         for window in torch.randperm(len(ads), generator=generator).split(8 * size):
             alike = sorted(window.tolist(), key=lambda i: len(ads[i].text))
             batches = torch.tensor(alike).split(size)
