@@ -85,7 +85,7 @@ def lexicon() -> Lexicon:
     """Reads `claims.yaml`, once."""
     known: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "claims.yaml").read_text(encoding="utf-8"))
     families = {u: (name, float(size)) for name, units in known["units"].items() for u, size in units.items()}
-    families |= {sign: ("money", 1.0) for sign in known["currencies"]["money"]}
+    families |= dict.fromkeys(known["currencies"]["money"], ("money", 1.0))
     words, larger = known["numbers"]["words"], known["numbers"]["larger"]
     digits = r"\d[\d,]*(?:\.\d+)?"
     signs = "|".join(re.escape(sign) for sign in known["currencies"]["money"] if not sign.isalnum())

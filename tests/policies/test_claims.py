@@ -1,8 +1,13 @@
 """What an ad may say: facts of its product in any words and units, and nothing that no field holds."""
 
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
 from copybandit.policies.reward.claims import KINDS, Claims, amounts, spelled_number
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
+from copybandit.simulation.scenario import load_scenario
 
 KETTLE = Product(
     "k1",
@@ -111,3 +116,20 @@ def test_counts_are_by_kind(claims: Claims) -> None:
     assert counts[0, KINDS.index("number")] == 2
     assert counts[0, KINDS.index("discount")] == 1
     assert counts[1].sum() == 0
+
+
+def test_error_rates_on_lines_labelled_by_hand() -> None:
+    """160 ads of four trades, none of them looked at while the word lists were written, labelled before they were read
+    by machine: 90% of lines with an unsupported claim were found, and one of 129 others was called.
+    """
+    lines = pd.read_csv(Path(__file__).parents[1] / "data" / "claims.csv")
+    readers = {name: Claims(load_scenario(name)[1]) for name in lines.scenario.unique()}
+    called = np.array(
+        [
+            bool(readers[line.scenario].unsupported(Creative(line.product_id, line.text)))
+            for line in lines.itertuples(index=False)
+        ]
+    )
+    wrong = lines.unsupported.to_numpy(bool)
+    assert called[wrong].mean() >= 0.87
+    assert called[~wrong].mean() <= 0.02
