@@ -219,6 +219,7 @@ def _warm_start(study: Study, options: "TuneParts", run: Run) -> float:
             study.audiences,
             options.warm_start,
             seed=options.run.seed,
+            fit_to_say=study.fit_to_say(options.reward),
             progress=lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token"),
         )
     weights = {f"policy.{name}": weight for name, weight in own_weights(study.writer).items()}
