@@ -16,7 +16,6 @@ from .help import help_text
 from .options import idle_settings, settings_of
 from .recipes import RECIPES, recipe, told
 
-
 RENAMED = {"tuning": "config"}
 """Options that had another name."""
 
