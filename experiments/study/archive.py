@@ -34,6 +34,8 @@ def archive_study(options: StudyOptions, run: Run) -> Study:
         raise InputError("--archive stands alone; leave out --catalog, --ads and --logs")
     archive = read_archive(options.archive or "")
     learned, judged, asked = archive.split(ARCHIVE_SHARES, options.seed)
+    for part, what in ((learned, "is learned from"), (judged, "judges"), (asked, "is written for")):
+        part.check_tells(f"the part that {what}")
     # A story that was tested twice is written for once; both tests are products, as both of their clicks are learned.
     stories = {product.title: product for product in asked.products()}
     catalog = Catalog([*learned.products(), *asked.products()], learned.creatives())
