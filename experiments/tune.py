@@ -26,6 +26,7 @@ from ..policies.writer.warm_start import WarmStartConfig, warm_start
 from ..policies.writer.writer import Writer, WriterConfig, load_weights, own_weights, prompt
 from ..simulation.data.catalog import Creative
 from ..simulation.text.encoder import TextEncoder
+from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .harness.config import decisive
@@ -345,12 +346,12 @@ def _tuned_how(options: "TuneParts") -> str:
 
 
 def _figures(summary: dict[str, Any]) -> dict[str, str]:
-    percent = {k: f"{v['mean']:+.1%} [{v['low']:+.1%}, {v['high']:+.1%}]" for k, v in summary["lift"].items()}
+    percent = {name: bracketed(lift, "+.1%") for name, lift in summary["lift"].items()}
     first, last = summary["proxy_gold"][0], summary["proxy_gold"][-1]
     alone = {}
     if summary["as_they_come"]:
         lift = summary["as_they_come"]["lift"]["reward"]
-        alone = {"gold reward lift, nothing picked": f"{lift['mean']:+.1%} [{lift['low']:+.1%}, {lift['high']:+.1%}]"}
+        alone = {"gold reward lift, nothing picked": bracketed(lift, "+.1%")}
     return alone | {
         "gold CTR lift": percent["ctr"],
         "gold CVR lift": percent["cvr"],

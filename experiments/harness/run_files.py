@@ -1,5 +1,6 @@
 """What a run directory holds, read when it is asked for."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,7 @@ class RunFiles:
             InputError: there is no readable summary.json.
         """
         self.path = path
-        self.summary: dict[str, Any] = read_json(path / "summary.json")
+        self.summary: dict[str, Any] = _nan_again(read_json(path / "summary.json"))
         environment, config = path / "environment.json", path / "config.yaml"
         self.environment: dict[str, Any] = read_json(environment) if environment.is_file() else {}
         self.config: dict[str, Any] = read_yaml(config) if config.is_file() else {}
@@ -100,3 +101,13 @@ class RunFiles:
     def targets(self) -> Mapping[str, float]:
         """Lift targets that apply to this run."""
         return findings.ARCHIVE_TARGETS if self.archive else findings.LIFT_TARGETS
+
+
+def _nan_again(found: Any) -> Any:
+    """Bounds and estimates that are not known are null in the file; NaN, they compare as false and plot as nothing."""
+    if isinstance(found, list):
+        return [_nan_again(part) for part in found]
+    if not isinstance(found, dict):
+        return found
+    unknown = {"mean", "low", "high"} if {"mean", "low", "high"} <= found.keys() else set()
+    return {name: math.nan if part is None and name in unknown else _nan_again(part) for name, part in found.items()}
