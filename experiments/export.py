@@ -1,4 +1,4 @@
-"""Give me the checkpoint: a directory that Hugging Face tools open without Copybandit."""
+"""Give me the checkpoint: a directory that Hugging Face tools, or ONNX Runtime, open without Copybandit."""
 
 from dataclasses import dataclass
 from pathlib import Path

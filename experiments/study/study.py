@@ -213,14 +213,15 @@ def learn_effects(
     catalog: Catalog, train: Counts, test: Counts, held: Counts, options: StudyOptions, run: Run
 ) -> tuple[EffectModel, dict[str, dict[str, float]], EffectModel]:
     """The effect model, its figures on a log that it has not seen, and the model that validates the writer."""
+    device = options.torch_device()
     with run.stage("effect model", total=len(MEMBERS)) as stage:
-        effect = fit_effect_model(train, catalog, options.effect, seed=options.seed, progress=stage.advance)
+        given = {"seed": options.seed, "device": device, "progress": stage.advance}
+        effect = fit_effect_model(train, catalog, options.effect, **given)
         metrics = effect_metrics(effect, test)
         stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
     with run.stage("validation model", total=len(VALIDATORS)) as stage:
-        validation = fit_effect_model(
-            held, catalog, options.effect, members=VALIDATORS, seed=options.seed + 50, progress=stage.advance
-        )
+        given = {"seed": options.seed + 50, "device": device, "progress": stage.advance}
+        validation = fit_effect_model(held, catalog, options.effect, members=VALIDATORS, **given)
     return effect, metrics, validation
 
 

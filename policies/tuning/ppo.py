@@ -1,4 +1,4 @@
-"""PPO through TRL, the one place where TRL is imported.
+"""PPO through TRL.
 
 TRL's PPOTrainer wants a reward *model*; ours is a function. `RewardAdapter` is a module whose backbone hands on the
 token ids and whose `score` decodes them and calls the function. Departures from TRL's defaults, each for a reason that

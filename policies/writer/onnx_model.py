@@ -22,8 +22,8 @@ NEEDED = ("onnx", "onnxscript", "onnxruntime")
 LARGE = 5 * 10**8
 """Weights, of four bytes each, above which they lie in a file of their own: one ONNX file holds 2 GB at most."""
 
-_USE = """`model.onnx` takes `input_ids` and `attention_mask` [batch, tokens] (int64, padded on the left) and gives `logits`
-[batch, tokens, vocabulary]. It keeps no cache: for each token the text is read anew. Greedily:
+_USE = """`model.onnx` takes `input_ids` and `attention_mask` [batch, tokens] (int64, padded on the left), and gives
+`logits` [batch, tokens, vocabulary]. It keeps no cache: for each token the text is read anew. Greedily:
 
 ```python
 import numpy as np
