@@ -218,16 +218,22 @@ def learn_effects(
     catalog: Catalog, train: Counts, test: Counts, held: Counts | None, options: "StudyParts", run: Run
 ) -> tuple[EffectModel, dict[str, dict[str, float]], EffectModel | None]:
     """The effect model, its figures on a log that it has not seen, and the model that validates the writer."""
-    seed = options.run.seed
+    seed, device = options.run.seed, torch_device(options.device)
     with run.stage("effect model", total=len(MEMBERS)) as stage:
-        effect = fit_effect_model(train, catalog, options.effect, seed=seed, progress=stage.advance)
+        effect = fit_effect_model(train, catalog, options.effect, seed=seed, device=device, progress=stage.advance)
         metrics = effect_metrics(effect, test)
         stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
     if held is None:
         return effect, metrics, None
     with run.stage("validation model", total=len(VALIDATORS)) as stage:
         validation = fit_effect_model(
-            held, catalog, options.effect, members=VALIDATORS, seed=seed + 50, progress=stage.advance
+            held,
+            catalog,
+            options.effect,
+            members=VALIDATORS,
+            seed=seed + 50,
+            device=device,
+            progress=stage.advance,
         )
     return effect, metrics, validation
 
