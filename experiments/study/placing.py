@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
@@ -12,33 +13,32 @@ from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
 from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, ratio
+from ..harness.options import Common, refuse_below
 from ..harness.run import Stage
 from ..serving import BATCH, Curve, Looks, Progress, RewardByUser, Showings, WorthByArm, serve
-from ..tune import TuneOptions
 from .study import Study
+
+if TYPE_CHECKING:
+    from .parts import PlacingParts
 
 
 @dataclass(frozen=True)
-class PlacingOptions(TuneOptions):
+class PlacingOptions:
     """What is placed, before how many, by whom."""
 
-    agent: str = "lints"
+    agent: Common[str] = "lints"
     """The bandit that places creatives, compared with uniform placement."""
-    place_impressions: int = 120_000
+    place_impressions: Common[int] = 120_000
     """Visits of each placement run."""
-    place_products: int = 16
+    place_products: Common[int] = 16
     """Products whose creatives compete for the slots; one creative a product and audience."""
     retrieved: int = RETRIEVED
     """Where visitors bring queries: creatives, those that answer best, that the bandit chooses among."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.agent not in AGENTS:
             raise InputError(f"--agent {self.agent}: no such agent; known are {', '.join(AGENTS)}")
-        if self.place_impressions < BATCH or self.place_products < 1:
-            raise InputError(f"--place-impressions and --place-products: give {BATCH} and 1 or more")
-        if self.retrieved < 1:
-            raise InputError(f"--retrieved {self.retrieved}: give 1 or more")
+        refuse_below(self, place_impressions=BATCH, place_products=1, retrieved=1)
 
 
 @dataclass(frozen=True)
@@ -62,41 +62,40 @@ class Placement:
         return bootstrap(self.by_user, ratio, rng)
 
 
-def competing(study: Study, texts: Sequence[Creative], options: PlacingOptions) -> list[Creative]:
+def competing(study: Study, texts: Sequence[Creative], options: "PlacingParts") -> list[Creative]:
     """The first text of every audience for `place_products` products drawn by the seed: the same for all writers."""
     products = list(dict.fromkeys(product.product_id for product, _ in study.asked))
-    order = np.random.default_rng(options.seed).permutation(len(products))
-    chosen = {products[i] for i in order[: options.place_products]}
+    order = np.random.default_rng(options.run.seed).permutation(len(products))
+    chosen = {products[i] for i in order[: options.placing.place_products]}
     first = {(c.product_id, c.audience): c for c in reversed(texts) if c.product_id in chosen}
     return [first[key] for key in sorted(first)]
 
 
 def place(
-    world: World, creatives: Sequence[Creative], agent_name: str, options: PlacingOptions, stage: Stage
+    world: World, creatives: Sequence[Creative], agent_name: str, options: "PlacingParts", stage: Stage
 ) -> Placement:
     """A new agent places creatives, and none but these, before a world's visitors, from hour zero."""
     world = replace(world, creatives=[])
     candidates = world.publish(creatives)
-    world.reset(options.seed + 17)
+    world.reset(options.run.seed + 17)
     return place_on(world, candidates, new_agent(world, agent_name, options), options, stage)
 
 
-def new_agent(world: World, name: str, options: PlacingOptions) -> PlacementAgent:
+def new_agent(world: World, name: str, options: "PlacingParts") -> PlacementAgent:
     """An agent that knows nothing yet, for all creatives of a world."""
-    return agent_for(
-        world, name, seed=options.seed, conversion_value=options.conversion_value, retrieved=options.retrieved
-    )
+    value, retrieved = options.conversion_value, options.placing.retrieved
+    return agent_for(world, name, seed=options.run.seed, conversion_value=value, retrieved=retrieved)
 
 
 def place_on(
-    world: World, candidates: Tensor, agent: PlacementAgent, options: PlacingOptions, stage: Stage
+    world: World, candidates: Tensor, agent: PlacementAgent, options: "PlacingParts", stage: Stage
 ) -> Placement:
     """An agent places candidates before the world's next visitors."""
     value = options.conversion_value
     by_user, curve, looks, showings = RewardByUser(world), Curve(), Looks(), Showings(world)
     by_arm = WorthByArm(world, Worth.of(world, value))
     observers = (by_user, curve, looks, showings, by_arm, Progress(stage.advance))
-    serve(world, agent, candidates, options.place_impressions, observers, conversion_value=value)
+    serve(world, agent, candidates, options.placing.place_impressions, observers, conversion_value=value)
     return Placement(
         by_user.total.cpu().numpy(),
         curve.points,

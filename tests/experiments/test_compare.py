@@ -8,7 +8,7 @@ from copybandit.agents.state import load_agent
 from copybandit.experiments.analysis.comparison.cells import build_world, serve_one
 from copybandit.experiments.analysis.comparison.plots import growth_exponent, regret_exponents
 from copybandit.experiments.compare import CompareOptions, missing, run_compare
-from copybandit.experiments.harness.options import replaced
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.results import Results
 from copybandit.experiments.harness.run import read_json
 from copybandit.simulation.data.errors import InputError
@@ -23,7 +23,7 @@ def options(scenario, out, **changes) -> CompareOptions:
         "impressions": 400,
         "batch": 100,
     }
-    return replaced(CompareOptions(scenario=str(scenario), out=out, device="cpu"), **(small | changes))
+    return configured(configured(CompareOptions(), scenario=str(scenario), out=out, device="cpu"), **(small | changes))
 
 
 def rows(path) -> pd.DataFrame:
@@ -152,9 +152,9 @@ def test_several_worlds(tiny_file, tmp_path):
 )
 def test_agents_that_are_not_there(change, named):
     with pytest.raises(InputError, match=named):
-        CompareOptions(**change).names()
+        configured(CompareOptions(), **change).names()
 
 
 def test_too_few_seeds():
     with pytest.raises(InputError, match="--seeds 1"):
-        CompareOptions(seeds=1)
+        configured(CompareOptions(), seeds=1)

@@ -10,7 +10,7 @@ import torch
 import transformers
 from copybandit.agents.state import load_agent, save_agent
 from copybandit.experiments.export import ExportOptions, run_export
-from copybandit.experiments.harness.options import replaced
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.loop import LoopOptions, run_loop
 from copybandit.experiments.tune import TuneOptions, run_tune
 from copybandit.simulation.data.errors import InputError
@@ -21,23 +21,23 @@ SMALL = {
     "validation_impressions": 2000,
     "samples": 2,
     "watch_every": 1,
-    "effect__steps": 20,
-    "writer__layers": 1,
-    "writer__width": 32,
-    "writer__heads": 2,
-    "writer__vocabulary": 400,
-    "writer__max_new_tokens": 8,
-    "warm_start__lines": 160,
-    "ppo__updates": 2,
-    "ppo__batch": 16,
-    "ppo__group": 4,
-    "ppo__mini_batches": 1,
+    "effect.steps": 20,
+    "writer.layers": 1,
+    "writer.width": 32,
+    "writer.heads": 2,
+    "writer.vocabulary": 400,
+    "writer.max_new_tokens": 8,
+    "warm_start.lines": 160,
+    "ppo.updates": 2,
+    "ppo.batch": 16,
+    "ppo.group": 4,
+    "ppo.mini_batches": 1,
 }
 
 
 def options(scenario: Path, out: Path, **changes: object) -> LoopOptions:
     small = SMALL | {"algorithm": "ppo", "place_impressions": 2048, "place_products": 4}
-    return replaced(LoopOptions(scenario=str(scenario), out=out), **(small | changes))
+    return configured(configured(LoopOptions(), scenario=str(scenario), out=out), **(small | changes))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_creatives_come_from_both_writers_for_the_same_prompts(runs):
 
 def test_best_of_n_chooses_and_does_not_tune(tiny_file, tmp_path):
     given = {**SMALL, "scenario": str(tiny_file), "out": tmp_path / "run", "algorithm": "best-of-n"}
-    run = run_tune(replaced(TuneOptions(), **given))
+    run = run_tune(configured(TuneOptions(), **given))
     found = summary(run)
     assert found["reward_calls"] == 16 * found["texts"]
     assert found["kl"] == pytest.approx(1.8351, abs=1e-3)  # log 16 - 15 / 16

@@ -15,12 +15,13 @@ from ....agents.registry import AGENTS
 from ....simulation.data.logs import log_frame, uniform_slates
 from ...harness.run import Run, Stage
 from ...serving import Fixed, serve
-from ..off_policy.evaluation import METHODS, answers, interval_of
+from ..off_policy.evaluation import METHODS, answers
 from ..off_policy.known_logs import KnownWorld, Seen
 from ..off_policy.logged import Logged, logged_frame
 from ..off_policy.policies import evidence, train
 from ..off_policy.reward_model import fit_rates
 from ..statistics.bootstrap import Array, Interval
+from ..statistics.intervals import skew_corrected
 from ..statistics.sequential import log_e_process
 
 if TYPE_CHECKING:
@@ -36,15 +37,15 @@ BLOCK = 8192
 
 def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
     """`coverage.{slots}.{estimator}`, `false_calls.{rate}`, `ranking.{estimator}`."""
-    logs, nulls, rankings = (25, 200, 1) if options.quick else (LOGS, NULLS, RANKING_LOGS)
+    logs, nulls, rankings = (25, 200, 1) if options.run.quick else (LOGS, NULLS, RANKING_LOGS)
     coverage = {}
     for slots in (1, 3):
         with run.stage(f"logs of {slots} slots", total=logs) as stage:
-            coverage[f"slots_{slots}"] = cover(slots, logs, options.seed, stage)
+            coverage[f"slots_{slots}"] = cover(slots, logs, options.run.seed, stage)
     with run.stage("null experiments", total=len(RATES) * nulls) as stage:
-        calls = {f"{rate:g}": false_calls(rate, nulls, options.seed, stage) for rate in RATES}
+        calls = {f"{rate:g}": false_calls(rate, nulls, options.run.seed, stage) for rate in RATES}
     with run.stage("rankings", total=rankings * len(RANKED)) as stage:
-        ranking = rank(rankings, RANKING_IMPRESSIONS // (10 if options.quick else 1), options.seed, stage)
+        ranking = rank(rankings, RANKING_IMPRESSIONS // (10 if options.run.quick else 1), options.run.seed, stage)
     _show(coverage, calls, ranking, run)
     return {"coverage": coverage, "false_calls": calls, "ranking": ranking}
 
@@ -71,7 +72,9 @@ def cover(slots: int, logs: int, seed: int, stage: Stage) -> dict[str, dict[str,
 
 def _untargeted(expected: Array) -> Interval:
     """What a direct method would claim that takes its model for the truth."""
-    return interval_of(expected.sum(1))
+    values = expected.sum(1)
+    low, high = skew_corrected(values[:, None])[0]
+    return Interval(mean=float(values.mean()), low=float(low), high=float(high))
 
 
 def _summary(intervals: list[Interval], truth: float) -> dict[str, float]:

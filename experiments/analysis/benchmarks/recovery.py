@@ -36,10 +36,10 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
 
     What each world gave is in effects.csv, slots.csv and policies.csv as soon as it is known.
     """
-    shrink = 20 if options.quick else 1
-    worlds = 2 if options.quick else options.worlds
+    shrink = 20 if options.run.quick else 1
+    worlds = options.worlds
     with run.stage("worlds found again", total=worlds) as stage:
-        for seed in range(options.seed, options.seed + worlds):
+        for seed in range(options.run.seed, options.run.seed + worlds):
             found = recover(seed, IMPRESSIONS // shrink, SERVED // shrink)
             for name, table in found.items():
                 path = run.path / f"{name}.csv"

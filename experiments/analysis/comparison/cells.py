@@ -20,7 +20,7 @@ from ....simulation.data.catalog import Creative
 from ....simulation.data.errors import InputError
 from ....simulation.world import World
 from ....simulation.world_file import open_world, scenario_of
-from ...harness.options import nearest
+from ...harness.config import nearest
 from ...serving import Curve, serve
 
 FORMAT = 2
