@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import tyro
 
 from ..simulation.data.errors import InputError
+from ..simulation.data.tables import understood
 from .harness.options import CommonOptions, for_archive, quick, read_config
 
 # Before transformers and tokenizers are imported: they read these once.
@@ -63,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not given or given[0] not in COMMANDS:
         _explain(given)
     name, rest = given[0], given[1:]
+    _tell_what_is_read()
     try:
         module = import_module(f"..{COMMANDS[name].module or name}", __name__)
         options = _parse(getattr(module, COMMANDS[name].options), rest, name)
@@ -81,6 +84,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print(f"copybandit {name}: stopped", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+class _Told(logging.Handler):
+    """Prints what was understood of files that people brought, each line once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._lines: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (line := record.getMessage()) not in self._lines:
+            self._lines.add(line)
+            print(f"  {line}")
+
+
+def _tell_what_is_read() -> None:
+    for told in [handler for handler in understood.handlers if isinstance(handler, _Told)]:
+        understood.removeHandler(told)
+    # Of several processes (accelerate launch) the first speaks.
+    if int(os.environ.get("RANK", "0")) == 0:
+        understood.addHandler(_Told())
+        understood.setLevel(logging.INFO)
 
 
 def _began_with(run: Path) -> str | None:

@@ -14,6 +14,7 @@ from ...simulation.archive.gold import ArchiveReader, archive_world
 from ...simulation.archive.tests import Archive, read_archive
 from ...simulation.archive.text_process import TextProcess
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative
+from ...simulation.data.columns import parse_columns
 from ...simulation.data.errors import InputError
 from ...simulation.world import World
 from ..harness.run import Run
@@ -32,7 +33,7 @@ def archive_study(options: StudyOptions, run: Run) -> Study:
     """
     if any((options.catalog, options.ads, options.logs)):
         raise InputError("--archive stands alone; leave out --catalog, --ads and --logs")
-    archive = read_archive(options.archive or "")
+    archive = read_archive(options.archive or "", parse_columns(options.columns))
     learned, judged, asked = archive.split(ARCHIVE_SHARES, options.seed)
     stories = {product.title: product for product in asked.products()}
     catalog = Catalog([*learned.products(), *stories.values()], learned.creatives())

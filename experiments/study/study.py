@@ -17,8 +17,10 @@ from ...policies.tuning.rivals import Algorithm
 from ...policies.writer.adapters import AdapterConfig
 from ...policies.writer.warm_start import WarmStartConfig
 from ...policies.writer.writer import BUILT_IN, Writer, WriterConfig, make_writer
-from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
+from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Catalog, Creative, Product
+from ...simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ...simulation.data.errors import InputError
+from ...simulation.data.log_format import LOG_SCHEMA
 from ...simulation.data.logs import Counts, count_log, count_uniform, read_log
 from ...simulation.scenario import Scenario
 from ...simulation.visitors.audience import Audience, generate_audience
@@ -50,6 +52,8 @@ class StudyOptions(CommonOptions):
     """Reference ads of that catalog: a table with product_id and text."""
     logs: Path | None = None
     """Logged impressions: the effect model learns from them instead of from the simulated users."""
+    columns: ColumnNames = ""
+    """Columns of these files that have other names there: text=Headline,clicked=Clicks."""
     archive: Path | None = None
     """Real A/B tests (the Upworthy archive, or test_id, text, impressions, clicks) instead of a catalog."""
     users: int = 1000
@@ -169,11 +173,16 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None) -> S
     scenario, catalog = scenario_of(options.scenario)
     if is_world_file(options.scenario) and (options.catalog or options.logs or options.segments):
         raise InputError(f"--scenario {options.scenario}: has catalog, log and segments of its own; leave out others")
+    columns = _columns(options)
     if options.catalog is not None:
-        catalog = Catalog.read(options.catalog, options.ads).with_phrases(catalog.phrases, scenario.phrases_per_product)
+        catalog = Catalog.read(options.catalog, options.ads, columns).with_phrases(
+            catalog.phrases, scenario.phrases_per_product
+        )
     elif options.ads is not None:
         raise InputError("--ads goes with --catalog; give both")
-    table = None if options.logs is None else read_log(options.logs, catalog)
+    table = None
+    if options.logs is not None:
+        table = read_log(options.logs, catalog, without=NOT_NEEDED, channels=scenario.channels, columns=columns)
     if table is not None:
         logged = table.drop_duplicates(["product_id", "text"])
         texts = [Creative(p, t) for p, t in zip(logged.product_id, logged.text, strict=True)]
@@ -202,6 +211,18 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None) -> S
     return Study(world, catalog, writer, asked, effect, metrics, validation, notes=notes)
 
 
+def _columns(options: StudyOptions) -> dict[str, str]:
+    """Other names of columns in the catalog, its ads and the log."""
+    columns = parse_columns(options.columns)
+    if columns and options.catalog is None and options.logs is None:
+        raise InputError("--columns goes with --catalog, --logs or --archive; give one of them")
+    schemas = (CATALOG_SCHEMA, ADS_SCHEMA, LOG_SCHEMA)
+    refuse_unknown(
+        columns, list(dict.fromkeys(name for schema in schemas for name in schema.columns)), user_columns=True
+    )
+    return columns
+
+
 def learn_effects(
     catalog: Catalog, train: Counts, test: Counts, held: Counts, options: StudyOptions, run: Run
 ) -> tuple[EffectModel, dict[str, dict[str, float]], EffectModel]:
@@ -216,6 +237,9 @@ def learn_effects(
         )
     return effect, metrics, validation
 
+
+NOT_NEEDED = ("timestamp", "creative_id", "propensity")
+"""Columns of a log that the effect model can do without."""
 
 OWN_LOGS = (
     "The effect model was learned from your log; the gold that judges is the scenario's world, which was not fitted to "

@@ -43,7 +43,9 @@ def find_header(text: str, needed: Sequence[Collection[str]], rename: Callable[[
         for separator in SEPARATORS:
             names = _split(line, separator)
             there = set(rename(names))
-            share = max((sum(name in there for name in columns) / max(len(columns), 1) for columns in needed), default=0)
+            share = max(
+                (sum(name in there for name in columns) / max(len(columns), 1) for columns in needed), default=0
+            )
             if share == 1 and any(set(columns) <= there for columns in needed):
                 return Header(i, separator, names)
             score = (share, len(names) if i == 0 else 0)
@@ -79,8 +81,8 @@ def read_delimited(text: str, header: Header, source: str) -> pd.DataFrame:
     width, last = len(header.names), re.split(r"[\r\n]", text)[-1]
     if last.strip() and len(frame) > 1 and (fields := len(_split(last, header.separator))) < width and width > 1:
         raise InputError(
-            f"{source}: row {frame.index[-1] + 2}: {fields} of {width} fields and no end of line, as if the file was cut; "
-            "bring all of it"
+            f"{source}: row {frame.index[-1] + 2}: {fields} of {width} fields and no end of line, as if the file was "
+            "cut; bring all of it"
         )
     frame = frame.iloc[1:]
     return frame[frame.notna().any(axis=1)]

@@ -26,7 +26,9 @@ _EITHER = re.compile(r"[+-]?[1-9]\d{0,2}(?:[.,]\d{3})+")
 
 def is_missing(texts: pd.Series) -> pd.Series:
     """Which cells of a column of numbers say that there is none."""
-    return texts.isna() | texts.astype(object).map(lambda text: isinstance(text, str) and text.strip().lower() in MISSING)
+    return texts.isna() | texts.astype(object).map(
+        lambda text: isinstance(text, str) and text.strip().lower() in MISSING
+    )
 
 
 def read_numbers(
@@ -57,7 +59,9 @@ def read_numbers(
     fits = {sign: all(_fits(texts[n], columns[n], n in counts) for n in texts) for sign, columns in read.items()}
     if all(fits.values()) and separator != ",":
         _refuse_doubt(texts, read["point"], read["comma"], source)
-    sign: Decimal = "comma" if not fits["point"] and (fits["comma"] or _better(read["comma"], read["point"])) else "point"
+    sign: Decimal = (
+        "comma" if not fits["point"] and (fits["comma"] or _better(read["comma"], read["point"])) else "point"
+    )
     said = [f"decimal {sign}"] if any(values.str.contains(r"[.,]").any() for values in texts.values()) else []
     for name in texts:
         frame, percent = _placed(frame, name, texts[name], read[sign][name], source)
@@ -122,8 +126,8 @@ def _refuse_doubt(
             row, text = values.index[differ][0], values[differ].iloc[0]
             one, two = sorted((point[name][row], comma[name][row]))
             raise InputError(
-                f"{source}: row {row + 2}, column '{name}': '{text}' may be {one:.6g} or {two:.6g}, and no other number "
-                "tells; write numbers without thousands signs"
+                f"{source}: row {row + 2}, column '{name}': '{text}' may be {one:.6g} or {two:.6g}, and no other "
+                "number tells; write numbers without thousands signs"
             )
 
 

@@ -1,4 +1,4 @@
-"""The one door for tables that people bring: what can be told for certain is read, the rest refused in one clear line."""
+"""The one door for tables that people bring: what can be told for certain is read, the rest refused in one line."""
 
 import io
 import logging
@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pyarrow
-import pyarrow.parquet as parquet
 from pandas.api.types import is_string_dtype
 from pandera.errors import SchemaErrors
+from pyarrow import parquet
 
 from .columns import canonical, refuse_repeated
 from .contents import read_contents
@@ -94,7 +94,9 @@ class _Raw:
     """Of text; a comma, under which no number is in doubt, for Parquet."""
 
 
-def _of_text(text: str, schemas: list[pa.DataFrameSchema], source: str, columns: Mapping[str, str], said: list[str]) -> _Raw:
+def _of_text(
+    text: str, schemas: list[pa.DataFrameSchema], source: str, columns: Mapping[str, str], said: list[str]
+) -> _Raw:
     known = _known(schemas)
     header = find_header(text, [_needed(one) for one in schemas], lambda names: canonical(names, known, columns))
     frame = read_delimited(text, header, source)
@@ -108,7 +110,9 @@ def _of_text(text: str, schemas: list[pa.DataFrameSchema], source: str, columns:
     return _Raw(frame, header.separator)
 
 
-def _of_parquet(data: bytes, schemas: list[pa.DataFrameSchema], source: str, columns: Mapping[str, str], said: list[str]) -> _Raw:
+def _of_parquet(
+    data: bytes, schemas: list[pa.DataFrameSchema], source: str, columns: Mapping[str, str], said: list[str]
+) -> _Raw:
     try:
         table = parquet.read_table(io.BytesIO(data))
         names = _named(table.column_names, _known(schemas), columns, source, said)
@@ -123,7 +127,11 @@ def _of_parquet(data: bytes, schemas: list[pa.DataFrameSchema], source: str, col
 def _named(header: list[str], known: list[str], columns: Mapping[str, str], source: str, said: list[str]) -> list[str]:
     names = canonical(header, known, columns)
     refuse_repeated(header, names, source)
-    said += [f"'{old.strip()}' as {new}" for old, new in zip(header, names, strict=True) if new != old.strip().strip("\ufeff")]
+    said += [
+        f"'{old.strip()}' as {new}"
+        for old, new in zip(header, names, strict=True)
+        if new != old.strip().strip("\ufeff")
+    ]
     for own, other in columns.items():
         if own in known and own not in names:
             raise InputError(f"{source}: --columns {own}={other}: no column '{other}'; it has {_listed(names)}")
@@ -137,7 +145,11 @@ def _understood(raw: _Raw, schema: pa.DataFrameSchema, source: str, said: list[s
     numbers = [name for name in schema.columns if name in frame and name not in texts]
     counts = [name for name in numbers if whole in schema.columns[name].checks]
     frame = frame.assign(**{name: _as_text(frame[name], source) for name in texts})
-    free = [name for name in frame if str(name).startswith(FREE) and name not in schema.columns and _all_numbers(frame[name])]
+    free = [
+        name
+        for name in frame
+        if str(name).startswith(FREE) and name not in schema.columns and _all_numbers(frame[name])
+    ]
     frame, read = read_numbers(frame, [*numbers, *free], counts, raw.separator, source)
     named = [name for name in texts if schema.columns[name].required]
     totals = totals_lines(frame, named, numbers, counts)
@@ -162,7 +174,10 @@ def _as_text(column: pd.Series, source: str) -> pd.Series:
     given = texts.dropna()
     if len(given) and given.str.fullmatch(r"-?(?:0|[1-9]\d*)\.0+").all():
         texts = texts.str.replace(r"\.0+$", "", regex=True)
-    if str(column.name).endswith("_id") and (lost := texts.str.fullmatch(r"\d(?:[.,]\d+)?[eE]\+\d+").fillna(False)).any():
+    if (
+        str(column.name).endswith("_id")
+        and (lost := texts.str.fullmatch(r"\d(?:[.,]\d+)?[eE]\+\d+").fillna(False)).any()
+    ):
         _refuse_lost_digits(texts, lost.astype(bool), source)
     return texts
 
@@ -170,8 +185,8 @@ def _as_text(column: pd.Series, source: str) -> pd.Series:
 def _refuse_lost_digits(column: pd.Series, lost: pd.Series, source: str) -> None:
     row = column.index[lost][0]
     raise InputError(
-        f"{source}: row {row + 2}, column '{column.name}': {column[row]!r} has lost its last digits, as a number too long; "
-        "export it as text"
+        f"{source}: row {row + 2}, column '{column.name}': {str(column[row])!r} has lost its last digits, as a number "
+        "too long; export it as text"
     )
 
 

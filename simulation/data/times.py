@@ -72,7 +72,9 @@ def _since_1970(numbers: pd.Series) -> tuple[pd.Series, list[str]] | None:
             whole = numbers.round().astype(np.int64)
             exact = whole if (whole == numbers).all() else numbers
             said = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}[unit]
-            return pd.to_datetime(exact, unit=unit, utc=True).astype("datetime64[ns, UTC]"), [f"times in {said} since 1970"]
+            return pd.to_datetime(exact, unit=unit, utc=True).astype("datetime64[ns, UTC]"), [
+                f"times in {said} since 1970"
+            ]
     return None
 
 

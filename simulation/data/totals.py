@@ -50,7 +50,9 @@ def totals_lines(
     return found
 
 
-def _beside(frame: pd.DataFrame, texts: Sequence[str], nameless: pd.DataFrame, candidates: pd.Series, row: int) -> pd.Series:
+def _beside(
+    frame: pd.DataFrame, texts: Sequence[str], nameless: pd.DataFrame, candidates: pd.Series, row: int
+) -> pd.Series:
     """The rows that a row would be the sum of: all others, or those that share the names that it has."""
     beside = ~candidates
     if not nameless.loc[row, texts[0]]:
