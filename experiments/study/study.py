@@ -216,10 +216,8 @@ def _columns(options: StudyOptions) -> dict[str, str]:
     columns = parse_columns(options.columns)
     if columns and options.catalog is None and options.logs is None:
         raise InputError("--columns goes with --catalog, --logs or --archive; give one of them")
-    schemas = (CATALOG_SCHEMA, ADS_SCHEMA, LOG_SCHEMA)
-    refuse_unknown(
-        columns, list(dict.fromkeys(name for schema in schemas for name in schema.columns)), user_columns=True
-    )
+    known = CATALOG_SCHEMA.columns | ADS_SCHEMA.columns | LOG_SCHEMA.columns
+    refuse_unknown(columns, list(known), user_columns=True)
     return columns
 
 

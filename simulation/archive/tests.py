@@ -128,7 +128,7 @@ class Archive:
 def read_archive(path: str | Path, columns: Mapping[str, str] | None = None) -> Archive:
     """Reads an archive in Upworthy's columns or in the generic format, see `read_table`.
 
-    Rows of the same text in a group are added up. Tests in Upworthy's flawed weeks, tests of one text under one picture
+    Rows of the same text in a group are added up. Tests in Upworthy's flawed weeks, tests of one row
     and variants that nobody was shown are left out, and `notes` says how many.
 
     Args:
@@ -165,8 +165,8 @@ def read_archive(path: str | Path, columns: Mapping[str, str] | None = None) -> 
 
 
 def _without_single(arms: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Arms of tests that tested something, and the tests that had one text under one picture: no test at all."""
-    single = arms.groupby("test_id").text.transform("size") == 1
+    """Arms of tests that tested something, and the tests of one row: no test at all."""
+    single = arms.groupby("test_id").rows.transform("sum") == 1
     return arms[~single].reset_index(drop=True), arms.test_id[single].tolist()
 
 

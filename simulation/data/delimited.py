@@ -43,10 +43,8 @@ def find_header(text: str, needed: Sequence[Collection[str]], rename: Callable[[
         for separator in SEPARATORS:
             names = _split(line, separator)
             there = set(rename(names))
-            share = max(
-                (sum(name in there for name in columns) / max(len(columns), 1) for columns in needed), default=0
-            )
-            if share == 1 and any(set(columns) <= there for columns in needed):
+            share = max(len(there.intersection(columns)) / len(columns) for columns in needed)
+            if share == 1:
                 return Header(i, separator, names)
             score = (share, len(names) if i == 0 else 0)
             if score > best or not nearest.names:

@@ -63,10 +63,12 @@ def read_table(
     contents, said = read_contents(path, what)
     read = _of_parquet if isinstance(contents, bytes) else _of_text
     raw = read(contents, schemas, str(path), columns or {}, said)
+    chosen = max(schemas, key=lambda one: np.mean([name in raw.frame for name in _needed(one)]))
+    if isinstance(contents, str) and path.suffix == ".parquet" and not set(_needed(chosen)) & set(raw.frame):
+        raise InputError(f"{path}: cannot be read as a table (not Parquet, as it is named); give CSV or Parquet")
+    _refuse_missing(raw.frame, chosen, str(path), columns)
     if raw.frame.empty:
         raise InputError(f"{path}: the {what} has no rows; add at least one")
-    chosen = max(schemas, key=lambda one: np.mean([name in raw.frame for name in _needed(one)]))
-    _refuse_missing(raw.frame, chosen, str(path), columns)
     frame = _understood(raw, chosen, str(path), said)
     if frame.empty:
         raise InputError(f"{path}: the {what} has no rows but totals; add at least one")
@@ -144,16 +146,18 @@ def _understood(raw: _Raw, schema: pa.DataFrameSchema, source: str, said: list[s
     texts = [name for name, column in schema.columns.items() if name in frame and _is_text(column)]
     numbers = [name for name in schema.columns if name in frame and name not in texts]
     counts = [name for name in numbers if whole in schema.columns[name].checks]
-    frame = frame.assign(**{name: _as_text(frame[name], source) for name in texts})
+    read = {name: _as_text(frame[name], source) for name in texts}
+    said += [f"whole numbers in '{name}' without their .0" for name in texts if _had_fractions(frame[name], read[name])]
+    frame = frame.assign(**read)
     free = [
         name
         for name in frame
         if str(name).startswith(FREE) and name not in schema.columns and _all_numbers(frame[name])
     ]
-    frame, read = read_numbers(frame, [*numbers, *free], counts, raw.separator, source)
+    frame, how = read_numbers(frame, [*numbers, *free], counts, raw.separator, source)
     named = [name for name in texts if schema.columns[name].required]
     totals = totals_lines(frame, named, numbers, counts)
-    said += read
+    said += how
     if totals.any():
         rows = ", ".join(str(row + 2) for row in frame.index[totals][:5]) + (", ..." if totals.sum() > 5 else "")
         said.append(f"{'totals' if totals.sum() > 1 else 'a total'} in row {rows} left out")
@@ -180,6 +184,11 @@ def _as_text(column: pd.Series, source: str) -> pd.Series:
     ):
         _refuse_lost_digits(texts, lost.astype(bool), source)
     return texts
+
+
+def _had_fractions(column: pd.Series, texts: pd.Series) -> bool:
+    first = column.first_valid_index()
+    return first is not None and str(column[first]) == f"{texts[first]}.0"
 
 
 def _refuse_lost_digits(column: pd.Series, lost: pd.Series, source: str) -> None:
