@@ -73,6 +73,7 @@ class Bandit(PlacementAgent):
         self.model, self.rule, self.worth, self.width = model, rule, worth, width
         self.serving, self.layout = serving or Serving(), layout or Layout()
         self.active = torch.ones(model.arms, dtype=torch.bool, device=self.device)
+        self._on_show: Tensor | None = None
         self.ledger = Ledger(slots, self.device)
         self.guard = Guard(self.device)
         self._candidates, self._latest = Candidates(), Familiar()
@@ -81,11 +82,18 @@ class Bandit(PlacementAgent):
         self._history = None if forgetful else History(self.serving.window or 0, slots)
         plain = self.serving == Serving() and layout is None and slots == 1 and worth.click_cost is None
         self._single = plain and self.device.type == "cpu" and type(model) is DisjointLinear
-        self._single = self._single and hasattr(rule, "pick_one") and worth.click_model == "position"
+        self._single = self._single and hasattr(rule, "pick_one")
         self._slates, self._chances = Pool((1, 1), torch.int64), Pool((1, 1), torch.float32)
         self._numbers = Pool((1,), torch.int64)
         self._checked: tuple[Tensor, int, np.ndarray] | None = None
         self._examination: Any = worth.examination.numpy() if self._single else None
+
+    @property
+    def on_show(self) -> Tensor:
+        """See `PlacementAgent.on_show`; the same tensor until arms come or go, so that it is checked once."""
+        if self._on_show is None:
+            self._on_show = self.active.nonzero().squeeze(1)
+        return self._on_show
 
     def act(self, impressions: Impressions, candidates: Tensor) -> Decision:
         """See `PlacementAgent.act`.
@@ -132,16 +140,16 @@ class Bandit(PlacementAgent):
         self.model.add_arms(n, prior, features)
         self.arms = self.model.arms
         self.active = torch.cat([self.active, torch.ones(n, dtype=torch.bool, device=self.device)])
-        self._candidates.forget()
+        self._changed()
 
     def add_successors(self, arms: Tensor) -> None:
         """See `PlacementAgent.add_successors`."""
         self.add_arms(len(arms), self.model.belief(arms))
 
     def remove_arms(self, arms: Tensor) -> None:
-        """Takes [n] arms out of service: `act` refuses them. Late feedback to them is still learned from."""
+        """See `PlacementAgent.remove_arms`."""
         self.active[arms] = False
-        self._candidates.forget()
+        self._changed()
 
     def estimate_propensities(
         self, impressions: Impressions, candidates: Tensor, slates: Tensor, draws: int = 2048
@@ -187,6 +195,11 @@ class Bandit(PlacementAgent):
             self._history.load(_part(state, "history.", self.device))
         if state["generator"].shape == own["generator"].shape:
             self.generator.set_state(state["generator"].cpu())
+        self._changed()
+
+    def _changed(self) -> None:
+        """Arms came or went."""
+        self._on_show = None
         self._candidates.forget()
 
     def _accept(self, feedback: Feedback) -> Tensor:

@@ -8,11 +8,11 @@ from torch import Tensor
 from ...simulation.data.catalog import Creative
 from ...simulation.text.queries import Queries
 from ...simulation.visitors.traffic import Impressions
-from ...simulation.world import Feedback
 from ..agent import Decision, PlacementAgent
+from .wrapper import Wrapper
 
 
-class Retrieval(PlacementAgent):
+class Retrieval(Wrapper):
     """Any agent, offered for each visitor the n candidates that answer the query best; all where nothing is asked.
 
     Which candidates are offered follows from the query alone, so the agent's propensities stay what they are.
@@ -27,8 +27,8 @@ class Retrieval(PlacementAgent):
             creatives: the world's, which candidates are indices into; may grow.
             n: offered to each visitor, at least as many as there are slots.
         """
-        super().__init__(agent.arms, agent.slots, agent.generator)
-        self.agent, self.queries, self.creatives, self.n = agent, queries, creatives, max(n, agent.slots)
+        super().__init__(agent)
+        self.queries, self.creatives, self.n = queries, creatives, max(n, agent.slots)
         self._candidates, self._offered = torch.zeros(0, dtype=torch.int64), torch.zeros(0, 0, dtype=torch.int64)
 
     def act(self, impressions: Impressions, candidates: Tensor) -> Decision:
@@ -44,28 +44,6 @@ class Retrieval(PlacementAgent):
             _joined([decision.propensities for decision in made], order),
             _joined([decision.numbers for decision in made], order),
         )
-
-    def update(self, feedback: Feedback) -> None:
-        """See `PlacementAgent.update`."""
-        self.agent.update(feedback)
-
-    def add_arms(self, n: int) -> None:
-        """See `PlacementAgent.add_arms`."""
-        self.agent.add_arms(n)
-        self.arms = self.agent.arms
-
-    def add_successors(self, arms: Tensor) -> None:
-        """See `PlacementAgent.add_successors`."""
-        self.agent.add_successors(arms)
-        self.arms = self.agent.arms
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """What the agent has learned; retrieval learns nothing."""
-        return self.agent.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """See `PlacementAgent.load_state_dict`."""
-        self.agent.load_state_dict(state)
 
     def _offer(self, candidates: Tensor) -> Tensor:
         """[Q, n] creative indices by query, kept until the candidates change."""
