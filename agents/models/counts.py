@@ -86,6 +86,10 @@ class Counts(Model):
         self._learned = {name: torch.cat([value, grown[name]]) for name, value in self._learned.items()}
         self.arms += n
 
+    def worth(self, mean: Tensor) -> Tensor:
+        """See `Model.worth`."""
+        return mean * self.largest
+
     def belief(self, arms: Tensor) -> Prior | None:
         """See `Model.belief`: rewards a trial; arms that had less than one are not known."""
         trials, rewards = self._totals(arms)

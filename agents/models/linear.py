@@ -145,6 +145,10 @@ class DisjointLinear(Model):
         self.arms += n
         self.refresh()
 
+    def prior(self, worth: Tensor, trials: float) -> Prior:
+        """See `Model.prior`: the worth on the constant, every weight as sure as the constant would be."""
+        return Prior(worth, trials + self.ridge)
+
     def belief(self, arms: Tensor) -> Prior | None:
         """See `Model.belief`: the arms' mean weights."""
         self._catch_up()

@@ -91,6 +91,10 @@ class NeuralLinear(Model):
         self.heads.add_arms(n, prior)
         self.arms += n
 
+    def prior(self, worth: Tensor, trials: float) -> Prior:
+        """See `Model.prior`."""
+        return self.heads.prior(worth, trials)
+
     def tensors(self) -> dict[str, Tensor]:
         """See `Model.tensors`."""
         heads = {f"heads.{name}": value for name, value in self.heads.tensors().items()}

@@ -1,0 +1,80 @@
+"""An agent around an agent: what changes how traffic reaches it, whoever it is."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ...simulation.visitors.traffic import Impressions
+from ...simulation.world import Feedback
+from ..agent import Decision, Expectation, PlacementAgent
+
+
+class AgentWrapper(PlacementAgent):
+    """Hands everything on to the agent inside; subclasses change what they are about."""
+
+    def __init__(self, agent: PlacementAgent) -> None:
+        """Puts a wrapper around an agent."""
+        super().__init__(agent.arms, agent.slots, agent.generator)
+        self.agent = agent
+
+    def act(self, impressions: Impressions, candidates: Tensor, opened: Tensor | None = None) -> Decision:
+        """See `PlacementAgent.act`."""
+        return self.agent.act(impressions, candidates, opened)
+
+    def update(self, feedback: Feedback) -> None:
+        """See `PlacementAgent.update`."""
+        self.agent.update(feedback)
+
+    def expected_worth(self, impressions: Impressions, candidates: Tensor) -> Tensor:
+        """See `PlacementAgent.expected_worth`."""
+        return self.agent.expected_worth(impressions, candidates)
+
+    def add_arms(self, n: int, expectation: Expectation | None = None) -> None:
+        """See `PlacementAgent.add_arms`."""
+        self.agent.add_arms(n, expectation)
+        self.arms = self.agent.arms
+
+    def add_successors(self, arms: Tensor) -> None:
+        """See `PlacementAgent.add_successors`."""
+        self.agent.add_successors(arms)
+        self.arms = self.agent.arms
+
+    def own_state(self) -> dict[str, Tensor]:
+        """What the wrapper itself has to remember; nothing by default."""
+        return {}
+
+    def load_own_state(self, state: dict[str, Tensor]) -> None:
+        """Takes over what `own_state` gave."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What the agent inside has learned, and what the wrapper remembers under its class's name."""
+        own = {f"{type(self).__name__}.{name}": value for name, value in self.own_state().items()}
+        return self.agent.state_dict() | own
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """See `PlacementAgent.load_state_dict`."""
+        prefix = f"{type(self).__name__}."
+        self.agent.load_state_dict({name: value for name, value in state.items() if not name.startswith(prefix)})
+        self.load_own_state(
+            {
+                name.removeprefix(prefix): value.to(self.device)
+                for name, value in state.items()
+                if name.startswith(prefix)
+            }
+        )
+
+
+def joined(decisions: Sequence[Decision], places: Sequence[Tensor]) -> Decision:
+    """One decision of several: the rows of each stand at [n] places, which together are all."""
+    order = torch.cat(list(places)).argsort()
+    return Decision(
+        torch.cat([decision.slates for decision in decisions])[order],
+        _column([decision.propensities for decision in decisions], order),
+        _column([decision.numbers for decision in decisions], order),
+    )
+
+
+def _column(parts: Sequence[Tensor | None], order: Tensor) -> Tensor | None:
+    known = [part for part in parts if part is not None]
+    return torch.cat(known)[order] if len(known) == len(parts) else None
