@@ -80,6 +80,11 @@ class Bandit(CheckedAgent):
         self._checked: tuple[Tensor, int, np.ndarray] | None = None
         self._examination: Any = worth.examination.numpy() if self._single else None
 
+    @property
+    def settings(self) -> dict[str, float]:
+        """Of the rule."""
+        return dict(vars(self.rule))
+
     def act(self, impressions: Impressions, candidates: Tensor, opened: Tensor | None = None) -> Decision:
         """See `PlacementAgent.act`.
 

@@ -47,6 +47,11 @@ class CheckedAgent(PlacementAgent):
         self._candidates, self._latest = Candidates(), Familiar()
         self._yes = torch.ones((), dtype=torch.bool, device=self.device)
 
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, float]:
+        """What `make_agent` takes by name besides sizes: of the rule, or of the learner."""
+
     @abstractmethod
     def estimate_propensities(
         self,

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..simulation.data.errors import InputError
 from .agent import Worth
 from .bandit import Bandit, Serving
+from .checked import CheckedAgent
 from .models.counts import Counts, UpperCounts
 from .models.linear import DisjointLinear
 from .models.logistic import LogisticLinear
@@ -36,11 +37,6 @@ class Setup:
         """Where the agent lives."""
         return self.generator.device
 
-    @property
-    def largest(self) -> float:
-        """The largest reward of a trial."""
-        return 1 + self.worth.conversion_value
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -54,11 +50,11 @@ class Kind:
 
 
 def _counts(setup: Setup) -> Model:
-    return Counts(setup.arms, setup.device, setup.largest)
+    return Counts(setup.arms, setup.device, setup.worth.largest)
 
 
 def _upper_counts(setup: Setup) -> Model:
-    return UpperCounts(setup.arms, setup.device, setup.largest)
+    return UpperCounts(setup.arms, setup.device, setup.worth.largest)
 
 
 def _disjoint(setup: Setup) -> Model:
@@ -74,7 +70,7 @@ def _hybrid(setup: Setup) -> Model:
 
 
 def _logistic(setup: Setup) -> Model:
-    return LogisticLinear(setup.arms, setup.width, setup.device, setup.largest)
+    return LogisticLinear(setup.arms, setup.width, setup.device, setup.worth.largest)
 
 
 def _neural(setup: Setup) -> Model:
@@ -97,9 +93,13 @@ KINDS: dict[str, Kind] = {
     "squarecb": Kind(_disjoint, InverseGap(10_000.0)),
     "softmax": Kind(_disjoint, Softmax(0.03)),
 }
-"""Every agent that can be chosen by name."""
+"""Every bandit that can be chosen by name: a model and a rule."""
 
-AGENTS = tuple(KINDS)
+DEEP = ("sb3-ppo", "sb3-a2c", "sb3-dqn")
+"""Agents of stable-baselines3, which takes seconds to import: `deep` is imported when one is made."""
+
+AGENTS = (*KINDS, *DEEP)
+"""Every agent that can be chosen by name."""
 
 
 def make_agent(
@@ -114,7 +114,7 @@ def make_agent(
     layout: Layout | None = None,
     features: Tensor | None = None,
     **settings: Any,
-) -> Bandit:
+) -> CheckedAgent:
     """An agent with its default settings.
 
     Args:
@@ -127,13 +127,18 @@ def make_agent(
         serving: forgetting and propensity floor.
         layout: caps on a slate.
         features: [arms, f] of the creatives, a constant among them, for shared and hybrid agents; what texts say.
-        settings: of the rule (`scale`, `gamma`, `temperature`), instead of the defaults.
+        settings: instead of the defaults: of a bandit's rule (`scale`, `gamma`, `temperature`), of a deep agent's
+            learner (`learning_rate`, ...).
 
     Raises:
         InputError: no such agent or setting.
     """
+    if name in DEEP:
+        from .deep.agent import DeepAgent
+
+        return DeepAgent(name, arms, slots, generator, worth, width, serving, layout, **settings)
     if name not in KINDS:
-        raise InputError(f"no agent '{name}'; known are {', '.join(KINDS)}")
+        raise InputError(f"no agent '{name}'; known are {', '.join(AGENTS)}")
     kind = KINDS[name]
     try:
         rule = type(kind.rule)(**(vars(kind.rule) | settings))

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from ..simulation.data.errors import InputError
 from .agent import Worth
 from .bandit import Bandit, Serving
-from .registry import KINDS, make_agent
+from .registry import AGENTS, make_agent
 from .traffic.slate import Cap, Layout
 
 FORMAT_VERSION = 1
@@ -33,7 +33,7 @@ def save_agent(agent: Bandit, folder: str | Path) -> None:
         "slots": agent.slots,
         "width": agent.width,
         "serving": dataclasses.asdict(agent.serving),
-        "rule": dataclasses.asdict(agent.rule),  # pyright: ignore[reportArgumentType]
+        "rule": agent.settings,
         "conversion_value": agent.worth.conversion_value,
         "click_model": agent.worth.click_model,
         "caps": [cap.most for cap in agent.layout.caps],
@@ -87,8 +87,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         found = settings["format_version"]
         if found != FORMAT_VERSION:
             raise InputError(f"{folder}/agent.json: format_version {found}; this version reads {FORMAT_VERSION}")
-        if settings["agent"] not in KINDS:
-            raise InputError(f"{folder}/agent.json: no agent '{settings['agent']}'; known are {', '.join(KINDS)}")
+        if settings["agent"] not in AGENTS:
+            raise InputError(f"{folder}/agent.json: no agent '{settings['agent']}'; known are {', '.join(AGENTS)}")
         return settings, load_file(folder / "agent.safetensors")
     except FileNotFoundError as error:
         raise InputError(f"{error.filename or folder}: no such file; give a saved agent's folder") from None

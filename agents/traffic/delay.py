@@ -17,7 +17,7 @@ from ...simulation.data.errors import InputError
 from ...simulation.visitors.traffic import Impressions
 from ...simulation.world import Feedback
 from ..agent import Decision, PlacementAgent
-from .wrapper import AgentWrapper
+from .wrapper import Wrapper
 
 ENOUGH = 20
 """Delays seen before their rate is learned from them."""
@@ -41,7 +41,7 @@ def truncated_rate(mean: float, wait: float) -> float:
     return low
 
 
-class Delayed(AgentWrapper):
+class Delayed(Wrapper):
     """An agent that learns of conversions when they happen, not when they are drawn.
 
     Handled: feedback is held until `wait` hours after the impression; conversions seen by then count as `weight` each.

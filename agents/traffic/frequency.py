@@ -6,7 +6,7 @@ from torch import Tensor
 from ...simulation.data.errors import InputError
 from ...simulation.visitors.traffic import Impressions
 from ..agent import Decision, Expectation, PlacementAgent
-from .wrapper import AgentWrapper, joined
+from .wrapper import Wrapper, joined
 
 HOURS = 24.0
 
@@ -19,7 +19,7 @@ def earlier_visits(user: Tensor) -> Tensor:
     return torch.empty_like(user).index_copy_(0, order, torch.arange(len(user), device=user.device) - first)
 
 
-class FrequencyCap(AgentWrapper):
+class FrequencyCap(Wrapper):
     """Closes creatives that a visitor was shown `most` times today, so that the agent's propensities stay exact.
 
     Whom so little is left that a slate cannot be filled is shown what he or she saw least. A day is one of the world's

@@ -9,10 +9,10 @@ from ...simulation.data.catalog import Creative
 from ...simulation.text.queries import Queries
 from ...simulation.visitors.traffic import Impressions
 from ..agent import Decision, PlacementAgent
-from .wrapper import AgentWrapper, joined
+from .wrapper import Wrapper, joined
 
 
-class Retrieval(AgentWrapper):
+class Retrieval(Wrapper):
     """Any agent, offered for each visitor the n candidates that answer the query best; all where nothing is asked.
 
     Which candidates are offered follows from the query alone, so the agent's propensities stay what they are.

@@ -10,7 +10,7 @@ from ...simulation.world import Feedback
 from ..agent import Decision, Expectation, PlacementAgent
 
 
-class AgentWrapper(PlacementAgent):
+class Wrapper(PlacementAgent):
     """Hands everything on to the agent inside; subclasses change what they are about."""
 
     def __init__(self, agent: PlacementAgent) -> None:
