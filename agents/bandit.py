@@ -203,9 +203,7 @@ class Bandit(CheckedAgent):
             self.generator.set_state(state["generator"].cpu())
         self._candidates.forget()
 
-    def _fill(
-        self, belief: Posterior, candidates: Tensor, opened: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
+    def _fill(self, belief: Posterior, candidates: Tensor, opened: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """[B, L] slates and their propensities, slot by slot."""
         if self.slots > 1 and getattr(self.rule, "scale", 0):
             # Slot after slot needs them: they are computed once, for all candidates.

@@ -166,7 +166,7 @@ class DeepAgent(CheckedAgent):
         )
         if strange:
             raise InputError(f"state: '{strange[0]}' is unknown; it is of other settings")
-        there = {name: value.to(self.device) for name, value in state.items() if name != "generator"}
+        there = {name: value.to(self.device).clone() for name, value in state.items() if name != "generator"}
         self.learner.load({name[6:]: value for name, value in there.items() if name.startswith("model.")})
         self.ledger.load({name[7:]: value for name, value in there.items() if name.startswith("ledger.")})
         self.active.copy_(there["active"])

@@ -83,9 +83,7 @@ class Learner(ABC):
             known = ", ".join(self.defaults)
             raise InputError(f"{self.algorithm.__name__}: no setting {', '.join(unknown)}; known are {known}")
         self.arms, self.width, self.generator = arms, width, generator
-        self.settings = self.defaults | {
-            name: type(self.defaults[name])(value) for name, value in settings.items()
-        }
+        self.settings = self.defaults | {name: type(self.defaults[name])(value) for name, value in settings.items()}
         with self.own_randomness():
             self.model = self._make()
         self.model.set_logger(Logger(None, []))

@@ -26,7 +26,7 @@ ENOUGH = 20
 def truncated_rate(mean: float, wait: float) -> float:
     """Maximum likelihood of an exponential's rate from delays that were seen only if at most `wait`, by their mean.
 
-    The likelihood of a delay seen is truncated, a e^-at / (1 - e^-aw). Its score a delay, 1 / a - mean - w / (e^aw - 1),
+    The likelihood of a delay seen is truncated, a e^-at / (1 - e^-aw). Its mean score, 1 / a - mean - w / (e^aw - 1),
     falls in a, so bisection finds the root. Delays that look uniform or worse (mean >= w / 2) have none: the least.
 
     Args:

@@ -196,9 +196,7 @@ class Paced(Wrapper):
 
     def act(self, impressions: Impressions, candidates: Tensor, opened: Tensor | None = None) -> Decision:
         """See `PlacementAgent.act`; `Decision.bought` says for which visits there are slates."""
-        bought = self.pacer.buy(
-            self.agent.expected_worth(impressions, candidates), *self._costs(impressions.channel)
-        )
+        bought = self.pacer.buy(self.agent.expected_worth(impressions, candidates), *self._costs(impressions.channel))
         if not bool(bought.any()):
             nothing = torch.zeros(0, self.slots, dtype=torch.int64, device=self.device)
             return Decision(nothing, None, None, bought)

@@ -29,7 +29,7 @@ class Cap:
         return Cap(torch.tensor(groups, device=device), most)
 
     def full(self, group: Tensor, chosen: Tensor) -> Tensor:
-        """[B, K] candidates whose group has no room left; [K] their groups, [B, l] positions chosen, the newest last."""
+        """[B, K] candidates whose group has no room left, by [K] groups and [B, l] positions chosen, newest last."""
         last = group[chosen[:, -1:]]
         return ((group[chosen] == last).sum(1, keepdim=True) >= self.most) & (group == last)
 

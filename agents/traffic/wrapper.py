@@ -58,7 +58,7 @@ class Wrapper(PlacementAgent):
         self.agent.load_state_dict({name: value for name, value in state.items() if not name.startswith(prefix)})
         self.load_own_state(
             {
-                name.removeprefix(prefix): value.to(self.device)
+                name.removeprefix(prefix): value.to(self.device).clone()
                 for name, value in state.items()
                 if name.startswith(prefix)
             }

@@ -151,7 +151,7 @@ def test_leaves_other_random_numbers_alone(name):
 @pytest.mark.parametrize("name", DEEP)
 def test_refusals(name):
     sizes = {"arms": 5, "slots": 2, "width": 4, "worth": Worth(torch.ones(1, 2)), "generator": torch.Generator()}
-    with pytest.raises(InputError, match="no setting gamma.*learning_rate"):
+    with pytest.raises(InputError, match=r"no setting gamma.*learning_rate"):
         make_agent(name, **sizes, gamma=0.9)
     agent = make_agent(name, **sizes)
     with pytest.raises(InputError, match="expect"):
