@@ -9,8 +9,12 @@ from torch import Tensor
 
 from ..simulation.data.errors import InputError
 from ..simulation.visitors.traffic import Impressions
-from ..simulation.world import Feedback
-from .clicks import cascade_trials, dependent_trials
+from ..simulation.world import Feedback, World
+from .clicks import examined_trials
+from .labels import Labels
+
+CONVERSION_VALUE = 10.0
+"""Worth of a conversion in clicks, wherever agents are made for a world and nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,19 @@ class Decision:
             self.propensities,
             self.numbers,
         )
+
+    def answered(self, impressions: Impressions, clicked: Tensor, converted: Tensor | None = None) -> Feedback:
+        """The feedback to these slates from what was seen of the visitors, for `PlacementAgent.update`.
+
+        Args:
+            impressions: the B visits that were decided for.
+            clicked: [B, L] 0 or 1, NaN where it is not known.
+            converted: the same of conversions; none by default.
+        """
+        clicked = torch.as_tensor(clicked)
+        converted = torch.zeros_like(clicked) if converted is None else torch.as_tensor(converted)
+        delay = torch.zeros(clicked.shape).masked_fill_(converted != 1, torch.inf)
+        return self.answer(Feedback(impressions, self.slates, clicked, converted, delay))
 
 
 @dataclass(frozen=True)
@@ -75,6 +92,13 @@ class PlacementAgent(ABC):
     def __init__(self, arms: int, slots: int, generator: torch.Generator) -> None:
         """Sets sizes; the agent lives on the generator's device."""
         self.arms, self.slots, self.generator = arms, slots, generator
+        self.labels: Labels | None = None
+        """What arms and features stand for, where it is known; it is saved with the agent."""
+
+    @property
+    def on_show(self) -> Tensor:
+        """[K] arms that are in service, in order: candidates for `act`."""
+        return torch.arange(self.arms, device=self.device)
 
     @property
     def device(self) -> torch.device:
@@ -109,6 +133,14 @@ class PlacementAgent(ABC):
         """
         self.add_arms(len(arms))
 
+    def remove_arms(self, arms: Tensor) -> None:
+        """Takes [n] arms out of service: `act` refuses them. Late feedback to them is still learned from.
+
+        Raises:
+            InputError: this agent has no way to.
+        """
+        raise InputError(f"{type(self).__name__}: its arms cannot be removed; leave them out of the candidates")
+
     @abstractmethod
     def state_dict(self) -> dict[str, Tensor]:
         """All that was learned."""
@@ -124,19 +156,14 @@ class PlacementAgent(ABC):
 
 @dataclass(frozen=True)
 class Worth:
-    """What a slot's feedback is worth to an agent, and as how much of a trial it counts.
-
-    Position-based: a slot shown in a place that is examined with probability theta counts as theta of a trial, so that
-    rewards over trials estimate the attraction without bias (Lagree, Vernade and Cappe, "Multiple-play bandits in the
-    position-based model", NeurIPS 2016). Cascade and dependent click: see `clicks`.
-    """
+    """What a slot's feedback is worth to an agent, and as how much of a trial it counts: see `clicks`."""
 
     examination: Tensor
-    """[channels, L] probability that a slot is looked at, relative to the top slot."""
+    """[channels, L] probability that a slot is looked at where nothing above it was clicked."""
     conversion_value: float = 0.0
     """Worth of a conversion in clicks."""
-    click_model: Literal["position", "cascade", "dependent"] = "position"
-    """How visitors go through a slate."""
+    going_on: float = 1.0
+    """Chance of reading on after a click: 1 in the position-based model, 0 in the cascade, between: dependent clicks"""
     click_cost: Tensor | None = None
     """[channels] what a click costs, in clicks' worth; it is taken off."""
 
@@ -153,13 +180,15 @@ class Worth:
         seen = self.examination.sort(dim=1, descending=True).values[channel, : worth.shape[1]]
         return (seen * worth).sum(1)
 
+    @staticmethod
+    def of(world: World, conversion_value: float = CONVERSION_VALUE, click_cost: Tensor | None = None) -> "Worth":
+        """Worth in a world: its slots are examined as its scenario says, and read on after a click as often."""
+        return Worth(world.examination, conversion_value, world.scenario.reads_on, click_cost)
+
     def trials(self, feedback: Feedback) -> Tensor:
         """[B, L] share of a trial each slot counts for."""
-        if self.click_model == "cascade":
-            return cascade_trials(feedback.clicked)
-        if self.click_model == "dependent":
-            return dependent_trials(feedback.clicked)
-        return self.examination[feedback.impressions.channel, : feedback.slates.shape[1]]
+        examined = self.examination[feedback.impressions.channel, : feedback.slates.shape[1]]
+        return examined if self.going_on == 1.0 else examined_trials(examined, feedback.clicked, self.going_on)
 
     def rewards(self, feedback: Feedback) -> Tensor:
         """[B, L] worth of what happened."""

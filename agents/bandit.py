@@ -74,7 +74,7 @@ class Bandit(CheckedAgent):
         self._history = None if forgetful else History(self.serving.window or 0, slots)
         plain = self.serving == Serving() and layout is None and slots == 1 and worth.click_cost is None
         self._single = plain and self.device.type == "cpu" and type(model) is DisjointLinear
-        self._single = self._single and hasattr(rule, "pick_one") and worth.click_model == "position"
+        self._single = self._single and hasattr(rule, "pick_one")
         self._slates, self._chances = Pool((1, 1), torch.int64), Pool((1, 1), torch.float32)
         self._numbers = Pool((1,), torch.int64)
         self._checked: tuple[Tensor, int, np.ndarray] | None = None
@@ -201,7 +201,7 @@ class Bandit(CheckedAgent):
             self._history.load(_part(state, "history.", self.device))
         if state["generator"].shape == own["generator"].shape:
             self.generator.set_state(state["generator"].cpu())
-        self._candidates.forget()
+        self._changed()
 
     def _fill(self, belief: Posterior, candidates: Tensor, opened: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """[B, L] slates and their propensities, slot by slot."""

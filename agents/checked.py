@@ -45,7 +45,15 @@ class CheckedAgent(PlacementAgent):
         self.ledger = Ledger(slots, self.device)
         self.guard = guard or Guard(self.device)
         self._candidates, self._latest = Candidates(), Familiar()
+        self._on_show: Tensor | None = None
         self._yes = torch.ones((), dtype=torch.bool, device=self.device)
+
+    @property
+    def on_show(self) -> Tensor:
+        """See `PlacementAgent.on_show`; the same tensor until arms come or go, so that it is checked once."""
+        if self._on_show is None:
+            self._on_show = self.active.nonzero().squeeze(1)
+        return self._on_show
 
     @property
     @abstractmethod
@@ -64,8 +72,13 @@ class CheckedAgent(PlacementAgent):
         """Propensities of [B, L] slates given the slots above, before anything more is learned."""
 
     def remove_arms(self, arms: Tensor) -> None:
-        """Takes [n] arms out of service: `act` refuses them. Late feedback to them is still learned from."""
+        """See `PlacementAgent.remove_arms`."""
         self.active[arms] = False
+        self._changed()
+
+    def _changed(self) -> None:
+        """Arms came or went."""
+        self._on_show = None
         self._candidates.forget()
 
     def _check_candidates(self, candidates: Tensor) -> None:
@@ -78,7 +91,7 @@ class CheckedAgent(PlacementAgent):
         self.layout = layout
         self.active = torch.cat([self.active, torch.ones(n, dtype=torch.bool, device=self.device)])
         self.arms = len(self.active)
-        self._candidates.forget()
+        self._changed()
 
     def _accept(self, feedback: Feedback) -> Tensor:
         """One bool on the device: this can be learned from. The answer to the latest decision needs no second look."""

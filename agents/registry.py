@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from ..simulation.data.errors import InputError
-from .agent import Worth
+from ..simulation.world import World
+from .agent import CONVERSION_VALUE, PlacementAgent, Worth
 from .bandit import Bandit, Serving
 from .checked import CheckedAgent
+from .labels import Labels
 from .models.counts import Counts, UpperCounts
 from .models.linear import DisjointLinear
 from .models.logistic import LogisticLinear
@@ -18,6 +20,7 @@ from .models.neural import NeuralLinear
 from .models.posterior import Model
 from .models.shared import HybridLinear, SharedLinear
 from .rules import InverseGap, Rule, Softmax, Thompson, Uniform, UpperBound
+from .traffic.retrieval import Retrieval
 from .traffic.slate import Layout
 
 
@@ -150,4 +153,51 @@ def make_agent(
     model = kind.model(Setup(arms, width, generator, worth, features, serving.window))
     agent = Bandit(model, rule, slots, generator, worth, width if kind.reads_context else None, serving, layout)
     agent.name = name
+    return agent
+
+
+RETRIEVED = 12
+"""Where visitors bring queries: creatives, those that answer best, that an agent chooses among."""
+
+
+def agent_for(
+    world: World,
+    name: str,
+    *,
+    seed: int = 0,
+    conversion_value: float = CONVERSION_VALUE,
+    retrieved: int = RETRIEVED,
+    serving: Serving | None = None,
+    layout: Layout | None = None,
+    **settings: Any,
+) -> PlacementAgent:
+    """An agent that knows nothing yet, for all creatives of a world; behind retrieval where its visitors bring queries.
+
+    Args:
+        world: how its slates are examined and read, what its creatives and features are called.
+        name: one of `AGENTS`.
+        seed: of the agent's random numbers.
+        conversion_value: worth of a conversion in clicks.
+        retrieved: creatives, those that answer a query best, that are chosen among.
+        serving: forgetting and propensity floor.
+        layout: caps on a slate.
+        settings: of the rule.
+
+    Raises:
+        InputError: no such agent or setting.
+    """
+    agent = make_agent(
+        name,
+        arms=len(world.creatives),
+        slots=world.slots,
+        width=len(world.traffic.context_names),
+        worth=Worth.of(world, conversion_value),
+        generator=torch.Generator(world.device).manual_seed(seed + 23),
+        serving=serving,
+        layout=layout,
+        **settings,
+    )
+    agent.labels = Labels.of(world)
+    if world.catalog.queries:
+        return Retrieval(agent, world.traffic.queries, world.creatives, retrieved)
     return agent

@@ -1,12 +1,12 @@
 """Give me the checkpoint: a directory that Hugging Face tools open without Copybandit."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from ..policies.writer.checkpoint import copy_checkpoint
 from ..simulation.data.errors import InputError
 
 
@@ -24,12 +24,9 @@ def run_export(options: ExportOptions) -> Path:
     """`copybandit export RUN --to DIR`.
 
     Raises:
-        InputError: RUN holds no checkpoint, or DIR is in use.
+        InputError: RUN holds no checkpoint, or one that is torn or altered, or DIR is in use.
     """
-    checkpoint = options.run / "checkpoint"
-    if not (checkpoint / "model.safetensors").is_file():
-        raise InputError(f"{options.run}: no finished checkpoint in it; give the directory of a loop or tune run")
     if options.to.exists() and (not options.to.is_dir() or any(options.to.iterdir())):
         raise InputError(f"{options.to}: in use; choose another --to, or move it away")
-    shutil.copytree(checkpoint, options.to, dirs_exist_ok=True)
+    copy_checkpoint(options.run / "checkpoint", options.to)
     return options.to

@@ -1,12 +1,11 @@
 """What would this policy have earned on these logs? Off-policy evaluation, several policies at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from ..agents.registry import AGENTS
 from ..simulation.data.errors import InputError
@@ -18,7 +17,8 @@ from .analysis.off_policy.reward_model import fit_rates
 from .analysis.off_policy.slate_estimators import down
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval, bootstrap, ratio
-from .harness.options import CommonOptions
+from .harness.files import read_table
+from .harness.options import Flat, Idle, RunOptions
 from .harness.run import Run
 
 LOGGED = "as logged"
@@ -29,9 +29,10 @@ MODEL_BASED = "effect-model"
 
 
 @dataclass(frozen=True)
-class OfflineOptions(CommonOptions):
+class OfflineOptions:
     """Options of `copybandit offline`."""
 
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
     logs: Path | None = None
     """Logged impressions (CSV or Parquet) with propensities."""
     open_bandit: Path | None = None
@@ -57,6 +58,15 @@ class OfflineOptions(CommonOptions):
         if not 0 < self.training_share < 1 or self.draws < 1 or self.conversion_value < 0:
             raise InputError("--training-share: between 0 and 1; --draws: 1 or more; --conversion-value: 0 or more")
 
+    def idle(self) -> Idle:
+        """Nothing is learned where no agent is named; Open Bandit logs tell their own propensities."""
+        found = {}
+        if not any(name in AGENTS for name in self.names()):
+            found |= dict.fromkeys(("training-share", "draws"), "where --policy names no agent")
+        if self.open_bandit is not None:
+            found["propensities"] = "with --open-bandit, whose propensities are known"
+        return found
+
     def names(self) -> list[str]:
         """The policies asked for.
 
@@ -72,8 +82,7 @@ class OfflineOptions(CommonOptions):
 def run_offline(options: OfflineOptions) -> Path:
     """`copybandit offline`: leaves estimates with intervals for every policy and estimator, and a report."""
     run = Run("offline", options)
-    options = replace(options, draws=min(options.draws, 8)) if options.quick else options
-    rng = np.random.default_rng(options.seed)
+    rng = np.random.default_rng(options.run.seed)
     training, valued = _split(_read(options), options, rng)
     # Everything that is named is looked at before anything is computed: a misspelt name costs no wait.
     named = {name: _named(name, valued) for name in options.names()}
@@ -103,7 +112,7 @@ def run_offline(options: OfflineOptions) -> Path:
 
 def _split(logged: Logged, options: OfflineOptions, rng: np.random.Generator) -> tuple[Logged, Logged]:
     """What agents learn from, nothing where there are none, and what all policies are valued on."""
-    n = min(len(logged), QUICK) if options.quick else len(logged)
+    n = min(len(logged), QUICK) if options.run.quick else len(logged)
     split = any(name in AGENTS for name in options.names())
     cut = int(options.training_share * n) if split else 0
     if n - cut < 2 or (split and cut < 1):
@@ -126,7 +135,7 @@ def _value_all(
         reward = valued.reward(options.conversion_value)
         rates = fit_rates(valued.context, valued.creative, reward, valued.creatives, rng)
         for name, made in policies.items():
-            policy = made or train(name, training, options.conversion_value, options.draws, options.seed)
+            policy = made or train(name, training, options.conversion_value, options.draws, options.run.seed)
             found, unseen = evidence(policy, valued, rates, options.conversion_value)
             told, warning = value(found, unseen, rng, options.interval)
             estimates[name] = {estimator: _entry(answer) for estimator, answer in told.items()}
@@ -203,7 +212,7 @@ def _writers(path: Path, slots: int, options: OfflineOptions, rng: np.random.Gen
     file = path / "creatives.parquet"
     if not file.is_file():
         raise InputError(f"{path}: no creatives.parquet in it; give the run directory of a finished loop or tune")
-    texts = pd.read_parquet(file)
+    texts = read_table(file, ["writer", "product_id", "proxy_ctr", "proxy_cvr"])
     worth = slots * texts.proxy_ctr * (1 + options.conversion_value * texts.proxy_cvr.fillna(0.0))
     found = {}
     for writer, part in texts.assign(worth=worth).groupby("writer", sort=False):

@@ -2,48 +2,71 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from ..policies.effect.model import EffectConfig
 from ..policies.reward.candidates import Candidates
-from ..policies.tuning.rivals import TUNERS, Algorithm
-from ..policies.writer.warm_start import warm_start
-from ..policies.writer.writer import load_weights, own_weights
+from ..policies.reward.reward import RewardConfig
+from ..policies.tuning.contract import TuneConfig
+from ..policies.tuning.rivals import TUNERS
+from ..policies.writer.warm_start import WarmStartConfig, warm_start
+from ..policies.writer.writer import WriterConfig, load_weights, own_weights
 from ..simulation.data.errors import InputError
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Array
-from .harness.options import replaced
+from .harness.files import write_table
+from .harness.options import Device, Flat, Idle, RunOptions, refuse_below
 from .harness.run import Run
-from .study.study import Study, write_for
+from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, write_for
 from .study.verdict import judge
-from .tune import TuneOptions, frozen_reward, make_study, vendi_of
+from .study.worlds import SegmentOptions, WorldOptions
+from .tune import frozen_reward, make_study, vendi_of
 
 
 @dataclass(frozen=True)
-class ParetoOptions(TuneOptions):
+class ParetoOptions:
     """Options of `copybandit pareto`."""
 
-    algorithm: Algorithm = "ppo"
-    """ppo, rloo or grpo."""
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
+    device: Device = "auto"
+    """Where tensors live; auto takes a CUDA device when there is one."""
+    algorithm: Literal["ppo", "rloo", "grpo"] = "ppo"
+    """How each writer is tuned."""
     weights: str = "0,0.2,0.4,0.6"
     """Weights of diversity, separated by commas: a writer is tuned for each; clicks and conversions share the rest."""
     between: int = 3
     """Writers looked at between those of the first and the last weight, by interpolating what they learned."""
+    conversion_value: float = 10.0
+    """Worth of a conversion in clicks, wherever one figure is wanted."""
+    world: Flat[WorldOptions] = field(default_factory=WorldOptions)
+    segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
+    data: Flat[DataOptions] = field(default_factory=DataOptions)
+    feedback: Flat[FeedbackOptions] = field(default_factory=FeedbackOptions)
+    writing: Flat[WritingOptions] = field(default_factory=WritingOptions)
+    ppo: TuneConfig = field(default_factory=TuneConfig)
+    writer: WriterConfig = field(default_factory=WriterConfig)
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
+    effect: EffectConfig = field(default_factory=EffectConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.algorithm not in ("ppo", "rloo", "grpo"):
-            raise InputError(f"--algorithm {self.algorithm}: no weight of diversity changes it; give ppo, rloo or grpo")
         found = self.shares()
         if len(found) < 2 or min(found) < 0 or max(found) >= 1:
             raise InputError(f"--weights {self.weights}: give two or more numbers from 0 to below 1")
-        if self.between < 0:
-            raise InputError(f"--between {self.between}: give 0 or more")
+        refuse_below(self, between=0, conversion_value=0)
+
+    def idle(self) -> Idle:
+        """What the parts mean for each other."""
+        found = {**idle_in_study(self), "reward.w-div": "beside --weights, which sets it"}
+        if self.algorithm != "ppo":
+            found |= dict.fromkeys(("ppo.kl-target", "ppo.kl-cap"), f"with --algorithm {self.algorithm}")
+        return found
 
     def shares(self) -> list[float]:
         """The weights of diversity.
@@ -67,7 +90,7 @@ def run_pareto(options: ParetoOptions) -> Path:
             study.catalog,
             study.audiences,
             options.warm_start,
-            seed=options.seed,
+            seed=options.run.seed,
             progress=lambda lines, _: stage.advance(lines),
         )
     start = own_weights(study.writer)
@@ -82,7 +105,7 @@ def run_pareto(options: ParetoOptions) -> Path:
         rows.append({"writer": "interpolated", "share": float(part), **_judged(study, options)})
     table = pd.DataFrame(rows)
     table["front"] = on_front(table[["reward", "vendi"]].to_numpy(np.float64))
-    table.to_csv(run.path / "pareto.csv", index=False)
+    write_table(run.path / "pareto.csv", table)
     run.finish({"command": "pareto", "pareto": table.astype(object).where(table.notna(), None).to_dict("records")})
     run.console.print(table.to_string(index=False), markup=False, soft_wrap=True)
     write_report(run.path)
@@ -93,21 +116,21 @@ def _tune(study: Study, options: ParetoOptions, share: float, run: Run) -> None:
     """Weights of clicks and conversions keep their proportion."""
     effect = options.reward.w_ctr + options.reward.w_cvr
     scaled = {name: (1 - share) * getattr(options.reward, name) / effect for name in ("w_ctr", "w_cvr")}
-    weighted = replaced(options, reward=dataclasses.replace(options.reward, w_div=share, **scaled))
+    weighted = dataclasses.replace(options, reward=dataclasses.replace(options.reward, w_div=share, **scaled))
     reward = Candidates(frozen_reward(study, weighted), study.asked)
-    with run.stage(f"diversity {share:.2f}", total=options.tuning.updates) as stage:
+    with run.stage(f"diversity {share:.2f}", total=options.ppo.updates) as stage:
         TUNERS[options.algorithm](
             study.writer,
             study.asked,
             reward,
-            options.tuning,
-            seed=options.seed,
+            options.ppo,
+            seed=options.run.seed,
             on_update=lambda update: stage.advance(1),
         )
 
 
 def _judged(study: Study, options: ParetoOptions) -> dict[str, Any]:
-    texts = write_for(study.writer, study.asked, options.samples, options.seed + 1)
+    texts = write_for(study.writer, study.asked, options.writing.samples, options.run.seed + 1)
     verdict = judge(study.world, texts)
     reward = verdict.total_ctr() * (1 + options.conversion_value * verdict.total_cvr())
     return {"reward": reward, "vendi": vendi_of(texts)}

@@ -10,6 +10,7 @@ import tyro
 from ..simulation.data.errors import InputError
 from .analysis.report.page import write_report
 from .analysis.report.side_by_side import write_side_by_side
+from .harness.options import Idle
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class ReportOptions:
     """Directories of finished runs."""
     out: Path | None = None
     """Where the report of several runs goes; by default a new directory under runs/."""
+
+    def idle(self) -> Idle:
+        """The report of one run lies in its own directory."""
+        return {"out": "with one run, whose report is written in its directory"} if len(self.runs) == 1 else {}
 
 
 def run_report(options: ReportOptions) -> Path:

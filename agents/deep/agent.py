@@ -173,7 +173,7 @@ class DeepAgent(CheckedAgent):
         self._numbers, self._opened = there["waiting.numbers"], there["waiting.opened"]
         if state["generator"].shape == self.generator.get_state().shape:
             self.generator.set_state(state["generator"].cpu())
-        self._candidates.forget()
+        self._changed()
 
     def _learn(self, feedback: Feedback, free: Tensor) -> None:
         slates, context = feedback.slates, feedback.impressions.context

@@ -16,7 +16,12 @@ class Wrapper(PlacementAgent):
     def __init__(self, agent: PlacementAgent) -> None:
         """Puts a wrapper around an agent."""
         super().__init__(agent.arms, agent.slots, agent.generator)
-        self.agent = agent
+        self.agent, self.labels = agent, agent.labels
+
+    @property
+    def on_show(self) -> Tensor:
+        """See `PlacementAgent.on_show`."""
+        return self.agent.on_show
 
     def act(self, impressions: Impressions, candidates: Tensor, opened: Tensor | None = None) -> Decision:
         """See `PlacementAgent.act`."""
@@ -39,6 +44,10 @@ class Wrapper(PlacementAgent):
         """See `PlacementAgent.add_successors`."""
         self.agent.add_successors(arms)
         self.arms = self.agent.arms
+
+    def remove_arms(self, arms: Tensor) -> None:
+        """See `PlacementAgent.remove_arms`."""
+        self.agent.remove_arms(arms)
 
     def own_state(self) -> dict[str, Tensor]:
         """What the wrapper itself has to remember; nothing by default."""

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
@@ -13,13 +14,32 @@ from ...policies.reward.candidates import Candidates
 from ...policies.tuning.contract import Update
 from ...policies.tuning.state import StateDirectory
 from ...policies.writer.writer import Writer, load_weights, own_weights
+from ..harness.options import refuse_below
 from ..harness.run import Run
-from .study import Study, StudyOptions, sample_prompts, write_for
+from .study import Study, sample_prompts, write_for
 from .verdict import judge
+
+if TYPE_CHECKING:
+    from .parts import TuneParts
 
 WATCHED_PROMPTS = 160
 """Prompts looked at along the run."""
 PREFIX = "watch/"
+
+
+@dataclass(frozen=True)
+class WatchOptions:
+    """Looks at the writer along its tuning."""
+
+    validation_impressions: int = 2_000_000
+    """More impressions of the log, for the model that validates the writer. Of your own logs it is a fifth."""
+    watch_every: int = 8
+    """Updates between two looks at the writer: by the validation model, and for the report by the gold."""
+    patience: int = 5
+    """Looks without a better validation after which tuning ends. The best of all looks is kept in any case."""
+
+    def __post_init__(self) -> None:
+        refuse_below(self, validation_impressions=1000, watch_every=1, patience=1)
 
 
 class Watch:
@@ -28,20 +48,21 @@ class Watch:
     The gold is there for the report alone: what stops tuning and chooses the weights is the validation model.
     """
 
-    def __init__(self, study: Study, options: StudyOptions, run: Run, candidates: Candidates) -> None:
+    def __init__(self, study: Study, options: "TuneParts", run: Run, candidates: Candidates) -> None:
         """Draws the prompts that are looked at."""
         self.study, self.options, self.run, self.candidates = study, options, run, candidates
         self.writer: Writer = study.writer
-        self.prompts = sample_prompts(study.asked, WATCHED_PROMPTS, options.seed + 3)
+        self.prompts = sample_prompts(study.asked, WATCHED_PROMPTS, options.run.seed + 3)
         self.curve: list[dict[str, float]] = []
         self.best: dict[str, Tensor] = {}
         self._states: StateDirectory | None = None
 
     def look(self, step: int, kl: float) -> None:
         """Adds a point to the curve, from the same prompts and random numbers every time."""
-        texts = write_for(self.writer, self.prompts, 2, self.options.seed + 4)
+        texts = write_for(self.writer, self.prompts, 2, self.options.run.seed + 4)
         rewards = self.candidates.reward(texts, torch.arange(len(self.prompts)).repeat_interleave(2))
         verdict, value = judge(self.study.world, texts), self.options.conversion_value
+        assert self.study.validation is not None
         rates = self.study.validation.predict(texts).rates
         point = {
             "step": step,
@@ -68,14 +89,14 @@ class Watch:
         Returns:
             Why tuning should end, if it should.
         """
-        options, step = self.options, update.step
+        tuner, watch, step = self.options.tuner, self.options.watch, update.step
         self.run.record(step, {"kl": update.kl, **update.metrics})
-        last = step == options.tuning.updates
-        each = options.algorithm == "raft"  # whose updates are few and large
-        if each or step % options.watch_every == 0 or last:
+        last = step == tuner.settings.updates
+        each = tuner.algorithm == "raft"  # whose updates are few and large
+        if each or step % watch.watch_every == 0 or last:
             self.look(step, update.kl)
         reason = self._lost_patience()
-        if update.snapshot is not None and (each or step % options.save_every == 0 or last or reason):
+        if update.snapshot is not None and (each or step % self.options.resume.save_every == 0 or last or reason):
             state = update.snapshot()
             state.tensors |= {f"best.{name}": weight for name, weight in self.best.items()}
             state.tensors |= {f"candidates.{name}": part for name, part in self.candidates.state().items()}
@@ -85,7 +106,7 @@ class Watch:
 
     def _lost_patience(self) -> str | None:
         looks = len(self.curve) - 1 - self.curve.index(self.chosen)
-        if looks < self.options.patience:
+        if looks < self.options.watch.patience:
             return None
         return f"the validation model saw nothing better for {looks} looks"
 

@@ -108,8 +108,17 @@ class Catalog:
         return self.products[self.index[product_id]]
 
     def product_indices(self, creatives: Iterable[Creative]) -> list[int]:
-        """The index of each creative's product."""
-        return [self.index[creative.product_id] for creative in creatives]
+        """The index of each creative's product.
+
+        Raises:
+            InputError: a creative is for a product that is not in the catalog.
+        """
+        try:
+            return [self.index[creative.product_id] for creative in creatives]
+        except KeyError as error:
+            raise InputError(
+                f"a text is for product {error}, which the catalog does not have; add the product to it"
+            ) from None
 
     def check_known(self, product_ids: pd.Series, source: str) -> None:
         """Raises InputError naming the first row of a table whose product is not in the catalog."""

@@ -129,7 +129,7 @@ def test_late_feedback_is_learned_from_as_it_was_decided(name):
 
 
 def test_slots_that_nobody_reached_are_left_out():
-    agent = build("sb3-a2c", worth=Worth(torch.ones(1, 2), click_model="cascade"))
+    agent = build("sb3-a2c", worth=Worth(torch.ones(1, 2), going_on=0.0))
     come, slates = visits(2), torch.tensor([[0, 1], [2, 3]])
     learned = []
     agent.learner.learn = learned.append

@@ -1,23 +1,42 @@
 import pytest
 import torch
 from copybandit.agents.agent import Worth
-from copybandit.agents.clicks import cascade_trials, dependent_trials
+from copybandit.agents.clicks import examined_trials
 from copybandit.agents.traffic.slate import Apart, Cap, Layout
 from copybandit.simulation.data.errors import InputError
+from copybandit.simulation.data.logs import uniform_slates
+from copybandit.simulation.world import demo_world
 
 from .conftest import ARMS, build, chances, respond, serve, visits
 
 CLICKS = torch.tensor([[False, True, False], [False, False, False], [True, False, True], [True, False, False]])
 
 
-def test_cascade_reads_to_the_first_click():
-    expected = [[1, 1, 0], [1, 1, 1], [1, 0, 0], [1, 0, 0]]
-    assert cascade_trials(CLICKS).tolist() == expected
+@pytest.mark.parametrize(
+    ("going_on", "shares"),
+    [
+        (1.0, [[1.0, 0.8, 0.5], [1.0, 0.8, 0.5], [1.0, 0.8, 0.5], [1.0, 0.8, 0.5]]),
+        (0.0, [[1.0, 0.8, 0.0], [1.0, 0.8, 0.5], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]),
+        (0.5, [[1.0, 0.8, 0.25], [1.0, 0.8, 0.5], [1.0, 0.4, 0.25], [1.0, 0.4, 0.25]]),
+    ],
+    ids=["position", "cascade", "dependent"],
+)
+def test_trials_given_the_clicks_above(going_on, shares):
+    examined = torch.tensor([[1.0, 0.8, 0.5]]).expand(4, 3)
+    torch.testing.assert_close(examined_trials(examined, CLICKS, going_on), torch.tensor(shares))
 
 
-def test_dependent_clicks_read_to_the_last_click():
-    expected = [[1, 1, 0], [1, 1, 1], [1, 1, 1], [1, 0, 0]]
-    assert dependent_trials(CLICKS).tolist() == expected
+@pytest.mark.parametrize("scenario", ["shop", "feed", "support"])
+def test_trials_in_a_world_are_what_was_looked_at(scenario):
+    world = demo_world(scenario, users=200)
+    shown, generator = world.publish(world.catalog.ads[:40]), torch.Generator().manual_seed(0)
+    trials, examined = torch.zeros(world.slots), torch.zeros(world.slots)
+    for _ in range(4):
+        visits = world.visitors(5000)
+        slates = uniform_slates(5000, shown, world.slots, generator)
+        examined += world.expected(visits, slates).examine.sum(0)
+        trials += Worth.of(world).trials(world.respond(visits, slates)).sum(0)
+    torch.testing.assert_close(trials, examined, rtol=0.03, atol=0)
 
 
 def test_position_correction_recovers_attraction():
@@ -32,9 +51,9 @@ def test_position_correction_recovers_attraction():
     assert mean[1].item() == pytest.approx(0.1, abs=0.015)
 
 
-@pytest.mark.parametrize("model", ["cascade", "dependent"])
-def test_cascade_worth_learns(model):
-    agent = build("lints", slots=2, worth=Worth(torch.ones(1, 2), click_model=model))
+@pytest.mark.parametrize("going_on", [0.0, 0.5])
+def test_cascade_worth_learns(going_on):
+    agent = build("lints", slots=2, worth=Worth(torch.ones(1, 2), going_on=going_on))
     slates = serve(agent, 40)
     assert chances(slates[-320:]).sum(1).mean() > 0.9
 

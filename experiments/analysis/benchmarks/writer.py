@@ -43,11 +43,11 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
     """
     # At the price of KL that TRL's trainer has.
     shape, config, lines = WriterConfig(), TuneConfig(updates=UPDATES, kl_start=0.05), LINES
-    if options.quick:
+    if options.run.quick:
         shape, config, lines = WriterConfig(width=32, vocabulary=400), TuneConfig(updates=2, batch=32), 160
-    world = demo_world("shop", seed=options.seed, users=100)
+    world = demo_world("shop", seed=options.run.seed, users=100)
     with run.stage("writer and reward"):
-        writer, reward = _prepared(world, shape, lines, options.seed)
+        writer, reward = _prepared(world, shape, lines, options.run.seed)
     start = own_weights(writer)
     asked = [(product, audience) for product in world.catalog.products for audience in world.audience.segments]
     # On one thread the time that the process itself ran for: what else the machine does, does not count.
@@ -63,7 +63,7 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
                 curve.append((clock() - began, update.metrics["reward"]))
                 stage.advance(1)
 
-            tune(writer, asked, reward, config, seed=options.seed, on_update=on_update)
+            tune(writer, asked, reward, config, seed=options.run.seed, on_update=on_update)
             return curve
 
         theirs, ours = timed(tune_stock, config), timed(ppo.tune, replace(config, updates=LONGER * config.updates))

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,16 +14,16 @@ from torch import Tensor
 
 from ....agents.agent import PlacementAgent, Worth
 from ....agents.bandit import Serving
-from ....agents.registry import AGENTS, make_agent
-from ....agents.traffic.retrieval import Retrieval
+from ....agents.registry import AGENTS, agent_for, make_agent
 from ....envs.placement import first_ads
 from ....simulation.data.catalog import Creative
 from ....simulation.data.errors import InputError
 from ....simulation.world import World
 from ....simulation.world_file import open_world, scenario_of
-from ...harness.options import nearest
+from ...harness.config import nearest
+from ...serving import Curve, serve
 
-FORMAT = 1
+FORMAT = 2
 """Of a row; results of another format are refused."""
 
 
@@ -136,7 +135,7 @@ def cells_of(task: Task) -> Iterator[dict[str, Any]]:
     with one_thread():
         world, candidates = build_world(task.setting, task.scenario, task.seed)
         for agent in task.agents:
-            served = serve(world, candidates, agent, task.setting, task.seed)
+            served = serve_one(world, candidates, agent, task.setting, task.seed)
             key = {"agent": agent, "world": world_name(task.scenario), "seed": task.seed}
             yield key | {"settings": task.setting.fingerprint(task.scenario)} | served
 
@@ -158,46 +157,36 @@ def build_world(setting: Setting, scenario: str, seed: int) -> tuple[World, Tens
     return world, world.publish(setting.candidates(scenario))
 
 
-def serve(world: World, candidates: Tensor, agent: str, setting: Setting, seed: int) -> dict[str, Any]:
+def serve_one(world: World, candidates: Tensor, agent: str, setting: Setting, seed: int) -> dict[str, Any]:
     """One agent serves the world from its beginning.
 
     Common random numbers: the same visitors come to every agent of a seed, and the n-th draw decides the n-th slot for
     all of them, so that agents that show the same get the same.
     """
     world.reset(seed)
-    bandit = _agent(world, len(candidates), agent, setting, seed)
-    value = setting.conversion_value
-    rewards, oracles, sizes, seconds = [], [], [], 0.0
-    for start in range(0, setting.impressions, setting.batch):
-        visits = world.visitors(min(setting.batch, setting.impressions - start))
-        clock = time.perf_counter()
-        decision = bandit.act(visits, candidates)
-        seconds += time.perf_counter() - clock
-        best = world.best(visits, candidates, value)
-        for slates, into in ((decision.slates, rewards), (best, oracles)):
-            rates = world.expected(visits, slates)
-            into.append(float((rates.ctr * (1 + value * rates.convert)).sum(1).mean()))
-        answer = decision.answer(world.respond(visits, decision.slates))
-        clock = time.perf_counter()
-        bandit.update(answer)
-        seconds += time.perf_counter() - clock
-        sizes.append(len(visits))
-    return {"size": sizes, "reward": rewards, "oracle": oracles, "seconds": seconds}
+    curve = Curve(oracle=True)
+    seconds = serve(
+        world,
+        make(world, agent, setting, seed),
+        candidates,
+        setting.impressions,
+        [curve],
+        batch=setting.batch,
+        conversion_value=setting.conversion_value,
+    )
+    return {"size": curve.sizes, "reward": curve.rewards, "oracle": curve.oracles, "seconds": seconds}
 
 
-def _agent(world: World, arms: int, agent: str, setting: Setting, seed: int) -> PlacementAgent:
+def make(world: World, agent: str, setting: Setting, seed: int) -> PlacementAgent:
+    """An agent of a cell, as it is when it knows nothing."""
     plain = setting.discount == 1.0 and setting.window is None
     name, settings = parse_agent(agent)
-    bandit = make_agent(
+    return agent_for(
+        world,
         name,
-        arms=arms,
-        slots=world.slots,
-        width=len(world.traffic.context_names),
-        worth=Worth(world.examination, setting.conversion_value),
-        generator=torch.Generator(world.device).manual_seed(seed + 23),
+        seed=seed,
+        conversion_value=setting.conversion_value,
+        retrieved=setting.retrieved,
         serving=None if plain else Serving(setting.discount, setting.window),
         **settings,
     )
-    if world.catalog.queries:
-        return Retrieval(bandit, world.traffic.queries, world.creatives, setting.retrieved)
-    return bandit

@@ -33,7 +33,7 @@ def learning(run: RunFiles) -> Section | None:
     if "reward" in metrics:
         drawn.append(plots.reward_plot(metrics))
     if "kl" in metrics:
-        target = None if run.summary.get("algorithm") == "raft" else run.ppo.get("kl_target")
+        target = None if run.summary.get("algorithm") == "raft" else run.setting("ppo.kl_target")
         drawn.append(plots.kl_plot(metrics, target))
     if "warm_start_loss" in run.summary:
         text.append(f"The warm start ended at {number(run.summary['warm_start_loss'])} nats a token.")
