@@ -29,8 +29,8 @@ class Decision:
     numbers: Tensor | None = None
     """[B] int64, a number that no other decision of this agent has."""
     bought: Tensor | None = None
-    """[visits] bool: in which of the visits asked for anything is shown; slates, propensities and numbers have a row for
-    each of these and none for the others. None where all are bought, as everyone but `Paced` does."""
+    """[visits] bool: to which visitors anything is shown; slates, propensities and numbers have a row for each of these
+    and none for the others. None where all are, as it is without a budget."""
 
     def answer(self, feedback: Feedback) -> Feedback:
         """The feedback to these slates, marked so that the agent accepts it once and for these slates only."""

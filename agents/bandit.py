@@ -1,7 +1,6 @@
 """A bandit: a model that learns, a rule that fills slots, and what both need around them while serving."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from ..simulation.data.errors import InputError
 from ..simulation.visitors.traffic import Impressions
 from ..simulation.world import Feedback
 from .agent import Decision, Estimate, Expectation, Worth
-from .checked import CheckedAgent, check_opened
+from .checked import CheckedAgent, Serving, check_opened
 from .checks import check_contexts, check_shapes
 from .models.linear import DisjointLinear
 from .models.posterior import Model, Posterior
@@ -21,25 +20,6 @@ from .pool import Pool
 from .propensity import estimate
 from .rules import Rule, sample, with_floor
 from .traffic.slate import Layout
-
-
-@dataclass(frozen=True)
-class Serving:
-    """Options that every bandit has."""
-
-    discount: float = 1.0
-    """Weight of what was learned an impression ago, relative to now; below 1 the agent forgets and follows drift."""
-    window: int | None = None
-    """Impressions that are remembered; older ones are taken back."""
-    floor: float = 0.0
-    """Least probability of every open candidate in every slot."""
-
-    def __post_init__(self) -> None:
-        for name, fine in (("discount", 0 < self.discount <= 1), ("floor", 0 <= self.floor < 1)):
-            if not fine:
-                raise InputError(f"{name} {getattr(self, name)}: give a number from 0 to 1")
-        if self.window is not None and self.window < 1:
-            raise InputError(f"window {self.window}: give 1 impression or more")
 
 
 class Bandit(CheckedAgent):
@@ -68,8 +48,8 @@ class Bandit(CheckedAgent):
             serving: forgetting and floor.
             layout: caps on a slate; by default only that no creative is in it twice.
         """
-        super().__init__(model.arms, slots, generator, worth, width, layout)
-        self.model, self.rule, self.serving = model, rule, serving or Serving()
+        super().__init__(model.arms, slots, generator, worth, width, serving, layout)
+        self.model, self.rule = model, rule
         forgetful = self.serving.window is None or model.keeps_window
         self._history = None if forgetful else History(self.serving.window or 0, slots)
         plain = self.serving == Serving() and layout is None and slots == 1 and worth.click_cost is None

@@ -1,6 +1,7 @@
 """What every agent does around its learning: it numbers decisions, and takes feedback once, for what was shown only."""
 
 from abc import abstractmethod
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,6 +15,25 @@ from .ledger import Ledger
 from .traffic.slate import Layout
 
 
+@dataclass(frozen=True)
+class Serving:
+    """Options that every agent has."""
+
+    discount: float = 1.0
+    """Weight of what was learned an impression ago, relative to now; below 1 the agent forgets and follows drift."""
+    window: int | None = None
+    """Impressions that are remembered; older ones are taken back."""
+    floor: float = 0.0
+    """Least probability of every open candidate in every slot."""
+
+    def __post_init__(self) -> None:
+        for name, fine in (("discount", 0 < self.discount <= 1), ("floor", 0 <= self.floor < 1)):
+            if not fine:
+                raise InputError(f"{name} {getattr(self, name)}: give a number from 0 to 1")
+        if self.window is not None and self.window < 1:
+            raise InputError(f"window {self.window}: give 1 impression or more")
+
+
 class CheckedAgent(PlacementAgent):
     """An agent by name, with a layout for its slates and checks on all that it is given."""
 
@@ -24,6 +44,7 @@ class CheckedAgent(PlacementAgent):
         generator: torch.Generator,
         worth: Worth,
         width: int | None,
+        serving: Serving | None = None,
         layout: Layout | None = None,
         guard: Guard | None = None,
     ) -> None:
@@ -35,12 +56,14 @@ class CheckedAgent(PlacementAgent):
             generator: everything random; the agent lives on its device.
             worth: what feedback is worth.
             width: length of contexts, d; None where they are not looked at.
+            serving: forgetting and floor.
             layout: caps on a slate; by default only that no creative is in it twice.
             guard: collects what is refused.
         """
         super().__init__(arms, slots, generator)
         self.name = ""
-        self.worth, self.width, self.layout = worth, width, layout or Layout()
+        self.worth, self.width = worth, width
+        self.serving, self.layout = serving or Serving(), layout or Layout()
         self.active = torch.ones(arms, dtype=torch.bool, device=self.device)
         self.ledger = Ledger(slots, self.device)
         self.guard = guard or Guard(self.device)

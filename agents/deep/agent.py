@@ -7,8 +7,7 @@ from ...simulation.data.errors import InputError
 from ...simulation.visitors.traffic import Impressions
 from ...simulation.world import Feedback
 from ..agent import Decision, Estimate, Expectation, Worth
-from ..bandit import Serving
-from ..checked import CheckedAgent, check_opened
+from ..checked import CheckedAgent, Serving, check_opened
 from ..checks import Guard, check_contexts, check_shapes
 from ..rules import sample, with_floor
 from ..traffic.slate import Layout
@@ -53,14 +52,14 @@ class DeepAgent(CheckedAgent):
         Raises:
             InputError: no such agent or setting; forgetting is asked for.
         """
-        serving = serving or Serving()
-        if serving.discount < 1 or serving.window is not None:
+        if serving and (serving.discount < 1 or serving.window is not None):
             raise InputError(f"{name}: forgets at its own pace; leave out discount and window, or choose a bandit")
         if name not in LEARNERS:
             raise InputError(f"no deep agent '{name}'; known are {', '.join(LEARNERS)}")
         # Training waits for the device anyway; so what is wrong can be told at once.
-        super().__init__(arms, slots, generator, worth, width, layout, Guard(generator.device, deferred=False))
-        self.name, self.serving = name, serving
+        guard = Guard(generator.device, deferred=False)
+        super().__init__(arms, slots, generator, worth, width, serving, layout, guard)
+        self.name = name
         self.learner = LEARNERS[name](arms, width + slots, generator, settings)
         self._numbers = torch.zeros(0, dtype=torch.int64, device=self.device)
         self._opened = torch.zeros(0, arms, dtype=torch.bool, device=self.device)

@@ -49,6 +49,8 @@ class Delayed(Wrapper):
     The clock is the latest impression that was decided. What is held counts as nothing until it is released.
     """
 
+    kind = "delayed"
+
     def __init__(
         self, agent: PlacementAgent, wait: float, mean_delay: float, mode: Literal["handled", "ignored"] = "handled"
     ) -> None:
@@ -134,6 +136,15 @@ class Delayed(Wrapper):
         }
         whole = parts["held."]
         self.held = [Feedback(Impressions(**parts["visit."]), **whole)] if whole else []
+
+    def settings(self) -> dict[str, Any]:
+        """See `Wrapper.settings`."""
+        return {"wait": self.wait, "mean_delay": self.mean_delay, "mode": self.mode}
+
+    @classmethod
+    def restore(cls, agent: PlacementAgent, settings: dict[str, Any]) -> "Delayed":
+        """See `Wrapper.restore`."""
+        return cls(agent, settings["wait"], settings["mean_delay"], settings["mode"])
 
 
 def _told(feedback: Feedback, happened: Tensor, weight: float) -> Feedback:

@@ -1,5 +1,7 @@
 """Frequency caps: how often one visitor is shown one creative in a day."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -25,6 +27,8 @@ class FrequencyCap(Wrapper):
     Whom so little is left that a slate cannot be filled is shown what he or she saw least. A day is one of the world's
     clock, midnight to midnight. A user's second visit in a batch is decided after the first.
     """
+
+    kind = "frequency"
 
     def __init__(self, agent: PlacementAgent, users: int, most: int) -> None:
         """Puts a cap before an agent.
@@ -77,6 +81,15 @@ class FrequencyCap(Wrapper):
     def load_own_state(self, state: dict[str, Tensor]) -> None:
         """Takes over what `own_state` gave."""
         self.shown, self.day = state["shown"], state["day"]
+
+    def settings(self) -> dict[str, Any]:
+        """See `Wrapper.settings`."""
+        return {"users": len(self.shown), "most": self.most}
+
+    @classmethod
+    def restore(cls, agent: PlacementAgent, settings: dict[str, Any]) -> "FrequencyCap":
+        """See `Wrapper.restore`."""
+        return cls(agent, settings["users"], settings["most"])
 
     def _free(self, visits: Impressions, candidates: Tensor, opened: Tensor | None) -> Tensor:
         """[B, K] what is open to visitors of different users, whose day begins if it is a new one."""

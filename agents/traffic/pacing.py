@@ -7,6 +7,7 @@ not stepped but solved anew from recent impressions for what may still be spent:
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -174,6 +175,7 @@ class Paced(Wrapper):
     may stand around this wrapper that hands feedback on late: what was bought is paid when it is seen.
     """
 
+    kind = "paced"
     PRIOR_VISITS, PRIOR_CLICKS = 50.0, 0.05
     """Visits that the first guess of a channel's clicks a slot counts for, and that guess."""
 
@@ -220,6 +222,17 @@ class Paced(Wrapper):
         """Takes over what `own_state` gave."""
         self.clicks = state["clicks"]
         self.pacer.load(state)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Wrapper.settings`."""
+        prices = {"shown": self.prices.shown.tolist(), "clicked": self.prices.clicked.tolist()}
+        return {"budget": self.pacer.budget, "horizon": self.pacer.horizon} | prices
+
+    @classmethod
+    def restore(cls, agent: PlacementAgent, settings: dict[str, Any]) -> "Paced":
+        """See `Wrapper.restore`."""
+        prices = Prices(*(torch.tensor(settings[name], device=agent.device) for name in ("shown", "clicked")))
+        return cls(agent, settings["budget"], settings["horizon"], prices)
 
     def _costs(self, channel: Tensor) -> tuple[Tensor, Tensor]:
         """[B] expected cost of a visit in each channel, and [B] the most that it can come to."""

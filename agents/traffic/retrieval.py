@@ -1,11 +1,13 @@
 """Retrieval before placement: an agent chooses among the creatives that answer a visitor's query best."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...simulation.data.catalog import Creative
+from ...simulation.data.catalog import Catalog, Creative, Product
+from ...simulation.data.errors import InputError
 from ...simulation.text.queries import Queries
 from ...simulation.visitors.traffic import Impressions
 from ..agent import Decision, PlacementAgent
@@ -17,6 +19,8 @@ class Retrieval(Wrapper):
 
     Which candidates are offered follows from the query alone, so the agent's propensities stay what they are.
     """
+
+    kind = "retrieval"
 
     def __init__(self, agent: PlacementAgent, queries: Queries, creatives: Sequence[Creative], n: int) -> None:
         """Puts retrieval before an agent.
@@ -59,6 +63,19 @@ class Retrieval(Wrapper):
             ((impressions.query == query).nonzero().squeeze(1), slice(None) if query < 0 else best[query])
             for query in impressions.query.unique().tolist()
         ]
+
+    def settings(self) -> dict[str, Any]:
+        """See `Wrapper.settings`: how many are offered, and which product answers what."""
+        return {"n": self.n, "products": {p.product_id: p.category for p in self.queries.catalog.products}}
+
+    @classmethod
+    def restore(cls, agent: PlacementAgent, settings: dict[str, Any]) -> "Retrieval":
+        """See `Wrapper.restore`; queries and creatives are those of the agent's labels."""
+        if agent.labels is None:
+            raise InputError("retrieval: the saved agent does not say what may be asked; save it again with labels")
+        products = [Product(name, name, category, 0.0) for name, category in settings["products"].items()]
+        queries = Queries(Catalog(products, queries=agent.labels.queries))
+        return cls(agent, queries, agent.labels.creatives, settings["n"])
 
     def _offer(self, candidates: Tensor) -> Tensor:
         """[Q, n] places among the candidates by query, kept until these change."""

@@ -1,6 +1,7 @@
 """An agent around an agent: what changes how traffic reaches it, whoever it is."""
 
 from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -12,6 +13,9 @@ from ..agent import Decision, Expectation, PlacementAgent
 
 class Wrapper(PlacementAgent):
     """Hands everything on to the agent inside; subclasses change what they are about."""
+
+    kind: ClassVar[str]
+    """Name on disk; see `WRAPPERS` in `agents/state.py`."""
 
     def __init__(self, agent: PlacementAgent) -> None:
         """Puts a wrapper around an agent."""
@@ -57,13 +61,13 @@ class Wrapper(PlacementAgent):
         """Takes over what `own_state` gave."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What the agent inside has learned, and what the wrapper remembers under its class's name."""
-        own = {f"{type(self).__name__}.{name}": value for name, value in self.own_state().items()}
+        """What the agent inside has learned, and what the wrapper remembers, under its kind's name."""
+        own = {f"{self.kind}.{name}": value for name, value in self.own_state().items()}
         return self.agent.state_dict() | own
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """See `PlacementAgent.load_state_dict`."""
-        prefix = f"{type(self).__name__}."
+        prefix = f"{self.kind}."
         self.agent.load_state_dict({name: value for name, value in state.items() if not name.startswith(prefix)})
         self.load_own_state(
             {
@@ -72,6 +76,15 @@ class Wrapper(PlacementAgent):
                 if name.startswith(prefix)
             }
         )
+
+    def settings(self) -> dict[str, Any]:
+        """What it is made from besides the agent, as JSON; what it learns belongs into `state_dict`."""
+        return {}
+
+    @classmethod
+    def restore(cls, agent: PlacementAgent, settings: dict[str, Any]) -> Self:
+        """Stands before an agent again, from what `settings` gave."""
+        raise NotImplementedError
 
 
 def joined(decisions: Sequence[Decision], places: Sequence[Tensor]) -> Decision:

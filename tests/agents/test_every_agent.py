@@ -1,11 +1,16 @@
 """What is asked of every agent alike."""
 
+import dataclasses
+
 import pytest
 import torch
 from copybandit.agents.bandit import Serving
 from copybandit.agents.registry import DEEP, KINDS
 from copybandit.agents.rules import Thompson
 from copybandit.agents.state import load_agent, save_agent
+from copybandit.agents.traffic.delay import Delayed
+from copybandit.agents.traffic.frequency import FrequencyCap
+from copybandit.agents.traffic.pacing import Paced, Prices
 from copybandit.simulation.data.errors import InputError
 
 from .conftest import ARMS, build, chances, respond, serve, visits
@@ -197,3 +202,30 @@ def test_what_is_believed_of_visitors_comes_near_what_they_are_worth(name):
     worse = agent.expected_worth(come, torch.tensor([0, 1, 3]))
     if name in KINDS:
         assert worse.mean().item() == pytest.approx(0.16, abs=0.12)
+
+
+def test_wrappers_around_it_are_saved_too(name, tmp_path):
+    """All of them: a budget, a cap a day, and conversions that come late; it goes on as if it had not stopped."""
+    prices = Prices(torch.tensor([0.01]), torch.tensor([0.02]))
+    agent = Paced(FrequencyCap(Delayed(build(name), 3.0, 2.0), users=3, most=40), 5.0, 1000, prices)
+    wrapped(agent, 0, 8)
+    save_agent(agent, tmp_path / "agent")
+    other = load_agent(tmp_path / "agent")
+    assert [type(part).__name__ for part in (other, other.agent, other.agent.agent)] == [
+        "Paced",
+        "FrequencyCap",
+        "Delayed",
+    ]
+    assert torch.equal(wrapped(agent, 8, 16), wrapped(other, 8, 16))
+
+
+def wrapped(agent, start, end):
+    shown = []
+    for i in range(start, end):
+        come = visits(16, seed=i)
+        come = dataclasses.replace(come, user=torch.arange(16) % 3, hours=torch.full((16,), float(i)).double())
+        decision = agent.act(come, torch.arange(ARMS))
+        shown.append(decision.slates)
+        if len(decision.slates):
+            agent.update(decision.answer(respond(come[decision.bought], decision.slates, i)))
+    return torch.cat(shown)

@@ -36,7 +36,7 @@ def test_trials_in_a_world_are_what_was_looked_at(scenario):
         slates = uniform_slates(5000, shown, world.slots, generator)
         examined += world.expected(visits, slates).examine.sum(0)
         trials += Worth.of(world).trials(world.respond(visits, slates)).sum(0)
-    torch.testing.assert_close(trials, examined, rtol=0.03, atol=0)
+    torch.testing.assert_close(trials, examined, rtol=0.05, atol=0)
 
 
 def test_position_correction_recovers_attraction():
