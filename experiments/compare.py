@@ -12,8 +12,9 @@ import pandas as pd
 
 from ..agents.agent import CONVERSION_VALUE
 from ..agents.registry import RETRIEVED
+from ..agents.state import save_agent
 from ..simulation.data.errors import InputError
-from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, world_name
+from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, served_agent, world_name
 from .analysis.comparison.standings import UNIFORM, Standings
 from .analysis.report.page import write_report
 from .harness.engines import WorkerOptions, run_all
@@ -130,6 +131,7 @@ def run_compare(options: CompareOptions) -> Path:
         frame = results.frame()
     standings = Standings(chosen(frame, options, agents), agents, np.random.default_rng(options.run.seed))
     _save(run, standings)
+    _leave_best(run, standings, options)
     run.finish({"command": "compare", **standings.summary()})
     run.console.print(standings.text(), soft_wrap=True, markup=False)
     write_report(run.path)
@@ -176,6 +178,14 @@ def _save(run: Run, standings: Standings) -> None:
     for (agent, world, step), part in curves.groupby(["agent", "world", "impressions"], sort=False):
         name = f"regret/{world}/{agent}" if several else f"regret/{agent}"
         run.record(int(step), {name: float(part["regret"].mean())})
+
+
+def _leave_best(run: Run, standings: Standings, options: CompareOptions) -> None:
+    """placement/: the agent that earned most, as it is after the first seed in the first world."""
+    best, scenario = standings.best, options.worlds()[0]
+    with run.stage("best agent, to take away", total=1) as stage:
+        save_agent(served_agent(options.setting(), scenario, options.seed, best), run.path / "placement")
+        stage.advance(1, f"{best} in {world_name(scenario)}, seed {options.seed}")
 
 
 def _split(names: str) -> list[str]:

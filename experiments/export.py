@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from ..policies.writer.checkpoint import copy_checkpoint
+from ..policies.writer.checkpoint import CHECKPOINT, copy_checkpoint
 from ..simulation.data.errors import InputError
 
 
@@ -28,5 +28,5 @@ def run_export(options: ExportOptions) -> Path:
     """
     if options.to.exists() and (not options.to.is_dir() or any(options.to.iterdir())):
         raise InputError(f"{options.to}: in use; choose another --to, or move it away")
-    copy_checkpoint(options.run / "checkpoint", options.to)
+    copy_checkpoint(options.run / CHECKPOINT, options.to)
     return options.to

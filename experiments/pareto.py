@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from ..agents.agent import CONVERSION_VALUE
 from ..policies.effect.model import EffectConfig
 from ..policies.reward.candidates import Candidates
 from ..policies.reward.reward import RewardConfig
@@ -42,7 +43,7 @@ class ParetoOptions:
     """Weights of diversity, separated by commas: a writer is tuned for each; clicks and conversions share the rest."""
     between: int = 3
     """Writers looked at between those of the first and the last weight, by interpolating what they learned."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..agents.agent import CONVERSION_VALUE
 from ..policies.effect.model import CLICK, CONVERT, EffectConfig
 from ..policies.reward.attacks import ATTACKS, attacked, good_ads, proxy_change
 from ..policies.reward.candidates import Candidates
@@ -20,11 +21,12 @@ from ..policies.tuning.contract import Update
 from ..policies.tuning.rivals import TUNERS
 from ..policies.tuning.state import StateDirectory, TuningState, short_hash
 from ..policies.writer.adapters import adapted
-from ..policies.writer.checkpoint import save_checkpoint
+from ..policies.writer.checkpoint import CHECKPOINT, save_checkpoint
 from ..policies.writer.warm_start import WarmStartConfig, warm_start
 from ..policies.writer.writer import Writer, WriterConfig, load_weights, own_weights, prompt
 from ..simulation.data.catalog import Creative
 from ..simulation.text.encoder import TextEncoder
+from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .harness.config import decisive
@@ -79,7 +81,7 @@ class TuneOptions:
     resume: Flat[ResumeOptions] = field(default_factory=ResumeOptions)
     device: Device = "auto"
     """Where tensors live; auto takes a CUDA device when there is one."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
@@ -200,7 +202,7 @@ def tune_writer(
         "writer": writer.fingerprint(),
         "data": data_sheet(study, options),
     }
-    save_checkpoint(writer, run.path / "checkpoint", prompt(*study.asked[0]), _facts(options), _figures(summary))
+    save_checkpoint(writer, run.path / CHECKPOINT, prompt(*study.asked[0]), _facts(options), _figures(summary))
     return Tuning(writer, untuned, tuned, verdicts, summary, updates, (start, loss))
 
 
@@ -218,6 +220,7 @@ def _warm_start(study: Study, options: "TuneParts", run: Run) -> float:
             study.audiences,
             options.warm_start,
             seed=options.run.seed,
+            fit_to_say=study.fit_to_say(options.reward),
             progress=lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token"),
         )
     weights = {f"policy.{name}": weight for name, weight in own_weights(study.writer).items()}
@@ -343,12 +346,12 @@ def _tuned_how(options: "TuneParts") -> str:
 
 
 def _figures(summary: dict[str, Any]) -> dict[str, str]:
-    percent = {k: f"{v['mean']:+.1%} [{v['low']:+.1%}, {v['high']:+.1%}]" for k, v in summary["lift"].items()}
+    percent = {name: bracketed(lift, "+.1%") for name, lift in summary["lift"].items()}
     first, last = summary["proxy_gold"][0], summary["proxy_gold"][-1]
     alone = {}
     if summary["as_they_come"]:
         lift = summary["as_they_come"]["lift"]["reward"]
-        alone = {"gold reward lift, nothing picked": f"{lift['mean']:+.1%} [{lift['low']:+.1%}, {lift['high']:+.1%}]"}
+        alone = {"gold reward lift, nothing picked": bracketed(lift, "+.1%")}
     return alone | {
         "gold CTR lift": percent["ctr"],
         "gold CVR lift": percent["cvr"],

@@ -83,13 +83,8 @@ def place(
 
 def new_agent(world: World, name: str, options: "PlacingParts") -> PlacementAgent:
     """An agent that knows nothing yet, for all creatives of a world."""
-    return agent_for(
-        world,
-        name,
-        seed=options.run.seed,
-        conversion_value=options.conversion_value,
-        retrieved=options.placing.retrieved,
-    )
+    value, retrieved = options.conversion_value, options.placing.retrieved
+    return agent_for(world, name, seed=options.run.seed, conversion_value=value, retrieved=retrieved)
 
 
 def place_on(

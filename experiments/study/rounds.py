@@ -15,7 +15,7 @@ import torch
 
 from ...agents.agent import PlacementAgent
 from ...agents.state import save_agent
-from ...policies.writer.checkpoint import copy_checkpoint
+from ...policies.writer.checkpoint import CHECKPOINT, copy_checkpoint
 from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
 from ...simulation.world import World
@@ -153,7 +153,7 @@ def run_rounds(study: Study, options: "RoundsParts", run: Run) -> None:
         told.append({"round": number, "hours": hours_of, **now, **_earned(lines, options)})
         run.record(number, {f"reward/{name}": told[-1]["lines"][name]["reward"]["mean"] for name in LINES})
     _save(run, told, lines[LINES[0]])
-    copy_checkpoint(run.path / f"round-{rounds}" / "checkpoint", run.path / "checkpoint")
+    copy_checkpoint(run.path / f"round-{rounds}" / CHECKPOINT, run.path / CHECKPOINT)
     run.finish({"command": "loop", "rounds": told})
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ...agents.agent import CONVERSION_VALUE
 from ...policies.effect.model import EffectConfig
 from ...policies.reward.candidates import Candidates
 from ...policies.reward.diversity import compression_ratio, distinct, self_bleu
@@ -77,7 +78,7 @@ class WritersOptions:
     other such as ppo+best-of-4; all for ppo.updates times ppo.batch calls of the reward."""
     seeds: int = 5
     """Independent repetitions, each with its own world, log, effect model and writer; counted from --seed."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)

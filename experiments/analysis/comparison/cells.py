@@ -177,6 +177,17 @@ def serve_one(world: World, candidates: Tensor, agent: str, setting: Setting, se
     return {"size": curve.sizes, "reward": curve.rewards, "oracle": curve.oracles, "seconds": seconds}
 
 
+def served_agent(setting: Setting, scenario: str, seed: int, agent: str) -> PlacementAgent:
+    """The agent of a cell, as it is when it has served: the cell runs once more, and nothing is recorded."""
+    with one_thread():
+        world, candidates = build_world(setting, scenario, seed)
+        world.reset(seed)
+        made = make(world, agent, setting, seed)
+        value = setting.conversion_value
+        serve(world, made, candidates, setting.impressions, batch=setting.batch, conversion_value=value)
+    return made
+
+
 def make(world: World, agent: str, setting: Setting, seed: int) -> PlacementAgent:
     """An agent of a cell, as it is when it knows nothing."""
     plain = setting.discount == 1.0 and setting.window is None

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..report.formats import bracketed
 from ..statistics.bootstrap import Array, Interval
 from ..statistics.paired import chance_of_best, paired_differences, t_interval
 
@@ -61,6 +62,11 @@ class Standings:
             found[agent]["best"] = float(chance)
         return found
 
+    @property
+    def best(self) -> str:
+        """The agent of the highest mean reward."""
+        return self.agents[int(self.values("reward").mean(1).argmax())]
+
     def summary(self) -> dict[str, Any]:
         """Its part of summary.json: `agents` over all worlds, and `worlds` one by one if there are several."""
         one = {"agents": self.figures(), "seeds": int(self.rows["seed"].nunique())}
@@ -89,11 +95,11 @@ class Standings:
 
     def text(self) -> str:
         """A table for the terminal, best first."""
-        lines = [f"{'agent':<22} {'capture':>8}  95% interval       reward   best   us a decision"]
+        lines = [f"{'agent':<22} {'capture, 95% interval':>26}   reward    best   us a decision"]
         for name, row in sorted(self.figures().items(), key=lambda item: -item[1]["reward"]["mean"]):
             capture: Interval = row["capture"]
-            interval = f"[{capture['low']:+.3f}, {capture['high']:+.3f}]"
+            figure = f"{bracketed(capture, '+.3f'):>26}"
             micro = 1e6 / row["decisions_per_second"]["mean"]
-            line = f"{name:<22} {capture['mean']:>8.3f}  {interval}   {row['reward']['mean']:.5f}   {row['best']:>4.0%}"
+            line = f"{name:<22} {figure}   {row['reward']['mean']:.5f}   {row['best']:>4.0%}"
             lines.append(f"{line}   {micro:>13.1f}")
         return "\n".join(lines)
