@@ -106,6 +106,10 @@ class Bandit(CheckedAgent):
         best = self.model.worth(mean).topk(self.slots, dim=1).values
         return self.worth.of_slate(best, impressions.channel)
 
+    def expect(self, expectation: Expectation) -> None:
+        """See `CheckedAgent.expect`."""
+        self.model.expect(self.model.prior(expectation.worth, expectation.trials))
+
     def add_arms(
         self,
         n: int,

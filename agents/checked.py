@@ -9,7 +9,7 @@ from torch import Tensor
 from ..simulation.data.errors import InputError
 from ..simulation.visitors.traffic import Impressions
 from ..simulation.world import Feedback
-from .agent import Estimate, PlacementAgent, Worth
+from .agent import Estimate, Expectation, PlacementAgent, Worth
 from .checks import Candidates, Familiar, Guard, check_contexts, check_feedback
 from .ledger import Ledger
 from .traffic.slate import Layout
@@ -82,6 +82,14 @@ class CheckedAgent(PlacementAgent):
     @abstractmethod
     def settings(self) -> dict[str, float]:
         """What `make_agent` takes by name besides sizes: of the rule, or of the learner."""
+
+    @abstractmethod
+    def expect(self, expectation: Expectation) -> None:
+        """Expects this of all arms, before anything is learned.
+
+        Raises:
+            InputError: this agent cannot be told.
+        """
 
     @abstractmethod
     def estimate_propensities(

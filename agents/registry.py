@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..simulation.data.errors import InputError
 from ..simulation.world import World
-from .agent import CONVERSION_VALUE, PlacementAgent, Worth
+from .agent import CONVERSION_VALUE, Expectation, PlacementAgent, Worth
 from .bandit import Bandit, Serving
 from .checked import CheckedAgent
 from .labels import Labels
@@ -20,6 +20,7 @@ from .models.neural import NeuralLinear
 from .models.posterior import Model
 from .models.shared import HybridLinear, SharedLinear
 from .rules import InverseGap, Rule, Softmax, Thompson, Uniform, UpperBound
+from .traffic.options import NO_OPTIONS, TrafficOptions, in_traffic, layout_for
 from .traffic.retrieval import Retrieval
 from .traffic.slate import Layout
 
@@ -168,10 +169,13 @@ def agent_for(
     conversion_value: float = CONVERSION_VALUE,
     retrieved: int = RETRIEVED,
     serving: Serving | None = None,
-    layout: Layout | None = None,
+    traffic: TrafficOptions = NO_OPTIONS,
+    visits: int = 0,
+    expectation: Expectation | None = None,
     **settings: Any,
 ) -> PlacementAgent:
-    """An agent that knows nothing yet, for all creatives of a world; behind retrieval where its visitors bring queries.
+    """An agent that has seen nothing yet, for all creatives of a world; behind retrieval where its visitors bring
+    queries, and behind what the traffic asks for.
 
     Args:
         world: how its slates are examined and read, what its creatives and features are called.
@@ -180,13 +184,15 @@ def agent_for(
         conversion_value: worth of a conversion in clicks.
         retrieved: creatives, those that answer a query best, that are chosen among.
         serving: forgetting and propensity floor.
-        layout: caps on a slate.
-        settings: of the rule.
+        traffic: delays, money, caps.
+        visits: for which a budget shall last.
+        expectation: what each creative is expected to earn, where that is known.
+        settings: of the rule or the learner.
 
     Raises:
-        InputError: no such agent or setting.
+        InputError: no such agent or setting; the world has no facts for what the traffic asks for.
     """
-    agent = make_agent(
+    inner = make_agent(
         name,
         arms=len(world.creatives),
         slots=world.slots,
@@ -194,10 +200,13 @@ def agent_for(
         worth=Worth.of(world, conversion_value),
         generator=torch.Generator(world.device).manual_seed(seed + 23),
         serving=serving,
-        layout=layout,
+        layout=layout_for(world, traffic),
         **settings,
     )
-    agent.labels = Labels.of(world)
+    if expectation is not None:
+        inner.expect(expectation)
+    inner.labels = Labels.of(world)
+    agent: PlacementAgent = inner
     if world.catalog.queries:
-        return Retrieval(agent, world.traffic.queries, world.creatives, retrieved)
-    return agent
+        agent = Retrieval(agent, world.traffic.queries, world.creatives, retrieved)
+    return in_traffic(agent, world, traffic, visits)

@@ -113,6 +113,10 @@ class DeepAgent(CheckedAgent):
             free = self._after(free, torch.stack(chosen, 1))
         return self.worth.largest * worth
 
+    def expect(self, expectation: Expectation) -> None:
+        """Refused: see `CheckedAgent.expect`."""
+        raise InputError(f"{self.name}: a network cannot be told what to expect of creatives; choose a bandit")
+
     def add_arms(self, n: int, expectation: Expectation | None = None, texts: Tensor | None = None) -> None:
         """See `PlacementAgent.add_arms`; `texts` as in `Bandit.add_arms`.
 
@@ -120,7 +124,7 @@ class DeepAgent(CheckedAgent):
             InputError: something is expected of them; a network has no place for that.
         """
         if expectation is not None:
-            raise InputError(f"{self.name}: a network cannot be told what to expect of new arms; choose a bandit")
+            self.expect(expectation)
         self._grow_all(n, None, texts)
 
     def add_successors(self, arms: Tensor, texts: Tensor | None = None) -> None:

@@ -91,6 +91,10 @@ class NeuralLinear(Model):
         self.heads.add_arms(n, prior)
         self.arms += n
 
+    def expect(self, prior: Prior) -> None:
+        """See `Model.expect`."""
+        self.heads.expect(prior)
+
     def prior(self, worth: Tensor, trials: float) -> Prior:
         """See `Model.prior`."""
         return self.heads.prior(worth, trials)

@@ -87,6 +87,10 @@ class Model(ABC):
         """The prior of n arms that are expected to earn [n] a trial, as sure as after so many trials."""
         return Prior(worth, trials)
 
+    @abstractmethod
+    def expect(self, prior: Prior) -> None:
+        """Believes a prior of all arms instead of the one that they were made with."""
+
     def belief(self, arms: Tensor) -> Prior | None:
         """What is known of [n] arms, as a prior for others like them; None where the model cannot say."""
         return None

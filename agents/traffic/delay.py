@@ -116,6 +116,12 @@ class Delayed(Wrapper):
             self.total += float(feedback.delay_hours[happened].double().sum())
             self.agent.update(_told(feedback, happened, self.weight))
 
+    def figures(self) -> dict[str, float]:
+        """The mean delay that was learned, and what a conversion counted at the end, where delays are handled."""
+        if self.mode == "ignored":
+            return {}
+        return {"delay_hours": 1 / self.rate, "conversion_weight": self.weight}
+
     def own_state(self) -> dict[str, Tensor]:
         """The clock, what was learned of delays, and the feedback that is held."""
         numbers = torch.tensor([self.now, float(self.seen), self.total], dtype=torch.float64)

@@ -49,6 +49,8 @@ class FrequencyCap(Wrapper):
         """[U, C] showings on each user's latest day."""
         self.day = torch.full((users,), -1, device=self.device)
         """[U] that day."""
+        self.counts = torch.zeros(2, dtype=torch.int64, device=self.device)
+        """All showings, and those that went over the cap."""
 
     def act(self, impressions: Impressions, candidates: Tensor, opened: Tensor | None = None) -> Decision:
         """See `PlacementAgent.act`; each wave has one visit of a user at most."""
@@ -76,11 +78,11 @@ class FrequencyCap(Wrapper):
 
     def own_state(self) -> dict[str, Tensor]:
         """What was shown to whom, today."""
-        return {"shown": self.shown, "day": self.day}
+        return {"shown": self.shown, "day": self.day, "counts": self.counts}
 
     def load_own_state(self, state: dict[str, Tensor]) -> None:
         """Takes over what `own_state` gave."""
-        self.shown, self.day = state["shown"], state["day"]
+        self.shown, self.day, self.counts = state["shown"], state["day"], state["counts"]
 
     def settings(self) -> dict[str, Any]:
         """See `Wrapper.settings`."""
@@ -105,7 +107,14 @@ class FrequencyCap(Wrapper):
         free = seen <= enough.clamp(min=self.most - 1)
         return free if opened is None else free & opened
 
+    def figures(self) -> dict[str, float]:
+        """Share of the showings that went over the cap, to visitors who had seen everything."""
+        shown, over = self.counts.tolist()
+        return {"over_daily_cap": over / max(shown, 1)}
+
     def _count(self, user: Tensor, slates: Tensor) -> None:
+        over = (self.shown[user[:, None], slates] >= self.most).sum()
+        self.counts += torch.stack([torch.full_like(over, slates.numel()), over])
         self.shown[user[:, None], slates] += 1
 
     def _grow(self) -> None:

@@ -214,6 +214,10 @@ class Paced(Wrapper):
         seen = torch.stack([feedback.clicked.sum(1).double(), torch.ones_like(came_to).double()], 1)
         self.clicks.index_add_(0, channel, seen)
 
+    def figures(self) -> dict[str, float]:
+        """Money spent, and the share of visits bought."""
+        return {"spent": self.pacer.spent, "bought": float(self.clicks[:, 1].sum()) / max(self.pacer.seen, 1)}
+
     def own_state(self) -> dict[str, Tensor]:
         """What was spent, and what is known of costs."""
         return {"clicks": self.clicks} | self.pacer.tensors()

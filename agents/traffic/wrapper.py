@@ -53,6 +53,10 @@ class Wrapper(PlacementAgent):
         """See `PlacementAgent.remove_arms`."""
         self.agent.remove_arms(arms)
 
+    def figures(self) -> dict[str, float]:
+        """What there is to tell of it after serving; nothing by default."""
+        return {}
+
     def own_state(self) -> dict[str, Tensor]:
         """What the wrapper itself has to remember; nothing by default."""
         return {}
@@ -85,6 +89,11 @@ class Wrapper(PlacementAgent):
     def restore(cls, agent: PlacementAgent, settings: dict[str, Any]) -> Self:
         """Stands before an agent again, from what `settings` gave."""
         raise NotImplementedError
+
+
+def figures_of(agent: PlacementAgent) -> dict[str, float]:
+    """What all wrappers around an agent have to tell."""
+    return figures_of(agent.agent) | agent.figures() if isinstance(agent, Wrapper) else {}
 
 
 def joined(decisions: Sequence[Decision], places: Sequence[Tensor]) -> Decision:
