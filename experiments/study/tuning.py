@@ -66,9 +66,7 @@ def tuning_stage(
         return tuner.tune(study.writer, study.asked, scored, seed=seed, on_update=told, resumed=resumed)
 
 
-def watched_tuning(
-    study: Study, options: "TuneParts", run: Run, scored: ScoredTexts, watch: Watch
-) -> TuningResult:
+def watched_tuning(study: Study, options: "TuneParts", run: Run, scored: ScoredTexts, watch: Watch) -> TuningResult:
     """Tunes under watch, from the start or from a saved state; what it did in this session, and why it ended early."""
     tuner, identity = options.tuner.tuner, _identity(study, options) | {"effect model": scored.fingerprint()}
     states = StateDirectory(run.path / "state" / "tuning", identity)
