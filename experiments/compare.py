@@ -69,7 +69,7 @@ class CompareOptions:
         refuse_below(self, seeds=2, creatives=3, retrieved=1, impressions=100, batch=1, conversion_value=0)
 
     def idle(self) -> Idle:
-        """Without queries nothing is retrieved; where clicks alone count, it does not matter how late conversions come."""
+        """Without queries nothing is retrieved; where clicks alone count, never mind how late conversions come."""
         unasked = {} if self.world.brings_queries else {"retrieved": "where no visitor brings queries"}
         return unasked | ({} if self.conversion_value else {"delay": "with --conversion-value 0"})
 
