@@ -2,14 +2,17 @@
 
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from ..simulation.data.errors import InputError
+from ..simulation.data.tables import understood
 
 # Before transformers and tokenizers are imported: they read these once.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -54,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not given or given[0] not in COMMANDS or " " in given[0]:
         _explain(given)
     name, rest = given[0], given[1:]
+    _tell_what_is_read()
     try:
         _run(name, rest)
     except InputError as error:
@@ -69,20 +73,50 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(130) from None
 
 
+class _Told(logging.Handler):
+    """Prints what was understood of files that people brought, each line once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._lines: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (line := record.getMessage()) not in self._lines:
+            self._lines.add(line)
+            print(f"  {line}")
+
+
+def _tell_what_is_read() -> None:
+    for told in [handler for handler in understood.handlers if isinstance(handler, _Told)]:
+        understood.removeHandler(told)
+    # Of several processes (accelerate launch) the first speaks.
+    if int(os.environ.get("RANK", "0")) == 0:
+        understood.addHandler(_Told())
+        understood.setLevel(logging.INFO)
+
+
 def _run(name: str, arguments: list[str]) -> None:
     from .harness.command_line import parsed, value_given
     from .harness.options import RunOptions
 
     title = _title(name, arguments)
     command = COMMANDS[title]
-    module = import_module(f"..{command.module or name}", __name__)
     resume = value_given(arguments, "resume")
     resumed = resume is not None and _began_with(Path(resume)) == name
-    options = parsed(getattr(module, command.options), arguments, title, command.question, resumed)
-    run = getattr(module, command.run)
+    beside = {other: _options(other) for other in COMMANDS if other != title and other.split()[0] == name}
+    options = parsed(_options(title), arguments, title, command.question, resumed=resumed, beside=beside)
+    run = getattr(_module(title), command.run)
     if isinstance(getattr(options, "run", None), RunOptions) and options.run.sweep is not None:
         run = import_module("..harness.sweep", __name__).sweeping(title, run)
     print(run(options))
+
+
+def _module(title: str) -> ModuleType:
+    return import_module(f"..{COMMANDS[title].module or title}", __name__)
+
+
+def _options(title: str) -> type:
+    return getattr(_module(title), COMMANDS[title].options)
 
 
 def _title(name: str, arguments: list[str]) -> str:

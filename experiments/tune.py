@@ -18,11 +18,12 @@ from ..policies.reward.reward import Reward, RewardConfig
 from ..policies.reward.scored_texts import ScoredTexts
 from ..policies.reward.select import choice_kl
 from ..policies.writer.adapters import adapted
-from ..policies.writer.checkpoint import save_checkpoint
+from ..policies.writer.checkpoint import CHECKPOINT, save_checkpoint
 from ..policies.writer.warm_start import WarmStartConfig
 from ..policies.writer.writer import Writer, WriterConfig, load_weights, own_weights, prompt
 from ..simulation.data.catalog import Creative
 from ..simulation.text.encoder import TextEncoder
+from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .harness.files import write_table
@@ -188,7 +189,7 @@ def tune_writer(
         "writer": writer.fingerprint(),
         "data": data_sheet(study, options),
     }
-    save_checkpoint(writer, run.path / "checkpoint", prompt(*study.asked[0]), _facts(options), _figures(summary))
+    save_checkpoint(writer, run.path / CHECKPOINT, prompt(*study.asked[0]), _facts(options), _figures(summary))
     return Tuning(writer, untuned, tuned, verdicts, summary, (start, loss))
 
 
@@ -261,12 +262,12 @@ def _tuned_how(options: "TuneParts") -> str:
 
 
 def _figures(summary: dict[str, Any]) -> dict[str, str]:
-    percent = {k: f"{v['mean']:+.1%} [{v['low']:+.1%}, {v['high']:+.1%}]" for k, v in summary["lift"].items()}
+    percent = {name: bracketed(lift, "+.1%") for name, lift in summary["lift"].items()}
     first, last = summary["proxy_gold"][0], summary["proxy_gold"][-1]
     alone = {}
     if summary["as_they_come"]:
         lift = summary["as_they_come"]["lift"]["reward"]
-        alone = {"gold reward lift, nothing picked": f"{lift['mean']:+.1%} [{lift['low']:+.1%}, {lift['high']:+.1%}]"}
+        alone = {"gold reward lift, nothing picked": bracketed(lift, "+.1%")}
     return alone | {
         "gold CTR lift": percent["ctr"],
         "gold CVR lift": percent["cvr"],

@@ -69,10 +69,10 @@ def _tensors(
     writer: Writer, prompts: Sequence[str], texts: Sequence[str], longest: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Ids and mask [n, P + A] of prompts, padded on the left, and texts, padded on the right; labels [n, A]."""
-    tokenizer, eos = writer.tokenizer, writer.tokenizer.eos_token_id
+    tokenizer = writer.tokenizer
     questions = [torch.tensor(ids) for ids in tokenizer(list(prompts))["input_ids"]]
     room = max(1, longest - max(map(len, questions)))
-    answers = [torch.tensor([*ids, eos][:room]) for ids in tokenizer([f" {text}" for text in texts])["input_ids"]]
+    answers = [torch.tensor(ids[:room]) for ids in writer.answer_ids(texts)]
     labels = pad_sequence(answers, batch_first=True, padding_value=IGNORED)
     before = pad_sequence(questions, batch_first=True, padding_value=IGNORED, padding_side="left")
     both = torch.cat([before, labels], dim=1)
