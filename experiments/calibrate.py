@@ -13,14 +13,17 @@ from ..simulation.archive.gold import NEWS
 from ..simulation.archive.tests import read_archive
 from ..simulation.calibration.evidence import Evidence, evidence_of_open_bandit, read_evidence
 from ..simulation.calibration.fit import Calibration, calibrate, predict
-from ..simulation.data.catalog import Catalog
+from ..simulation.data.catalog import CATALOG_SCHEMA, Catalog
+from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
+from ..simulation.data.log_format import LOG_SCHEMA
 from ..simulation.data.open_bandit import joined, read_open_bandit
 from ..simulation.scenario import load_scenario, read_scenario
 from ..simulation.world_file import save_world
 from .analysis.fit.another_policy import foretold
 from .analysis.fit.archive_fit import spreads
 from .analysis.fit.tables import compared, delays, log_losses
+from .analysis.report.formats import bracketed, number
 from .analysis.report.page import write_report
 from .harness.files import write_table
 from .harness.options import Flat, Idle, RunOptions, refuse_below
@@ -52,6 +55,8 @@ class CalibrateOptions:
     """The products of the log. Without it they are those of a scenario that is named, or else known by id alone."""
     scenario: str | None = None
     """Words that appeals are known by, and whatever is not logged; shop for logs and news for archives, by default."""
+    columns: ColumnNames = ""
+    """Columns of log and catalog, or of the archive, that have other names there: text=Headline,clicked=Clicks."""
     users: int = 1000
     """Readers of a world that is fitted to an archive, which does not tell of any."""
 
@@ -59,8 +64,11 @@ class CalibrateOptions:
         refuse_below(self, users=1)
 
     def idle(self) -> Idle:
-        """A log tells of its users."""
-        return {"users": "without --archive: a log tells of its users"} if self.archive is None else {}
+        """A log tells of its users; an Open Bandit folder is read as downloaded."""
+        found = {"users": "without --archive: a log tells of its users"} if self.archive is None else {}
+        if self.open_bandit is not None:
+            found["columns"] = "with --open-bandit, which is read as downloaded"
+        return found
 
 
 def run_calibrate(options: CalibrateOptions) -> Path:
@@ -121,9 +129,12 @@ def _told(stage: Stage) -> Callable[[str], None]:
 def _evidence(options: CalibrateOptions, products: Catalog) -> tuple[Evidence, Evidence | None]:
     """What the world is fitted to, and the other policy's log, where there is one."""
     if options.logs is not None:
+        columns = parse_columns(options.columns)
+        refuse_unknown(columns, [*LOG_SCHEMA.columns, *CATALOG_SCHEMA.columns], user_columns=True)
+        known = None if options.scenario is None else products
         if options.catalog is not None:
-            return read_evidence(options.logs, Catalog.read(options.catalog).with_queries(products.queries)), None
-        return read_evidence(options.logs, None if options.scenario is None else products), None
+            known = Catalog.read(options.catalog, columns=columns).with_queries(products.queries)
+        return read_evidence(options.logs, known, columns), None
     assert options.open_bandit is not None
     log = read_open_bandit(options.open_bandit)
     if options.on_policy is None:
@@ -137,10 +148,11 @@ def _evidence(options: CalibrateOptions, products: Catalog) -> tuple[Evidence, E
 def _of_archive(options: CalibrateOptions, run: Run) -> dict[str, Any]:
     assert options.archive is not None
     scenario = read_scenario(NEWS) if options.scenario is None else load_scenario(options.scenario)[0]
-    archive = read_archive(options.archive)
+    archive = read_archive(options.archive, parse_columns(options.columns))
     if options.run.quick:
         archive = archive.split((QUICK, 1 - QUICK), options.run.seed)[0]
     seen, later = archive.split((1 - HELD_OUT, HELD_OUT), options.run.seed)
+    seen.check_tells("the part that is fitted")
     given = {"seed": options.run.seed, "users": options.users}
     with run.stage("fit, held against other tests") as stage:
         trial = calibrate_archive(seen, scenario, progress=_told(stage), **given)
@@ -176,7 +188,7 @@ def _show_log(run: Run, final: Calibration, summary: dict[str, Any]) -> None:
         found = summary["foretold"]
         for name, title in (("earned", "earned"), ("world", "this world"), ("direct_method", "the direct method")):
             row = found[name]
-            line = f"{found['policy']}, by {title:<18} {row['mean']:.5f}  [{row['low']:.5f}, {row['high']:.5f}]"
+            line = f"{found['policy']}, by {title:<18} {bracketed(row, '.5f')}"
             _say(run, line)
 
 
@@ -187,6 +199,6 @@ def _show_archive(run: Run, summary: dict[str, Any]) -> None:
         _say(
             run,
             f"{title}: texts inside a test differ by {texts['archive']['mean']:.3f} log-odds in the archive, "
-            f"{texts['world']['mean']:.3f} in the world, ratio {ratio['mean']:.2f} [{ratio['low']:.2f}, "
-            f"{ratio['high']:.2f}]; tests by {found['tests']['archive']:.2f} and {found['tests']['world']:.2f}",
+            f"{texts['world']['mean']:.3f} in the world, ratio {bracketed(ratio, '.2f')}; tests by "
+            f"{number(found['tests']['archive'])} and {number(found['tests']['world'])}",
         )

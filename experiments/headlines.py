@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..policies.headlines.model import Fit, fit_headline_model
+from ..policies.headlines.model import CrossFit, fit_headline_model
 from ..policies.headlines.sentence_encoder import SentenceVectors, packaged_encoder
 from ..policies.headlines.stack import read_by
 from ..policies.headlines.writer_vectors import WriterVectors, taught_writer
 from ..simulation.archive.contrasts import thin
 from ..simulation.archive.tests import Archive, SplitBy, read_archive
+from ..simulation.data.columns import ColumnNames, parse_columns
 from ..simulation.data.errors import InputError
 from .analysis.headlines.figures import accuracies, captures, judged_pairs, reliability, what_matters
 from .analysis.headlines.placements import OURS, learn_prior, policies
 from .analysis.headlines.replay import ArchiveTests, Array, join, replay, replayed_tests
 from .analysis.headlines.tests import differing, mismatched, winners
+from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
@@ -40,6 +42,8 @@ class HeadlinesOptions:
     """A/B tests to learn from: the Upworthy Research Archive as published, or `test_id, text, impressions, clicks`."""
     test: Path | None = None
     """Other tests to be judged on; without it the archive is cut into parts and each is held out in turn."""
+    columns: ColumnNames = ""
+    """Columns of the archive that have other names there: text=Headline,clicks=Clicks."""
     splits: int = 5
     """Parts the archive is cut into."""
     split_by: SplitBy = "story"
@@ -76,7 +80,7 @@ class Judged:
 
     arms: pd.DataFrame
     """`Archive.contrasts` held out, with `predicted`, `certainty` and `split`."""
-    fit: Fit
+    fit: CrossFit
     learned: ArchiveTests
     """The tests learned from, with predictions by models that had not seen their stories."""
     held_out: ArchiveTests
@@ -98,8 +102,7 @@ def run_headlines(options: HeadlinesOptions) -> Path:
             stage.advance(1)
     arms = pd.concat([part.arms for part in judged], ignore_index=True)
     arms["group"] = pd.factorize(arms.split.astype(str) + "/" + arms.group.astype(str))[0]
-    rng = np.random.default_rng(options.run.seed)
-    predicted = _prediction(arms, judged, rng)
+    predicted = _prediction(arms, judged)
     placed = _placement(judged, options, run)
     with run.stage("what matters"):
         matters = what_matters(archive.contrasts)
@@ -134,11 +137,12 @@ CAVEAT = (
 def _read(options: HeadlinesOptions) -> tuple[Archive, Archive | None, list[str]]:
     if options.archive is None:
         raise InputError("--archive is missing; give a file of A/B tests, such as the Upworthy Research Archive")
-    archive = read_archive(options.archive)
+    columns = parse_columns(options.columns)
+    archive = read_archive(options.archive, columns)
     notes = [f"{options.archive.name}: {note} were left out." for note in [*archive.notes, *_without_rival(archive)]]
     if options.test is None:
         return archive, None, notes
-    test = read_archive(options.test)
+    test = read_archive(options.test, columns)
     notes += [f"{options.test.name}: {note} were left out." for note in [*test.notes, *_without_rival(test)]]
     both = sorted(set(archive.arms.test_id) & set(test.arms.test_id))
     if both:
@@ -230,11 +234,11 @@ def _judge(
     return Judged(arms, fit, replayed_tests(learn, fit.unseen), replayed_tests(hold, predicted))
 
 
-def _prediction(arms: pd.DataFrame, judged: list[Judged], rng: np.random.Generator) -> dict[str, Any]:
+def _prediction(arms: pd.DataFrame, judged: list[Judged]) -> dict[str, Any]:
     pairs = judged_pairs(arms)
-    by_split = [accuracies(judged_pairs(part.arms), rng)["pairwise_accuracy"] for part in judged]
+    by_split = [accuracies(judged_pairs(part.arms))["pairwise_accuracy"] for part in judged]
     return {
-        **accuracies(pairs, rng),
+        **accuracies(pairs),
         "splits": [{name: value["mean"] for name, value in split.items()} for split in by_split],
         "calibration": reliability(pairs.promised.to_numpy(), pairs.right.to_numpy()),
     }
@@ -276,9 +280,9 @@ def _tests(archive: Archive, judged: list[Judged], options: HeadlinesOptions, ru
 def _show(summary: dict[str, Any], run: Run) -> None:
     say: Callable[[str], None] = lambda line: run.console.print(line, soft_wrap=True, markup=False)  # noqa: E731
     for name, value in summary["pairwise_accuracy"].items():
-        say(f"pairwise accuracy, {name}: {value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]")
+        say(f"pairwise accuracy, {name}: {bracketed(value, '.3f')}")
     for total, row in summary["capture"].items():
         for name, value in row.items():
-            say(f"capture at {total}, {name:<14} {value['mean']:+.3f} [{value['low']:+.3f}, {value['high']:+.3f}]")
+            say(f"capture at {total}, {name:<14} {bracketed(value, '+.3f')}")
         margin = summary["margin"][total]
-        say(f"  ours over {margin['over']}: {margin['mean']:+.3f} [{margin['low']:+.3f}, {margin['high']:+.3f}]")
+        say(f"  ours over {margin['over']}: {bracketed(margin, '+.3f')}")

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import save_file
 
 from ..agents.agent import CONVERSION_VALUE
+from ..agents.state import save_agent
 from ..policies.effect.model import EffectConfig
 from ..policies.reward.reward import RewardConfig
 from ..policies.writer.warm_start import WarmStartConfig
@@ -20,7 +20,7 @@ from ..simulation.world import World
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .analysis.statistics.sequential import call_winner, confidence_sequence
-from .harness.files import write_json, write_table
+from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below
 from .harness.run import Run
 from .study.choosing import ChoosingOptions
@@ -90,7 +90,7 @@ def run_loop(options: LoopOptions) -> Path:
     grid: dict[str, dict[str, Interval]] = {}
     for (writer, placement), result in placements.items():
         grid.setdefault(writer, {})[placement] = result.interval(rng)
-    _save_placement(run.path, placements, options.placing.agent)
+    _save_placement(run.path, placements)
     _save_placed(run.path, placements, study.world)
     run.finish({"command": "loop", **tuning.summary, "grid": grid, "ab_test": ab_test(placements)})
     write_report(run.path)
@@ -138,17 +138,14 @@ def ab_test(placements: Mapping[tuple[str, str], Placement]) -> dict[str, Any]:
     }
 
 
-def _save_placement(path: Path, placements: dict[tuple[str, str], Placement], agent: str) -> None:
+def _save_placement(path: Path, placements: dict[tuple[str, str], Placement]) -> None:
     rows = [
         {"writer": writer, "placement": placement, "impressions": impressions, "reward": reward}
         for (writer, placement), result in placements.items()
         for impressions, reward in result.curve
     ]
     write_table(path / "placement.csv", pd.DataFrame(rows))
-    learned: dict[str, Any] = placements["tuned", "bandit"].agent.state_dict()
-    (path / "placement").mkdir()
-    save_file({name: value.contiguous().cpu() for name, value in learned.items()}, path / "placement/agent.safetensors")
-    write_json(path / "placement/agent.json", {"format_version": 1, "agent": agent})
+    save_agent(placements["tuned", "bandit"].agent, path / "placement")
 
 
 def _save_placed(path: Path, placements: dict[tuple[str, str], Placement], world: World) -> None:
