@@ -69,7 +69,11 @@ class CompareOptions:
         refuse_below(self, seeds=2, creatives=3, retrieved=1, impressions=100, batch=1, conversion_value=0)
 
     def idle(self) -> Idle:
+<<<<<<< HEAD
+        """What is retrieved where nobody brings queries, and delays of what does not count."""
+=======
         """Without queries nothing is retrieved; where clicks alone count, never mind how late conversions come."""
+>>>>>>> main
         unasked = {} if self.world.brings_queries else {"retrieved": "where no visitor brings queries"}
         return unasked | ({} if self.conversion_value else {"delay": "with --conversion-value 0"})
 
@@ -191,8 +195,8 @@ def _leave_best(run: Run, standings: Standings, options: CompareOptions) -> None
     """placement/: the agent that earned most, as it is after the first seed in the first world."""
     best, scenario = standings.best, options.worlds()[0]
     with run.stage("best agent, to take away", total=1) as stage:
-        save_agent(served_agent(options.setting(), scenario, options.seed, best), run.path / "placement")
-        stage.advance(1, f"{best} in {world_name(scenario)}, seed {options.seed}")
+        save_agent(served_agent(options.setting(), scenario, options.run.seed, best), run.path / "placement")
+        stage.advance(1, f"{best} in {world_name(scenario)}, seed {options.run.seed}")
 
 
 def _traffic(options: CompareOptions) -> dict[str, Any]:

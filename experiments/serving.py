@@ -199,7 +199,7 @@ class Curve(Observer):
 
     @property
     def oracles(self) -> list[float]:
-        """What the best slates earn an impression, batch by batch, of the visits that the oracle would have bought."""
+        """What the best slates earn an impression, batch by batch, in the visits that the oracle would have bought."""
         if not self._best:
             return []
         worth, cost = torch.cat(self._best, 1)
