@@ -1,27 +1,25 @@
 """A fitted world in one file: safetensors, with everything that is text in its metadata as JSON. Nothing is pickled."""
 
-import json
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from .archive.gold import ArchiveReader
 from .archive.parts import archive_parts, archive_reader
 from .data.catalog import Catalog, Creative, Product, Query
-from .data.errors import InputError
+from .data.tensor_file import load_tensors, save_tensors
 from .response.utilities import Scales
 from .scenario import Scenario, load_scenario
 from .text.reading import TextReader
 from .visitors.audience import Audience
 from .world import World, make_world
 
-FORMAT_VERSION = 2
-"""2: worlds whose texts are read as an archive's readers did."""
+FORMAT_VERSION = 3
+"""2: worlds whose texts are read as an archive's readers did. 3: with a digest."""
+_REMEDY = "make it anew with `copybandit calibrate`"
 
 
 def save_world(
@@ -42,11 +40,10 @@ def save_world(
         scales: what was fitted.
         reader: of an archive; None for the scenario's own words.
     """
-    people = {f"audience.{k}": v.contiguous().cpu() for k, v in vars(audience).items() if isinstance(v, Tensor)}
-    fitted = {f"scales.{k}": v.contiguous().cpu() for k, v in vars(scales).items() if isinstance(v, Tensor)}
+    people = {f"audience.{k}": v for k, v in vars(audience).items() if isinstance(v, Tensor)}
+    fitted = {f"scales.{k}": v for k, v in vars(scales).items() if isinstance(v, Tensor)}
     numbers = {k: v for k, v in vars(scales).items() if isinstance(v, float)}
     facts = {
-        "format_version": FORMAT_VERSION,
         "scenario": scenario.model_dump(mode="json"),
         "products": [asdict(product) for product in catalog.products],
         "ads": [asdict(ad) for ad in catalog.ads],
@@ -58,16 +55,16 @@ def save_world(
     read = {}
     if reader is not None:
         facts["archive"], read = archive_parts(reader, catalog)
-    save_file(people | fitted | read, path, metadata={"world": json.dumps(facts, ensure_ascii=False)})
+    save_tensors(path, people | fitted | read, facts, kind="world", format_version=FORMAT_VERSION)
 
 
 def load_world(path: Path, *, seed: int = 0, device: torch.device | str = "cpu") -> World:
     """The world of a file.
 
     Raises:
-        InputError: no such file, no world file, or one of a newer format.
+        InputError: no such file, no world file, one of another format, or one that is torn or altered.
     """
-    facts, tensors = _read(path)
+    tensors, facts = _read(path)
     people = {f.name: tensors[f"audience.{f.name}"] for f in fields(Audience) if f.name != "segments"}
     audience = Audience(segments=tuple(facts["segments"]), **people)
     parts = {name.removeprefix("scales."): value for name, value in tensors.items() if name.startswith("scales.")}
@@ -99,7 +96,7 @@ def scenario_of(name: str | Path) -> tuple[Scenario, Catalog]:
     """
     if not is_world_file(name):
         return load_scenario(name)
-    facts, _ = _read(Path(name))
+    _, facts = _read(Path(name))
     return Scenario.model_validate(facts["scenario"]), _catalog(facts)
 
 
@@ -121,18 +118,5 @@ def _catalog(facts: dict[str, Any]) -> Catalog:
     return Catalog(products, ads, facts["phrases"], queries)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a world file, as `copybandit calibrate` writes")
-    try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {})["world"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-    except (SafetensorError, KeyError, ValueError):
-        raise InputError(f"{path}: not a world file, or damaged; make it anew with `copybandit calibrate`") from None
-    if facts["format_version"] > FORMAT_VERSION:
-        raise InputError(
-            f"{path}: format {facts['format_version']}, of a newer Copybandit; this one reads up to {FORMAT_VERSION}: "
-            "update it"
-        )
-    return facts, tensors
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    return load_tensors(path, kind="world", format_version=FORMAT_VERSION, remedy=_REMEDY)

@@ -1,7 +1,8 @@
 """A teacher: a pretrained model that learns what copy is from a few good lines, then writes for invented products."""
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ from torch import Tensor
 
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
 from ...simulation.scenario import load_scenario
+from ..reward.claims import Claims
 from ..writer.warm_start import WarmStartConfig, warm_start
-from ..writer.writer import Writer, WriterConfig, load_weights, make_writer, own_weights, prompt
+from ..writer.writer import SHOWN_ATTRIBUTES, Writer, WriterConfig, load_weights, make_writer, own_weights, prompt
 from .corpus import ask, invented, read_rows, write_taught
 from .grammar import lines
-from .truth import on_product, unsupported
 from .words_files import words
 
 HEAD = "An ad for a product:\n"
@@ -67,7 +68,7 @@ def lesson(seed: int) -> Catalog:
 
 def _exemplary(ad: Creative, catalog: Catalog) -> bool:
     calm = "!!" not in ad.text and not any(word.isupper() and len(word) > 3 for word in ad.text.split())
-    return calm and len(ad.text) > SHORTEST and not unsupported(ad.text, prompt(catalog[ad.product_id]))
+    return calm and len(ad.text) > SHORTEST and is_true(ad.text, catalog[ad.product_id])
 
 
 def learn(directory: str, seed: int, kept: Path, epochs: float = 1.5) -> Teacher:
@@ -139,7 +140,22 @@ def teach(
 def is_good(text: str, product: Product) -> bool:
     """Long enough and ended, on its product, and true to what the prompt shows."""
     ended = len(text) > SHORTEST and text[-1] in ".?!" and not any(odd in text for odd in ("!!", "|", "=>"))
-    return ended and on_product(text, product.title) and not unsupported(text, prompt(product))
+    return ended and is_named(product.title, text) and is_true(text, product)
+
+
+def is_named(title: str, text: str) -> bool:
+    """Whether a line has a word of the title, in the singular or the plural."""
+    said = {word.rstrip("s") for word in re.findall(r"\w+", text.lower())}
+    return any(word.rstrip("s") in said for word in re.findall(r"\w+", title.lower()) if len(word) > 2)
+
+
+def is_true(text: str, product: Product) -> bool:
+    """Whether what a prompt shows of the product supports all that a line claims, and every name in it."""
+    shown = replace(product, description="", price=0.0, attributes=product.attributes[:SHOWN_ATTRIBUTES])
+    given = prompt(product).lower()
+    inner = re.finditer(r"(?<![.?!:\"] )(?<!^)\b[A-Z][\w'&-]+", text)
+    named = all(match.group(0).removesuffix("'s").lower() in given for match in inner)
+    return named and not Claims(Catalog([shown])).unsupported(Creative(product.product_id, text))
 
 
 @torch.no_grad()

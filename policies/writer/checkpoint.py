@@ -1,14 +1,20 @@
 """Writer checkpoints: a Hugging Face directory with a model card, good without Copybandit."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from ...simulation.data.errors import InputError
+from ...simulation.data.files import check_folder, write_folder
 from .writer import Writer
 
 CAVEAT = "Lift in simulation is not real lift: it says what the simulated users would do, not what yours will."
 """The sentence that goes wherever a figure from the simulated world is shown."""
+
+CHECKPOINT = "checkpoint"
+"""Name of a run's checkpoint in its directory."""
 
 _CARD = """\
 ---
@@ -48,15 +54,40 @@ Simulated users, gold expectation; tuned against untuned writer, 95% interval ov
 def save_checkpoint(
     writer: Writer, directory: Path, prompt: str, facts: dict[str, Any], figures: dict[str, Any]
 ) -> None:
-    """Writes weights, tokenizer, generation settings and a model card (README.md).
+    """Writes weights, tokenizer, generation settings and a model card (README.md): all of it, or nothing.
 
     Args:
         writer: what is saved.
-        directory: made if need be.
+        directory: made if need be; what was in it is replaced.
         prompt: an example, for the card.
         facts: rows of the card on how the writer was made (data, reward weights, seed, KL).
         figures: rows of the card on how well it does (proxy and gold).
     """
-    writer.save(directory)
     card = jinja2.Template(_CARD).render(caveat=CAVEAT, prompt=repr(prompt), facts=facts, figures=figures)
-    (directory / "README.md").write_text(card, encoding="utf-8")
+
+    def write(folder: Path) -> None:
+        writer.save(folder)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+
+    write_folder(directory, write)
+
+
+def check_checkpoint(directory: Path) -> None:
+    """Refuses a checkpoint that is not there, or no longer as it was saved.
+
+    Raises:
+        InputError: naming what is wrong with it.
+    """
+    if not directory.is_dir():
+        raise InputError(f"{directory.parent}: no finished checkpoint in it; give the directory of a loop or tune run")
+    check_folder(directory, "run it again, or give another run")
+
+
+def copy_checkpoint(directory: Path, to: Path) -> None:
+    """Checks a checkpoint, and copies it whole or not at all.
+
+    Raises:
+        InputError: see `check_checkpoint`.
+    """
+    check_checkpoint(directory)
+    write_folder(to, lambda folder: shutil.copytree(directory, folder, dirs_exist_ok=True))

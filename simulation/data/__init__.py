@@ -1,1 +1,1 @@
-"""What people bring: tables, catalogs, logs, Open Bandit, and the error that says what is wrong with them."""
+"""What people bring: tables, catalogs, logs, Open Bandit, the error that says what is wrong with them; whole files."""

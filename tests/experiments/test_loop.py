@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import transformers
+from copybandit.agents.state import load_agent, save_agent
 from copybandit.experiments.export import ExportOptions, run_export
-from copybandit.experiments.harness.options import replaced
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.loop import LoopOptions, run_loop
 from copybandit.experiments.tune import TuneOptions, run_tune
 from copybandit.simulation.data.errors import InputError
@@ -18,24 +20,23 @@ SMALL = {
     "log_impressions": 4000,
     "validation_impressions": 2000,
     "samples": 2,
-    "watch_every": 1,
-    "effect__steps": 20,
-    "writer__layers": 1,
-    "writer__width": 32,
-    "writer__heads": 2,
-    "writer__vocabulary": 400,
-    "writer__max_new_tokens": 8,
-    "warm_start__lines": 160,
-    "ppo__updates": 2,
-    "ppo__batch": 16,
-    "ppo__group": 4,
-    "ppo__mini_batches": 1,
+    "effect.steps": 20,
+    "writer.layers": 1,
+    "writer.width": 32,
+    "writer.heads": 2,
+    "writer.vocabulary": 400,
+    "writer.max_new_tokens": 8,
+    "warm_start.lines": 160,
+    "ppo.updates": 2,
+    "ppo.batch": 16,
+    "ppo.group": 4,
+    "ppo.mini_batches": 1,
 }
 
 
 def options(scenario: Path, out: Path, **changes: object) -> LoopOptions:
     small = SMALL | {"algorithm": "ppo", "place_impressions": 2048, "place_products": 4}
-    return replaced(LoopOptions(scenario=str(scenario), out=out), **(small | changes))
+    return configured(configured(LoopOptions(), scenario=str(scenario), out=out), **(small | changes))
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,19 @@ def summary(run: Path) -> dict:
 def test_the_run_directory_is_complete(runs):
     for name in ("config.yaml", "environment.json", "metrics.csv", "summary.json", "report.html", "creatives.parquet"):
         assert (runs[0] / name).stat().st_size > 0
-    assert (runs[0] / "placement" / "agent.safetensors").is_file()
     assert list((runs[0] / "tensorboard").iterdir())
+
+
+def test_what_was_placed_can_be_taken_away_and_goes_on(runs, tmp_path):
+    agent = load_agent(runs[0] / "placement")
+    tuned = pd.read_parquet(runs[0] / "creatives.parquet").query("writer == 'tuned'")
+    assert {creative.text for creative in agent.labels.creatives} <= set(tuned.text)
+    visit = agent.labels.visits(agent.labels.context(channel=agent.labels.channels[0]))
+    decision = agent.act(visit, agent.on_show)
+    assert set(agent.labels.texts(decision.slates)[0]) <= set(tuned.text)
+    agent.update(decision.answered(visit, torch.ones(decision.slates.shape)))
+    save_agent(agent, tmp_path / "placement")
+    assert load_agent(tmp_path / "placement").ledger.issued == agent.ledger.issued == 2048 + 1
 
 
 def test_summary_has_the_keys_that_others_read(runs):
@@ -92,7 +104,7 @@ def test_creatives_come_from_both_writers_for_the_same_prompts(runs):
 
 def test_best_of_n_chooses_and_does_not_tune(tiny_file, tmp_path):
     given = {**SMALL, "scenario": str(tiny_file), "out": tmp_path / "run", "algorithm": "best-of-n"}
-    run = run_tune(replaced(TuneOptions(), **given))
+    run = run_tune(configured(TuneOptions(), **given))
     found = summary(run)
     assert found["reward_calls"] == 16 * found["texts"]
     assert found["kl"] == pytest.approx(1.8351, abs=1e-3)  # log 16 - 15 / 16
@@ -125,14 +137,15 @@ def test_a_run_directory_is_not_written_over(runs, tiny_file):
 
 @pytest.fixture
 def archive(tmp_path) -> Path:
-    """Sixty tests of three texts, with nothing said of what they are about."""
+    """Sixty tests of three texts: thirty stories, each tested twice."""
     rng = np.random.default_rng(0)
     words = ["you", "will", "never", "guess", "what", "this", "small", "dog", "did", "when", "asked", "to", "stay"]
-    rows = [
-        {"test_id": f"t{i}", "text": " ".join(rng.permutation(words)[:8]), "impressions": 3000, "clicks": clicks}
-        for i in range(60)
-        for clicks in rng.binomial(3000, 0.02, size=3)
-    ]
+    rows = []
+    for i in range(180):
+        text = " ".join(rng.permutation(words)[:8])
+        clicks = rng.binomial(3000, 0.04 if "never" in text else 0.02)
+        about = f"A dog was told to stay. Then came day {i // 6}."
+        rows.append({"test_id": f"t{i // 3}", "text": text, "about": about, "impressions": 3000, "clicks": clicks})
     path = tmp_path / "tests.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
     return path
@@ -143,6 +156,9 @@ def test_an_archive_of_tests_goes_round_the_same_loop(archive, tmp_path):
     assert summary(run)["effect_model"]["click"]["pairs"] > 0
     assert "conversions are not in the archive" in summary(run)["notes"][0]
     assert "Better text named" in (run / "report.html").read_text()
+    texts = pd.read_parquet(run / "creatives.parquet")
+    told = texts.groupby("title").product_id.nunique()
+    assert set(told) == {1}  # a story that was tested twice is written for once
 
 
 def test_too_few_creatives_for_the_slots_are_refused_before_anything_is_tuned(archive, tmp_path):

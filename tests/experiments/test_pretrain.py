@@ -44,7 +44,7 @@ def test_a_teacher_learns_and_writes_and_its_lines_are_read(tmp_path: Path, tiny
     make_writer(tiny_catalog, WriterConfig(layers=1, width=32, heads=2, vocabulary=400), seed=0).save(
         tmp_path / "model"
     )
-    teacher = ["--teacher", str(tmp_path / "model"), "--teacher-products", "12"]
+    teacher = ["--teacher", str(tmp_path / "model")]
     main(["pretrain", "--quick", *SMALL, *teacher, "--out", str(tmp_path / "run")])
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["taught"] == len(read_taught(tmp_path / "run" / "taught.jsonl.gz"))

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -10,12 +11,11 @@ import pytest
 from copybandit.policies.base.corpus import Line, corpus, held_out, read_rows, read_taught, write_taught
 from copybandit.policies.base.grammar import article, headline, lines, tidy
 from copybandit.policies.base.invent import invent
-from copybandit.policies.base.truth import COUNTED, TENS, on_product, unsupported
 from copybandit.policies.base.words_files import fact, marked, spelled, verb, words
+from copybandit.policies.reward.claims import Claims
 from copybandit.policies.writer.writer import prompt
+from copybandit.simulation.data.catalog import Catalog, Creative, Product
 from copybandit.simulation.data.errors import InputError
-
-PROMISES = re.compile(r"\b(warrant\w*|guarant\w*|refund\w*|discount\w*|\w*% off|shipping)\b", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,11 @@ def test_there_are_many_trades_and_families() -> None:
 @pytest.mark.parametrize("part", ["does", "for", "people", "when", "scenes"])
 def test_no_phrase_of_a_trade_states_a_number_or_a_promise(part: str) -> None:
     phrases = [phrase for family in words("trades") for phrase in family.get(part, ())]
-    assert phrases
+    claims = Claims(Catalog([Product("p", "thing", "things", 0.0)]))
+    assert len(phrases) > 100
     for phrase in phrases:
-        spoken = set(re.findall(r"[a-z]+", phrase.lower()))
-        assert not re.search(r"\d", phrase), phrase
-        assert not spoken & ({*COUNTED, *TENS} - {"half"}), phrase
-        assert not PROMISES.search(phrase), phrase
+        found = {claim.kind for claim in claims.unsupported(Creative("p", phrase))}
+        assert not found & {"number", "price", "warranty", "discount"}, phrase
 
 
 def test_every_family_names_kinds_of_facts_that_exist() -> None:
@@ -45,13 +44,18 @@ def test_every_family_names_kinds_of_facts_that_exist() -> None:
         assert set(family["facts"]) <= set(words("facts")), family["trade"]
 
 
-def test_every_number_and_every_promise_of_a_line_stands_in_its_prompt(small: list[Line]) -> None:
-    for line in small:
-        given = line.prompt.lower()
-        wrong = [word for word in unsupported(line.text, line.prompt) if word[0].isdigit() or PROMISES.match(word)]
-        assert not wrong, (line, wrong)
-        for promise in PROMISES.findall(line.text):
-            assert promise.lower()[:5] in given, line
+def test_what_a_line_claims_stands_in_its_prompt() -> None:
+    random, found = np.random.default_rng(2), Counter[str]()
+    for number in range(300):
+        made = invent(number, random)
+        product = replace(made.product, attributes=made.product.attributes[:2], price=0.0)
+        claims = Claims(Catalog([product]))
+        for text in islice(lines(made, 2, "everyone", random), 6):
+            found["lines"] += 1
+            found.update(claim.kind for claim in claims.unsupported(Creative(product.product_id, text)))
+    assert found["lines"] > 1500
+    for kind in ("number", "price", "warranty", "discount"):
+        assert found[kind] / found["lines"] <= 0.005, found
 
 
 def test_the_same_seed_makes_the_same_corpus_and_no_line_comes_twice(small: list[Line]) -> None:
@@ -133,21 +137,6 @@ def test_a_headline_says_what_its_story_says() -> None:
     for _ in range(200):
         story, head = headline(random)
         assert set(re.findall(r"\d+", head)) <= set(re.findall(r"\d+", story)), (story, head)
-
-
-def test_what_no_field_supports_is_found() -> None:
-    given = "steel kettle | Brewmont | 1.5 L, two year warranty"
-    assert unsupported("A steel kettle for 1.5 litres, with a warranty of 2 years.", given) == []
-    assert unsupported("Boils in 3 minutes.", given) == ["3"]
-    assert unsupported("Lasts twelve years.", given) == ["twelve"]
-    assert unsupported("A copper kettle.", given) == ["copper"]
-    assert unsupported("Free shipping on the kettle.", given) == ["free", "shipping"]
-    assert unsupported("The kettle by Oldmarch.", given) == ["Oldmarch"]
-
-
-def test_a_line_is_on_its_product_when_it_names_it() -> None:
-    assert on_product("These kettles sing.", "steel kettle")
-    assert not on_product("Mornings start here.", "steel kettle")
 
 
 def test_taught_lines_are_added_and_read_back(tmp_path: Path) -> None:

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 from copybandit.policies.base.corpus import read_rows
-from copybandit.policies.base.taught import BATCH, Teacher, is_good, lesson, nats_a_character, teach
-from copybandit.policies.base.truth import unsupported
-from copybandit.policies.writer.writer import Writer, WriterConfig, make_writer, own_weights, prompt
+from copybandit.policies.base.taught import BATCH, Teacher, is_good, is_true, lesson, nats_a_character, teach
+from copybandit.policies.writer.writer import Writer, WriterConfig, make_writer, own_weights
 from copybandit.simulation.data.catalog import Catalog, Product
 
 KETTLE = Product("k", "steel kettle", "kitchen", 40.0, "Brewmont", "", (("capacity", "1.5 L"),))
@@ -24,8 +23,7 @@ def test_it_learns_from_lines_that_are_true() -> None:
     given = lesson(0)
     assert len(given.ads) > 800
     for ad in given.ads:
-        wrong = unsupported(ad.text, prompt(given[ad.product_id]))
-        assert not [word for word in wrong if word[0].isdigit()], (ad, wrong)
+        assert is_true(ad.text, given[ad.product_id]) or not ad.text.isascii(), ad
 
 
 @pytest.mark.parametrize(
@@ -37,7 +35,9 @@ def test_it_learns_from_lines_that_are_true() -> None:
         ("Mornings start with a slow cup of tea.", False),
         ("A kettle.", False),
         ("The best kettle ever!! You must buy it!!", False),
-        ("The steel kettle with free shipping.", False),
+        ("The steel kettle with a lifetime warranty.", False),
+        ("The steel kettle that Oldmarch would like.", False),
+        ("A copper kettle for slow mornings.", False),
     ],
 )
 def test_what_is_kept(text: str, good: bool) -> None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from copybandit.policies.tuning.state import StateDirectory, TuningState, load_optimizer, optimizer_tensors
+from copybandit.policies.tuning.training_state import StateDirectory, TuningState, load_optimizer, optimizer_tensors
 from copybandit.simulation.data.errors import InputError
 from safetensors.torch import load_file, save_file
 
@@ -60,8 +60,10 @@ def test_of_another_model_tokenizer_or_catalog(directory, name):
 
 def test_another_format_version(directory):
     path = directory.path / "step-00000003.safetensors"
-    save_file(load_file(path), path, {"format_version": "99", "facts": json.dumps({}), "digest": ""})
-    with pytest.raises(InputError, match="format version 99"):
+    save_file(
+        load_file(path), path, {"kind": "tuning state", "format_version": "99", "facts": json.dumps({}), "digest": ""}
+    )
+    with pytest.raises(InputError, match="format 99"):
         directory.latest()
 
 

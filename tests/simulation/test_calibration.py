@@ -122,7 +122,7 @@ def test_a_world_file_holds_the_world(fitted, tmp_path):
     assert torch.equal(again.gold(ads).click, before.gold(ads).click)
     assert torch.equal(again.visitors(50).context, before.visitors(50).context)
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(InputError, match="not a world file, or damaged"):
+    with pytest.raises(InputError, match=r"damaged or of another kind .*; make it anew with `copybandit calibrate`"):
         load_world(path)
 
 

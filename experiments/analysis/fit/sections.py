@@ -1,7 +1,6 @@
 """How well a fitted world agrees with what it was fitted to: the sections of a calibration."""
 
-import pandas as pd
-
+from ...harness.files import read_table
 from ...harness.run_files import RunFiles
 from ..report.formats import number, number_range, percent
 from ..report.sections import Section, Table
@@ -14,8 +13,8 @@ def held_out(run: RunFiles) -> Section | None:
     loss = run.summary.get("held_out")
     if run.summary.get("command") != "calibrate" or not loss:
         return None
-    fit = pd.read_csv(run.path / "fit.csv", dtype={"group": str})
-    delays = pd.read_csv(run.path / "delays.csv")
+    fit = read_table(run.path / "fit.csv", dtype={"group": str})
+    delays = read_table(run.path / "delays.csv")
     gain = 1 - loss["log_loss"] / loss["log_loss_of_base_rate"]
     text = [
         "Fitted to the first four fifths of the log, held against the last. Log-loss "
@@ -30,7 +29,7 @@ def held_out(run: RunFiles) -> Section | None:
 
 
 def _effects(run: RunFiles) -> Table:
-    effects = pd.read_csv(run.path / "effects.csv")
+    effects = read_table(run.path / "effects.csv")
     columns = (effects[name] for name in ("name", "mean", "low", "high"))
     rows = [
         [name, number(mean, 3), f"{number(low, 3)} to {number(high, 3)}"]

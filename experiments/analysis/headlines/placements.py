@@ -139,8 +139,8 @@ class TextAndHorizon:
 
 def beta_prior(tests: ArchiveTests) -> Thompson:
     """Thompson sampling whose Beta prior has the mean and variance of the arms of these tests."""
-    mean, variance = tests.rate.mean(), tests.rate.var()
-    strength = mean * (1 - mean) / variance - 1
+    mean, variance = tests.rate.mean(), max(tests.rate.var(), 1e-12)
+    strength = max(mean * (1 - mean) / variance - 1, 1.0)
     return Thompson(mean * strength, (1 - mean) * strength)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import jinja2
 
 from ....policies.writer.checkpoint import CAVEAT
+from ...harness.files import write_text
 from ...harness.run_files import RunFiles
 from ..article import sections as case_sections
 from ..comparison import sections as comparison_sections
@@ -79,7 +80,7 @@ def write_page(
     )
     _save_plots(directory / "plots", [*([lift] if lift else []), *(plot for s in sections for plot in s.plots)])
     path = directory / "report.html"
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return path
 
 
@@ -102,8 +103,8 @@ def _data_uri(svg: str) -> str:
 def _save_plots(folder: Path, drawn: Sequence[Plot]) -> None:
     folder.mkdir(exist_ok=True)
     for plot in drawn:
-        (folder / f"{plot.name}.svg").write_text(plot.light, encoding="utf-8")
-        (folder / f"{plot.name}-dark.svg").write_text(plot.dark, encoding="utf-8")
+        write_text(folder / f"{plot.name}.svg", plot.light)
+        write_text(folder / f"{plot.name}-dark.svg", plot.dark)
 
 
 SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (

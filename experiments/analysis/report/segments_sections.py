@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ...harness.files import read_table
 from ...harness.run_files import RunFiles
 from . import findings
 from .formats import gain, percent
@@ -16,7 +17,7 @@ def segments_section(run: RunFiles) -> Section | None:
     file = run.path / "segments.csv"
     if not file.is_file():
         return None
-    profile = pd.read_csv(file)
+    profile = read_table(file)
     gains = findings.mean_gains(run.creatives, "audience") if run.both_writers else pd.DataFrame()
     rows = [
         [

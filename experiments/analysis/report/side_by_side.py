@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ...harness.options import flat
+from ...harness.config import flat
 from ...harness.run_files import RunFiles
 from ..statistics.bootstrap import Interval
 from ..statistics.fronts import front
 from ..statistics.paired import t_interval
 from . import side_plots
-from .formats import gain, gain_range, number, percent
+from .formats import gain, gain_range, number, number_range, percent
 from .page import write_page
 from .sections import Section, Table
 
@@ -108,9 +108,7 @@ def _rounds(runs: Mapping[str, RunFiles]) -> Section | None:
 
 
 def _cell(value: Interval | None, digits: int = 4) -> str:
-    return (
-        "" if value is None else f"{value['mean']:.{digits}f} ({value['low']:.{digits}f} to {value['high']:.{digits}f})"
-    )
+    return "" if value is None else f"{number(value['mean'], digits)} ({number_range(value, digits)})"
 
 
 def _agents(runs: Mapping[str, RunFiles]) -> Section | None:
@@ -129,7 +127,7 @@ def _settings(runs: Mapping[str, RunFiles]) -> Section:
     every = pd.DataFrame({name: pd.Series(flat(run.config), dtype=object) for name, run in runs.items()})
     every = every.where(every.notna(), "–").map(str)
     differ = every[every.nunique(axis=1) > 1]
-    differ = differ[[key.partition(".")[0] not in INCIDENTAL for key in differ.index]]
+    differ = differ[[key.rpartition(".")[2] not in INCIDENTAL for key in differ.index]]
     facts = {"command": lambda run: run.summary.get("command", ""), "commit": lambda run: _commit(run)}
     rows = [[name, *(str(fact(run)) for run in runs.values())] for name, fact in facts.items()]
     rows += [[str(key), *row] for key, row in zip(differ.index, differ.to_numpy().tolist(), strict=True)]

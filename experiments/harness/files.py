@@ -1,0 +1,90 @@
+"""The files of a run directory, written whole; read with one line where they are damaged."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from ...simulation.data.errors import InputError
+from ...simulation.data.files import read_checked, write_whole
+
+REMEDY = "the run may have been broken off; give the directory of a finished run"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text, in UTF-8."""
+    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON that people can read. NaN stands for a figure that is not known, which JSON calls null."""
+    write_text(path, json.dumps(_nan_to_null(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_yaml(path: Path, value: Any) -> None:
+    """Writes YAML in the order of the mapping."""
+    write_text(path, yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+
+
+def write_table(path: Path, table: pd.DataFrame, index_label: str | None = None) -> None:
+    """Writes CSV or Parquet, by the name; the index only where it is given a label."""
+    index = index_label is not None
+    if path.suffix == ".parquet":
+        write_whole(path, lambda beside: table.to_parquet(beside, index=index))
+    else:
+        write_whole(path, lambda beside: table.to_csv(beside, index=index, index_label=index_label))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads JSON that holds settings or figures by name.
+
+    Raises:
+        InputError: no such file, or one that is torn or of another kind.
+    """
+    return _mapping(path, read_checked(path, lambda file: json.loads(file.read_text(encoding="utf-8")), REMEDY))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Reads YAML that holds settings by name.
+
+    Raises:
+        InputError: no such file, or one that is torn or of another kind.
+    """
+    return _mapping(path, read_checked(path, lambda file: yaml.safe_load(file.read_text(encoding="utf-8")), REMEDY))
+
+
+def read_table(path: Path, columns: Sequence[str] = (), **options: Any) -> pd.DataFrame:
+    """Reads CSV or Parquet that a run left, by its name.
+
+    Args:
+        path: of the table.
+        columns: that have to be in it.
+        options: for pandas.
+
+    Raises:
+        InputError: no such file, one that is torn, or columns are missing.
+    """
+    reader: Any = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
+    table: pd.DataFrame = read_checked(path, lambda file: reader(file, **options), REMEDY)
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise InputError(f"{path}: no column {', '.join(missing)}; {REMEDY}")
+    return table
+
+
+def _nan_to_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _nan_to_null(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_nan_to_null(part) for part in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _mapping(path: Path, found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: holds no names with values, it is of another kind; {REMEDY}")
+    return found

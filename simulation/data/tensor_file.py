@@ -1,0 +1,80 @@
+"""Tensors and facts in one file: safetensors, with JSON and a digest of everything in its header. Never a pickle."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .errors import InputError
+from .files import ANEW, read_checked, write_whole
+
+
+def save_tensors(
+    path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, kind: str, format_version: int
+) -> None:
+    """Writes a whole file that `load_tensors` reads.
+
+    Args:
+        path: where to.
+        tensors: by name, on any device; two names may share memory.
+        facts: what is no tensor, as JSON holds it; their order is kept.
+        kind: what the file is, such as world.
+        format_version: of what the caller writes.
+    """
+    held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    text = json.dumps(facts, ensure_ascii=False)
+    header = {"kind": kind, "format_version": str(format_version), "facts": text, "digest": _digest(held, text)}
+    write_whole(path, lambda beside: save_file(held, beside, header))
+
+
+def load_tensors(
+    path: Path, *, kind: str, format_version: int, remedy: str = ANEW
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and facts, on the CPU.
+
+    Args:
+        path: what `save_tensors` wrote.
+        kind: the only one that is read.
+        format_version: the only one that is read.
+        remedy: what a user can do when the file is no good, as the end of a sentence.
+
+    Raises:
+        FormatError: another format version.
+        InputError: no such file, or one that is torn, altered or of another kind.
+    """
+    return read_checked(path, lambda file: _read(file, kind, format_version, remedy), remedy)
+
+
+class FormatError(InputError):
+    """A file of another format version: whole, and not for this Copybandit."""
+
+
+def _read(path: Path, kind: str, format_version: int, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    with safe_open(path, "pt") as file:
+        header = file.metadata() or {}
+        if header.get("kind") != kind:
+            raise ValueError(f"not a {kind} file")
+        version = header.get("format_version")
+        if version != str(format_version):
+            raise FormatError(
+                f"{path}: {kind} file of format {version}, this Copybandit reads {format_version}; {remedy}"
+            )
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    if header.get("digest") != _digest(tensors, header["facts"]):
+        raise ValueError("its content does not match its digest")
+    return tensors, json.loads(header["facts"])
+
+
+def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:
+    digest = hashlib.sha256(facts.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
