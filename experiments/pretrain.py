@@ -138,7 +138,11 @@ def _command(options: PretrainOptions) -> str:
     """The command that makes the same base: what differs from the defaults."""
     defaults, here = flat(decisive(PretrainOptions())), flat(decisive(options))
     names = {".".join(setting.path): setting.name for setting in settings_of(PretrainOptions)}
-    given = [f"--{names[path]} {value}" for path, value in here.items() if value != defaults.get(path)]
+    given = [
+        f"--{names[path]} {value}"
+        for path, value in here.items()
+        if value != defaults.get(path) and path != "run.quick"
+    ]
     return " ".join(["copybandit pretrain", *given])
 
 

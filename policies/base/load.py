@@ -5,8 +5,8 @@ from typing import Any
 
 import jinja2
 import torch
-from transformers import AutoTokenizer, GPT2LMHeadModel
 
+from ..writer.loading import load_model
 from ..writer.writer import Writer, WriterConfig
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -58,7 +58,9 @@ def load_base(config: WriterConfig, directory: Path = WEIGHTS, device: torch.dev
         config: how it samples; the base has its own sizes.
         directory: of a base that `copybandit pretrain` made; by default the one that is shipped.
         device: where it goes.
+
+    Raises:
+        InputError: there is no base in the directory, or it is damaged.
     """
-    tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
-    model = GPT2LMHeadModel.from_pretrained(directory, dtype=torch.float32)
+    tokenizer, model = load_model(str(directory), seed=0)
     return Writer(model.to(device), tokenizer, config)

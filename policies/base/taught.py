@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,8 @@ def lesson(seed: int) -> Catalog:
         catalog = load_scenario(name)[1]
         chosen += [(catalog[ad.product_id], ad.text) for ad in catalog.ads if _exemplary(ad, catalog)]
     for made in invented(OWN_SEED - 1 - seed, 0, INVENTED):
-        written = lines(made, 2, EVERYONE, random)
-        chosen += [(made.product, text) for text, _ in zip(written, range(EACH_LEARNED), strict=False)]
+        written = (text for text in lines(made, SHOWN_ATTRIBUTES, EVERYONE, random) if is_true(text, made.product))
+        chosen += [(made.product, text) for text in islice(written, EACH_LEARNED)]
     products = [
         Product(f"{i}", p.title, p.category, p.price, p.brand, p.description, p.attributes)
         for i, (p, _) in enumerate(chosen)
