@@ -69,11 +69,7 @@ class CompareOptions:
         refuse_below(self, seeds=2, creatives=3, retrieved=1, impressions=100, batch=1, conversion_value=0)
 
     def idle(self) -> Idle:
-<<<<<<< HEAD
         """What is retrieved where nobody brings queries, and delays of what does not count."""
-=======
-        """Without queries nothing is retrieved; where clicks alone count, never mind how late conversions come."""
->>>>>>> main
         unasked = {} if self.world.brings_queries else {"retrieved": "where no visitor brings queries"}
         return unasked | ({} if self.conversion_value else {"delay": "with --conversion-value 0"})
 
