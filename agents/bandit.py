@@ -115,7 +115,6 @@ class Bandit(CheckedAgent):
         n: int,
         expectation: Expectation | None = None,
         features: Tensor | None = None,
-        texts: Tensor | None = None,
     ) -> None:
         """Makes room for n more creatives.
 
@@ -123,16 +122,15 @@ class Bandit(CheckedAgent):
             n: how many.
             expectation: what they are expected to earn.
             features: [n, f] of their texts, for models that share what they learn across arms.
-            texts: [n, e] vectors of their texts, where a layout keeps texts apart.
         """
         prior = None if expectation is None else self.model.prior(expectation.worth, expectation.trials)
-        layout = self.layout.grow(n, texts=texts)
+        layout = self._layout_of(n)
         self.model.add_arms(n, prior, features)
         self._grow(n, layout)
 
-    def add_successors(self, arms: Tensor, texts: Tensor | None = None) -> None:
-        """See `PlacementAgent.add_successors`; `texts` as in `add_arms`."""
-        layout = self.layout.grow(len(arms), arms, texts)
+    def add_successors(self, arms: Tensor) -> None:
+        """See `PlacementAgent.add_successors`."""
+        layout = self._layout_of(len(arms), arms)
         self.model.add_arms(len(arms), self.model.belief(arms))
         self._grow(len(arms), layout)
 
