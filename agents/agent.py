@@ -7,9 +7,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..simulation.data.errors import InputError
 from ..simulation.visitors.traffic import Impressions
-from ..simulation.world import Feedback
-from .clicks import cascade_trials, dependent_trials
+from ..simulation.world import Feedback, World
+from .clicks import examined_trials
+from .labels import Labels
+
+CONVERSION_VALUE = 10.0
+"""Worth of a conversion in clicks, wherever agents are made for a world and nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,9 @@ class Decision:
     closed form: `PlacementAgent.estimate_propensities` estimates it on demand."""
     numbers: Tensor | None = None
     """[B] int64, a number that no other decision of this agent has."""
+    bought: Tensor | None = None
+    """[visits] bool: to which visitors anything is shown; slates, propensities and numbers have a row for each of these
+    and none for the others. None where all are, as it is without a budget."""
 
     def answer(self, feedback: Feedback) -> Feedback:
         """The feedback to these slates, marked so that the agent accepts it once and for these slates only."""
@@ -35,6 +43,33 @@ class Decision:
             self.propensities,
             self.numbers,
         )
+
+    def answered(self, impressions: Impressions, clicked: Tensor, converted: Tensor | None = None) -> Feedback:
+        """The feedback to these slates from what was seen of the visitors, for `PlacementAgent.update`.
+
+        Args:
+            impressions: the B visits that were decided for.
+            clicked: [B, L] 0 or 1, NaN where it is not known.
+            converted: the same of conversions; none by default.
+        """
+        clicked = torch.as_tensor(clicked)
+        converted = torch.zeros_like(clicked) if converted is None else torch.as_tensor(converted)
+        delay = torch.zeros(clicked.shape).masked_fill_(converted != 1, torch.inf)
+        return self.answer(Feedback(impressions, self.slates, clicked, converted, delay))
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What is expected of n new creatives before they are shown; data, from an effect model say."""
+
+    worth: Tensor
+    """[n] of a trial: a click and what follows it, in clicks."""
+    trials: float = 30.0
+    """How many trials of its own that expectation counts for."""
+
+    def __post_init__(self) -> None:
+        if not bool(self.worth.isfinite().all() and (self.worth >= 0).all()) or not self.trials > 0:
+            raise InputError(f"expectation: give a worth of 0 or more and trials above 0, not {self.trials}")
 
 
 @dataclass(frozen=True)
@@ -57,6 +92,13 @@ class PlacementAgent(ABC):
     def __init__(self, arms: int, slots: int, generator: torch.Generator) -> None:
         """Sets sizes; the agent lives on the generator's device."""
         self.arms, self.slots, self.generator = arms, slots, generator
+        self.labels: Labels | None = None
+        """What arms and features stand for, where it is known; it is saved with the agent."""
+
+    @property
+    def on_show(self) -> Tensor:
+        """[K] arms that are in service, in order: candidates for `act`."""
+        return torch.arange(self.arms, device=self.device)
 
     @property
     def device(self) -> torch.device:
@@ -64,22 +106,40 @@ class PlacementAgent(ABC):
         return self.generator.device
 
     @abstractmethod
-    def act(self, impressions: Impressions, candidates: Tensor) -> Decision:
-        """Chooses slates of L different candidates; `candidates` is [K] int64, K >= L."""
+    def act(self, impressions: Impressions, candidates: Tensor, opened: Tensor | None = None) -> Decision:
+        """Chooses slates of L different candidates.
+
+        Args:
+            impressions: B visits.
+            candidates: [K] int64, K >= L.
+            opened: [B, K] bool, which of them each visitor may be shown, L or more; None for all.
+        """
 
     @abstractmethod
     def update(self, feedback: Feedback) -> None:
         """Learns from shown slates."""
 
     @abstractmethod
-    def add_arms(self, n: int) -> None:
-        """Makes room for n more creatives."""
+    def expected_worth(self, impressions: Impressions, candidates: Tensor) -> Tensor:
+        """[B] what the best slate is believed to earn, by what was learned so far; nothing is drawn."""
+
+    @abstractmethod
+    def add_arms(self, n: int, expectation: Expectation | None = None) -> None:
+        """Makes room for n more creatives, of which nothing is known, or what is expected."""
 
     def add_successors(self, arms: Tensor) -> None:
         """Makes room for a new creative after each of [n] arms; what is known of that arm is believed of it, where the
         agent can say so.
         """
         self.add_arms(len(arms))
+
+    def remove_arms(self, arms: Tensor) -> None:
+        """Takes [n] arms out of service: `act` refuses them. Late feedback to them is still learned from.
+
+        Raises:
+            InputError: this agent has no way to.
+        """
+        raise InputError(f"{type(self).__name__}: its arms cannot be removed; leave them out of the candidates")
 
     @abstractmethod
     def state_dict(self) -> dict[str, Tensor]:
@@ -96,29 +156,39 @@ class PlacementAgent(ABC):
 
 @dataclass(frozen=True)
 class Worth:
-    """What a slot's feedback is worth to an agent, and as how much of a trial it counts.
-
-    Position-based: a slot shown in a place that is examined with probability theta counts as theta of a trial, so that
-    rewards over trials estimate the attraction without bias (Lagree, Vernade and Cappe, "Multiple-play bandits in the
-    position-based model", NeurIPS 2016). Cascade and dependent click: see `clicks`.
-    """
+    """What a slot's feedback is worth to an agent, and as how much of a trial it counts: see `clicks`."""
 
     examination: Tensor
-    """[channels, L] probability that a slot is looked at, relative to the top slot."""
+    """[channels, L] probability that a slot is looked at where nothing above it was clicked."""
     conversion_value: float = 0.0
     """Worth of a conversion in clicks."""
-    click_model: Literal["position", "cascade", "dependent"] = "position"
-    """How visitors go through a slate."""
+    going_on: float = 1.0
+    """Chance of reading on after a click: 1 in the position-based model, 0 in the cascade, between: dependent clicks"""
     click_cost: Tensor | None = None
     """[channels] what a click costs, in clicks' worth; it is taken off."""
 
+    @property
+    def largest(self) -> float:
+        """The largest reward of a trial."""
+        return 1 + self.conversion_value
+
+    def of_slate(self, worth: Tensor, channel: Tensor) -> Tensor:
+        """[B] worth of slates whose creatives are worth [B, L] a trial, best first, each in the slot most looked at.
+
+        Clicks that keep visitors from the slots below are left out: an upper bound in the cascade.
+        """
+        seen = self.examination.sort(dim=1, descending=True).values[channel, : worth.shape[1]]
+        return (seen * worth).sum(1)
+
+    @staticmethod
+    def of(world: World, conversion_value: float = CONVERSION_VALUE, click_cost: Tensor | None = None) -> "Worth":
+        """Worth in a world: its slots are examined as its scenario says, and read on after a click as often."""
+        return Worth(world.examination, conversion_value, world.scenario.reads_on, click_cost)
+
     def trials(self, feedback: Feedback) -> Tensor:
         """[B, L] share of a trial each slot counts for."""
-        if self.click_model == "cascade":
-            return cascade_trials(feedback.clicked)
-        if self.click_model == "dependent":
-            return dependent_trials(feedback.clicked)
-        return self.examination[feedback.impressions.channel, : feedback.slates.shape[1]]
+        examined = self.examination[feedback.impressions.channel, : feedback.slates.shape[1]]
+        return examined if self.going_on == 1.0 else examined_trials(examined, feedback.clicked, self.going_on)
 
     def rewards(self, feedback: Feedback) -> Tensor:
         """[B, L] worth of what happened."""

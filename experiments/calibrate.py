@@ -1,7 +1,7 @@
 """Does the world behave like my logs, or like my A/B tests? Fits a world, and holds it against what it has not seen."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from ..simulation.archive.gold import NEWS
 from ..simulation.archive.tests import read_archive
 from ..simulation.calibration.evidence import Evidence, evidence_of_open_bandit, read_evidence
 from ..simulation.calibration.fit import Calibration, calibrate, predict
-from ..simulation.data.catalog import Catalog
+from ..simulation.data.catalog import CATALOG_SCHEMA, Catalog
+from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
+from ..simulation.data.log_format import LOG_SCHEMA
 from ..simulation.data.open_bandit import joined, read_open_bandit
 from ..simulation.scenario import load_scenario, read_scenario
 from ..simulation.world_file import save_world
@@ -24,20 +26,23 @@ from .analysis.fit.tables import compared, delays, log_losses
 from .analysis.report.formats import bracketed, number
 from .analysis.report.page import write_report
 from .harness.files import write_table
-from .harness.options import CommonOptions
+from .harness.options import Flat, Idle, RunOptions, refuse_below
 from .harness.run import Run, Stage
 
 HELD_OUT = 0.2
 """Share of a log, the last in time, or of an archive's stories, that the fit is held against."""
 QUICK = 0.25
 """Share of an archive's stories that a smoke-size run looks at."""
+QUICK_ROWS = 20_000
+"""Rows of a log, the first, that it looks at."""
 WORLD = "world.safetensors"
 
 
 @dataclass(frozen=True)
-class CalibrateOptions(CommonOptions):
+class CalibrateOptions:
     """Options of `copybandit calibrate`."""
 
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
     logs: Path | None = None
     """Logged impressions, see the log format; propensities and some texts may be missing."""
     open_bandit: Path | None = None
@@ -50,8 +55,20 @@ class CalibrateOptions(CommonOptions):
     """The products of the log. Without it they are those of a scenario that is named, or else known by id alone."""
     scenario: str | None = None
     """Words that appeals are known by, and whatever is not logged; shop for logs and news for archives, by default."""
+    columns: ColumnNames = ""
+    """Columns of log and catalog, or of the archive, that have other names there: text=Headline,clicked=Clicks."""
     users: int = 1000
     """Readers of a world that is fitted to an archive, which does not tell of any."""
+
+    def __post_init__(self) -> None:
+        refuse_below(self, users=1)
+
+    def idle(self) -> Idle:
+        """A log tells of its users; an Open Bandit folder is read as downloaded."""
+        found = {"users": "without --archive: a log tells of its users"} if self.archive is None else {}
+        if self.open_bandit is not None:
+            found["columns"] = "with --open-bandit, which is read as downloaded"
+        return found
 
 
 def run_calibrate(options: CalibrateOptions) -> Path:
@@ -78,13 +95,15 @@ def run_calibrate(options: CalibrateOptions) -> Path:
 def _of_log(options: CalibrateOptions, run: Run) -> dict[str, Any]:
     scenario, products = load_scenario(options.scenario or "shop")
     evidence, other = _evidence(options, products)
+    if options.run.quick:
+        evidence = evidence.rows(np.arange(len(evidence)) < QUICK_ROWS)
     first = np.arange(len(evidence)) < (1 - HELD_OUT) * len(evidence)
     with run.stage("fit, held against later days") as stage:
         seen, later = evidence.rows(first), evidence.rows(~first)
-        trial = calibrate(seen, scenario, seed=options.seed, progress=_told(stage))
+        trial = calibrate(seen, scenario, seed=options.run.seed, progress=_told(stage))
         rates = predict(trial, evidence)[~first]
     with run.stage("fit of all") as stage:
-        final = calibrate(evidence, scenario, seed=options.seed, progress=_told(stage))
+        final = calibrate(evidence, scenario, seed=options.run.seed, progress=_told(stage))
         save_world(run.path / WORLD, final.scenario, final.evidence.catalog, final.audience, final.scales)
     fit = compared(later, rates)
     write_table(run.path / "fit.csv", fit)
@@ -98,7 +117,7 @@ def _of_log(options: CalibrateOptions, run: Run) -> dict[str, Any]:
         "notes": list(final.notes),
     }
     if other is not None and options.open_bandit is not None and options.on_policy is not None:
-        summary["foretold"] = foretold(final, other, options.open_bandit, options.on_policy, options.seed)
+        summary["foretold"] = foretold(final, other, options.open_bandit, options.on_policy, options.run.seed)
     _show_log(run, final, summary)
     return summary
 
@@ -110,9 +129,12 @@ def _told(stage: Stage) -> Callable[[str], None]:
 def _evidence(options: CalibrateOptions, products: Catalog) -> tuple[Evidence, Evidence | None]:
     """What the world is fitted to, and the other policy's log, where there is one."""
     if options.logs is not None:
+        columns = parse_columns(options.columns)
+        refuse_unknown(columns, [*LOG_SCHEMA.columns, *CATALOG_SCHEMA.columns], user_columns=True)
+        known = None if options.scenario is None else products
         if options.catalog is not None:
-            return read_evidence(options.logs, Catalog.read(options.catalog).with_queries(products.queries)), None
-        return read_evidence(options.logs, None if options.scenario is None else products), None
+            known = Catalog.read(options.catalog, columns=columns).with_queries(products.queries)
+        return read_evidence(options.logs, known, columns), None
     assert options.open_bandit is not None
     log = read_open_bandit(options.open_bandit)
     if options.on_policy is None:
@@ -126,19 +148,19 @@ def _evidence(options: CalibrateOptions, products: Catalog) -> tuple[Evidence, E
 def _of_archive(options: CalibrateOptions, run: Run) -> dict[str, Any]:
     assert options.archive is not None
     scenario = read_scenario(NEWS) if options.scenario is None else load_scenario(options.scenario)[0]
-    archive = read_archive(options.archive)
-    if options.quick:
-        archive = archive.split((QUICK, 1 - QUICK), options.seed)[0]
-    seen, later = archive.split((1 - HELD_OUT, HELD_OUT), options.seed)
+    archive = read_archive(options.archive, parse_columns(options.columns))
+    if options.run.quick:
+        archive = archive.split((QUICK, 1 - QUICK), options.run.seed)[0]
+    seen, later = archive.split((1 - HELD_OUT, HELD_OUT), options.run.seed)
     seen.check_tells("the part that is fitted")
-    given = {"seed": options.seed, "users": options.users}
+    given = {"seed": options.run.seed, "users": options.users}
     with run.stage("fit, held against other tests") as stage:
         trial = calibrate_archive(seen, scenario, progress=_told(stage), **given)
-        held_out = spreads(later, trial.world_of(later), options.seed)
+        held_out = spreads(later, trial.world_of(later), options.run.seed)
     with run.stage("fit of all") as stage:
         final = calibrate_archive(archive, scenario, progress=_told(stage), **given)
         save_world(run.path / WORLD, final.scenario, final.catalog, final.audience, final.scales, final.reader)
-        own = spreads(archive, final.world(seed=options.seed), options.seed)
+        own = spreads(archive, final.world(seed=options.run.seed), options.run.seed)
     unseen = {name: getattr(final.unseen, name) for name in ("explained", "accuracy", "accuracy_significant", "slope")}
     summary = {
         "tests": len(archive),

@@ -8,7 +8,7 @@ world's own response, which neither of the two has seen.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..agents.agent import CONVERSION_VALUE
 from ..policies.reward.attacks import ATTACKS, attacked
 from ..policies.reward.diversity import vendi
 from ..simulation.data.catalog import Creative
-from ..simulation.data.errors import InputError
 from ..simulation.data.logs import count_uniform
 from ..simulation.scenario import load_scenario
 from ..simulation.text.encoder import TextEncoder
@@ -41,8 +41,9 @@ from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .analysis.statistics.paired import t_interval
-from .harness.options import CommonOptions, replaced
+from .harness.options import Flat, RunOptions, refuse_below
 from .harness.run import Run
+from .study.worlds import WorldOptions
 
 CHOSEN_WORDS = "chosen words"
 """Name of the attack that knows the model; all others are the suite's."""
@@ -54,15 +55,13 @@ DEVELOPMENT = 1_000_000
 
 
 @dataclass(frozen=True)
-class CaseStudyOptions(CommonOptions):
+class CaseStudyOptions:
     """Options of `copybandit case-study`; the defaults are the article's."""
 
-    scenario: str = "shop"
-    """A built-in world, or the path of one's own YAML file."""
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
+    world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     seeds: int = 5
     """Worlds, each with its own users, log and generator."""
-    users: int = 1000
-    """Simulated users."""
     effect_weight: float = 0.6
     """Weight of clicks and conversions."""
     diversity_weight: float = 0.4
@@ -75,13 +74,12 @@ class CaseStudyOptions(CommonOptions):
     """Visits of the log that the effect model learns from, ads placed at random."""
     attacked_ads: int = 200
     """Ads that each attack is tried on."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks."""
 
     def __post_init__(self) -> None:
-        for name, least in {"seeds": 2, "users": 1, "rounds": 1, "log_impressions": 1000, "attacked_ads": 1}.items():
-            if getattr(self, name) < least:
-                raise InputError(f"--{name.replace('_', '-')} {getattr(self, name)}: give {least} or more")
+        refuse_below(self, seeds=2, rounds=1, log_impressions=1000, attacked_ads=1, conversion_value=0)
+        refuse_below(self, effect_weight=0, diversity_weight=0)
 
 
 def run_case_study(options: CaseStudyOptions) -> Path:
@@ -90,14 +88,12 @@ def run_case_study(options: CaseStudyOptions) -> Path:
     Raises:
         InputError: an option is no good.
     """
-    if options.quick:
-        options = replaced(options, seeds=2, log_impressions=min(options.log_impressions, 100_000), rounds=300)
     run = Run("case-study", options)
     with run.stage("regularisation") as stage:
-        trainings, losses = choose(logged(options, options.seed + DEVELOPMENT), options)
+        trainings, losses = choose(logged(options, options.run.seed + DEVELOPMENT), options)
         stage.advance(1, ", ".join(f"{name} {t.ridge:g} {t.radius:g}" for name, t in trainings.items()))
     cases = []
-    for seed in range(options.seed, options.seed + options.seeds):
+    for seed in range(options.run.seed, options.run.seed + options.seeds):
         with run.stage(f"seed {seed}", total=3) as stage:
             study = logged(options, seed)
             stage.advance(1, "log")
@@ -130,8 +126,8 @@ class Logged:
 
 def logged(options: CaseStudyOptions, seed: int) -> Logged:
     """Builds a world and logs its reference ads, placed at random."""
-    scenario, catalog = load_scenario(options.scenario)
-    world = make_world(scenario, catalog, seed=seed, users=options.users)
+    scenario, catalog = load_scenario(options.world.scenario)
+    world = make_world(scenario, catalog, seed=seed, users=options.world.users)
     generator = torch.Generator().manual_seed(seed + 5)
     counts = count_uniform(world, catalog.ads, options.log_impressions, generator)
     reader = Reader([ad.text for ad in catalog.ads])
@@ -145,7 +141,7 @@ def choose(study: Logged, options: CaseStudyOptions) -> tuple[dict[str, Training
         The four ways to train (plain, ridge, adversarial, both), and their losses an impression.
     """
     log = study.log
-    held = torch.rand(len(log.features), generator=torch.Generator().manual_seed(options.seed)) < 0.2
+    held = torch.rand(len(log.features), generator=torch.Generator().manual_seed(options.run.seed)) < 0.2
     train, test = log.part(~held), log.part(held)
 
     def held_out(training: Training) -> float:

@@ -2,18 +2,17 @@
 
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import tyro
+from types import ModuleType
+from typing import NamedTuple
 
 from ..simulation.data.errors import InputError
-from .harness.options import CommonOptions, for_archive, quick, read_config
+from ..simulation.data.tables import understood
 
 # Before transformers and tokenizers are imported: they read these once.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -29,13 +28,18 @@ class Command(NamedTuple):
     question: str
     module: str = ""
     """Where its module is of another name."""
+    otherwise: str = ""
+    """An option that makes it another command, with options of its own: `compare --writers`."""
 
 
 COMMANDS = {
     "loop": Command("LoopOptions", "run_loop", "does writing + placement, closed, pay? (the main job)"),
     "tune": Command("TuneOptions", "run_tune", "what does tuning the writer give?"),
     "pareto": Command("ParetoOptions", "run_pareto", "what does diversity cost?"),
-    "compare": Command("CompareOptions", "run_compare", "which placement policy is best here?"),
+    "compare": Command("CompareOptions", "run_compare", "which placement policy is best here?", otherwise="writers"),
+    "compare --writers": Command(
+        "WritersOptions", "run_writers", "which way of tuning the writer is best here?", module="study.writers"
+    ),
     "headlines": Command("HeadlinesOptions", "run_headlines", "how well do we predict and place real A/B-tested copy?"),
     "offline": Command("OfflineOptions", "run_offline", "what would this policy have earned on these logs?"),
     "case-study": Command("CaseStudyOptions", "run_case_study", "does the article's recipe work?", module="case_study"),
@@ -47,29 +51,15 @@ COMMANDS = {
 }
 
 
-@dataclass(frozen=True)
-class _First:
-    """What decides the defaults of all other options."""
-
-    quick: bool = False
-    archive: Path | None = None
-    config: Path | None = None
-    resume: Path | None = None
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command; bad input ends it with one line on standard error and exit code 2."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] not in COMMANDS:
+    if not given or given[0] not in COMMANDS or " " in given[0]:
         _explain(given)
     name, rest = given[0], given[1:]
+    _tell_what_is_read()
     try:
-        module = import_module(f"..{COMMANDS[name].module or name}", __name__)
-        options = _parse(getattr(module, COMMANDS[name].options), rest, name)
-        run = getattr(module, COMMANDS[name].run)
-        if getattr(options, "sweep", None) is not None:
-            run = import_module("..harness.sweep", __name__).sweeping(name, run)
-        print(run(options))
+        _run(name, rest)
     except InputError as error:
         print(f"copybandit {name}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -83,6 +73,64 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(130) from None
 
 
+class _Told(logging.Handler):
+    """Prints what was understood of files that people brought, each line once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._lines: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (line := record.getMessage()) not in self._lines:
+            self._lines.add(line)
+            print(f"  {line}")
+
+
+def _tell_what_is_read() -> None:
+    for told in [handler for handler in understood.handlers if isinstance(handler, _Told)]:
+        understood.removeHandler(told)
+    # Of several processes (accelerate launch) the first speaks.
+    if int(os.environ.get("RANK", "0")) == 0:
+        understood.addHandler(_Told())
+        understood.setLevel(logging.INFO)
+
+
+def _run(name: str, arguments: list[str]) -> None:
+    from .harness.command_line import parsed, value_given
+    from .harness.options import RunOptions
+
+    title = _title(name, arguments)
+    command = COMMANDS[title]
+    resume = value_given(arguments, "resume")
+    resumed = resume is not None and _began_with(Path(resume)) == name
+    beside = {other: _options(other) for other in COMMANDS if other != title and other.split()[0] == name}
+    options = parsed(_options(title), arguments, title, command.question, resumed=resumed, beside=beside)
+    run = getattr(_module(title), command.run)
+    if isinstance(getattr(options, "run", None), RunOptions) and options.run.sweep is not None:
+        run = import_module("..harness.sweep", __name__).sweeping(title, run)
+    print(run(options))
+
+
+def _module(title: str) -> ModuleType:
+    return import_module(f"..{COMMANDS[title].module or title}", __name__)
+
+
+def _options(title: str) -> type:
+    return getattr(_module(title), COMMANDS[title].options)
+
+
+def _title(name: str, arguments: list[str]) -> str:
+    """Which command is meant: one option may make it another, on the command line or in the file of `--config`."""
+    from .harness.command_line import given_names, value_given
+    from .harness.config import read_yaml
+
+    other = COMMANDS[name].otherwise
+    file = value_given(arguments, "config")
+    if other and (other in given_names(arguments) or (file is not None and read_yaml(Path(file)).get(other))):
+        return f"{name} --{other}"
+    return name
+
+
 def _began_with(run: Path) -> str | None:
     """The command that began a run; None where the directory does not say. `Run` tells the user what is wrong then."""
     try:
@@ -92,7 +140,7 @@ def _began_with(run: Path) -> str | None:
 
 
 def _explain(given: list[str]) -> None:
-    lines = [f"  {name:<12} {command.question}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<17} {command.question}" for name, command in COMMANDS.items()]
     text = "\n".join(["usage: copybandit COMMAND [options]; options of a command: copybandit COMMAND --help", *lines])
     if given and given[0] in ("-h", "--help"):
         print(text)
@@ -100,21 +148,3 @@ def _explain(given: list[str]) -> None:
     problem = f"copybandit: no command '{given[0]}'\n" if given else ""
     print(f"{problem}{text}", file=sys.stderr)
     raise SystemExit(2)
-
-
-def _parse(options: type, arguments: list[str], name: str) -> Any:
-    """Defaults, then what --archive and --quick set, then the file of --config, then the command line.
-
-    Each overrides the ones before. A resumed run has the options it began with.
-    """
-    common: dict[str, Any] = {"prog": f"copybandit {name}", "description": COMMANDS[name].question}
-    if not issubclass(options, CommonOptions):
-        return tyro.cli(options, args=arguments, **common)
-    first, _ = tyro.cli(_First, args=arguments, return_unknown_args=True, add_help=False)
-    defaults = for_archive(options()) if first.archive else options()
-    defaults = quick(defaults) if first.quick else defaults
-    if first.config is not None:
-        defaults = read_config(first.config, defaults)
-    if first.resume is not None and _began_with(first.resume) == name:
-        defaults = read_config(first.resume / "config.yaml", options())
-    return tyro.cli(options, args=arguments, default=defaults, **common)

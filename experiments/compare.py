@@ -1,83 +1,77 @@
 """Which placement policy is best here? Agents serve the same visitors, in one world or several, from several seeds.
 
-With --writers, ways of tuning are compared instead; see `writers.py`.
+With --writers, ways of tuning are compared instead; see `study/writers.py`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..agents.agent import CONVERSION_VALUE
+from ..agents.registry import RETRIEVED
+from ..agents.state import save_agent
+from ..agents.traffic.options import TrafficOptions
 from ..simulation.data.errors import InputError
-from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, world_name
+from ..simulation.world_file import scenario_of
+from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, served_agent, world_name
 from .analysis.comparison.standings import UNIFORM, Standings
 from .analysis.report.page import write_report
-from .harness.engines import Engine, run_all
+from .harness.engines import WorkerOptions, run_all
 from .harness.files import write_table
-from .harness.options import CommonOptions
+from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
 from .harness.results import Results
 from .harness.run import Run
-from .study.writers import compare_writers, show
+from .study.worlds import WorldOptions
 
 
 @dataclass(frozen=True)
-class CompareOptions(CommonOptions):
-    """Options of `copybandit compare`; as a YAML file (`--config`) they are an experiment."""
+class CompareOptions:
+    """Options of `copybandit compare`; as a YAML file (`--config`) they are an experiment.
 
+    With `--writers` the command is another one: `study.writers` has its options.
+    """
+
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
+    device: Device = "auto"
+    """Where tensors live; auto takes a CUDA device when there is one."""
     agents: str = "epsilon-greedy,ucb1,beta-thompson,linucb,lints,hybrid-lints,logistic-ts,neural-linear,squarecb"
     """Names, separated by commas, with settings where they differ from the defaults (lints:scale=0.1); uniform
     placement always runs, to measure against."""
-    writers: str = ""
-    """Instead of agents, ways to tune the writer, separated by commas: ppo, rloo, grpo, supervised, best-of-16, or one
-    after the other such as ppo+best-of-4.
-    """
-    tuning: Path | None = None
-    """With --writers: YAML file with options of `copybandit tune`."""
     seeds: int = 5
     """Independent repetitions, each with its own users, visitors and random numbers; counted from --seed."""
-    scenario: str = "shop"
-    """A built-in world, or the path of one's own YAML file; several, separated by commas."""
-    users: int = 1000
-    """Simulated users."""
+    world: Flat[WorldOptions] = field(default_factory=WorldOptions)
+    """Several scenarios are separated by commas."""
     creatives: int = 50
     """Candidates: the first reference ad of so many products."""
     impressions: int = 102_400
     """Visits of each run."""
     batch: int = 1024
     """Visits decided at once; feedback comes after them."""
-    retrieved: int = 12
+    retrieved: int = RETRIEVED
     """Where visitors bring queries: creatives, those that answer best, that agents choose among."""
-    conversion_value: float = 0.0
-    """Worth of a conversion in clicks."""
+    conversion_value: float = CONVERSION_VALUE
+    """Worth of a conversion in clicks; with 0 clicks alone count."""
     discount: float = 1.0
     """What an agent learned counts so much less an impression later."""
     window: int | None = None
     """Impressions an agent remembers; all by default."""
+    traffic: Flat[TrafficOptions] = field(default_factory=TrafficOptions)
     results: Path | None = None
     """Parquet file that results are added to; cells that are in it are not run again. By default results.parquet in the
     run's directory."""
-    engine: Engine = "local"
-    """local: processes of this machine; ray: a Ray cluster, with the same results."""
-    jobs: int = 1
-    """Processes that run cells; each uses one thread."""
-    ray_address: str | None = None
-    """A running Ray cluster (auto: the one of this machine); by default one is started here with `jobs` CPUs."""
+    workers: Flat[WorkerOptions] = field(default_factory=WorkerOptions)
 
     def __post_init__(self) -> None:
-        lowest = {
-            "seeds": 1 if self.writers else 2,
-            "users": 1,
-            "creatives": 3,
-            "retrieved": 1,
-            "impressions": 100,
-            "batch": 1,
-            "jobs": 1,
-        }
-        for name, least in lowest.items():
-            if getattr(self, name) < least:
-                raise InputError(f"--{name} {getattr(self, name)}: give {least} or more")
+        refuse_below(self, seeds=2, creatives=3, retrieved=1, impressions=100, batch=1, conversion_value=0)
+
+    def idle(self) -> Idle:
+        """What is retrieved where nobody brings queries, and delays of what does not count."""
+        unasked = {} if self.world.brings_queries else {"retrieved": "where no visitor brings queries"}
+        return unasked | ({} if self.conversion_value else {"delay": "with --conversion-value 0"})
 
     def names(self) -> list[str]:
         """The agents asked for, uniform placement first.
@@ -98,17 +92,28 @@ class CompareOptions(CommonOptions):
         Raises:
             InputError: none, two files of one name, or one that cannot be used.
         """
-        asked = list(dict.fromkeys(_split(self.scenario)))
+        asked = self.world.scenarios
         if not asked or len({world_name(scenario) for scenario in asked}) < len(asked):
-            raise InputError(f"--scenario {self.scenario}: give one or more scenarios of different names")
+            raise InputError(f"--scenario {self.world.scenario}: give one or more scenarios of different names")
         for scenario in asked:
             self.setting().candidates(scenario)
+            self.traffic.check(scenario_of(scenario)[0])
         return asked
 
     def setting(self) -> Setting:
         """What all cells share."""
-        shared = {field.name: getattr(self, field.name) for field in fields(Setting) if field.name != "device"}
-        return Setting(**shared, device=str(self.torch_device()))
+        return Setting(
+            users=self.world.users,
+            creatives=self.creatives,
+            retrieved=self.retrieved,
+            impressions=self.impressions,
+            batch=self.batch,
+            conversion_value=self.conversion_value,
+            discount=self.discount,
+            window=self.window,
+            device=str(torch_device(self.device)),
+            traffic=self.traffic,
+        )
 
 
 def run_compare(options: CompareOptions) -> Path:
@@ -117,10 +122,6 @@ def run_compare(options: CompareOptions) -> Path:
     Raises:
         InputError: an agent, world or option is no good; the results file is another experiment's, or in use.
     """
-    if options.writers:
-        return _run_writers(options)
-    if options.quick:
-        options = replace(options, seeds=2, impressions=min(options.impressions, 10_240))
     agents, worlds, setting = options.names(), options.worlds(), options.setting()
     settings = {world_name(scenario): setting.fingerprint(scenario) for scenario in worlds}
     run = Run("compare", options)
@@ -135,20 +136,11 @@ def run_compare(options: CompareOptions) -> Path:
                 stage.advance(len(rows), f"{rows[-1]['agent']}, seed {rows[-1]['seed']}")
         results.flush()
         frame = results.frame()
-    standings = Standings(chosen(frame, options, agents), agents, np.random.default_rng(options.seed))
+    standings = Standings(chosen(frame, options, agents), agents, np.random.default_rng(options.run.seed))
     _save(run, standings)
-    run.finish({"command": "compare", **standings.summary()})
+    _leave_best(run, standings, options)
+    run.finish({"command": "compare", **standings.summary(), **_traffic(options)})
     run.console.print(standings.text(), soft_wrap=True, markup=False)
-    write_report(run.path)
-    return run.path
-
-
-def _run_writers(options: CompareOptions) -> Path:
-    run = Run("compare", options)
-    seeds = range(options.seed, options.seed + (1 if options.quick else options.seeds))
-    writers = compare_writers(options.writers, seeds, options.tuning, options.quick, run)
-    run.finish({"command": "compare", "writers": writers})
-    show(writers, run)
     write_report(run.path)
     return run.path
 
@@ -157,9 +149,9 @@ def missing(results: Results, options: CompareOptions, agents: list[str]) -> lis
     """The cells that are not in the results, as tasks: one a world and seed, more if that would leave workers idle."""
     setting, tasks = options.setting(), []
     groups = len(options.worlds()) * options.seeds
-    pieces = 1 if options.jobs == 1 else -(-2 * options.jobs // groups)
+    pieces = 1 if options.workers.jobs == 1 else -(-2 * options.workers.jobs // groups)
     for scenario in options.worlds():
-        for seed in range(options.seed, options.seed + options.seeds):
+        for seed in range(options.run.seed, options.run.seed + options.seeds):
             left = [agent for agent in agents if (world_name(scenario), seed, agent) not in results]
             parts = (tuple(left[i::pieces]) for i in range(pieces))
             tasks += [Task(setting, scenario, seed, part) for part in parts if part]
@@ -168,18 +160,20 @@ def missing(results: Results, options: CompareOptions, agents: list[str]) -> lis
 
 def chosen(frame: pd.DataFrame, options: CompareOptions, agents: list[str]) -> pd.DataFrame:
     """The rows asked for, worlds in the order given: a results file may hold more."""
-    last = options.seed + options.seeds - 1
+    last = options.run.seed + options.seeds - 1
     worlds = [world_name(scenario) for scenario in options.worlds()]
-    frame = frame[frame["agent"].isin(agents) & frame["world"].isin(worlds) & frame["seed"].between(options.seed, last)]
+    frame = frame[
+        frame["agent"].isin(agents) & frame["world"].isin(worlds) & frame["seed"].between(options.run.seed, last)
+    ]
     return frame.sort_values("world", key=lambda names: names.map(worlds.index), kind="stable")
 
 
 def _served(tasks: list[Task], options: CompareOptions) -> Iterator[list[dict]]:
-    if options.engine == "local" and options.jobs == 1:
+    if options.workers.engine == "local" and options.workers.jobs == 1:
         return ([row] for task in tasks for row in cells_of(task))
     if not tasks:
         return iter(())
-    return run_all(run_task, tasks, options.engine, options.jobs, options.ray_address)
+    return run_all(run_task, tasks, options.workers.engine, options.workers.jobs, options.workers.ray_address)
 
 
 def _save(run: Run, standings: Standings) -> None:
@@ -191,6 +185,20 @@ def _save(run: Run, standings: Standings) -> None:
     for (agent, world, step), part in curves.groupby(["agent", "world", "impressions"], sort=False):
         name = f"regret/{world}/{agent}" if several else f"regret/{agent}"
         run.record(int(step), {name: float(part["regret"].mean())})
+
+
+def _leave_best(run: Run, standings: Standings, options: CompareOptions) -> None:
+    """placement/: the agent that earned most, as it is after the first seed in the first world."""
+    best, scenario = standings.best, options.worlds()[0]
+    with run.stage("best agent, to take away", total=1) as stage:
+        save_agent(served_agent(options.setting(), scenario, options.run.seed, best), run.path / "placement")
+        stage.advance(1, f"{best} in {world_name(scenario)}, seed {options.run.seed}")
+
+
+def _traffic(options: CompareOptions) -> dict[str, Any]:
+    """What the agents had to live with, where it is more than nothing."""
+    given = {name: value for name, value in asdict(options.traffic).items() if value not in (None, "none")}
+    return {"traffic": given} if given else {}
 
 
 def _split(names: str) -> list[str]:

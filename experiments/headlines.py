@@ -2,19 +2,20 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..policies.headlines.model import Fit, fit_headline_model
+from ..policies.headlines.model import CrossFit, fit_headline_model
 from ..policies.headlines.sentence_encoder import SentenceVectors, packaged_encoder
 from ..policies.headlines.stack import read_by
 from ..policies.headlines.writer_vectors import WriterVectors, taught_writer
 from ..simulation.archive.contrasts import thin
 from ..simulation.archive.tests import Archive, SplitBy, read_archive
+from ..simulation.data.columns import ColumnNames, parse_columns
 from ..simulation.data.errors import InputError
 from .analysis.headlines.figures import accuracies, captures, judged_pairs, reliability, what_matters
 from .analysis.headlines.placements import OURS, learn_prior, policies
@@ -23,7 +24,7 @@ from .analysis.headlines.tests import differing, mismatched, winners
 from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .harness.files import write_table
-from .harness.options import CommonOptions
+from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
 from .harness.run import Run, Stage
 
 SMOKE_TEXTS = 1000
@@ -31,13 +32,18 @@ SMOKE_TEXTS = 1000
 
 
 @dataclass(frozen=True)
-class HeadlinesOptions(CommonOptions):
+class HeadlinesOptions:
     """Options of `copybandit headlines`."""
 
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
+    device: Device = "auto"
+    """Where tensors live; auto takes a CUDA device when there is one."""
     archive: Path | None = None
     """A/B tests to learn from: the Upworthy Research Archive as published, or `test_id, text, impressions, clicks`."""
     test: Path | None = None
     """Other tests to be judged on; without it the archive is cut into parts and each is held out in turn."""
+    columns: ColumnNames = ""
+    """Columns of the archive that have other names there: text=Headline,clicks=Clicks."""
     splits: int = 5
     """Parts the archive is cut into."""
     split_by: SplitBy = "story"
@@ -54,11 +60,18 @@ class HeadlinesOptions(CommonOptions):
     """Of every replay, with other clicks."""
 
     def __post_init__(self) -> None:
-        for name, least in {"splits": 2, "repetitions": 1}.items():
-            if getattr(self, name) < least:
-                raise InputError(f"--{name} {getattr(self, name)}: give {least} or more")
+        refuse_below(self, splits=2, repetitions=1)
         if not self.traffic or min(self.traffic) < 100:
             raise InputError(f"--traffic {self.traffic}: give 100 impressions or more, a batch has at least one")
+
+    def idle(self) -> Idle:
+        """Tests of another file are judged as they are; only an encoder and a writer are computed on a device."""
+        found: dict[str, str] = {}
+        if self.test is not None:
+            found |= dict.fromkeys(("splits", "split-by"), "with --test, which is not cut")
+        if self.encoder == "none" and not self.writer_states:
+            found["device"] = "without an encoder and --writer-states"
+        return found
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,7 @@ class Judged:
 
     arms: pd.DataFrame
     """`Archive.contrasts` held out, with `predicted`, `certainty` and `split`."""
-    fit: Fit
+    fit: CrossFit
     learned: ArchiveTests
     """The tests learned from, with predictions by models that had not seen their stories."""
     held_out: ArchiveTests
@@ -76,9 +89,8 @@ class Judged:
 def run_headlines(options: HeadlinesOptions) -> Path:
     """`copybandit headlines`: leaves pairwise accuracy, calibration, capture by traffic, and predictions."""
     archive, test, notes = _read(options)
-    if options.quick:
-        options = dataclasses.replace(options, splits=2, repetitions=1)
-        thinned = thin(archive.contrasts, SMOKE_TEXTS, np.random.default_rng(options.seed))
+    if options.run.quick:
+        thinned = thin(archive.contrasts, SMOKE_TEXTS, np.random.default_rng(options.run.seed))
         archive = dataclasses.replace(archive, arms=thinned)
     parts = list(_parts(archive, test, options))
     run = Run("headlines", options)
@@ -125,11 +137,12 @@ CAVEAT = (
 def _read(options: HeadlinesOptions) -> tuple[Archive, Archive | None, list[str]]:
     if options.archive is None:
         raise InputError("--archive is missing; give a file of A/B tests, such as the Upworthy Research Archive")
-    archive = read_archive(options.archive)
+    columns = parse_columns(options.columns)
+    archive = read_archive(options.archive, columns)
     notes = [f"{options.archive.name}: {note} were left out." for note in [*archive.notes, *_without_rival(archive)]]
     if options.test is None:
         return archive, None, notes
-    test = read_archive(options.test)
+    test = read_archive(options.test, columns)
     notes += [f"{options.test.name}: {note} were left out." for note in [*test.notes, *_without_rival(test)]]
     both = sorted(set(archive.arms.test_id) & set(test.arms.test_id))
     if both:
@@ -168,7 +181,7 @@ def _parts(
         yield archive.contrasts, test.contrasts
         return
     cut = dataclasses.replace(archive, arms=archive.contrasts).split(
-        [1.0] * options.splits, options.seed, options.split_by
+        [1.0] * options.splits, options.run.seed, options.split_by
     )
     for i, part in enumerate(cut):
         rest = pd.concat([other.arms for j, other in enumerate(cut) if j != i], ignore_index=True)
@@ -177,7 +190,7 @@ def _parts(
 
 def _encoder_path(options: HeadlinesOptions) -> Path | None:
     if options.encoder == "auto":
-        return None if options.quick else packaged_encoder()
+        return packaged_encoder()
     return None if options.encoder == "none" else Path(options.encoder)
 
 
@@ -190,7 +203,7 @@ def _encoder(options: HeadlinesOptions, archives: list[Archive], run: Run) -> Se
     path = _encoder_path(options)
     if path is None:
         return None
-    encoder = SentenceVectors(path, options.torch_device())
+    encoder = SentenceVectors(path, torch_device(options.device))
     texts = sorted({text for archive in archives for text in archive.contrasts.text})
     with run.stage("sentence vectors", total=len(texts)) as stage:
         encoder.encode(texts, progress=stage.advance)
@@ -205,12 +218,12 @@ def _judge(
     options: HeadlinesOptions,
     stage: Stage,
 ) -> Judged:
-    texts, seed, writer = learn.text.tolist(), options.seed, None
+    texts, seed, writer = learn.text.tolist(), options.run.seed, None
     if options.writer_states:
         taught = taught_writer(
             texts,
             seed,
-            options.torch_device(),
+            torch_device(options.device),
             progress=lambda _, loss: stage.advance(0, f"a writer learns, loss {loss:.2f}"),
         )
         writer = WriterVectors(taught)
@@ -239,13 +252,13 @@ def _placement(judged: list[Judged], options: HeadlinesOptions, run: Run) -> dic
         for total in options.traffic:
             earned: dict[str, list[Array]] = {}
             for split, part in enumerate(judged):
-                stream = np.random.default_rng([options.seed, total, split])
+                stream = np.random.default_rng([options.run.seed, total, split])
                 for name, make in policies(part.learned, total, stream).items():
                     clicks = replay(part.held_out, make(), total, stream, options.repetitions)
                     earned.setdefault(name, []).append(clicks)
                 stage.advance(1)
             joined = {name: np.concatenate(parts) for name, parts in earned.items()}
-            figures = captures(tests, joined, OURS, np.random.default_rng([options.seed, total]))
+            figures = captures(tests, joined, OURS, np.random.default_rng([options.run.seed, total]))
             for key, value in figures.items():
                 found[key][str(total)] = value
     trust = [learn_prior(part.learned).trust for part in judged]
@@ -256,7 +269,7 @@ def _tests(archive: Archive, judged: list[Judged], options: HeadlinesOptions, ru
     """When winners can be called, which texts differ, which tests were dealt unevenly (also in a file)."""
     uneven = mismatched(archive.arms)
     write_table(run.path / "sample_ratio.csv", uneven)
-    rng = np.random.default_rng([options.seed, 1])
+    rng = np.random.default_rng([options.run.seed, 1])
     return {
         "winners": winners(join([part.held_out for part in judged]), options.traffic, rng),
         "differing": differing(archive.contrasts),

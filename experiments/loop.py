@@ -2,66 +2,95 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import save_file
 
+from ..agents.agent import CONVERSION_VALUE
+from ..agents.state import save_agent
+from ..policies.effect.model import EffectConfig
+from ..policies.reward.reward import RewardConfig
+from ..policies.writer.warm_start import WarmStartConfig
+from ..policies.writer.writer import WriterConfig
 from ..simulation.data.errors import InputError
 from ..simulation.world import World
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .analysis.statistics.sequential import call_winner, confidence_sequence
-from .harness.files import write_json, write_table
+from .harness.files import write_table
+from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below
 from .harness.run import Run
+from .study.choosing import ChoosingOptions
 from .study.placing import Placement, PlacingOptions, competing, place
-from .study.rounds import run_rounds
-from .study.study import Study
+from .study.rounds import RoundsOptions, run_rounds
+from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, queried
+from .study.tuner import TunerOptions
+from .study.watch import WatchOptions
+from .study.worlds import SegmentOptions, WorldOptions
 from .tune import Tuning, make_study, tune_writer
 
 WRITERS = ("untuned", "tuned")
 
 
 @dataclass(frozen=True)
-class LoopOptions(PlacingOptions):
+class LoopOptions:
     """Options of `copybandit loop`."""
 
-    rounds: int = 1
-    """Above 1: log, learn, tune and place so many times, while the world's tastes move; beside it, the texts of the
-    first round go on being shown."""
-    round_hours: float = 400.0
-    """Hours of each round in which what is learned from is logged; after them comes the placement."""
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
+    resume: Flat[ResumeOptions] = field(default_factory=ResumeOptions)
+    device: Device = "auto"
+    """Where tensors live; auto takes a CUDA device when there is one."""
+    conversion_value: float = CONVERSION_VALUE
+    """Worth of a conversion in clicks, wherever one figure is wanted."""
+    world: Flat[WorldOptions] = field(default_factory=WorldOptions)
+    segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
+    data: Flat[DataOptions] = field(default_factory=DataOptions)
+    feedback: Flat[FeedbackOptions] = field(default_factory=FeedbackOptions)
+    writing: Flat[WritingOptions] = field(default_factory=WritingOptions)
+    tuner: Flat[TunerOptions] = field(default_factory=TunerOptions)
+    choosing: Flat[ChoosingOptions] = field(default_factory=ChoosingOptions)
+    watch: Flat[WatchOptions] = field(default_factory=WatchOptions)
+    placing: Flat[PlacingOptions] = field(default_factory=PlacingOptions)
+    rounds: Flat[RoundsOptions] = field(default_factory=RoundsOptions)
+    writer: WriterConfig = field(default_factory=WriterConfig)
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
+    effect: EffectConfig = field(default_factory=EffectConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.rounds < 1 or not self.round_hours > 0:
-            raise InputError(f"--rounds {self.rounds}, --round-hours {self.round_hours}: give 1 or more, and above 0")
-        if self.rounds > 1 and (self.archive or self.logs or self.resume):
+        refuse_below(self, conversion_value=0)
+        if self.rounds.rounds > 1 and (self.data.archive or self.data.logs or self.resume.resume):
             raise InputError(
-                f"--rounds {self.rounds}: needs a world that goes on, from its start; leave out --archive, --logs and "
-                "--resume"
+                f"--rounds {self.rounds.rounds}: needs a world that goes on, from its start; leave out --archive, "
+                "--logs and --resume"
             )
+
+    def idle(self) -> Idle:
+        """What the parts mean for each other."""
+        unasked = {} if queried(self) else {"retrieved": "where no visitor brings queries"}
+        return {**idle_in_study(self), **unasked}
 
 
 def run_loop(options: LoopOptions) -> Path:
     """`copybandit loop`: leaves report, tuned checkpoint, placement state and creatives in a run directory."""
     run = Run("loop", options)
-    rounds = options.rounds > 1
-    study = make_study(options, run, hours=options.round_hours if rounds else None)
+    rounds = options.rounds.rounds > 1
+    hours = options.rounds.round_hours if rounds else None
+    study = make_study(options, run, hours, options.watch.validation_impressions)
     _refuse_too_few(study, options)
     if rounds:
-        run_rounds(study, options, options.rounds, options.round_hours, run)
+        run_rounds(study, options, run)
         return write_report(run.path).parent
     tuning = tune_writer(study, options, run)
     placements = place_all(study, tuning, options, run)
-    rng = np.random.default_rng(options.seed)
+    rng = np.random.default_rng(options.run.seed)
     grid: dict[str, dict[str, Interval]] = {}
     for (writer, placement), result in placements.items():
         grid.setdefault(writer, {})[placement] = result.interval(rng)
-    _save_placement(run.path, placements, options.agent)
+    _save_placement(run.path, placements)
     _save_placed(run.path, placements, study.world)
     run.finish({"command": "loop", **tuning.summary, "grid": grid, "ab_test": ab_test(placements)})
     write_report(run.path)
@@ -71,10 +100,10 @@ def run_loop(options: LoopOptions) -> Path:
 def _refuse_too_few(study: Study, options: LoopOptions) -> None:
     products = {product.product_id for product, _ in study.asked}
     most = max(Counter(product.product_id for product, _ in study.asked).values())
-    creatives = min(options.place_products, len(products)) * most
+    creatives = min(options.placing.place_products, len(products)) * most
     if creatives < study.world.slots:
         raise InputError(
-            f"--place-products {options.place_products}: {len(products)} products to write for and "
+            f"--place-products {options.placing.place_products}: {len(products)} products to write for and "
             f"{most} audiences make {creatives} creatives for {study.world.slots} slots; "
             "give more products, or a larger catalog or archive"
         )
@@ -83,10 +112,10 @@ def _refuse_too_few(study: Study, options: LoopOptions) -> None:
 def place_all(study: Study, tuning: Tuning, options: LoopOptions, run: Run) -> dict[tuple[str, str], Placement]:
     """{untuned, tuned} x {uniform, bandit}: the same visitors come to all four."""
     results = {}
-    with run.stage("placement", total=4 * options.place_impressions) as stage:
+    with run.stage("placement", total=4 * options.placing.place_impressions) as stage:
         for writer, texts in (("untuned", tuning.untuned), ("tuned", tuning.tuned)):
             creatives = competing(study, texts, options)
-            for placement, name in (("uniform", "random"), ("bandit", options.agent)):
+            for placement, name in (("uniform", "random"), ("bandit", options.placing.agent)):
                 results[writer, placement] = place(study.world, creatives, name, options, stage)
     return results
 
@@ -109,17 +138,14 @@ def ab_test(placements: Mapping[tuple[str, str], Placement]) -> dict[str, Any]:
     }
 
 
-def _save_placement(path: Path, placements: dict[tuple[str, str], Placement], agent: str) -> None:
+def _save_placement(path: Path, placements: dict[tuple[str, str], Placement]) -> None:
     rows = [
         {"writer": writer, "placement": placement, "impressions": impressions, "reward": reward}
         for (writer, placement), result in placements.items()
         for impressions, reward in result.curve
     ]
     write_table(path / "placement.csv", pd.DataFrame(rows))
-    learned: dict[str, Any] = placements["tuned", "bandit"].agent.state_dict()
-    (path / "placement").mkdir()
-    save_file({name: value.contiguous().cpu() for name, value in learned.items()}, path / "placement/agent.safetensors")
-    write_json(path / "placement/agent.json", {"format_version": 1, "agent": agent})
+    save_agent(placements["tuned", "bandit"].agent, path / "placement")
 
 
 def _save_placed(path: Path, placements: dict[tuple[str, str], Placement], world: World) -> None:

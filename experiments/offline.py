@@ -1,17 +1,19 @@
 """What would this policy have earned on these logs? Off-policy evaluation, several policies at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from ..agents.registry import AGENTS
+from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
+from ..simulation.data.log_format import LOG_SCHEMA
 from ..simulation.data.logs import read_log
 from .analysis.off_policy.evaluation import FEW, Answer, Evidence, answers, interval_of, labels_of, overlap_warning
-from .analysis.off_policy.logged import Kind, Logged, logged_frame, logged_open_bandit
+from .analysis.off_policy.logged import NOT_NEEDED, Kind, Logged, logged_frame, logged_open_bandit
 from .analysis.off_policy.policies import Policy, evidence, fixed_policy, own_policy, train
 from .analysis.off_policy.reward_model import fit_rates
 from .analysis.off_policy.slate_estimators import down
@@ -19,7 +21,7 @@ from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval, bootstrap, ratio
 from .harness.files import read_table
-from .harness.options import CommonOptions
+from .harness.options import Flat, Idle, RunOptions
 from .harness.run import Run
 
 LOGGED = "as logged"
@@ -30,9 +32,10 @@ MODEL_BASED = "effect-model"
 
 
 @dataclass(frozen=True)
-class OfflineOptions(CommonOptions):
+class OfflineOptions:
     """Options of `copybandit offline`."""
 
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
     logs: Path | None = None
     """Logged impressions (CSV or Parquet) with propensities."""
     open_bandit: Path | None = None
@@ -42,6 +45,8 @@ class OfflineOptions(CommonOptions):
     policy: str = "uniform,linucb,lints"
     """Names, separated by commas: a placement agent (trained on a part of the log, valued on the rest), uniform,
     only=CREATIVE, the path of a CSV with creative_id and probability, or the run directory of a loop or tune."""
+    columns: ColumnNames = ""
+    """Columns of --logs that have other names there: clicked=Clicks,text=Headline."""
     propensities: Kind = "given-above"
     """What --logs holds: the probability of a creative given the slots above it (what Copybandit logs), or that of a
     creative in its slot whatever stands above."""
@@ -59,6 +64,16 @@ class OfflineOptions(CommonOptions):
         if not 0 < self.training_share < 1 or self.draws < 1 or self.conversion_value < 0:
             raise InputError("--training-share: between 0 and 1; --draws: 1 or more; --conversion-value: 0 or more")
 
+    def idle(self) -> Idle:
+        """Nothing is learned where no agent is named; Open Bandit logs tell their own propensities."""
+        found = {}
+        if not any(name in AGENTS for name in self.names()):
+            found |= dict.fromkeys(("training-share", "draws"), "where --policy names no agent")
+        if self.open_bandit is not None:
+            found["propensities"] = "with --open-bandit, whose propensities are known"
+            found["columns"] = "with --open-bandit, which is read as downloaded"
+        return found
+
     def names(self) -> list[str]:
         """The policies asked for.
 
@@ -74,9 +89,11 @@ class OfflineOptions(CommonOptions):
 def run_offline(options: OfflineOptions) -> Path:
     """`copybandit offline`: leaves estimates with intervals for every policy and estimator, and a report."""
     run = Run("offline", options)
-    options = replace(options, draws=min(options.draws, 8)) if options.quick else options
-    rng = np.random.default_rng(options.seed)
-    training, valued = _split(_read(options), options, rng)
+    rng = np.random.default_rng(options.run.seed)
+    logged = _read(options)
+    for note in logged.notes:
+        run.console.print(f"  {note}", soft_wrap=True, markup=False)
+    training, valued = _split(logged, options, rng)
     # Everything that is named is looked at before anything is computed: a misspelt name costs no wait.
     named = {name: _named(name, valued) for name in options.names()}
     policies = {_short(name): value for name, value in named.items() if not isinstance(value, Path)}
@@ -106,7 +123,7 @@ def run_offline(options: OfflineOptions) -> Path:
 
 def _split(logged: Logged, options: OfflineOptions, rng: np.random.Generator) -> tuple[Logged, Logged]:
     """What agents learn from, nothing where there are none, and what all policies are valued on."""
-    n = min(len(logged), QUICK) if options.quick else len(logged)
+    n = min(len(logged), QUICK) if options.run.quick else len(logged)
     split = any(name in AGENTS for name in options.names())
     cut = int(options.training_share * n) if split else 0
     if n - cut < 2 or (split and cut < 1):
@@ -129,7 +146,7 @@ def _value_all(
         reward = valued.reward(options.conversion_value)
         rates = fit_rates(valued.context, valued.creative, reward, valued.creatives, rng)
         for name, made in policies.items():
-            policy = made or train(name, training, options.conversion_value, options.draws, options.seed)
+            policy = made or train(name, training, options.conversion_value, options.draws, options.run.seed)
             found, unseen = evidence(policy, valued, rates, options.conversion_value)
             told, warning = value(found, unseen, rng, options.interval)
             estimates[name] = {estimator: _entry(answer) for estimator, answer in told.items()}
@@ -146,7 +163,10 @@ def _read(options: OfflineOptions) -> Logged:
     if options.logs is not None and options.open_bandit is not None:
         raise InputError("--logs and --open-bandit: give one of them")
     if options.logs is not None:
-        return logged_frame(read_log(options.logs), str(options.logs), options.propensities)
+        columns = parse_columns(options.columns)
+        refuse_unknown(columns, list(LOG_SCHEMA.columns), user_columns=True)
+        frame = read_log(options.logs, without=NOT_NEEDED, columns=columns)
+        return logged_frame(frame, str(options.logs), options.propensities)
     if options.open_bandit is None:
         raise InputError("give --logs, a table of logged impressions, or --open-bandit, a folder of that data set")
     if options.conversion_value:
@@ -225,6 +245,7 @@ def _notes(options: OfflineOptions, logged: Logged, split: bool) -> list[str]:
     clicks = int(logged.clicked.sum())
     if clicks < FEW:
         notes.append(f"The log has {clicks} clicks: intervals say what may lie beyond so few (Fay and Feuer, 1997).")
+    notes += logged.notes
     if split:
         notes.append(
             f"Agents learned from {options.training_share:.0%} of the log; every policy is valued on the rest."

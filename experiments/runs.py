@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from .harness.config import value_of
 from .harness.past_runs import Past, past_runs, selected
 
 
@@ -39,6 +40,6 @@ def run_history(options: HistoryOptions) -> str:
 
 
 def _line(run: Past, folder: Path) -> tuple[str, ...]:
-    seed = str(run.config.get("seed", ""))
+    seed = str(value_of(run.config, "seed"))
     name = str(run.path.relative_to(folder))
     return (name, run.command, f"{run.began:%Y-%m-%d %H:%M}", run.state, seed, run.result)

@@ -1,63 +1,94 @@
-"""What does tuning the writer give? Warm start, PPO on the effect model's word, and the verdict of the gold world."""
+"""What does tuning the writer give? Warm start, tuning by the effect model's word, and the verdict of the gold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from ..policies.effect.model import CLICK, CONVERT
+from ..agents.agent import CONVERSION_VALUE
+from ..policies.effect.model import CLICK, CONVERT, EffectConfig
 from ..policies.reward.attacks import ATTACKS, attacked, good_ads, proxy_change
-from ..policies.reward.candidates import Candidates
 from ..policies.reward.diversity import vendi
-from ..policies.reward.reward import Reward
+from ..policies.reward.reward import Reward, RewardConfig
+from ..policies.reward.scored_texts import ScoredTexts
 from ..policies.reward.select import choice_kl
-from ..policies.tuning.contract import Update
-from ..policies.tuning.rivals import TUNERS
-from ..policies.tuning.state import StateDirectory, TuningState, short_hash
 from ..policies.writer.adapters import adapted
-from ..policies.writer.checkpoint import save_checkpoint
-from ..policies.writer.warm_start import warm_start
-from ..policies.writer.writer import Writer, load_weights, own_weights, prompt
+from ..policies.writer.checkpoint import CHECKPOINT, save_checkpoint
+from ..policies.writer.warm_start import WarmStartConfig
+from ..policies.writer.writer import Writer, WriterConfig, load_weights, own_weights, prompt
 from ..simulation.data.catalog import Creative
 from ..simulation.text.encoder import TextEncoder
 from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .harness.files import write_table
-from .harness.options import decisive
+from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below, torch_device
 from .harness.run import Run
 from .study.archive import archive_study
-from .study.choosing import final_texts, written
+from .study.choosing import ChoosingOptions, final_texts
 from .study.data_sheet import data_sheet
 from .study.overoptimisation import over_optimisation
-from .study.study import Study, StudyOptions, sample_prompts, shop_study, write_for
+from .study.study import (
+    DataOptions,
+    FeedbackOptions,
+    Study,
+    WritingOptions,
+    idle_in_study,
+    sample_prompts,
+    shop_study,
+    write_for,
+)
+from .study.tuner import TunerOptions
+from .study.tuning import warm_started, watched_tuning
 from .study.verdict import Verdict, judge, lifts
-from .study.watch import Watch
+from .study.watch import Watch, WatchOptions
+from .study.worlds import SegmentOptions, WorldOptions
+
+if TYPE_CHECKING:
+    from .study.parts import StudyParts, TuneParts
 
 ATTACKED = 60
 """Good ads that attacks are tried on."""
 PILOT_PROMPTS = 256
 """Prompts whose texts by the untuned writer freeze the reward's statistics."""
-
-STAGES = {
-    "raft": "RAFT",
-    "ppo": "PPO",
-    "rloo": "RLOO",
-    "grpo": "GRPO",
-    "best-of-n": "no tuning",
-    "supervised": "no tuning",
-}
-"""What the stage of tuning is called."""
+PILOT_TEXTS = 4
+"""Texts for each of those prompts."""
 
 
 @dataclass(frozen=True)
-class TuneOptions(StudyOptions):
+class TuneOptions:
     """Options of `copybandit tune`."""
+
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
+    resume: Flat[ResumeOptions] = field(default_factory=ResumeOptions)
+    device: Device = "auto"
+    """Where tensors live; auto takes a CUDA device when there is one."""
+    conversion_value: float = CONVERSION_VALUE
+    """Worth of a conversion in clicks, wherever one figure is wanted."""
+    world: Flat[WorldOptions] = field(default_factory=WorldOptions)
+    segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
+    data: Flat[DataOptions] = field(default_factory=DataOptions)
+    feedback: Flat[FeedbackOptions] = field(default_factory=FeedbackOptions)
+    writing: Flat[WritingOptions] = field(default_factory=WritingOptions)
+    tuner: Flat[TunerOptions] = field(default_factory=TunerOptions)
+    choosing: Flat[ChoosingOptions] = field(default_factory=ChoosingOptions)
+    watch: Flat[WatchOptions] = field(default_factory=WatchOptions)
+    writer: WriterConfig = field(default_factory=WriterConfig)
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
+    effect: EffectConfig = field(default_factory=EffectConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
+
+    def __post_init__(self) -> None:
+        refuse_below(self, conversion_value=0)
+
+    def idle(self) -> Idle:
+        """What the parts mean for each other."""
+        return idle_in_study(self)
 
 
 @dataclass
@@ -71,7 +102,6 @@ class Tuning:
     """By writer: untuned, tuned."""
     summary: dict[str, Any]
     """Its part of summary.json."""
-    updates: list[Update] = field(default_factory=list)
     warm: tuple[dict[str, Tensor], float] | None = None
     """Weights and loss that the warm start ended with."""
 
@@ -79,32 +109,35 @@ class Tuning:
 def run_tune(options: TuneOptions) -> Path:
     """`copybandit tune`: tunes the writer and leaves checkpoint, learning curves and report."""
     run = Run("tune", options)
-    study = make_study(options, run)
+    study = make_study(options, run, validation=options.watch.validation_impressions)
     tuning = tune_writer(study, options, run)
     run.finish(tuning.summary)
     write_report(run.path)
     return run.path
 
 
-def make_study(options: StudyOptions, run: Run, hours: float | None = None) -> Study:
+def make_study(options: "StudyParts", run: Run, hours: float | None = None, validation: int = 0) -> Study:
     """The study that the options ask for; from here on, torch sums in a fixed order on the CPU.
 
     Args:
         options: sizes and files.
         run: where all goes.
         hours: in which what is learned from is logged in the world; by default what its visits take.
+        validation: impressions that the model that validates the writer learns from; with 0 there is none.
 
     Raises:
         InputError: an option or a file is no good.
     """
-    if options.torch_device().type == "cpu":
+    if torch_device(options.device).type == "cpu":
         # Threads that add into the same place in no fixed order would change the last bits, and PPO all that follows.
         torch.use_deterministic_algorithms(True, warn_only=True)
-    return shop_study(options, run, hours) if options.archive is None else archive_study(options, run)
+    if options.data.archive is not None:
+        return archive_study(options, run, validation)
+    return shop_study(options, run, hours, validation)
 
 
 def tune_writer(
-    study: Study, options: StudyOptions, run: Run, warm: tuple[dict[str, Tensor], float] | None = None
+    study: Study, options: "TuneParts", run: Run, warm: tuple[dict[str, Tensor], float] | None = None
 ) -> Tuning:
     """Warm start, frozen reward, tuning, verdict; leaves `checkpoint/` and `creatives.parquet` in the directory.
 
@@ -117,18 +150,18 @@ def tune_writer(
     writer = study.writer
     if warm is not None:
         load_weights(writer, warm[0])
-    loss = _warm_start(study, options, run) if warm is None else warm[1]
+    loss = warm_started(study, options, run) if warm is None else warm[1]
     start = {name: weight.clone() for name, weight in own_weights(writer).items()}
     with run.stage("untuned texts"):
-        untuned = write_for(writer, study.asked, options.samples, options.seed + 1)
+        untuned = write_for(writer, study.asked, options.writing.samples, options.run.seed + 1)
         reward = frozen_reward(study, options)
-    candidates, steps = Candidates(reward, study.asked), options.ppo.updates * options.ppo.steps
-    with adapted(writer, options.adapter, steps=steps, seed=options.seed):
-        watch = Watch(study, options, run, candidates)
-        stopped, updates = _tune(study, options, run, candidates, watch)
+    scored, tuner = ScoredTexts(reward, study.asked, options.choosing.keep_diversity), options.tuner.tuner
+    with adapted(writer, options.tuner.adapter, steps=tuner.steps(len(study.asked)), seed=options.run.seed):
+        watch = Watch(study, options, run, scored)
+        stopped = watched_tuning(study, options, run, scored, watch).stopped
         chosen = watch.keep_best()
     with run.stage("final texts"):
-        tuned, choice = final_texts(study, options, written(options), candidates, untuned)
+        tuned, choice = final_texts(study, options, options.tuner.written, scored, untuned)
     with run.stage("verdict"):
         verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
         _save_creatives(run.path, study, {"untuned": untuned, "tuned": tuned}, verdicts)
@@ -137,7 +170,8 @@ def tune_writer(
         diversity = {name: vendi_of(texts) for name, texts in (("untuned", untuned), ("tuned", tuned))}
         as_they_come = _as_they_come(study, untuned, options) if choice["among"] > 1 and chosen["step"] else None
     summary = {
-        "algorithm": options.algorithm,
+        "algorithm": options.tuner.algorithm,
+        "tuner": {"label": tuner.label, "settings": tuner.described(), "kl_target": tuner.kl_target},
         "lift": lift,
         "diversity": diversity,
         "texts": len(tuned),
@@ -148,76 +182,24 @@ def tune_writer(
         "chosen": chosen | {"stopped": stopped},
         "over_optimisation": over_optimisation(watch.curve),
         "attacks": attacks,
-        "reward_calls": len(candidates),
+        "reward_calls": len(scored),
         "effect_model": study.effect_metrics,
         "notes": list(study.notes),
         "warm_start_loss": loss,
         "writer": writer.fingerprint(),
         "data": data_sheet(study, options),
     }
-    save_checkpoint(writer, run.path / "checkpoint", prompt(*study.asked[0]), _facts(options), _figures(summary))
-    return Tuning(writer, untuned, tuned, verdicts, summary, updates, (start, loss))
+    save_checkpoint(writer, run.path / CHECKPOINT, prompt(*study.asked[0]), _facts(options), _figures(summary))
+    return Tuning(writer, untuned, tuned, verdicts, summary, (start, loss))
 
 
-def _warm_start(study: Study, options: StudyOptions, run: Run) -> float:
-    """Fine-tunes the writer, or takes what a broken-off run left of it; the loss."""
-    states = StateDirectory(run.path / "state" / "warm start", _identity(study, options))
-    state = states.latest() if run.resumed else None
-    if state is not None:
-        load_weights(study.writer, state.part("policy"))
-        return state.facts["loss"]
-    with run.stage("warm start", total=options.warm_start.lines) as stage:
-        loss = warm_start(
-            study.writer,
-            study.catalog,
-            study.audiences,
-            options.warm_start,
-            seed=options.seed,
-            progress=lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token"),
-        )
-    weights = {f"policy.{name}": weight for name, weight in own_weights(study.writer).items()}
-    states.save(TuningState(0, weights, {"loss": loss}))
-    return loss
-
-
-def frozen_reward(study: Study, options: StudyOptions) -> Reward:
+def frozen_reward(study: Study, options: "StudyParts") -> Reward:
     """The reward, its statistics taken on the untuned writer's texts."""
     reward = study.reward(options.reward)
-    pilot = sample_prompts(study.asked, PILOT_PROMPTS, options.seed)
-    texts = write_for(study.writer, pilot, options.ppo.group, options.seed + 2)
-    reward.freeze(texts, torch.arange(len(pilot)).repeat_interleave(options.ppo.group))
+    pilot = sample_prompts(study.asked, PILOT_PROMPTS, options.run.seed)
+    texts = write_for(study.writer, pilot, PILOT_TEXTS, options.run.seed + 2)
+    reward.freeze(texts, torch.arange(len(pilot)).repeat_interleave(PILOT_TEXTS))
     return reward
-
-
-def _tune(
-    study: Study, options: StudyOptions, run: Run, candidates: Candidates, watch: Watch
-) -> tuple[str, list[Update]]:
-    """Tunes from the start or from a saved state; why it ended early, and the updates of this session."""
-    effect = candidates.fingerprint()
-    states = StateDirectory(run.path / "state" / "tuning", _identity(study, options) | {"effect model": effect})
-    state = states.latest() if run.resumed else None
-    if run.resumed:
-        recorded = run.rewind(state.step if state else -1)
-        if state is not None:
-            watch.restore(recorded, state.part("best"))
-            candidates.restore(state.part("candidates"))
-    for warning in states.damaged:
-        run.console.print(f"  {warning}; the state before it is used")
-    if state is None:
-        watch.look(0, 0.0)
-    elif state.facts["stopped"] or state.step == options.tuning.updates:
-        return state.facts["stopped"], []
-    with run.stage(STAGES[options.algorithm], total=options.tuning.updates) as stage:
-        stage.advance(state.step if state else 0)
-
-        def on_update(update: Update) -> str | None:
-            stage.advance(1, f"reward {update.metrics['reward']:+.2f}  KL {update.kl:.1f}")
-            return watch.after(update, states)
-
-        tuned = TUNERS[options.algorithm](
-            study.writer, study.asked, candidates, options.tuning, seed=options.seed, on_update=on_update, resumed=state
-        )
-    return tuned.stopped, tuned.updates
 
 
 def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str, dict[str, float]]:
@@ -236,55 +218,45 @@ def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str,
     return found
 
 
-def _identity(study: Study, options: StudyOptions) -> dict[str, str]:
-    """What a saved state must have come from to be of use."""
-    model, tokenizer = study.writer.model.config.to_diff_dict(), study.writer.tokenizer.get_vocab()
-    for volatile in ("transformers_version", "_name_or_path"):
-        model.pop(volatile, None)
-    parts = {"model": model, "tokenizer": tokenizer, "catalog": (study.catalog.products, study.catalog.ads)}
-    return {name: short_hash(part) for name, part in (parts | {"set of options": decisive(options)}).items()}
-
-
 def _lift(
     study: Study,
     tuned: Sequence[Creative],
     untuned: Sequence[Creative],
     verdicts: dict[str, Verdict],
-    options: StudyOptions,
+    options: "TuneParts",
 ) -> dict[str, Interval]:
-    rng, first, second = np.random.default_rng(options.seed), verdicts["tuned"], verdicts["untuned"]
+    rng, first, second = np.random.default_rng(options.run.seed), verdicts["tuned"], verdicts["untuned"]
     if study.gold_doubt is None:
         return lifts(first.by_user, second.by_user, options.conversion_value, rng)
     doubt = study.gold_doubt(tuned, untuned)
     return lifts(first.by_product(tuned), second.by_product(untuned), options.conversion_value, rng, doubt)
 
 
-def _as_they_come(study: Study, untuned: Sequence[Creative], options: StudyOptions) -> dict[str, Any]:
+def _as_they_come(study: Study, untuned: Sequence[Creative], options: "TuneParts") -> dict[str, Any]:
     """Lift and Vendi score of what the tuned writer writes, nothing chosen: of the checkpoint by itself."""
-    texts = write_for(study.writer, study.asked, options.samples, options.seed + 1)
+    texts = write_for(study.writer, study.asked, options.writing.samples, options.run.seed + 1)
     verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, texts)}
     return {"lift": _lift(study, texts, untuned, verdicts, options), "vendi": vendi_of(texts)}
 
 
-def _facts(options: StudyOptions) -> dict[str, Any]:
-    weights = options.reward
-    source = options.archive or options.catalog or f"built-in scenario {options.scenario}"
+def _facts(options: "TuneParts") -> dict[str, Any]:
+    weights, data = options.reward, options.data
+    source = data.archive or data.catalog or f"built-in scenario {options.world.scenario}"
+    simulated = f"{options.feedback.log_impressions:,} simulated visits"
     return {
-        "base model": options.model,
+        "base model": options.writing.model,
         "written for": source,
-        "effect model learned from": options.logs or options.archive or f"{options.log_impressions:,} simulated visits",
+        "effect model learned from": data.logs or data.archive or simulated,
         "reward weights": f"CTR {weights.w_ctr}, CVR {weights.w_cvr}, diversity {weights.w_div}",
-        "seed": options.seed,
+        "seed": options.run.seed,
         "tuning": _tuned_how(options),
     }
 
 
-def _tuned_how(options: StudyOptions) -> str:
-    how = f"{options.algorithm}, at most {options.ppo.updates} updates of {options.ppo.batch} texts"
-    if options.algorithm == "raft":
-        how = f"raft, {options.raft.updates} x {options.raft.texts} texts a prompt, {options.raft.kept} kept"
-    how = "none" if options.algorithm in ("best-of-n", "supervised") else how
-    if written(options) == 1:
+def _tuned_how(options: "TuneParts") -> str:
+    tuner = options.tuner.tuner
+    how = f"{tuner.label}, {tuner.described()}" if tuner.updates else "none"
+    if options.tuner.written == 1:
         return how
     return f"{how}; lifts are of texts that the reward, which does not come with it, picked among several"
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from copybandit.experiments.compare import CompareOptions, run_compare
+from copybandit.experiments.harness.config import configured
 from copybandit.simulation.scenario import Appeal, Channel, Scenario, Segment, load_scenario
 
 
@@ -25,8 +26,14 @@ def coffee(page, tmp_path):
 def test_the_example_runs(coffee):
     _, catalog = load_scenario(coffee)
     assert len(catalog) == 3 and len(catalog.ads) == 7
-    options = CompareOptions(
-        agents="lints", scenario=str(coffee), seeds=2, users=50, impressions=2048, out=coffee.parent / "run"
+    options = configured(
+        CompareOptions(),
+        agents="lints",
+        scenario=str(coffee),
+        seeds=2,
+        users=50,
+        impressions=2048,
+        out=coffee.parent / "run",
     )
     assert (run_compare(options) / "report.html").is_file()
 

@@ -5,17 +5,38 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import get_context
 from typing import Any, Literal, TypeVar
 
 from ...simulation.data.errors import InputError
+from .options import Idle, refuse_below
 
 Engine = Literal["local", "ray"]
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 RETRIES = 2
 """How often work is given out again after a worker died."""
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """Who runs the cells."""
+
+    engine: Engine = "local"
+    """local: processes of this machine; ray: a Ray cluster, with the same results."""
+    jobs: int = 1
+    """Processes that run cells; each uses one thread."""
+    ray_address: str | None = None
+    """A running Ray cluster (auto: the one of this machine); by default one is started here with `jobs` CPUs."""
+
+    def __post_init__(self) -> None:
+        refuse_below(self, jobs=1)
+
+    def idle(self) -> Idle:
+        """An address is Ray's, and a cluster that runs has its own CPUs."""
+        return {"ray-address": "without --engine ray"} if self.engine == "local" else {}
 
 
 def run_all(

@@ -1,199 +1,179 @@
-"""Options of the commands: dataclasses, read from YAML and written back complete."""
+"""What a command's options are made of: parts, each a dataclass owned by what it sets; and the parts of every run.
 
-import dataclasses
-import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+A command lists the parts that it uses. On the command line the settings of a `Flat` part have short names (`--seed`),
+those of any other part are under its name (`--ppo.updates`); in YAML all are nested as the dataclasses are.
+"""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-import torch
-import yaml
-from pydantic import TypeAdapter, ValidationError
+import tyro
 
 from ...simulation.data.errors import InputError
-from .files import write_yaml
 
-Options = TypeVar("Options", bound="CommonOptions")
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+FLAT, COMMON = "flat", "common"
+Flat: TypeAlias = Annotated[T, tyro.conf.arg(name=""), FLAT]
+"""A part whose settings need no prefix."""
+Common: TypeAlias = Annotated[T, COMMON]
+"""A setting that `--help` shows; `--help-all` shows the others too."""
+Device: TypeAlias = Annotated[Literal["auto", "cpu", "cuda"], COMMON]
+Idle: TypeAlias = Mapping[str, str]
+"""By name on the command line, of a setting or of a part: why it does nothing as the others are set."""
 
 
 @dataclass(frozen=True)
-class CommonOptions:
-    """What every command takes."""
+class RunOptions:
+    """The run: where it goes, and what is random in it."""
 
-    out: Path | None = None
+    out: Common[Path | None] = None
     """Where results go; by default a new directory under runs/. A directory in use is refused."""
-    seed: int = 0
+    seed: Common[int] = 0
     """Of everything random: the same seed gives the same figures on the same machine."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where tensors live; auto takes a CUDA device when there is one."""
-    config: Path | None = None
+    config: Common[Path | None] = None
     """YAML file with options; what is given on the command line overrides it."""
+    quick: Common[bool] = False
+    """A smoke-size run, under a minute: it shows that everything works, not how well (recipes/quick.yaml)."""
     sweep: Path | None = None
     """YAML file with what to maximise and which settings to search; the command then runs once a trial (Optuna)."""
     track: Literal["tensorboard", "wandb"] = "tensorboard"
     """TensorBoard events are always written; wandb sends them to Weights & Biases too (WANDB_MODE=offline keeps them
     here)."""
-    quick: bool = False
-    """A smoke-size run, under a minute: it shows that everything works, not how well."""
-
-    def torch_device(self) -> torch.device:
-        """The device that `device` names.
-
-        Raises:
-            InputError: cuda is asked for and there is none.
-        """
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InputError("--device cuda: no CUDA device here; use --device cpu or auto")
-        cuda = self.device == "cuda" or (self.device == "auto" and torch.cuda.is_available())
-        return torch.device("cuda" if cuda else "cpu")
 
 
-def read_config(path: Path, defaults: Options) -> Options:
-    """Options from a YAML file; what it leaves out is taken from `defaults`.
+@dataclass(frozen=True)
+class ResumeOptions:
+    """Going on after a crash."""
 
-    Raises:
-        InputError: no such file, not YAML, a key that does not exist or a value of the wrong kind.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give the path of a YAML file with options")
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML ({str(error).splitlines()[0]}); correct it") from None
-    if not isinstance(given, dict):
-        raise InputError(f"{path}: not a mapping of options; write lines such as `seed: 1`")
-    return override(defaults, given, str(path))
+    resume: Common[Path | None] = None
+    """Directory of a broken-off run: it goes on from its last saved state, with the options it began with."""
+
+    def idle(self) -> Idle:
+        """A resumed run has its own directory and options."""
+        return {} if self.resume is None else dict.fromkeys(("out", "config"), "with --resume, which has its own")
 
 
-def override(defaults: Options, given: dict, source: str) -> Options:
-    """Options with some replaced, and checked.
+class RunParts(Protocol):
+    """Options of a command that leaves a run directory."""
 
-    Args:
-        defaults: what is not given.
-        given: by name, nested as the options are.
-        source: where they come from, for the message.
+    @property
+    def run(self) -> RunOptions:
+        """Where it goes, and what is random in it."""
+        ...
+
+
+def torch_device(device: str) -> "torch.device":
+    """The device that an option names: auto takes a CUDA device when there is one.
 
     Raises:
-        InputError: a key that does not exist or a value of the wrong kind.
+        InputError: cuda is asked for and there is none.
     """
-    known = plain(defaults)
-    _refuse_unknown(given, known, source)
-    try:
-        return TypeAdapter(type(defaults)).validate_python(_merge(known, given))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{source}: {where}: {first['msg']}; correct it") from None
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: no CUDA device here; use --device cpu or auto")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def write_config(path: Path, options: CommonOptions) -> None:
-    """Writes all options, defaults too: the file is good for `--config`."""
-    write_yaml(path, plain(options))
+def refuse_below(part: object, **least: float) -> None:
+    """Refuses settings that are below their least value.
+
+    Raises:
+        InputError: naming the first that is.
+    """
+    for name, low in least.items():
+        if getattr(part, name) < low:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(part, name)}: give {low} or more")
 
 
-def different(one: CommonOptions, other: CommonOptions) -> list[str]:
-    """Names of options that differ, where they decide a run's figures."""
-    first, second = decisive(one), decisive(other)
-    return [name for name in first if first[name] != second.get(name)]
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a command."""
+
+    path: tuple[str, ...]
+    """Fields from the command's options down to it."""
+    name: str
+    """On the command line, without the dashes before it."""
+    kind: Any
+    """Its type."""
+    told: str
+    """What it does."""
+    common: bool
+    positional: bool
+    part: type
+    """The dataclass that it is a field of."""
+
+    @property
+    def short(self) -> str:
+        """Its name in YAML where the parts without a prefix are left out."""
+        return self.name.replace("-", "_")
 
 
-def decisive(options: CommonOptions) -> dict:
-    """All options that decide a run's figures, as YAML holds them."""
-    elsewhere = ("out", "config", "resume", "track", "sweep")
-    return {name: value for name, value in plain(options).items() if name not in elsewhere}
+@cache
+def settings_of(options: type) -> tuple[Setting, ...]:
+    """All settings of a command, in the order in which its parts stand."""
+    return tuple(_settings(options, (), ""))
 
 
-def plain(options: CommonOptions) -> dict:
-    """All options as YAML and JSON can hold them."""
-    return TypeAdapter(type(options)).dump_python(options, mode="json")
-
-
-def flat(options: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """{'ppo': {'updates': 3}} -> {'ppo.updates': 3}."""
-    found: dict[str, Any] = {}
-    for key, value in options.items():
-        found |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
-    return found
-
-
-def _merge(base: dict, over: dict) -> dict:
-    both = {
-        k: _merge(base[k], v) if isinstance(base.get(k), dict) and isinstance(v, dict) else v for k, v in over.items()
-    }
-    return base | both
-
-
-def _refuse_unknown(given: dict, known: dict, source: str, above: str = "") -> None:
-    for key, value in given.items():
-        if key not in known:
-            raise InputError(
-                f"{source}: unknown option '{above}{key}'{nearest(str(key), known)}; known are {', '.join(known)}"
-            )
-        if isinstance(value, dict) and isinstance(known[key], dict):
-            _refuse_unknown(value, known[key], source, f"{above}{key}.")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """', perhaps lints or linucb' for a misspelt name; empty where nothing is near."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f", perhaps {' or '.join(near)}" if near else ""
-
-
-def replaced(options: Options, **changes: object) -> Options:
-    """`dataclasses.replace` that also reaches into nested options: `replaced(o, tune__updates=3)`."""
-    nested: dict[str, dict[str, object]] = {}
-    flat: dict[str, object] = {}
-    for key, value in changes.items():
-        head, _, rest = key.partition("__")
-        if rest:
-            nested.setdefault(head, {})[rest] = value
+def _settings(part: type, above: tuple[str, ...], prefix: str) -> Iterator[Setting]:
+    hints, told = get_type_hints(part, include_extras=True), _told(part)
+    for field in fields(part):
+        kind, marks = _unwrapped(hints[field.name])
+        path, name = (*above, field.name), prefix + field.name.replace("_", "-")
+        if isinstance(kind, type) and is_dataclass(kind):
+            yield from _settings(kind, path, prefix if FLAT in marks else f"{name}.")
         else:
-            flat[head] = value
-    inner = {head: replaced(getattr(options, head), **rest) for head, rest in nested.items()}
-    return dataclasses.replace(options, **flat, **inner)
+            positional = any(mark is get_args(tyro.conf.Positional[int])[1] for mark in marks)
+            yield Setting(path, name, kind, told.get(field.name, ""), COMMON in marks, positional, part)
 
 
-SMOKE: dict[str, object] = {
-    "quick": True,
-    "users": 200,
-    "log_impressions": 100_000,
-    "validation_impressions": 50_000,
-    "samples": 1,
-    "effect__steps": 40,
-    "warm_start__lines": 1600,
-    "ppo__updates": 2,
-    "choose": 4,
-    "raft__texts": 4,
-    "raft__kept": 1,
-    "raft__passes": 1,
-    "watch_every": 2,
-    "place_impressions": 10_000,
-}
-"""What `--quick` sets, in the commands that have it."""
+def _unwrapped(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    if get_origin(hint) is not Annotated:
+        return hint, ()
+    kind, *marks = get_args(hint)
+    return kind, tuple(marks)
 
 
-ARCHIVE: dict[str, object] = {
-    "choose": 1,
-    "algorithm": "ppo",
-    "writer__vocabulary": 4096,
-    "writer__max_new_tokens": 32,
-    "warm_start__lines": 40_000,
-    "ppo__updates": 60,
-    "ppo__kl_start": 0.05,
-}
-"""What `--archive` sets, in the commands that have it: headlines repeat each other less than a shop's ads do."""
+def _told(part: type) -> dict[str, str]:
+    """The docstrings of a dataclass's fields, each on one line; those that it inherits too."""
+    if not is_dataclass(part):
+        return {}
+    (found,) = ast.parse(textwrap.dedent(inspect.getsource(part))).body
+    assert isinstance(found, ast.ClassDef)
+    told = _told(part.__bases__[0])
+    for field, text in pairwise(found.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+            told[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
+    return told
 
 
-def for_archive(options: Options) -> Options:
-    """Options for a study of real A/B tests."""
-    return _known(options, ARCHIVE)
+def idle_settings(options: Any) -> dict[str, str]:
+    """Settings that do nothing as the others are set, by name on the command line, and why.
 
-
-def quick(options: Options) -> Options:
-    """Options of a smoke-size run."""
-    return _known(options, SMOKE)
-
-
-def _known(options: Options, changes: dict[str, object]) -> Options:
-    return replaced(options, **{k: v for k, v in changes.items() if hasattr(options, k.partition("__")[0])})
+    Each part says so of its own settings in a method `idle`; the command, of what its parts mean for each other.
+    """
+    told = [getattr(options, field.name) for field in fields(options)]
+    rules = {name: why for part in [*told, options] if hasattr(part, "idle") for name, why in part.idle().items()}
+    names = [setting.name for setting in settings_of(type(options))]
+    return {n: why for n in names for rule, why in rules.items() if n == rule or n.startswith(f"{rule}.")}

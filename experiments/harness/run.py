@@ -1,4 +1,4 @@
-"""Run directories: what a run leaves behind, never overwritten in silence. What have I run?"""
+"""Run directories: what a run leaves behind, never overwritten in silence."""
 
 import csv
 import os
@@ -23,8 +23,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ...simulation.data.errors import InputError
 from ...simulation.data.files import write_whole
+from .config import different, read_config, write_config
 from .files import read_json, write_json
-from .options import CommonOptions, different, read_config, write_config
+from .options import ResumeOptions, RunParts, torch_device
 from .tracking import Tracker
 
 PACKAGES = ("copybandit", "torch", "transformers", "trl", "gymnasium", "numpy", "pandas", "scikit-learn")
@@ -34,7 +35,7 @@ PACKAGES = ("copybandit", "torch", "transformers", "trl", "gymnasium", "numpy", 
 class Run:
     """A run directory being filled: configuration, environment, metrics, summary, and progress on the terminal."""
 
-    def __init__(self, command: str, options: CommonOptions) -> None:
+    def __init__(self, command: str, options: RunParts) -> None:
         """Chooses the directory; it is made when the first stage begins, so that bad input leaves nothing behind.
 
         Raises:
@@ -42,10 +43,12 @@ class Run:
                 what is asked to track it is not installed.
         """
         self.command, self.options = command, options
-        resumed: Path | None = getattr(options, "resume", None)
+        going_on = getattr(options, "resume", None)
+        resumed = going_on.resume if isinstance(going_on, ResumeOptions) else None
+        self.device = torch_device(getattr(options, "device", "cpu"))
         second = int(os.environ.get("RANK", "0")) > 0
         self.resumed = resumed is not None
-        self.path = resumed or options.out or Path("runs") / time.strftime(f"{command}-%Y%m%d-%H%M%S")
+        self.path = resumed or options.run.out or Path("runs") / time.strftime(f"{command}-%Y%m%d-%H%M%S")
         if second:
             # Of several processes (accelerate launch) the first writes the run; what the others leave is thrown away.
             self._elsewhere = tempfile.TemporaryDirectory()
@@ -58,7 +61,7 @@ class Run:
             raise InputError(f"{self.path}: in use; choose another --out, or move it away")
         self.seconds: dict[str, float] = {}
         """Wall time by stage."""
-        self._tracker = Tracker(options, self.path) if options.track == "wandb" else None
+        self._tracker = Tracker(options, self.path) if options.run.track == "wandb" else None
         # TRL's own output is kept off the standard one.
         self.console = Console(file=sys.stdout, highlight=False, quiet=second)
         self._metrics = self.path / "metrics.csv"
@@ -69,7 +72,7 @@ class Run:
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(self.path)
         if not self.resumed:
-            write_json(self.path / "environment.json", environment(self.command, self.options.torch_device()))
+            write_json(self.path / "environment.json", environment(self.command, self.device))
             write_config(self.path / "config.yaml", self.options)
             _append(self._metrics, [("step", "name", "value")])
         return SummaryWriter(str(self.path / "tensorboard"))
@@ -126,7 +129,7 @@ class Run:
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Writes summary.json, wall times and device included, and closes the event file."""
-        facts = {"wall_seconds": self.seconds, "device": str(self.options.torch_device())}
+        facts = {"wall_seconds": self.seconds, "device": str(self.device)}
         write_json(self.path / "summary.json", summary | facts)
         self._events.close()
         if self._tracker is not None:
@@ -165,7 +168,7 @@ class Stage:
         self._progress.update(self._task, advance=amount, note=self.note)
 
 
-def _refuse_resume(path: Path, command: str, options: CommonOptions) -> None:
+def _refuse_resume(path: Path, command: str, options: RunParts) -> None:
     """Only a broken-off run of the same command and the same options goes on."""
     if not (path / "config.yaml").is_file() or not (path / "environment.json").is_file():
         raise InputError(f"{path}: not the directory of a {command} run; give one that `copybandit {command}` began")

@@ -8,7 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from ...policies.writer.checkpoint import CHECKPOINT
+from ...simulation.data.files import MANIFEST, check_folder
 from ..analysis.report import findings
+from .config import flat, value_of
 from .files import read_json, read_table, read_yaml
 
 SMOKE_NOTE = "This was a smoke-size run (--quick): it shows that everything works, not how well."
@@ -30,6 +33,16 @@ class RunFiles:
         self.config: dict[str, Any] = read_yaml(config) if config.is_file() else {}
         self.config_text = config.read_text(encoding="utf-8") if config.is_file() else ""
 
+    def check(self) -> None:
+        """Refuses folders that are no longer as the run wrote them: the checkpoint, and what else has a manifest.
+
+        Raises:
+            InputError: naming the file.
+        """
+        for folder in sorted(path for path in self.path.iterdir() if path.is_dir()):
+            if folder.name == CHECKPOINT or (folder / MANIFEST).is_file():
+                check_folder(folder, "run it again")
+
     def table(self, name: str, columns: Sequence[str] = ()) -> pd.DataFrame:
         """A table that the run left; empty, with these columns, if it left none.
 
@@ -38,6 +51,10 @@ class RunFiles:
         """
         path = self.path / name
         return read_table(path, columns) if path.is_file() else pd.DataFrame({column: [] for column in columns})
+
+    def setting(self, name: str) -> Any:
+        """What config.yaml says of a setting, by its name on the command line; None where it says nothing."""
+        return value_of(flat(self.config), name)
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -68,7 +85,7 @@ class RunFiles:
     @property
     def notes(self) -> list[str]:
         """What a reader of the figures must know."""
-        return [*([SMOKE_NOTE] if self.config.get("quick") else []), *self.summary.get("notes", [])]
+        return [*([SMOKE_NOTE] if self.setting("quick") else []), *self.summary.get("notes", [])]
 
     @property
     def both_writers(self) -> bool:
@@ -78,17 +95,12 @@ class RunFiles:
     @property
     def archive(self) -> bool:
         """Whether the run is on an archive of real tests."""
-        return bool(self.config.get("archive"))
+        return bool(self.setting("archive"))
 
     @property
     def targets(self) -> Mapping[str, float]:
         """Lift targets that apply to this run."""
         return findings.ARCHIVE_TARGETS if self.archive else findings.LIFT_TARGETS
-
-    @property
-    def ppo(self) -> Mapping[str, Any]:
-        """Options of the tuning."""
-        return self.config.get("ppo") or {}
 
 
 def _nan_again(found: Any) -> Any:

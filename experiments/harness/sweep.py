@@ -1,6 +1,5 @@
 """Which settings are best? Optuna tries a command with settings of a search space; `--sweep FILE` on any command."""
 
-import dataclasses
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -14,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...simulation.data.errors import InputError
 from ..analysis.report.page import write_report
+from .config import decisive, flat, nearest, override, write_config
 from .files import read_json, read_yaml, write_json, write_yaml
-from .options import CommonOptions, flat, nearest, override, plain, write_config
+from .options import RunParts, settings_of, torch_device
 from .run import environment, watching
 
 Command = Callable[[Any], Path]
@@ -48,7 +48,7 @@ class Plan(BaseModel):
         return [self.maximise] if isinstance(self.maximise, str) else self.maximise
 
 
-def read_plan(path: Path, options: CommonOptions) -> Plan:
+def read_plan(path: Path, options: RunParts) -> Plan:
     """Reads a sweep file and checks it against the options that it varies.
 
     Raises:
@@ -65,7 +65,7 @@ def read_plan(path: Path, options: CommonOptions) -> Plan:
         where = ".".join(str(part) for part in first["loc"])
         hint = nearest(where, Plan.model_fields) if first["type"] == "extra_forbidden" else ""
         raise InputError(f"{path}: {where}: {first['msg']}{hint}; correct it") from None
-    known = flat(plain(options))
+    known = {name for setting in settings_of(type(options)) for name in (setting.short, ".".join(setting.path))}
     for key, space in plan.search.items():
         if key not in known:
             raise InputError(f"{path}: search: '{key}' is no setting of this command{nearest(key, known)}")
@@ -76,7 +76,7 @@ def read_plan(path: Path, options: CommonOptions) -> Plan:
     return plan
 
 
-def run_sweep(options: CommonOptions, name: str, command: Command) -> Path:
+def run_sweep(options: RunParts, name: str, command: Command) -> Path:
     """Runs a command once a trial; the same `--out` again goes on where it stopped.
 
     The study is a journal file in the sweep's directory, each trial a run directory under `trials/`.
@@ -93,9 +93,9 @@ def run_sweep(options: CommonOptions, name: str, command: Command) -> Path:
         optuna: Any = import_module("optuna")
     except ImportError:
         raise InputError("--sweep: optuna is not installed; pip install 'copybandit[optuna]'") from None
-    assert options.sweep is not None
-    plan = read_plan(options.sweep, options)
-    path = options.out or Path("runs") / time.strftime(f"sweep-{name}-%Y%m%d-%H%M%S")
+    assert options.run.sweep is not None
+    plan = read_plan(options.run.sweep, options)
+    path = options.run.out or Path("runs") / time.strftime(f"sweep-{name.replace(' --', '-')}-%Y%m%d-%H%M%S")
     _prepare(path, plan, options, name)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal = optuna.storages.journal.JournalFileBackend(str(path / "study.journal"))
@@ -106,7 +106,7 @@ def run_sweep(options: CommonOptions, name: str, command: Command) -> Path:
         directions=["maximize"] * len(plan.figures),
         load_if_exists=True,
         # A seed of its own for what is left: the sampler's state is not in the journal.
-        sampler=optuna.samplers.TPESampler(seed=options.seed + _tried(storage)),
+        sampler=optuna.samplers.TPESampler(seed=options.run.seed + _tried(storage)),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4) if plan.prune else optuna.pruners.NopPruner(),
     )
     for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
@@ -129,14 +129,14 @@ def _tried(storage: Any) -> int:
     return len(storage.get_all_trials(studies[0]._study_id, deepcopy=False)) if studies else 0
 
 
-def _prepare(path: Path, plan: Plan, options: CommonOptions, name: str) -> None:
+def _prepare(path: Path, plan: Plan, options: RunParts, name: str) -> None:
     """Makes the directory, or makes sure that it is this very sweep's."""
     kept, config = path / "sweep.yaml", path / "config.yaml"
     asked = plan.model_dump(exclude={"trials"})
     if kept.is_file() and config.is_file():
         there = Plan.model_validate(read_yaml(kept)).model_dump(exclude={"trials"})
-        before, now = flat(read_yaml(config)), flat(plain(options))
-        differ = [key for key in now if key not in ("out", "sweep", "config") and before.get(key) != now[key]]
+        before, now = flat(read_yaml(config)), flat(decisive(options))
+        differ = [key for key in now if before.get(key) != now[key]]
         differ += [key for key in asked if asked[key] != there[key]]
         if differ:
             raise InputError(f"{path}: holds a sweep with another {', '.join(differ)}; choose another --out")
@@ -145,7 +145,9 @@ def _prepare(path: Path, plan: Plan, options: CommonOptions, name: str) -> None:
     path.mkdir(parents=True, exist_ok=True)
     write_yaml(kept, plan.model_dump())
     write_config(config, options)
-    write_json(path / "environment.json", environment(f"{name} --sweep", options.torch_device()))
+    write_json(
+        path / "environment.json", environment(f"{name} --sweep", torch_device(getattr(options, "device", "cpu")))
+    )
 
 
 @dataclass
@@ -153,7 +155,7 @@ class _Objective:
     """One trial: suggest, run, read off."""
 
     plan: Plan
-    options: CommonOptions
+    options: RunParts
     path: Path
     command: Command
     optuna: Any
@@ -164,15 +166,15 @@ class _Objective:
         out = self.path / "trials" / f"{trial.number:03d}"
         if out.exists():
             shutil.rmtree(out)  # of a sweep whose journal is gone
-        options = override(self.options, _nested(chosen), f"trial {trial.number}")
-        options = dataclasses.replace(options, out=out, sweep=None, config=None)
+        own = {"run": {"out": str(out), "sweep": None, "config": None}}
+        options = override(override(self.options, chosen, f"trial {trial.number}"), own, f"trial {trial.number}")
         with watching(lambda step, values: self._look(trial, step, values)):
             summary = read_json(self.command(options) / "summary.json")
         figures = flat(summary)
         absent = [name for name in self.plan.figures if not isinstance(figures.get(name), (int, float))]
         if absent:
             hint = nearest(absent[0], figures)
-            raise InputError(f"{self.options.sweep}: summary.json has no figure '{absent[0]}'{hint}")
+            raise InputError(f"{self.options.run.sweep}: summary.json has no figure '{absent[0]}'{hint}")
         return tuple(figures[name] for name in self.plan.figures)
 
     def _look(self, trial: Any, step: int, values: Mapping[str, float]) -> None:
@@ -190,19 +192,7 @@ def _suggest(trial: Any, key: str, space: Range | list) -> Any:
     return trial.suggest_float(key, space.low, space.high, log=space.log)
 
 
-def _nested(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """{'ppo.updates': 3} -> {'ppo': {'updates': 3}}."""
-    found: dict[str, Any] = {}
-    for key, value in chosen.items():
-        *above, last = key.split(".")
-        into = found
-        for part in above:
-            into = into.setdefault(part, {})
-        into[last] = value
-    return found
-
-
-def _conclude(study: Any, plan: Plan, options: CommonOptions, path: Path, optuna: Any) -> None:
+def _conclude(study: Any, plan: Plan, options: RunParts, path: Path, optuna: Any) -> None:
     """summary.json, best.yaml (good for --config) and the report."""
     trials = [
         {"number": t.number, "state": t.state.name.lower(), "values": t.values or [], "settings": t.params}
@@ -212,7 +202,7 @@ def _conclude(study: Any, plan: Plan, options: CommonOptions, path: Path, optuna
     if not complete:
         raise InputError(f"{path}: no trial of {len(trials)} came to an end; see what each one said above")
     best = max(complete, key=lambda trial: trial["values"][0])
-    write_config(path / "best.yaml", override(options, _nested(best["settings"]), "best trial"))
+    write_config(path / "best.yaml", override(options, best["settings"], "best trial"))
     importance = {}
     if len(plan.search) > 1 and len(complete) > 2:
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)

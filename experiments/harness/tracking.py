@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from ...simulation.data.errors import InputError
-from .options import CommonOptions, plain
+from .config import plain
+from .options import RunParts
 
 
 class Tracker:
     """A run in Weights & Biases, under the project `copybandit`; WANDB_* variables and its own settings apply."""
 
-    def __init__(self, options: CommonOptions, path: Path) -> None:
+    def __init__(self, options: RunParts, path: Path) -> None:
         """Makes sure that the library is there; the run begins with the first figures.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
@@ -14,45 +15,51 @@ from ...simulation.archive.gold import ArchiveReader, archive_world
 from ...simulation.archive.tests import Archive, read_archive
 from ...simulation.archive.text_process import TextProcess
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative
-from ...simulation.data.errors import InputError
+from ...simulation.data.columns import parse_columns
 from ...simulation.world import World
+from ..harness.options import torch_device
 from ..harness.run import Run
-from .study import Study, StudyOptions
+from .study import Study
+
+if TYPE_CHECKING:
+    from .parts import StudyParts
 
 ARCHIVE_SHARES = (0.45, 0.45, 0.10)
 """Of an archive's stories: what the writer and the effect model learn from, what the gold is fitted on, what is written
 for."""
 
 
-def archive_study(options: StudyOptions, run: Run) -> Study:
+def archive_study(options: "StudyParts", run: Run, validation: int = 0) -> Study:
     """Real headlines and clicks; no story is in two of the three parts.
+
+    Args:
+        options: the archive, the writer and its warm start.
+        run: where all goes.
+        validation: above 0, a model that validates the writer is learned from the tests that are written for.
 
     Raises:
         InputError: the archive is no good.
     """
-    if any((options.catalog, options.ads, options.logs)):
-        raise InputError("--archive stands alone; leave out --catalog, --ads and --logs")
-    archive = read_archive(options.archive or "")
-    learned, judged, asked = archive.split(ARCHIVE_SHARES, options.seed)
+    archive = read_archive(options.data.archive or "", parse_columns(options.data.columns))
+    seed = options.run.seed
+    learned, judged, asked = archive.split(ARCHIVE_SHARES, seed)
     for part, what in ((learned, "is learned from"), (judged, "judges"), (asked, "is written for")):
         part.check_tells(f"the part that {what}")
     # A story that was tested twice is written for once; both tests are products, as both of their clicks are learned.
     stories = {product.title: product for product in asked.products()}
     catalog = Catalog([*learned.products(), *asked.products()], learned.creatives())
-    device = options.torch_device()
-    writer = make_writer(catalog, options.writer, model=options.model, seed=options.seed, device=device)
+    device = torch_device(options.device)
+    writer = make_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
     with run.stage("gold of real clicks") as stage:
-        world = archive_world(judged, catalog, seed=options.seed, users=options.users, device=device)
+        world = archive_world(judged, catalog, seed=seed, users=options.world.users, device=device)
         gold = _process(world).unseen
         stage.advance(0, f"slope {gold.slope:.2f} on unseen tests")
     with run.stage("effect model", total=6) as stage:
-        arms = _with_conversions(world, learned.contrasts, options.seed)
-        effect = fit_pairwise_effect(arms, seed=options.seed, progress=stage.advance)
+        arms = _with_conversions(world, learned.contrasts, seed)
+        effect = fit_pairwise_effect(arms, seed=seed, progress=stage.advance)
         metrics = _archive_metrics(effect, asked)
         stage.advance(0, f"names {metrics['click']['accuracy_significant']:.1%} of clear winners")
-    with run.stage("validation model", total=6) as stage:
-        held = _with_conversions(world, asked.contrasts, options.seed + 1)
-        validation = fit_pairwise_effect(held, seed=options.seed + 50, progress=stage.advance)
+    validating = _validating(world, asked, seed, run) if validation else None
     prompts = tuple((product, EVERYONE) for product in stories.values())
     notes = (
         "Headlines and clicks are real; conversions are not in the archive: the world made them up, so the CVR lift "
@@ -69,11 +76,17 @@ def archive_study(options: StudyOptions, run: Run) -> Study:
         prompts,
         effect,
         metrics,
-        validation,
+        validating,
         names_products=False,
         gold_doubt=_doubt(world),
         notes=notes,
     )
+
+
+def _validating(world: World, asked: Archive, seed: int, run: Run) -> PairwiseEffect:
+    with run.stage("validation model", total=6) as stage:
+        held = _with_conversions(world, asked.contrasts, seed + 1)
+        return fit_pairwise_effect(held, seed=seed + 50, progress=stage.advance)
 
 
 def _doubt(world: World) -> Callable[[Sequence[Creative], Sequence[Creative]], float]:

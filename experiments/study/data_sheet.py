@@ -1,17 +1,22 @@
 """What a study rests on, for its report: products, texts, people, feedback, and what is not in them."""
 
-from .study import Study, StudyOptions
+from typing import TYPE_CHECKING
+
+from .study import Study
+
+if TYPE_CHECKING:
+    from .parts import StudyParts
 
 
-def data_sheet(study: Study, options: StudyOptions) -> dict[str, dict[str, str]]:
+def data_sheet(study: Study, options: "StudyParts") -> dict[str, dict[str, str]]:
     """Facts by heading, as the data sheet of the report shows them."""
     return {"Texts": _texts(study, options), "People and feedback": _people(study, options)}
 
 
-def _texts(study: Study, options: StudyOptions) -> dict[str, str]:
+def _texts(study: Study, options: "StudyParts") -> dict[str, str]:
     catalog, ads = study.catalog, study.catalog.ads
     products = {product.product_id for product, _ in study.asked}
-    source = options.archive or options.catalog or f"built-in scenario {options.scenario}"
+    source = options.data.archive or options.data.catalog or f"built-in scenario {options.world.scenario}"
     words = sum(len(ad.text.split()) for ad in ads) / max(len(ads), 1)
     return {
         "Source": str(source),
@@ -22,16 +27,16 @@ def _texts(study: Study, options: StudyOptions) -> dict[str, str]:
     }
 
 
-def _people(study: Study, options: StudyOptions) -> dict[str, str]:
+def _people(study: Study, options: "StudyParts") -> dict[str, str]:
     world, scenario = study.world, study.world.scenario
     segments = ", ".join(f"{name} {segment.share:.0%}" for name, segment in scenario.segments.items())
     channels = ", ".join(f"{name} {channel.share:.0%}" for name, channel in scenario.channels.items())
-    if options.archive is not None:
-        learned = f"A/B tests in {options.archive}"
-    elif options.logs is not None:
-        learned = f"logged impressions in {options.logs}; the last tenth is held out"
+    if options.data.archive is not None:
+        learned = f"A/B tests in {options.data.archive}"
+    elif options.data.logs is not None:
+        learned = f"logged impressions in {options.data.logs}; the last tenth is held out"
     else:
-        learned = f"{options.log_impressions:,} simulated visits, ads placed at random; a tenth is held out"
+        learned = f"{options.feedback.log_impressions:,} simulated visits, ads placed at random; a tenth is held out"
     return {
         "Users": f"{len(world.audience):,}, simulated: nobody real is in them",
         "Segments": segments,

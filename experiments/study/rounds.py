@@ -7,25 +7,52 @@ difference is what rewriting brings beyond placing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 
 from ...agents.agent import PlacementAgent
-from ...policies.writer.checkpoint import copy_checkpoint
+from ...agents.state import save_agent
+from ...policies.writer.checkpoint import CHECKPOINT, copy_checkpoint
 from ...simulation.data.catalog import Creative
+from ...simulation.data.errors import InputError
 from ...simulation.world import World
 from ..analysis.report.page import write_report
 from ..analysis.statistics.bootstrap import Interval, bootstrap, lift_of_ratios
-from ..harness.files import write_json, write_table
+from ..harness.files import write_table
+from ..harness.options import Common, Idle
 from ..harness.run import Run
 from ..tune import TuneOptions, Tuning, tune_writer
-from .placing import Placement, PlacingOptions, competing, new_agent, serve
+from .placing import Placement, competing, new_agent, place_on
 from .study import Study, learn_effects, simulated_log
 from .verdict import judge, lifts
+
+if TYPE_CHECKING:
+    from .parts import RoundsParts
+
+
+@dataclass(frozen=True)
+class RoundsOptions:
+    """Closing the loop several times."""
+
+    rounds: Common[int] = 1
+    """Above 1: log, learn, tune and place so many times, while the world's tastes move; beside it, the texts of the
+    first round go on being shown."""
+    round_hours: float = 400.0
+    """Hours of each round in which what is learned from is logged; after them comes the placement."""
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1 or not self.round_hours > 0:
+            raise InputError(f"--rounds {self.rounds}, --round-hours {self.round_hours}: give 1 or more, and above 0")
+
+    def idle(self) -> Idle:
+        """One round has no hours of its own; several cannot be resumed."""
+        if self.rounds > 1:
+            return {"save-every": f"with --rounds {self.rounds}, which cannot be resumed"}
+        return {"round-hours": "without --rounds"}
+
 
 LINES = ("retrained", "first texts")
 RETIRED = 0.5
@@ -43,11 +70,11 @@ class Line:
     placements: list[Placement] = field(default_factory=list)
 
     @classmethod
-    def start(cls, world: World, texts: Sequence[Creative], options: PlacingOptions) -> "Line":
+    def start(cls, world: World, texts: Sequence[Creative], options: "RoundsParts") -> "Line":
         """Puts the first round's texts on show; the world is the gold's, with none but these creatives."""
         world = replace(world, creatives=[])
         world.publish(texts)
-        return cls(world, new_agent(world, options.agent, options), _rows(texts, 1))
+        return cls(world, new_agent(world, options.placing.agent, options), _rows(texts, 1))
 
     @property
     def on_show(self) -> np.ndarray:
@@ -67,7 +94,9 @@ class Line:
         leaving = [
             arm for arm in sorted(on_show, key=lambda arm: earned[arm]) if self.world.creatives[arm] not in texts
         ]
-        self.arms.loc[leaving[: int(RETIRED * len(on_show))], "retired"] = number
+        leaving = leaving[: int(RETIRED * len(on_show))]
+        self.arms.loc[leaving, "retired"] = number
+        self.agent.remove_arms(torch.tensor(leaving, dtype=torch.int64, device=self.world.device))
         fresh = [text for text in texts if text not in shown]
         latest = {(c.product_id, c.audience): arm for arm, c in enumerate(self.world.creatives)}
         before = [latest[text.product_id, text.audience] for text in fresh]
@@ -75,12 +104,12 @@ class Line:
         self.agent.add_successors(torch.tensor(before, dtype=torch.int64, device=self.world.device))
         self.arms = pd.concat([self.arms, _rows(fresh, number)], ignore_index=True)
 
-    def place(self, seed: int, hours: float, options: PlacingOptions, run: Run, name: str) -> None:
+    def place(self, seed: int, hours: float, options: "RoundsParts", run: Run, name: str) -> None:
         """Shows what is on show to the visitors that a seed and an hour bring."""
         self.world.reset(seed, hours)
-        with run.stage(f"placement, {name}", total=options.place_impressions) as stage:
+        with run.stage(f"placement, {name}", total=options.placing.place_impressions) as stage:
             candidates = torch.tensor(self.on_show, device=self.world.device)
-            placement = serve(self.world, candidates, self.agent, options, stage)
+            placement = place_on(self.world, candidates, self.agent, options, stage)
         self.arms[["earned", "trials"]] += placement.by_arm
         self.placements.append(placement)
 
@@ -90,16 +119,15 @@ def _rows(texts: Sequence[Creative], number: int) -> pd.DataFrame:
     return pd.DataFrame(facts, columns=["product_id", "audience", "text", "entered", "retired", "earned", "trials"])
 
 
-def run_rounds(study: Study, options: PlacingOptions, rounds: int, hours: float, run: Run) -> None:
+def run_rounds(study: Study, options: "RoundsParts", run: Run) -> None:
     """Runs all rounds; each leaves a tuning run of its own in `round-N/`, all of them rounds.csv and arms.csv.
 
     Args:
         study: of the first round; its world's clock stands where the first log ended.
         options: sizes and rates, the same in every round.
-        rounds: how many.
-        hours: in which each round's log is collected.
         run: where all goes.
     """
+    rounds, hours = options.rounds.rounds, options.rounds.round_hours
     lines: dict[str, Line] = {}
     told: list[dict[str, Any]] = []
     warm = None
@@ -120,38 +148,46 @@ def run_rounds(study: Study, options: PlacingOptions, rounds: int, hours: float,
         start = study.world.traffic.hours
         now = _worth_of_texts(study, tuning, lines, options)
         for name, line in lines.items():
-            line.place(options.seed + 17 + number, start, options, run, name)
+            line.place(options.run.seed + 17 + number, start, options, run, name)
         hours_of = [round(hour, 3) for hour in (start, study.world.traffic.hours)]
         told.append({"round": number, "hours": hours_of, **now, **_earned(lines, options)})
         run.record(number, {f"reward/{name}": told[-1]["lines"][name]["reward"]["mean"] for name in LINES})
-    _save(run, told, lines[LINES[0]], options.agent)
-    copy_checkpoint(run.path / f"round-{rounds}" / "checkpoint", run.path / "checkpoint")
+    _save(run, told, lines[LINES[0]])
+    copy_checkpoint(run.path / f"round-{rounds}" / CHECKPOINT, run.path / CHECKPOINT)
     run.finish({"command": "loop", "rounds": told})
 
 
-def _part(options: PlacingOptions, run: Run, number: int) -> Run:
+def _part(options: "RoundsParts", run: Run, number: int) -> Run:
     """The run of one round's tuning, in a directory of its own."""
     settings: dict[str, Any] = {f.name: getattr(options, f.name) for f in fields(TuneOptions)}
-    settings["out"] = run.path / f"round-{number}"
+    settings["run"] = replace(options.run, out=run.path / f"round-{number}")
     return Run("tune", TuneOptions(**settings))
 
 
-def _learn_again(study: Study, line: Line, options: PlacingOptions, number: int, hours: float, run: Run) -> Study:
+def _learn_again(study: Study, line: Line, options: "RoundsParts", number: int, hours: float, run: Run) -> Study:
     """The study with effect models of a new log: reference ads and what is on show, placed at random."""
     world = replace(study.world, creatives=[])
     shown = list(dict.fromkeys([*study.catalog.ads, *(line.world.creatives[arm] for arm in line.on_show)]))
-    logs = simulated_log(world, shown, options, run, options.seed + 5 + 1000 * number, hours)
+    logs = simulated_log(
+        world,
+        shown,
+        options,
+        run,
+        options.run.seed + 5 + 1000 * number,
+        hours,
+        options.watch.validation_impressions,
+    )
     effect, metrics, validation = learn_effects(study.catalog, *logs, options, run)
     return replace(study, effect=effect, effect_metrics=metrics, validation=validation)
 
 
 def _worth_of_texts(
-    study: Study, tuning: Tuning, lines: dict[str, Line], options: PlacingOptions
+    study: Study, tuning: Tuning, lines: dict[str, Line], options: "RoundsParts"
 ) -> dict[str, Interval]:
     """Gold reward of the round's texts, over the untuned writer's and over the first round's, with today's tastes."""
     found = {"tuning": tuning.summary["lift"]["reward"]}
     newest, first = (judge(study.world, _newest(lines[name])).by_user for name in LINES)
-    rng = np.random.default_rng(options.seed)
+    rng = np.random.default_rng(options.run.seed)
     return found | {"texts": lifts(newest, first, options.conversion_value, rng)["reward"]}
 
 
@@ -160,9 +196,9 @@ def _newest(line: Line) -> list[Creative]:
     return list({(c.product_id, c.audience): c for c in line.world.creatives}.values())
 
 
-def _earned(lines: dict[str, Line], options: PlacingOptions) -> dict[str, Any]:
+def _earned(lines: dict[str, Line], options: "RoundsParts") -> dict[str, Any]:
     """What each line earned in its last placement, and the gain of the first over the second, visitor by visitor."""
-    rng = np.random.default_rng(options.seed)
+    rng = np.random.default_rng(options.run.seed)
     latest = {name: line.placements[-1] for name, line in lines.items()}
     number = len(lines[LINES[0]].placements)
     figures = {
@@ -178,7 +214,7 @@ def _earned(lines: dict[str, Line], options: PlacingOptions) -> dict[str, Any]:
     return {"lines": figures, "gain": bootstrap(both, lift_of_ratios, rng)}
 
 
-def _save(run: Run, told: Sequence[dict[str, Any]], line: Line, agent: str) -> None:
+def _save(run: Run, told: Sequence[dict[str, Any]], line: Line) -> None:
     rows = [
         {"round": row["round"], "line": name, "from_hour": row["hours"][0], "to_hour": row["hours"][1]}
         | {key: value for key, value in facts.items() if key != "reward"}
@@ -188,7 +224,4 @@ def _save(run: Run, told: Sequence[dict[str, Any]], line: Line, agent: str) -> N
     ]
     write_table(run.path / "rounds.csv", pd.DataFrame(rows))
     write_table(run.path / "arms.csv", line.arms, index_label="arm")
-    (run.path / "placement").mkdir()
-    learned = {name: value.contiguous().cpu() for name, value in line.agent.state_dict().items()}
-    save_file(learned, run.path / "placement/agent.safetensors")
-    write_json(run.path / "placement/agent.json", {"format_version": 1, "agent": agent})
+    save_agent(line.agent, run.path / "placement")

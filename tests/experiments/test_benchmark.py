@@ -9,6 +9,7 @@ from copybandit.experiments.analysis.benchmarks import writer as benchmark_write
 from copybandit.experiments.analysis.benchmarks.bandit_peers import BareTorch, BareTorchTS
 from copybandit.experiments.analysis.benchmarks.bandit_speed import Problem, compare_speed, time_ours
 from copybandit.experiments.benchmark import BenchmarkOptions, run_benchmark
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import read_json
 
 
@@ -43,7 +44,10 @@ def test_one_at_a_time_learns_as_well_as_in_batches():
 def test_benchmark_leaves_ratios_and_says_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark_bandit, "ROUNDS", 2048 * 10)
     monkeypatch.setattr(benchmark_bandit, "ROUNDS_SINGLE", 100)
-    summary = read_json(run_benchmark(BenchmarkOptions(out=tmp_path / "run", quick=True, threads=1)) / "summary.json")
+    summary = read_json(
+        run_benchmark(configured(BenchmarkOptions(), out=tmp_path / "run", quick=True, repeats=1, threads=1))
+        / "summary.json"
+    )
     row = summary["ratios"]["linucb, batch 1024"]["bare torch"]
     assert {"ratio", "ours", "theirs", "version", "threads", "repeats"} <= set(row)
     assert row["threads"] == 1
@@ -53,7 +57,9 @@ def test_benchmark_leaves_ratios_and_says_what_is_missing(tmp_path, monkeypatch)
 def test_cost_fits_powers(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark_cost, "SIZES", {"arms": [4, 8], "slots": [1, 2]})
     monkeypatch.setattr(benchmark_cost, "BASE", {"arms": 4, "features": 4, "batch": 16, "slots": 1})
-    summary = read_json(run_benchmark(BenchmarkOptions(out=tmp_path / "run", part="cost", threads=1)) / "summary.json")
+    summary = read_json(
+        run_benchmark(configured(BenchmarkOptions(), out=tmp_path / "run", part="cost", threads=1)) / "summary.json"
+    )
     assert summary["cost"]["arms"]["exponent_memory"] == pytest.approx(1.0, abs=1e-6)
     assert summary["cost"]["slots"]["exponent_memory"] == pytest.approx(0.0, abs=1e-6)
 
@@ -77,7 +83,9 @@ def test_the_sketch_has_the_worlds_effects():
 
 def test_world_benchmark_leaves_ratios_and_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.world.SIZES", (1, 64))
-    options = BenchmarkOptions(out=tmp_path / "run", part="world", quick=True, threads=1, impressions=4_000_000)
+    options = configured(
+        BenchmarkOptions(), out=tmp_path / "run", part="world", quick=True, repeats=1, threads=1, impressions=4_000_000
+    )
     summary = read_json(run_benchmark(options) / "summary.json")
     row = summary["ratios"]["world, n=64"]["bare numpy"]
     assert row["ratio"] == pytest.approx(row["ours"] / row["theirs"])
@@ -96,7 +104,7 @@ def test_when_a_level_of_reward_is_reached_by_hand():
 
 @pytest.mark.slow
 def test_the_writers_benchmark_runs(tmp_path):
-    options = BenchmarkOptions(out=tmp_path / "run", part="writer", quick=True, threads=1, device="cpu")
+    options = configured(BenchmarkOptions(), out=tmp_path / "run", part="writer", quick=True, threads=1, device="cpu")
     ratios = read_json(run_benchmark(options) / "summary.json")["ratios"]
     assert ratios["texts a second, built-in writer"]["TRL PPOTrainer"]["ratio"] > 0
     assert len(ratios) == 2
@@ -104,7 +112,7 @@ def test_the_writers_benchmark_runs(tmp_path):
 
 def test_recovery_lays_true_and_fitted_worlds_side_by_side(tmp_path, monkeypatch):
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.recovery.IMPRESSIONS", 60_000)
-    options = BenchmarkOptions(out=tmp_path / "run", part="recovery", quick=True, threads=1)
+    options = configured(BenchmarkOptions(), out=tmp_path / "run", part="recovery", quick=True, worlds=2, threads=1)
     run = run_benchmark(options)
     found = read_json(run / "summary.json")["recovery"]
     assert found["worlds"] == 2

@@ -5,6 +5,7 @@ import torch
 from copybandit.experiments.analysis.fit.tables import delays, wilson
 from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate
 from copybandit.experiments.compare import CompareOptions, run_compare
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import read_json
 from copybandit.simulation.calibration.evidence import Evidence
 from copybandit.simulation.data.catalog import Catalog, Product
@@ -30,7 +31,7 @@ def test_wilson_by_hand():
 
 
 def test_calibrate_leaves_a_world_that_compare_runs_in(log, tiny_file, tmp_path):
-    run = run_calibrate(CalibrateOptions(logs=log, scenario=str(tiny_file), out=tmp_path / "run"))
+    run = run_calibrate(configured(CalibrateOptions(), logs=log, scenario=str(tiny_file), out=tmp_path / "run"))
     summary = read_json(run / "summary.json")
     assert summary["impressions"] == 12_000
     assert summary["held_out"]["log_loss"] < summary["held_out"]["log_loss_of_base_rate"]
@@ -39,7 +40,9 @@ def test_calibrate_leaves_a_world_that_compare_runs_in(log, tiny_file, tmp_path)
     assert {"position", "channel", "segment", "decile of the fit"} <= set(fit["by"])
     world = run / "world.safetensors"
     assert load_world(world).slots == 2
-    options = CompareOptions(agents="linucb", scenario=str(world), seeds=2, impressions=400, batch=100, creatives=4)
+    options = configured(
+        CompareOptions(), agents="linucb", scenario=str(world), seeds=2, impressions=400, batch=100, creatives=4
+    )
     found = read_json(run_compare(options) / "summary.json")
     assert found["agents"]["linucb"]["reward"]["mean"] > 0
 
@@ -54,7 +57,10 @@ def test_no_log_and_no_world(tmp_path):
 
 def test_a_scenario_that_is_named_says_what_the_products_are(log, tiny_file, tmp_path):
     named, alone = (
-        read_json(run_calibrate(CalibrateOptions(logs=log, scenario=scenario, out=tmp_path / out)) / "summary.json")
+        read_json(
+            run_calibrate(configured(CalibrateOptions(), logs=log, scenario=scenario, out=tmp_path / out))
+            / "summary.json"
+        )
         for scenario, out in ((str(tiny_file), "named"), (None, "alone"))
     )
     assert any("no catalog" in note for note in alone["notes"])
@@ -71,7 +77,7 @@ def test_a_scenario_that_is_named_says_what_the_products_are(log, tiny_file, tmp
 )
 def test_options_that_do_not_go_together(options, said):
     with pytest.raises(InputError, match=said):
-        run_calibrate(CalibrateOptions(**options))
+        run_calibrate(configured(CalibrateOptions(), **options))
 
 
 def test_delays_by_hand():
@@ -91,7 +97,9 @@ def test_delays_by_hand():
 
 def test_another_policys_ctr_is_foretold(shared_data, tmp_path):
     folders = {"open_bandit": shared_data / "open_bandit/random/men", "on_policy": shared_data / "open_bandit/bts/men"}
-    found = read_json(run_calibrate(CalibrateOptions(out=tmp_path / "run", **folders)) / "summary.json")["foretold"]
+    found = read_json(run_calibrate(configured(CalibrateOptions(), out=tmp_path / "run", **folders)) / "summary.json")[
+        "foretold"
+    ]
     assert found["clicks"] == [46, 69]
     assert found["earned"]["mean"] == pytest.approx(0.0069)
     assert 0 < found["world"]["low"] < found["world"]["mean"] < found["world"]["high"] < 0.02

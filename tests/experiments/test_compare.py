@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis.comparison.cells import build_world, serve
+from copybandit.agents.state import load_agent
+from copybandit.experiments.analysis.comparison.cells import build_world, serve_one
 from copybandit.experiments.analysis.comparison.plots import growth_exponent, regret_exponents
 from copybandit.experiments.compare import CompareOptions, missing, run_compare
-from copybandit.experiments.harness.options import replaced
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.results import Results
 from copybandit.experiments.harness.run import read_json
 from copybandit.simulation.data.errors import InputError
@@ -22,7 +23,7 @@ def options(scenario, out, **changes) -> CompareOptions:
         "impressions": 400,
         "batch": 100,
     }
-    return replaced(CompareOptions(scenario=str(scenario), out=out, device="cpu"), **(small | changes))
+    return configured(configured(CompareOptions(), scenario=str(scenario), out=out, device="cpu"), **(small | changes))
 
 
 def rows(path) -> pd.DataFrame:
@@ -64,6 +65,13 @@ def test_compare_leaves_what_it_promises(done):
     assert "Which agent" in page and "Paired differences" in page
 
 
+def test_the_best_agent_can_be_taken_away(done):
+    rewards = {name: row["reward"]["mean"] for name, row in read_json(done / "summary.json")["agents"].items()}
+    agent = load_agent(done / "placement")
+    assert agent.name == max(rewards, key=rewards.__getitem__)
+    assert agent.ledger.issued == 400 and len(agent.labels.creatives) == 4
+
+
 def test_common_random_numbers(tiny_file, monkeypatch):
     """Whoever serves, the same visitors come at the same time."""
     setting = options(tiny_file, None).setting()
@@ -73,7 +81,7 @@ def test_common_random_numbers(tiny_file, monkeypatch):
         seen, visitors = came.setdefault(name, []), world.visitors
         spy = lambda n, seen=seen, visitors=visitors: seen.append(visitors(n)) or seen[-1]  # noqa: E731
         monkeypatch.setattr(world, "visitors", spy)
-        serve(world, candidates, name, setting, 3)
+        serve_one(world, candidates, name, setting, 3)
         monkeypatch.undo()
     assert len(came["random"]) == 4
     for first, second in zip(came["random"], came["linucb"], strict=True):
@@ -144,9 +152,9 @@ def test_several_worlds(tiny_file, tmp_path):
 )
 def test_agents_that_are_not_there(change, named):
     with pytest.raises(InputError, match=named):
-        CompareOptions(**change).names()
+        configured(CompareOptions(), **change).names()
 
 
 def test_too_few_seeds():
     with pytest.raises(InputError, match="--seeds 1"):
-        CompareOptions(seeds=1)
+        configured(CompareOptions(), seeds=1)

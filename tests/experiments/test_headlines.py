@@ -5,6 +5,7 @@ from copybandit.experiments.analysis.headlines.figures import judged_pairs, reli
 from copybandit.experiments.analysis.headlines.replay import ArchiveTests
 from copybandit.experiments.analysis.headlines.tests import differing, mismatched, winners
 from copybandit.experiments.cli import main
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import read_json
 from copybandit.experiments.headlines import HeadlinesOptions, run_headlines
 from copybandit.simulation.archive.tests import Archive
@@ -34,8 +35,15 @@ def save(tmp_path):
 
 
 def _options(tmp_path, archive, **more) -> HeadlinesOptions:
-    return HeadlinesOptions(
-        out=tmp_path / "run", archive=archive, splits=2, encoder="none", traffic=(200, 400), repetitions=1, **more
+    return configured(
+        HeadlinesOptions(),
+        out=tmp_path / "run",
+        archive=archive,
+        splits=2,
+        encoder="none",
+        traffic=(200, 400),
+        repetitions=1,
+        **more,
     )
 
 
@@ -74,8 +82,14 @@ def test_the_same_seed_gives_the_same_figures(tmp_path, save, rng):
     archive = save(_archive(rng, 30))
     found = []
     for name in ("a", "b"):
-        options = HeadlinesOptions(
-            out=tmp_path / name, archive=archive, splits=2, encoder="none", traffic=(200,), repetitions=1
+        options = configured(
+            HeadlinesOptions(),
+            out=tmp_path / name,
+            archive=archive,
+            splits=2,
+            encoder="none",
+            traffic=(200,),
+            repetitions=1,
         )
         found.append(read_json(run_headlines(options) / "summary.json"))
     for summary in found:
@@ -97,7 +111,7 @@ def test_bad_archives_are_refused(tmp_path, save, rng):
     with pytest.raises(InputError, match="--archive is missing"):
         run_headlines(HeadlinesOptions())
     with pytest.raises(InputError, match=r"no sentence-transformers model|needs the encoder extra"):
-        run_headlines(HeadlinesOptions(out=tmp_path / "run", archive=save(good), encoder=str(tmp_path)))
+        run_headlines(configured(HeadlinesOptions(), out=tmp_path / "run", archive=save(good), encoder=str(tmp_path)))
     assert not (tmp_path / "run").exists()
 
 

@@ -3,24 +3,33 @@
 import json
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from copybandit.experiments.harness.options import CommonOptions
+from copybandit.experiments.harness.options import Device, Flat, RunOptions
 from copybandit.experiments.harness.run import Run
 from copybandit.experiments.harness.tracking import flat_numbers
 from copybandit.experiments.runs import HistoryOptions, run_history
 from copybandit.simulation.data.errors import InputError
 
 
+@dataclass(frozen=True)
+class Some:
+    """Of a command that is quick to write."""
+
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
+    device: Device = "cpu"
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for seed, lift in ((0, 0.1), (1, None)):
-        run = Run("tune", CommonOptions(out=tmp_path / "runs" / f"tune-{seed}", seed=seed, device="cpu"))
+        run = Run("tune", Some(RunOptions(out=tmp_path / "runs" / f"tune-{seed}", seed=seed)))
         run.record(0, {"kl": 0.5})
         if lift is not None:
             run.finish({"lift": {"reward": {"mean": lift}}})
-    other = Run("compare", CommonOptions(out=tmp_path / "runs" / "deep" / "compare", device="cpu"))
+    other = Run("compare", Some(RunOptions(out=tmp_path / "runs" / "deep" / "compare")))
     other.record(0, {"x": 1.0})
     other.finish(
         {"agents": {name: {"reward": {"mean": x}, "capture": {"mean": x}} for name, x in (("a", 0.1), ("b", 0.2))}}
@@ -81,7 +90,7 @@ def test_tensorboard_always(folder):
 def test_weights_and_biases_offline(tmp_path, monkeypatch):
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
-    run = Run("tune", CommonOptions(out=tmp_path / "run", device="cpu", track="wandb"))
+    run = Run("tune", Some(RunOptions(out=tmp_path / "run", track="wandb")))
     run.record(1, {"reward": 0.25})
     run.record(1, {"kl": 0.125})
     run.finish({"lift": {"ctr": {"mean": 0.75}}})
@@ -99,5 +108,5 @@ def test_weights_and_biases_offline(tmp_path, monkeypatch):
 def test_wandb_is_asked_for_and_absent(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(InputError, match="pip install 'copybandit\\[wandb\\]'"):
-        Run("tune", CommonOptions(out=tmp_path / "run", device="cpu", track="wandb"))
+        Run("tune", Some(RunOptions(out=tmp_path / "run", track="wandb")))
     assert not (tmp_path / "run").exists()

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import transformers
+from copybandit.agents.state import load_agent, save_agent
 from copybandit.experiments.export import ExportOptions, run_export
-from copybandit.experiments.harness.options import replaced
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.loop import LoopOptions, run_loop
 from copybandit.experiments.tune import TuneOptions, run_tune
 from copybandit.simulation.data.errors import InputError
@@ -18,24 +20,23 @@ SMALL = {
     "log_impressions": 4000,
     "validation_impressions": 2000,
     "samples": 2,
-    "watch_every": 1,
-    "effect__steps": 20,
-    "writer__layers": 1,
-    "writer__width": 32,
-    "writer__heads": 2,
-    "writer__vocabulary": 400,
-    "writer__max_new_tokens": 8,
-    "warm_start__lines": 160,
-    "ppo__updates": 2,
-    "ppo__batch": 16,
-    "ppo__group": 4,
-    "ppo__mini_batches": 1,
+    "effect.steps": 20,
+    "writer.layers": 1,
+    "writer.width": 32,
+    "writer.heads": 2,
+    "writer.vocabulary": 400,
+    "writer.max_new_tokens": 8,
+    "warm_start.lines": 160,
+    "ppo.updates": 2,
+    "ppo.batch": 16,
+    "ppo.group": 4,
+    "ppo.mini_batches": 1,
 }
 
 
 def options(scenario: Path, out: Path, **changes: object) -> LoopOptions:
     small = SMALL | {"algorithm": "ppo", "place_impressions": 2048, "place_products": 4}
-    return replaced(LoopOptions(scenario=str(scenario), out=out), **(small | changes))
+    return configured(configured(LoopOptions(), scenario=str(scenario), out=out), **(small | changes))
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,19 @@ def summary(run: Path) -> dict:
 def test_the_run_directory_is_complete(runs):
     for name in ("config.yaml", "environment.json", "metrics.csv", "summary.json", "report.html", "creatives.parquet"):
         assert (runs[0] / name).stat().st_size > 0
-    assert (runs[0] / "placement" / "agent.safetensors").is_file()
     assert list((runs[0] / "tensorboard").iterdir())
+
+
+def test_what_was_placed_can_be_taken_away_and_goes_on(runs, tmp_path):
+    agent = load_agent(runs[0] / "placement")
+    tuned = pd.read_parquet(runs[0] / "creatives.parquet").query("writer == 'tuned'")
+    assert {creative.text for creative in agent.labels.creatives} <= set(tuned.text)
+    visit = agent.labels.visits(agent.labels.context(channel=agent.labels.channels[0]))
+    decision = agent.act(visit, agent.on_show)
+    assert set(agent.labels.texts(decision.slates)[0]) <= set(tuned.text)
+    agent.update(decision.answered(visit, torch.ones(decision.slates.shape)))
+    save_agent(agent, tmp_path / "placement")
+    assert load_agent(tmp_path / "placement").ledger.issued == agent.ledger.issued == 2048 + 1
 
 
 def test_summary_has_the_keys_that_others_read(runs):
@@ -92,7 +104,7 @@ def test_creatives_come_from_both_writers_for_the_same_prompts(runs):
 
 def test_best_of_n_chooses_and_does_not_tune(tiny_file, tmp_path):
     given = {**SMALL, "scenario": str(tiny_file), "out": tmp_path / "run", "algorithm": "best-of-n"}
-    run = run_tune(replaced(TuneOptions(), **given))
+    run = run_tune(configured(TuneOptions(), **given))
     found = summary(run)
     assert found["reward_calls"] == 16 * found["texts"]
     assert found["kl"] == pytest.approx(1.8351, abs=1e-3)  # log 16 - 15 / 16

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.harness.options import replaced
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.pareto import ParetoOptions, interpolated, on_front, run_pareto
 from copybandit.simulation.data.errors import InputError
 
@@ -25,28 +25,29 @@ def test_interpolation_by_hand():
 @pytest.mark.parametrize("wrong", ["0.4", "a,b", "0.2,1", "-0.1,0.3"])
 def test_weights_that_make_no_sweep(wrong):
     with pytest.raises(InputError, match="--weights"):
-        ParetoOptions(weights=wrong)
+        configured(ParetoOptions(), weights=wrong)
 
 
 def test_both_fronts_are_drawn_together(tiny_file, tmp_path):
     small = {
         "users": 40,
         "log_impressions": 4000,
-        "validation_impressions": 2000,
         "samples": 1,
-        "effect__steps": 20,
-        "writer__layers": 1,
-        "writer__width": 32,
-        "writer__heads": 2,
-        "writer__vocabulary": 400,
-        "writer__max_new_tokens": 8,
-        "warm_start__lines": 160,
-        "ppo__updates": 2,
-        "ppo__batch": 16,
-        "ppo__mini_batches": 2,
+        "effect.steps": 20,
+        "writer.layers": 1,
+        "writer.width": 32,
+        "writer.heads": 2,
+        "writer.vocabulary": 400,
+        "writer.max_new_tokens": 8,
+        "warm_start.lines": 160,
+        "ppo.updates": 2,
+        "ppo.batch": 16,
+        "ppo.mini_batches": 2,
     }
-    options = ParetoOptions(scenario=str(tiny_file), out=tmp_path / "run", weights="0,0.5", between=1, device="cpu")
-    run: Path = run_pareto(replaced(options, **small))
+    options = configured(
+        ParetoOptions(), scenario=str(tiny_file), out=tmp_path / "run", weights="0,0.5", between=1, device="cpu"
+    )
+    run: Path = run_pareto(configured(options, **small))
     table = pd.read_csv(run / "pareto.csv")
     assert table["writer"].tolist() == ["untuned", "tuned", "tuned", "interpolated"]
     assert table["front"].any()
@@ -55,5 +56,5 @@ def test_both_fronts_are_drawn_together(tiny_file, tmp_path):
 
 
 def test_an_algorithm_that_no_weight_changes_is_refused():
-    with pytest.raises(InputError, match="--algorithm raft: no weight of diversity"):
-        ParetoOptions(algorithm="raft")
+    with pytest.raises(InputError, match="algorithm raft: no weight of diversity"):
+        configured(ParetoOptions(), algorithm="raft")

@@ -9,36 +9,38 @@ import time
 from pathlib import Path
 
 import pytest
-from copybandit.experiments.harness.options import replaced
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.tune import TuneOptions, run_tune
 from copybandit.simulation.data.errors import InputError
 from safetensors.torch import load_file
 
 SCENARIO = Path(__file__).parent.parent / "data" / "tiny.yaml"
-RAFT = {"algorithm": "raft", "raft__updates": 6, "raft__texts": 4, "raft__batch": 4}
+OTHERS = {
+    "raft": {"algorithm": "raft", "raft.rounds": 2, "raft.texts": 4, "raft.batch": 4, "looks": 16},
+    "rloo": {"algorithm": "rloo", "rloo.updates": 8, "rloo.batch": 16, "rloo.mini_batches": 2},
+}
 SMALL = {
     "algorithm": "ppo",
     "users": 40,
     "log_impressions": 4000,
     "validation_impressions": 2000,
-    "watch_every": 2,
-    "save_every": 2,
-    "effect__steps": 20,
-    "writer__layers": 1,
-    "writer__width": 32,
-    "writer__heads": 2,
-    "writer__vocabulary": 400,
-    "writer__max_new_tokens": 8,
-    "warm_start__lines": 160,
-    "ppo__updates": 8,
-    "ppo__batch": 16,
-    "ppo__mini_batches": 2,
-    "ppo__learning_rate": 3e-3,
+    "looks": 4,
+    "effect.steps": 20,
+    "writer.layers": 1,
+    "writer.width": 32,
+    "writer.heads": 2,
+    "writer.vocabulary": 400,
+    "writer.max_new_tokens": 8,
+    "warm_start.lines": 160,
+    "ppo.updates": 8,
+    "ppo.batch": 16,
+    "ppo.mini_batches": 2,
+    "ppo.learning_rate": 3e-3,
 }
 
 
 def options(**changes: object) -> TuneOptions:
-    return replaced(TuneOptions(scenario=str(SCENARIO)), **(SMALL | changes))
+    return configured(configured(TuneOptions(), scenario=str(SCENARIO)), **(SMALL | changes))
 
 
 def in_a_process(given: TuneOptions) -> multiprocessing.Process:
@@ -72,9 +74,10 @@ def test_killed_at_five_random_moments(whole, tmp_path):
     assert kills(whole, tmp_path / "run") >= 3
 
 
-def test_learning_from_the_best_resumes_too(tmp_path):
-    whole = run_tune(options(out=tmp_path / "whole", **RAFT))
-    assert kills(whole, tmp_path / "run", **RAFT) >= 3
+@pytest.mark.parametrize("way", OTHERS)
+def test_other_ways_resume_too(way, tmp_path):
+    whole = run_tune(options(out=tmp_path / "whole", **OTHERS[way]))
+    assert kills(whole, tmp_path / "run", **OTHERS[way]) >= 3
 
 
 def kills(whole: Path, run: Path, **changes: object) -> int:

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.harness.options import replaced
+from copybandit.agents.state import load_agent
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import Run
 from copybandit.experiments.loop import LoopOptions, run_loop
 from copybandit.experiments.study.rounds import LINES, Line
-from copybandit.experiments.study.study import StudyOptions, simulated_log
+from copybandit.experiments.study.study import simulated_log
+from copybandit.experiments.tune import TuneOptions
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.data.errors import InputError
 
@@ -20,13 +22,13 @@ SMALL = {
     "log_impressions": 4000,
     "validation_impressions": 2000,
     "choose": 2,
-    "effect__steps": 20,
-    "writer__width": 32,
-    "writer__vocabulary": 400,
-    "writer__max_new_tokens": 8,
-    "warm_start__lines": 160,
-    "raft__texts": 4,
-    "ppo__group": 4,
+    "effect.steps": 20,
+    "writer.width": 32,
+    "writer.vocabulary": 400,
+    "writer.max_new_tokens": 8,
+    "warm_start.lines": 160,
+    "raft.texts": 4,
+    "ppo.group": 4,
     "place_impressions": 2048,
     "place_products": 4,
     "rounds": 2,
@@ -37,7 +39,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, tiny_file) -> Path:
     out = tmp_path_factory.mktemp("rounds") / "run"
-    return run_loop(replaced(LoopOptions(scenario=str(tiny_file), out=out), **SMALL))
+    return run_loop(configured(configured(LoopOptions(), scenario=str(tiny_file), out=out), **SMALL))
 
 
 def test_both_lines_begin_alike_and_each_round_logs_then_places(run):
@@ -81,8 +83,14 @@ def test_arms_say_what_each_creative_earned(run):
     assert table["round"].tolist() == [1, 1, 2, 2] and table.line.tolist() == [*LINES, *LINES]
 
 
+def test_the_agent_that_is_left_knows_who_retired(run):
+    arms, agent = pd.read_csv(run / "arms.csv"), load_agent(run / "placement")
+    assert [creative.text for creative in agent.labels.creatives] == arms.text.tolist()
+    assert agent.on_show.tolist() == arms.arm[arms.retired == 0].tolist()
+
+
 def line(world, texts) -> Line:
-    return Line.start(world, texts, LoopOptions(users=40))
+    return Line.start(world, texts, configured(LoopOptions(), users=40))
 
 
 def test_the_half_that_earned_least_retires_and_what_is_written_again_stays(tiny_world):
@@ -113,10 +121,10 @@ def test_a_new_arm_believes_what_is_known_of_the_text_before_it(tiny_world):
 
 
 def test_a_log_of_some_hours_spans_them_whatever_its_size(tiny_world, tmp_path):
-    options = replaced(StudyOptions(out=tmp_path / "run"), log_impressions=4000, validation_impressions=1000)
+    options = configured(configured(TuneOptions(), out=tmp_path / "run"), log_impressions=4000)
     tiny_world.visitors(200)
     ads = tiny_world.catalog.ads
-    logs = simulated_log(tiny_world, ads, options, Run("tune", options), seed=1, hours=7.0)
+    logs = simulated_log(tiny_world, ads, options, Run("tune", options), seed=1, hours=7.0, validation=1000)
     assert [int(log.impressions.sum()) for log in logs] == [2 * 3600, 2 * 400, 2 * 1000]
     assert tiny_world.traffic.hours == pytest.approx(2 + 7)
     np.testing.assert_allclose(tiny_world.visitors(2).hours, [9.0, 9.01])
@@ -125,10 +133,10 @@ def test_a_log_of_some_hours_spans_them_whatever_its_size(tiny_world, tmp_path):
 @pytest.mark.parametrize("other", [{"archive": Path("a.csv")}, {"logs": Path("l.csv")}, {"resume": Path("run")}])
 def test_rounds_need_a_world_that_goes_on(other):
     with pytest.raises(InputError, match="--rounds 2: needs a world that goes on"):
-        LoopOptions(rounds=2, **other)
+        configured(LoopOptions(), rounds=2, **other)
 
 
 @pytest.mark.parametrize("wrong", [{"rounds": 0}, {"round_hours": 0.0}])
 def test_no_rounds_and_no_hours_are_refused(wrong):
     with pytest.raises(InputError, match="give 1 or more, and above 0"):
-        LoopOptions(**wrong)
+        configured(LoopOptions(), **wrong)

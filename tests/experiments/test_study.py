@@ -6,19 +6,20 @@ import pandas as pd
 import pytest
 import torch
 from copybandit.experiments.analysis.report.segments_sections import stands_out
-from copybandit.experiments.harness.options import replaced
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import Run
-from copybandit.experiments.study.study import StudyOptions, prompts, shop_study
+from copybandit.experiments.study.study import prompts, shop_study
+from copybandit.experiments.tune import TuneOptions
 from copybandit.simulation.data.catalog import Creative, Product
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.data.logs import log_frame, uniform_slates
 from copybandit.simulation.scenario import load_scenario
 
-SMALL = {"users": 60, "log_impressions": 3000, "effect__steps": 10, "writer__width": 32, "writer__vocabulary": 400}
+SMALL = {"users": 60, "log_impressions": 3000, "effect.steps": 10, "writer.width": 32, "writer.vocabulary": 400}
 
 
 def study(tmp_path, **changes: object):
-    options = replaced(StudyOptions(), **(SMALL | {"out": tmp_path / "run"} | changes))
+    options = configured(TuneOptions(), **(SMALL | {"out": tmp_path / "run"} | changes))
     run = Run("tune", options)
     return shop_study(options, run), run
 
@@ -38,7 +39,7 @@ def test_products_take_the_queries_of_their_category_in_turns():
 
 def test_what_an_answer_is_worth_is_learned_from_the_log(tmp_path):
     """Of two texts alike but for the query's words, the one that says them is worth more to the effect model."""
-    found, _ = study(tmp_path, scenario="support", log_impressions=60_000, effect__steps=25)
+    found, _ = study(tmp_path, scenario="support", log_impressions=60_000, **{"effect.steps": 25})
     product = next(product for product in found.catalog.products if product.product_id == "account-01")
     query = "reset password by text"
     texts = ["A password reset by text, in a minute.", "A new secret word, in a minute."]
@@ -94,7 +95,7 @@ def test_a_log_that_names_no_segments_is_divided_by_what_its_users_did(tmp_path,
 @pytest.mark.parametrize("number", [1, -1, 51])
 def test_a_number_of_segments_that_makes_no_sense_is_refused(number):
     with pytest.raises(InputError, match=f"--segments {number}: give 2 to 50, auto, or 0"):
-        StudyOptions(segments=number)
+        configured(TuneOptions(), segments=number)
 
 
 def test_what_stands_out_by_hand():

@@ -1,12 +1,13 @@
 """A search for settings: any setting of any command, resumed, pruned, and honest about what failed."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import yaml
-from copybandit.experiments.harness.options import CommonOptions, read_config
+from copybandit.experiments.harness.config import read_config
+from copybandit.experiments.harness.options import Device, Flat, RunOptions
 from copybandit.experiments.harness.run import Run
 from copybandit.experiments.harness.sweep import read_plan, run_sweep
 from copybandit.simulation.data.errors import InputError
@@ -15,9 +16,11 @@ pytest.importorskip("optuna")
 
 
 @dataclass(frozen=True)
-class Options(CommonOptions):
+class Options:
     """Of a command that is quick: a parabola with its top at 3."""
 
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
+    device: Device = "cpu"
     x: float = 0.0
     kind: str = "good"
     broken: bool = False
@@ -38,7 +41,7 @@ def sweep(tmp_path: Path, **plan: object) -> Path:
     ask = {"maximise": "value.mean", "trials": 8, "search": {"x": {"low": 0.0, "high": 6.0}, "kind": ["good", "bad"]}}
     path = tmp_path / "sweep.yaml"
     path.write_text(yaml.safe_dump(ask | plan))
-    return run_sweep(Options(out=tmp_path / "out", sweep=path, device="cpu"), "parabola", parabola)
+    return run_sweep(Options(RunOptions(out=tmp_path / "out", sweep=path)), "parabola", parabola)
 
 
 def summary(path: Path) -> dict:

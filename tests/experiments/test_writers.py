@@ -4,19 +4,21 @@ import json
 
 import pandas as pd
 import pytest
-from copybandit.experiments.compare import CompareOptions, run_compare
-from copybandit.experiments.study.writers import FIGURES, Way
+from copybandit.experiments.harness.config import configured, read_config
+from copybandit.experiments.study.writers import FIGURES, Way, WritersOptions, run_writers
 from copybandit.simulation.data.errors import InputError
 
 SMALL = """
 scenario: {scenario}
 users: 40
 log_impressions: 4000
-validation_impressions: 2000
 effect: {{steps: 20}}
 writer: {{layers: 1, width: 32, heads: 2, vocabulary: 400, max_new_tokens: 8}}
 warm_start: {{lines: 160}}
-ppo: {{updates: 4, batch: 16, mini_batches: 2, learning_rate: 0.003}}
+calls: 64
+ppo: &few {{batch: 16, mini_batches: 2, learning_rate: 0.003}}
+rloo: *few
+grpo: *few
 """
 
 
@@ -36,9 +38,8 @@ def test_no_such_way(wrong):
 def test_all_at_one_budget_of_reward_calls(tiny_file, tmp_path):
     (tmp_path / "tune.yaml").write_text(SMALL.format(scenario=tiny_file))
     ways = "raft,ppo,rloo,grpo,best-of-4,raft+best-of-2,ppo+best-of-2,supervised"
-    run = run_compare(
-        CompareOptions(writers=ways, tuning=tmp_path / "tune.yaml", seeds=1, device="cpu", out=tmp_path / "run")
-    )
+    shared = read_config(tmp_path / "tune.yaml", WritersOptions())
+    run = run_writers(configured(shared, writers=ways, seeds=1, device="cpu", out=tmp_path / "run"))
     found = json.loads((run / "summary.json").read_text())["writers"]
     assert found.keys() == {"untuned", *ways.split(",")}
     # 64 calls: 4 updates of 16; 16 texts are kept, so that choosing among 4 takes all of them and among 2 half.

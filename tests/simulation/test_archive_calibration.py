@@ -6,6 +6,7 @@ import pytest
 import torch
 from copybandit.experiments.analysis.fit.archive_fit import spreads
 from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate
+from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import read_json
 from copybandit.simulation.archive.contrasts import spread_moments, variance_between
 from copybandit.simulation.archive.fit import calibrate_archive
@@ -93,7 +94,7 @@ def test_a_world_file_reads_texts_as_the_archives_readers(fitted, tmp_path):
 def test_calibrate_holds_the_archive_against_its_world(archive, tmp_path):
     path = tmp_path / "archive.csv"
     archive.arms.drop(columns="story").to_csv(path, index=False)
-    run = run_calibrate(CalibrateOptions(archive=path, users=60, out=tmp_path / "run"))
+    run = run_calibrate(configured(CalibrateOptions(), archive=path, users=60, out=tmp_path / "run"))
     summary = read_json(run / "summary.json")
     assert summary["tests"] == 150
     assert summary["spread"]["own"]["texts"]["ratio"]["mean"] == pytest.approx(1, abs=0.1)

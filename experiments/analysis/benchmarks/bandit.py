@@ -17,8 +17,8 @@ ARMS, WIDTH = 50, 32
 
 def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
     """Ratios by what was measured and peer, and what was left out and why."""
-    batched, single = (ROUNDS // 10, ROUNDS_SINGLE // 10) if options.quick else (ROUNDS, ROUNDS_SINGLE)
-    problem = Problem.draw(batched, ARMS, WIDTH, options.seed)
+    batched, single = (ROUNDS // 10, ROUNDS_SINGLE // 10) if options.run.quick else (ROUNDS, ROUNDS_SINGLE)
+    problem = Problem.draw(batched, ARMS, WIDTH, options.run.seed)
     ratios: dict[str, Any] = {}
     plan = [("batch 1024", BATCHED, BATCH, batched), ("one at a time", SINGLE, 1, single)]
     total = sum((1 + len(peers)) * options.repeats for _, table, _, _ in plan for peers in table.values())
@@ -31,7 +31,7 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
     summary = {
         "ratios": ratios,
         "estimated_propensities_per_second": time_estimates(problem, BATCH // 8),
-        "cuda": _cuda(options.seed),
+        "cuda": _cuda(options.run.seed),
         "missing": _missing(BATCHED, SINGLE),
     }
     _show(summary, run)

@@ -11,6 +11,7 @@ from ....agents.bandit import Bandit
 from ....agents.registry import make_agent
 from ....simulation.visitors.traffic import Impressions
 from ....simulation.world import Feedback
+from ...harness.options import torch_device
 from ...harness.run import Run
 from ..comparison.plots import growth_exponent
 
@@ -31,12 +32,12 @@ CALLS = 12
 def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
     """`cost.{size}`: seconds to decide and learn a batch, bytes held, and the fitted powers."""
     cost: dict[str, Any] = {}
-    sizes = {name: values[:3] for name, values in SIZES.items()} if options.quick else SIZES
+    sizes = {name: values[:3] for name, values in SIZES.items()} if options.run.quick else SIZES
     with run.stage("cost against size", total=sum(map(len, sizes.values()))) as stage:
         for name, values in sizes.items():
             rows = []
             for value in values:
-                rows.append(_cost(**(BASE | {name: value}), device=options.torch_device()))
+                rows.append(_cost(**(BASE | {name: value}), device=torch_device(options.device)))
                 stage.advance(1, f"{name} {value}")
             seconds, held = (np.array(column) for column in zip(*rows, strict=True))
             cost[name] = {

@@ -14,8 +14,9 @@ from scipy.stats import kendalltau
 from ....agents.registry import AGENTS
 from ....simulation.data.logs import log_frame, uniform_slates
 from ...harness.run import Run, Stage
+from ...serving import Fixed, serve
 from ..off_policy.evaluation import METHODS, answers
-from ..off_policy.known_logs import KnownWorld
+from ..off_policy.known_logs import KnownWorld, Seen
 from ..off_policy.logged import Logged, logged_frame
 from ..off_policy.policies import evidence, train
 from ..off_policy.reward_model import fit_rates
@@ -30,19 +31,21 @@ LOGS, IMPRESSIONS = 500, 10_000
 NULLS, STEPS, RATES = 2000, 5000, (0.025, 0.3)
 RANKED = ("random", "epsilon-greedy", "beta-thompson", "softmax", "squarecb", "linucb", "lints", "logistic-ts")
 RANKING_LOGS, RANKING_IMPRESSIONS, RANKING_CREATIVES = 5, 100_000, 8
+BLOCK = 8192
+"""Impressions at once."""
 
 
 def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
     """`coverage.{slots}.{estimator}`, `false_calls.{rate}`, `ranking.{estimator}`."""
-    logs, nulls, rankings = (25, 200, 1) if options.quick else (LOGS, NULLS, RANKING_LOGS)
+    logs, nulls, rankings = (25, 200, 1) if options.run.quick else (LOGS, NULLS, RANKING_LOGS)
     coverage = {}
     for slots in (1, 3):
         with run.stage(f"logs of {slots} slots", total=logs) as stage:
-            coverage[f"slots_{slots}"] = cover(slots, logs, options.seed, stage)
+            coverage[f"slots_{slots}"] = cover(slots, logs, options.run.seed, stage)
     with run.stage("null experiments", total=len(RATES) * nulls) as stage:
-        calls = {f"{rate:g}": false_calls(rate, nulls, options.seed, stage) for rate in RATES}
+        calls = {f"{rate:g}": false_calls(rate, nulls, options.run.seed, stage) for rate in RATES}
     with run.stage("rankings", total=rankings * len(RANKED)) as stage:
-        ranking = rank(rankings, RANKING_IMPRESSIONS // (10 if options.quick else 1), options.seed, stage)
+        ranking = rank(rankings, RANKING_IMPRESSIONS // (10 if options.run.quick else 1), options.run.seed, stage)
     _show(coverage, calls, ranking, run)
     return {"coverage": coverage, "false_calls": calls, "ranking": ranking}
 
@@ -123,24 +126,24 @@ def rank(logs: int, impressions: int, seed: int, stage: Stage) -> dict[str, dict
 
 def _uniform_log(known: KnownWorld, impressions: int, seed: int) -> tuple[Logged, Array]:
     """A log of one slot under uniform placement as the command reads it, and [n, K] gold rates at its moments."""
-    world, frames, rates = known.world, [], []
+    world, seen, frames = known.world, Seen(), []
     world.reset(seed)
     generator = torch.Generator().manual_seed(seed)
-    for rows in _blocks(impressions):
-        visits = world.visitors(len(rows))
-        shown = known.candidates[:, None].expand(-1, len(rows))
-        rates.append(torch.stack([world.expected(visits, row[:, None]).ctr[:, 0] for row in shown], dim=1))
-        slates = uniform_slates(len(rows), known.candidates, 1, generator)
-        even = torch.full(slates.shape, 1 / known.creatives)
-        frame = log_frame(world, world.respond(visits, slates), even, int(rows[0]))
+    uniform = Fixed(lambda visits, shown: uniform_slates(len(visits), shown, 1, generator))
+    serve(world, uniform, known.candidates, impressions, [seen], batch=BLOCK)
+    for number, feedback in enumerate(seen.feedback):
+        even = torch.full(feedback.slates.shape, 1 / known.creatives)
+        frame = log_frame(world, feedback, even, number * BLOCK)
         # Creatives are numbered so that their order as text is that of the columns of `rates`.
         frames.append(frame.assign(creative_id=[f"{code:06d}" for code in frame.creative_id]))
-    return logged_frame(pd.concat(frames, ignore_index=True), "world", "given-above"), torch.cat(rates).double().numpy()
+    logged = logged_frame(pd.concat(frames, ignore_index=True), "world", "given-above")
+    examined = torch.cat([world.examination[feedback.impressions.channel, :1] for feedback in seen.feedback])
+    return logged, (examined * torch.cat(seen.click)).double().numpy()
 
 
 def _blocks(n: int) -> Iterator[np.ndarray]:
-    for start in range(0, n, 8192):
-        yield np.arange(start, min(start + 8192, n))
+    for start in range(0, n, BLOCK):
+        yield np.arange(start, min(start + BLOCK, n))
 
 
 def _show(coverage: dict[str, Any], calls: dict[str, float], ranking: dict[str, Any], run: Run) -> None:

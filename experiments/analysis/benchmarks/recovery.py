@@ -13,11 +13,12 @@ from scipy.stats import kendalltau
 
 from ....simulation.calibration.evidence import Evidence, read_evidence
 from ....simulation.calibration.fit import Calibration, calibrate
-from ....simulation.data.logs import log_frame, stream_uniform
+from ....simulation.data.logs import log_frame, uniform_slates
 from ....simulation.scenario import Scenario, load_scenario
 from ....simulation.world import World, make_world
 from ...harness.files import read_table
 from ...harness.run import Run
+from ...serving import Answers, Fixed, serve
 from ..off_policy.rate_policies import rate_policies, value
 from .true_effects import true_effects
 
@@ -35,10 +36,10 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
 
     What each world gave is in effects.csv, slots.csv and policies.csv as soon as it is known.
     """
-    shrink = 20 if options.quick else 1
-    worlds = 2 if options.quick else options.worlds
+    shrink = 20 if options.run.quick else 1
+    worlds = options.worlds
     with run.stage("worlds found again", total=worlds) as stage:
-        for seed in range(options.seed, options.seed + worlds):
+        for seed in range(options.run.seed, options.run.seed + worlds):
             found = recover(seed, IMPRESSIONS // shrink, SERVED // shrink)
             for name, table in found.items():
                 path = run.path / f"{name}.csv"
@@ -84,8 +85,13 @@ def uniform_log(world: World, impressions: int, seed: int) -> pd.DataFrame:
     candidates = world.publish(world.catalog.ads)
     even = torch.full((BATCH, world.slots), 1 / len(candidates))
     end = impressions / world.scenario.visits_per_hour
-    stream = stream_uniform(world, candidates, impressions, torch.Generator().manual_seed(seed), batch=BATCH)
-    frames = [log_frame(world, f, even[: len(f.slates)], i * BATCH, read_at_hours=end) for i, f in enumerate(stream)]
+    generator, answers = torch.Generator().manual_seed(seed), Answers()
+    uniform = Fixed(lambda visits, shown: uniform_slates(len(visits), shown, world.slots, generator))
+    serve(world, uniform, candidates, impressions, [answers], batch=BATCH)
+    frames = [
+        log_frame(world, feedback, even[: len(feedback.slates)], i * BATCH, read_at_hours=end)
+        for i, feedback in enumerate(answers.feedback)
+    ]
     return pd.concat(frames, ignore_index=True)
 
 

@@ -27,7 +27,7 @@ FLAT_AFTER = 1_000_000
 
 def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
     """Ratios by number of streams and peer, and what memory does over many impressions."""
-    shrink = 20 if options.quick else 1
+    shrink = 20 if options.run.quick else 1
     ratios: dict[str, Any] = {}
     with run.stage("world speed", total=len(SIZES) * options.repeats) as stage:
         for n in SIZES:
@@ -52,9 +52,9 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
 def _race(n: int, steps: int, options: "BenchmarkOptions", progress: Callable[[int, str], None]) -> tuple[float, float]:
     """Visitors a second of the environment and of the sketch: the same actions, in turns, the best of the repeats."""
     envs = AdPlacementVectorEnv(n, max_episode_steps=None)
-    envs.reset(seed=options.seed)
-    rivals = (envs.step, NumpySketch(envs.world, n, options.seed).step)
-    actions = np.random.default_rng(options.seed).integers(len(envs.candidates), size=(64, n, envs.world.slots))
+    envs.reset(seed=options.run.seed)
+    rivals = (envs.step, NumpySketch(envs.world, n, options.run.seed).step)
+    actions = np.random.default_rng(options.run.seed).integers(len(envs.candidates), size=(64, n, envs.world.slots))
     best = [0.0, 0.0]
     for _ in range(options.repeats):
         for i, step in enumerate(rivals):
@@ -79,7 +79,7 @@ def _cuda(options: "BenchmarkOptions") -> dict[str, float] | None:
     found = {}
     for device, steps in (("cpu", 10), ("cuda", 200)):
         envs = AdPlacementVectorEnv(ON_GPU, max_episode_steps=None, device=device, output="torch")
-        envs.reset(seed=options.seed)
+        envs.reset(seed=options.run.seed)
         shape = (8, ON_GPU, envs.world.slots)
         actions = torch.randint(len(envs.candidates), shape, device=device)
         _per_second(envs.step, actions, 5)
@@ -89,11 +89,11 @@ def _cuda(options: "BenchmarkOptions") -> dict[str, float] | None:
 
 def _memory(options: "BenchmarkOptions", run: Run) -> dict[str, float]:
     """Peak memory of the process after the first million impressions and at the end, in MB."""
-    total = options.impressions // (100 if options.quick else 1)
+    total = options.impressions // (100 if options.run.quick else 1)
     first = min(FLAT_AFTER, total // 2)
     envs = AdPlacementVectorEnv(8192, max_episode_steps=None)
-    envs.reset(seed=options.seed)
-    actions = np.random.default_rng(options.seed).integers(len(envs.candidates), size=(64, 8192, envs.world.slots))
+    envs.reset(seed=options.run.seed)
+    actions = np.random.default_rng(options.run.seed).integers(len(envs.candidates), size=(64, 8192, envs.world.slots))
     done, early, start = 0, 0.0, time.perf_counter()
     with run.stage("memory", total=total) as stage:
         while done < total:

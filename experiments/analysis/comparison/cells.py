@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,16 +14,19 @@ from torch import Tensor
 
 from ....agents.agent import PlacementAgent, Worth
 from ....agents.bandit import Serving
-from ....agents.registry import AGENTS, make_agent
-from ....agents.traffic.retrieval import Retrieval
+from ....agents.registry import AGENTS, agent_for, make_agent
+from ....agents.traffic.options import NO_OPTIONS, TrafficOptions, text_vectors
+from ....agents.traffic.pacing import Prices
+from ....agents.traffic.wrapper import figures_of
 from ....envs.placement import first_ads
 from ....simulation.data.catalog import Creative
 from ....simulation.data.errors import InputError
 from ....simulation.world import World
 from ....simulation.world_file import open_world, scenario_of
-from ...harness.options import nearest
+from ...harness.config import nearest
+from ...serving import Curve, Likeness, Money, serve
 
-FORMAT = 1
+FORMAT = 3
 """Of a row; results of another format are refused."""
 
 
@@ -41,6 +43,7 @@ class Setting:
     discount: float
     window: int | None
     device: str
+    traffic: TrafficOptions = NO_OPTIONS
 
     def fingerprint(self, scenario: str) -> str:
         """JSON of all that decides a cell's figures besides its agent and seed: settings, and the world's content."""
@@ -131,12 +134,13 @@ def cells_of(task: Task) -> Iterator[dict[str, Any]]:
 
     Yields:
         Rows: `agent`, `world`, `seed`, `settings`; by batch of visits, in gold expectation an impression: `size`,
-        `reward`, `oracle` (the best slates at the same moments); and `seconds` spent deciding and learning.
+        `reward`, `oracle` (the best slates at the same moments); `seconds` spent deciding and learning; and `traffic`,
+        JSON of what there is to tell of delays, money and caps.
     """
     with one_thread():
         world, candidates = build_world(task.setting, task.scenario, task.seed)
         for agent in task.agents:
-            served = serve(world, candidates, agent, task.setting, task.seed)
+            served = serve_one(world, candidates, agent, task.setting, task.seed)
             key = {"agent": agent, "world": world_name(task.scenario), "seed": task.seed}
             yield key | {"settings": task.setting.fingerprint(task.scenario)} | served
 
@@ -158,46 +162,54 @@ def build_world(setting: Setting, scenario: str, seed: int) -> tuple[World, Tens
     return world, world.publish(setting.candidates(scenario))
 
 
-def serve(world: World, candidates: Tensor, agent: str, setting: Setting, seed: int) -> dict[str, Any]:
+def serve_one(world: World, candidates: Tensor, agent: str, setting: Setting, seed: int) -> dict[str, Any]:
     """One agent serves the world from its beginning.
 
     Common random numbers: the same visitors come to every agent of a seed, and the n-th draw decides the n-th slot for
     all of them, so that agents that show the same get the same.
     """
     world.reset(seed)
-    bandit = _agent(world, len(candidates), agent, setting, seed)
-    value = setting.conversion_value
-    rewards, oracles, sizes, seconds = [], [], [], 0.0
-    for start in range(0, setting.impressions, setting.batch):
-        visits = world.visitors(min(setting.batch, setting.impressions - start))
-        clock = time.perf_counter()
-        decision = bandit.act(visits, candidates)
-        seconds += time.perf_counter() - clock
-        best = world.best(visits, candidates, value)
-        for slates, into in ((decision.slates, rewards), (best, oracles)):
-            rates = world.expected(visits, slates)
-            into.append(float((rates.ctr * (1 + value * rates.convert)).sum(1).mean()))
-        answer = decision.answer(world.respond(visits, decision.slates))
-        clock = time.perf_counter()
-        bandit.update(answer)
-        seconds += time.perf_counter() - clock
-        sizes.append(len(visits))
-    return {"size": sizes, "reward": rewards, "oracle": oracles, "seconds": seconds}
+    traffic, made = setting.traffic, make(world, agent, setting, seed)
+    money = None if traffic.budget is None else Money(traffic.budget, Prices.of(world.scenario, world.device))
+    curve = Curve(oracle=True, money=money)
+    alike = None if traffic.most_alike is None else Likeness(text_vectors(world))
+    seconds = serve(
+        world,
+        made,
+        candidates,
+        setting.impressions,
+        [curve] if alike is None else [curve, alike],
+        batch=setting.batch,
+        conversion_value=setting.conversion_value,
+    )
+    told = figures_of(made) | ({} if alike is None else {"likeness": alike.mean})
+    batches = {"size": curve.sizes, "reward": curve.rewards, "oracle": curve.oracles}
+    return batches | {"seconds": seconds, "traffic": json.dumps(told)}
 
 
-def _agent(world: World, arms: int, agent: str, setting: Setting, seed: int) -> PlacementAgent:
+def served_agent(setting: Setting, scenario: str, seed: int, agent: str) -> PlacementAgent:
+    """The agent of a cell, as it is when it has served: the cell runs once more, and nothing is recorded."""
+    with one_thread():
+        world, candidates = build_world(setting, scenario, seed)
+        world.reset(seed)
+        made = make(world, agent, setting, seed)
+        value = setting.conversion_value
+        serve(world, made, candidates, setting.impressions, batch=setting.batch, conversion_value=value)
+    return made
+
+
+def make(world: World, agent: str, setting: Setting, seed: int) -> PlacementAgent:
+    """An agent of a cell, as it is when it knows nothing."""
     plain = setting.discount == 1.0 and setting.window is None
     name, settings = parse_agent(agent)
-    bandit = make_agent(
+    return agent_for(
+        world,
         name,
-        arms=arms,
-        slots=world.slots,
-        width=len(world.traffic.context_names),
-        worth=Worth(world.examination, setting.conversion_value),
-        generator=torch.Generator(world.device).manual_seed(seed + 23),
+        seed=seed,
+        conversion_value=setting.conversion_value,
+        retrieved=setting.retrieved,
         serving=None if plain else Serving(setting.discount, setting.window),
+        traffic=setting.traffic,
+        visits=setting.impressions,
         **settings,
     )
-    if world.catalog.queries:
-        return Retrieval(bandit, world.traffic.queries, world.creatives, setting.retrieved)
-    return bandit

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ....envs.placement import first_ads
 from ....simulation.scenario import load_scenario
-from ....simulation.world import Feedback, World, make_world
+from ....simulation.visitors.traffic import Impressions
+from ....simulation.world import World, make_world
+from ...serving import Answers, Fixed, Turn, serve
 from ..statistics.bootstrap import Array
 from . import plackett_luce
 from .evaluation import Evidence
@@ -32,6 +35,22 @@ class KnownLog:
     def truth(self, in_slot: Array) -> float:
         """Expected clicks an impression of a policy, [n, L, K] probabilities, at these moments."""
         return float((in_slot * self.rates).sum((1, 2)).mean())
+
+
+class Seen(Answers):
+    """All feedback, and beside it what every candidate would have had for a click rate where it is looked at."""
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        super().__init__()
+        self.click: list[Tensor] = []
+        """By batch, [B, K] gold P(click | looked at)."""
+
+    def shown(self, turn: Turn) -> None:
+        """See `Observer.shown`."""
+        columns = [turn.candidates[k].expand(len(turn), 1) for k in range(len(turn.candidates))]
+        rates = [turn.world.expected(turn.impressions, column).click for column in columns]
+        self.click.append(torch.cat(rates, dim=1))
 
 
 class KnownWorld:
@@ -63,16 +82,24 @@ class KnownWorld:
         """n impressions under [S, K] preferences, the world reset to a seed."""
         world = self.world
         world.reset(seed)
-        visits = world.visitors(n)
-        context = world.audience.segment[visits.user] * len(world.scenario.channels) + visits.channel
-        codes = context.numpy()
-        slates = plackett_luce.draw(preference[codes], self.slots, np.random.default_rng(seed))
-        shown = self.candidates[:, None].expand(-1, n)
-        click = torch.stack([world.expected(visits, row[:, None]).click[:, 0] for row in shown], dim=1)
+        rng, seen = np.random.default_rng(seed), Seen()
+
+        def place(visits: Impressions, candidates: Tensor) -> Tensor:
+            slates = plackett_luce.draw(preference[self.context_of(visits)], self.slots, rng)
+            return candidates[torch.as_tensor(slates)]
+
+        serve(world, Fixed(place), self.candidates, n, [seen], batch=n)
+        feedback = seen.feedback[0]
+        visits = feedback.impressions
         examined = world.examination[visits.channel, : self.slots]
-        feedback: Feedback = world.respond(visits, self.candidates[torch.as_tensor(slates)])
-        rates = (examined[:, :, None] * click[:, None]).double().numpy()
-        return KnownLog(codes, slates, feedback.clicked.double().numpy(), rates)
+        rates = (examined[:, :, None] * seen.click[0][:, None]).double().numpy()
+        slates = (feedback.slates - self.candidates[0]).numpy()
+        return KnownLog(self.context_of(visits), slates, feedback.clicked.double().numpy(), rates)
+
+    def context_of(self, visits: Impressions) -> Codes:
+        """[n] segment and channel of visits, from 0."""
+        world = self.world
+        return (world.audience.segment[visits.user] * len(world.scenario.channels) + visits.channel).numpy()
 
     def evidence(self, log: KnownLog, rng: np.random.Generator) -> Evidence:
         """What a log of the logging policy says of the valued one."""

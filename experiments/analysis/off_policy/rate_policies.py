@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ....agents.agent import CONVERSION_VALUE
 from ....simulation.calibration.evidence import Evidence, Floats, Ints
 from ....simulation.data.catalog import Creative
 from ....simulation.visitors.traffic import Impressions
 from ....simulation.world import World
+from ...serving import Fixed, Observer, Turn, serve
 
 SHARPNESS = 4.0
 """Power of the click rates that creatives are drawn by."""
@@ -91,7 +93,7 @@ def value(
     policy: RatePolicy,
     impressions: int,
     *,
-    conversion_value: float = 10.0,
+    conversion_value: float = CONVERSION_VALUE,
     seed: int = 0,
     batch: int = 250,
 ) -> tuple[float, float]:
@@ -100,14 +102,21 @@ def value(
     """
     world.reset(seed)
     candidates = world.publish(creatives) if not world.creatives else torch.arange(len(creatives))
-    generator, place = torch.Generator().manual_seed(seed), policy.in_world(world)
-    clicks = conversions = 0.0
-    for _ in range(impressions // batch):
-        visits = world.visitors(batch)
-        slates = candidates[place(visits, generator)]
-        rates = world.expected(visits, slates)
-        clicks += float(rates.ctr.sum())
-        conversions += float((rates.ctr * rates.convert).sum())
-        world.respond(visits, slates)
+    generator, place, earned = torch.Generator().manual_seed(seed), policy.in_world(world), Earned()
+    agent = Fixed(lambda visits, shown: shown[place(visits, generator)])
     served = impressions // batch * batch
-    return clicks / served, (clicks + conversion_value * conversions) / served
+    serve(world, agent, candidates, served, [earned], batch=batch, conversion_value=conversion_value)
+    return earned.clicks / served, earned.reward / served
+
+
+class Earned(Observer):
+    """Expected clicks, and reward, in all."""
+
+    def __init__(self) -> None:
+        """Starts at zero."""
+        self.clicks = self.reward = 0.0
+
+    def shown(self, turn: Turn) -> None:
+        """See `Observer.shown`."""
+        self.clicks += float(turn.rates.ctr.sum())
+        self.reward += float(turn.reward.sum())

@@ -20,7 +20,7 @@ def grid(run: RunFiles) -> Section | None:
         for writer, row in grid.items()
         for how, value in row.items()
     ]
-    worth = number(run.config.get("conversion_value", 10.0), 0)
+    worth = number(run.setting("conversion_value") or 0.0, 0)
     text = [
         f"Gold reward an impression: expected clicks plus {worth} times expected conversions, summed over the slate; "
         "the bandit's learning phase counts.",

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ...harness.options import flat
+from ...harness.config import flat
 from ...harness.run_files import RunFiles
 from ..statistics.bootstrap import Interval
 from ..statistics.fronts import front
@@ -127,7 +127,7 @@ def _settings(runs: Mapping[str, RunFiles]) -> Section:
     every = pd.DataFrame({name: pd.Series(flat(run.config), dtype=object) for name, run in runs.items()})
     every = every.where(every.notna(), "–").map(str)
     differ = every[every.nunique(axis=1) > 1]
-    differ = differ[[key.partition(".")[0] not in INCIDENTAL for key in differ.index]]
+    differ = differ[[key.rpartition(".")[2] not in INCIDENTAL for key in differ.index]]
     facts = {"command": lambda run: run.summary.get("command", ""), "commit": lambda run: _commit(run)}
     rows = [[name, *(str(fact(run)) for run in runs.values())] for name, fact in facts.items()]
     rows += [[str(key), *row] for key, row in zip(differ.index, differ.to_numpy().tolist(), strict=True)]

@@ -1,0 +1,123 @@
+"""From arguments to options: recipes, then the file of `--config`, then the command line, each over the ones before.
+
+Nothing that is given on the command line is ignored: what this command does not have, or what does nothing as the other
+options are set, is refused in one line. What a file says that does nothing is named, and left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from ...simulation.data.errors import InputError
+from .config import located, nearest, nested, override, read_config, read_yaml
+from .help import help_text
+from .options import idle_settings, settings_of
+from .recipes import RECIPES, recipe, told
+
+RENAMED = {"tuning": "config"}
+"""Options that had another name."""
+
+
+def parsed(
+    options: type,
+    arguments: Sequence[str],
+    title: str,
+    question: str,
+    *,
+    resumed: bool = False,
+    beside: Mapping[str, type] | None = None,
+) -> Any:
+    """The options of a command.
+
+    Args:
+        options: their class.
+        arguments: the command line, without the command.
+        title: of the command, as recipes name it and messages do: `loop`, or `compare --writers`.
+        question: that it answers.
+        resumed: whether `--resume` names a run of this command, whose options are taken then.
+        beside: other modes of the command, by title: their options are named where one is given here.
+
+    Raises:
+        InputError: an option that the command does not have, or that does nothing; or a file or value that is no good.
+        SystemExit: help was asked for, or a value is not of its type.
+    """
+    if {"-h", "--help", "--help-all"} & set(arguments):
+        print(help_text(options, f"copybandit {title}", question, everything="--help-all" in arguments))
+        raise SystemExit(0)
+    given = given_names(arguments)
+    _refuse_unknown(given, options, title, beside or {})
+    names = {setting.short for setting in settings_of(options)}
+    if not {"config", "seed"} <= names:  # a command that leaves no run directory
+        return _checked(tyro.cli(options, args=list(arguments), prog=f"copybandit {title}"), given)
+    if resumed:
+        defaults = read_config(Path(value_given(arguments, "resume") or "") / "config.yaml", options())
+        return _checked(_over(options, defaults, arguments, title), given)
+    file = value_given(arguments, "config")
+    config = located(options, read_yaml(Path(file)), file) if file is not None else {}
+    defaults, notes = _with_recipes(options, title, arguments, given, config)
+    defaults = override(defaults, nested(config), file or "")
+    found = _checked(_over(options, defaults, arguments, title), given)
+    for note in [*notes, *_left_out(found, config, file)]:
+        print(f"  {note}")
+    return found
+
+
+def _over(options: type, defaults: Any, arguments: Sequence[str], title: str) -> Any:
+    return tyro.cli(options, args=list(arguments), default=defaults, prog=f"copybandit {title}")
+
+
+def given_names(arguments: Sequence[str]) -> list[str]:
+    """Options that a command line names, without dashes before them."""
+    return [word[2:].partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--")]
+
+
+def value_given(arguments: Sequence[str], name: str) -> str | None:
+    """What a command line gives an option; None where it does not."""
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        option, equals, value = word.partition("=")
+        if option == f"--{name}":
+            return value if equals else following
+    return None
+
+
+def _with_recipes(
+    options: type, title: str, arguments: Sequence[str], given: Sequence[str], config: Mapping[str, Any]
+) -> tuple[Any, list[str]]:
+    """Defaults with the recipes that are asked for, on the command line or in the file; and what they set."""
+    paths = {setting.name: ".".join(setting.path) for setting in settings_of(options)}
+    by_user = {*config, *(path for name, path in paths.items() if name in given)}
+    defaults, notes = options(), []
+    for name in RECIPES:
+        path = paths.get(name)
+        if name in given or (path is not None and config.get(path)):
+            settings = recipe(name, title)
+            defaults = override(defaults, settings, f"recipes/{name}.yaml")
+            notes.append(told(name, options, settings, dict.fromkeys(by_user)))
+    return defaults, [note for note in notes if note]
+
+
+def _refuse_unknown(given: Sequence[str], options: type, title: str, beside: Mapping[str, type]) -> None:
+    known = [setting.name for setting in settings_of(options) if not setting.positional]
+    for name in given:
+        if name not in known and name.removeprefix("no-") not in known:
+            modes = [mode for mode, other in beside.items() if name in {s.name for s in settings_of(other)}]
+            hint = f"; `copybandit {modes[0]}` has it" if modes else nearest(name, known)
+            hint = f"; it is --{RENAMED[name]} now" if name in RENAMED else hint
+            raise InputError(f"--{name}: no option of `copybandit {title}`{hint}; --help-all lists them")
+
+
+def _checked(options: Any, given: Sequence[str]) -> Any:
+    idle = idle_settings(options)
+    for name in given:
+        if name in idle:
+            raise InputError(f"--{name} does nothing {idle[name]}; leave it out")
+    return options
+
+
+def _left_out(options: Any, config: Mapping[str, Any], file: str | None) -> list[str]:
+    """Names what a file says in vain: a file may serve several runs, so this is no mistake."""
+    idle = idle_settings(options)
+    found = [s.name for s in settings_of(type(options)) if s.name in idle and ".".join(s.path) in config]
+    return [f"{file}: {name} does nothing {idle[name]}" for name in found]

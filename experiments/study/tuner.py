@@ -1,0 +1,56 @@
+"""How the writer is tuned: which way, its settings, and how many texts are chosen among afterwards."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+
+from ...policies.tuning.contract import Tuner
+from ...policies.tuning.registry import Algorithm, TunerSettings
+from ...policies.writer.adapters import AdapterConfig
+from ..harness.options import Common, Flat, Idle, refuse_below
+
+
+@dataclass(frozen=True)
+class TunerOptions:
+    """How the writer is tuned, and chosen from."""
+
+    algorithm: Common[Algorithm] = "raft"
+    """raft, ppo, rloo and grpo tune the writer. best-of-n and supervised leave it as the warm start made it; with
+    best-of-n the reward picks among 16 texts for each that is kept.
+    """
+    choose: Common[int] = 8
+    """Texts written after any tuning for each that is kept; the reward picks among them and all that it scored while
+    tuning. With 1 the writer's texts are taken as they come."""
+    settings: Flat[TunerSettings] = field(default_factory=TunerSettings)
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
+
+    def __post_init__(self) -> None:
+        refuse_below(self, choose=1)
+
+    @property
+    def tuner(self) -> Tuner:
+        """The way that is asked for."""
+        return self.settings.tuner(self.algorithm)
+
+    @property
+    def written(self) -> int:
+        """Texts written after tuning for each that is kept."""
+        return max(self.choose, self.tuner.best_of)
+
+    def idle(self) -> Idle:
+        """Settings of other ways, and what this one has no use for."""
+        tuner, why = self.tuner, f"with --algorithm {self.algorithm}"
+        found = idle_tuners({self.algorithm}, why)
+        if not tuner.updates:
+            found |= dict.fromkeys(("looks", "patience", "adapter"), f"{why}, which has no updates")
+        if self.choose < tuner.best_of:
+            found["choose"] = f"{why} below {tuner.best_of}"
+        if self.adapter.kind == "none":
+            found |= dict.fromkeys(("adapter.rank", "adapter.alpha"), "without --adapter.kind")
+        if self.written == 1 and (tuner.on_policy or not tuner.updates):
+            found["keep-diversity"] = "with --choose 1, which picks nothing"
+        return found
+
+
+def idle_tuners(used: Iterable[str], why: str) -> dict[str, str]:
+    """Settings of all other ways of tuning."""
+    return {part.name: why for part in fields(TunerSettings) if part.name not in set(used)}

@@ -1,0 +1,61 @@
+"""Which world: its scenario, its users, and the segments that they are divided into."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ...simulation.data.errors import InputError
+from ...simulation.visitors.segments import Method, Number
+from ...simulation.world_file import is_world_file, scenario_of
+from ..harness.options import Common, Idle, refuse_below
+
+
+@dataclass(frozen=True)
+class WorldOptions:
+    """The world that is served."""
+
+    scenario: Common[str] = "shop"
+    """A built-in world, the path of one's own YAML file, or a world fitted by `copybandit calibrate`."""
+    users: Common[int] = 1000
+    """Simulated users."""
+
+    def __post_init__(self) -> None:
+        refuse_below(self, users=1)
+
+    @property
+    def scenarios(self) -> list[str]:
+        """The scenarios, where several are separated by commas."""
+        return list(dict.fromkeys(name.strip() for name in self.scenario.split(",") if name.strip()))
+
+    @property
+    def brings_queries(self) -> bool:
+        """Whether visitors of one of the scenarios bring a query.
+
+        Raises:
+            InputError: a scenario is no good.
+        """
+        return any(_has_queries(name) for name in self.scenarios)
+
+    def idle(self) -> Idle:
+        """A fitted world has users of its own."""
+        fitted = all(is_world_file(name) for name in self.scenarios)
+        return {"users": f"with --scenario {self.scenario}, which has users of its own"} if fitted else {}
+
+
+@lru_cache
+def _has_queries(scenario: str) -> bool:
+    return bool(scenario_of(scenario)[1].queries)
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """Segments of users."""
+
+    segments: Number = 0
+    """Segments to find in what users do, instead of those that the scenario declares or the log names: how many, or
+    auto. A log that names none is divided even at 0, as auto does."""
+    segments_by: Method = "kmeans"
+    """How segments are found: kmeans, or a mixture of Gaussians."""
+
+    def __post_init__(self) -> None:
+        if self.segments != "auto" and self.segments not in (0, *range(2, 51)):
+            raise InputError(f"--segments {self.segments}: give 2 to 50, auto, or 0 for those that are declared")
