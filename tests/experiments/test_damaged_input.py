@@ -80,8 +80,8 @@ def commands(file: str, paths: dict[str, Path], tiny: Path) -> list[list[object]
     catalog, folder = ["--catalog", paths["catalog"]], ["--open-bandit", paths["men/men"].parent]
     readers = {
         "catalog": [*(c + catalog for c in study), [*calibrate, "--logs", paths["log"], *catalog]],
-        "ads": [c + [*catalog, "--ads", paths["ads"]] for c in study],
-        "log": [c + ["--logs", paths["log"]] for c in (offline, calibrate, *study)],
+        "ads": [[*c, *catalog, "--ads", paths["ads"]] for c in study],
+        "log": [[*c, "--logs", paths["log"]] for c in (offline, calibrate, *study)],
         "archive": [
             *([name, "--archive", paths["archive"]] for name in ("headlines", "calibrate", *STUDIES)),
             ["headlines", "--archive", paths["archive"], "--test", paths["archive"]],
