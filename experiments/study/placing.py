@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from ...agents.agent import PlacementAgent, Worth
+from ...agents.agent import Expectation, PlacementAgent, Worth
 from ...agents.registry import AGENTS, DEEP, RETRIEVED, agent_for
 from ...agents.traffic.slate import text_vectors
 from ...agents.traffic.wrapper import figures_of
@@ -87,19 +87,43 @@ def competing(study: Study, texts: Sequence[Creative], options: "PlacingParts") 
 
 
 def place(
-    world: World, creatives: Sequence[Creative], agent_name: str, options: "PlacingParts", stage: Stage
+    world: World,
+    creatives: Sequence[Creative],
+    agent_name: str,
+    options: "PlacingParts",
+    stage: Stage,
+    expectation: Expectation | None = None,
 ) -> Placement:
     """A new agent places creatives, and none but these, before a world's visitors, from hour zero."""
     world = replace(world, creatives=[])
     candidates = world.publish(creatives)
     world.reset(options.run.seed + 17)
-    return place_on(world, candidates, new_agent(world, agent_name, options), options, stage)
+    return place_on(world, candidates, new_agent(world, agent_name, options, expectation), options, stage)
 
 
-def new_agent(world: World, name: str, options: "PlacingParts") -> PlacementAgent:
-    """An agent that knows nothing yet, for all creatives of a world."""
-    value, retrieved = options.conversion_value, options.placing.retrieved
-    return agent_for(world, name, seed=options.run.seed, conversion_value=value, retrieved=retrieved)
+def expected(study: Study, creatives: Sequence[Creative], options: "PlacingParts") -> Expectation | None:
+    """What the effect model predicts that creatives earn a trial, if that shall count."""
+    trials = options.placing.expected_trials
+    if not trials:
+        return None
+    click, convert = study.effect.predict(creatives).rates.unbind(1)
+    return Expectation((click * (1 + options.conversion_value * convert)).to(study.world.device), trials)
+
+
+def new_agent(
+    world: World, name: str, options: "PlacingParts", expectation: Expectation | None = None
+) -> PlacementAgent:
+    """An agent that has seen nothing yet, for all creatives of a world."""
+    return agent_for(
+        world,
+        name,
+        seed=options.run.seed,
+        conversion_value=options.conversion_value,
+        retrieved=options.placing.retrieved,
+        traffic=options.traffic,
+        visits=options.placing.place_impressions,
+        expectation=expectation,
+    )
 
 
 def place_on(
