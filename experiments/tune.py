@@ -1,4 +1,4 @@
-"""What does tuning the writer give? Warm start, tuning on the effect model's word, the verdict of the gold world."""
+"""What does tuning the writer give? Warm start, tuning by the effect model's word, and the verdict of the gold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
