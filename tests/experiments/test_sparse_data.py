@@ -10,27 +10,10 @@ import pytest
 from copybandit.experiments.cli import main
 from copybandit.experiments.harness.run_files import RunFiles
 
-WORDS = [
-    "ways",
-    "secret",
-    "dogs",
-    "love",
-    "people",
-    "never",
-    "story",
-    "why",
-    "this",
-    "video",
-    "makes",
-    "you",
-    "cry",
-    "laugh",
-    "girl",
-    "boy",
-    "said",
-    "world",
-    "best",
-]
+WORDS = (
+    *("ways", "secret", "dogs", "love", "people", "never", "story", "why", "this", "video", "makes"),
+    *("you", "cry", "laugh", "girl", "boy", "said", "world", "best"),
+)
 
 
 def archive(tests: int = 60, arms: int = 3, shown: int = 400, rate: float = 0.02, texts: tuple[str, ...] = ()):
