@@ -63,7 +63,7 @@ def test_what_can_be_read_in_two_ways_is_refused():
 
 def test_percent_signs_are_all_or_none():
     assert read(rate=["12%", "3 %", "0"]) == ({"rate": [0.12, 0.03, 0.0]}, ["percent signs in 'rate'"])
-    with pytest.raises(InputError, match="row 3, column 'rate': '0.5' has no percent sign and others have"):
+    with pytest.raises(InputError, match=r"row 3, column 'rate': '0.5' has no percent sign and others have"):
         read(rate=["12%", "0.5"])
 
 
