@@ -83,11 +83,15 @@ class Candidates:
         self.all_arms = False
         """Whether the last candidates were all arms in order."""
 
-    def check(self, candidates: Tensor, active: Tensor, slots: int) -> None:
-        """Raises `InputError` where [K] candidates are no K >= `slots` different arms out of `active`, [arms] bool."""
+    def check(self, candidates: Tensor, active: Tensor, slots: int) -> bool:
+        """Raises `InputError` where [K] candidates are no K >= `slots` different arms out of `active`, [arms] bool.
+
+        Returns:
+            Whether they were looked at; the same tensor is not looked at twice.
+        """
         last = self._last
         if last and last[0] is candidates and last[1] == candidates._version:
-            return
+            return False
         self._last = None
         if candidates.dim() != 1 or candidates.dtype != torch.int64:
             raise InputError(f"candidates: expected [K] int64, got {list(candidates.shape)} {candidates.dtype}")
@@ -102,6 +106,7 @@ class Candidates:
             raise InputError("candidates: an arm that was removed")
         self.all_arms = k == len(active) and bool((candidates == torch.arange(k, device=candidates.device)).all())
         self._last = (candidates, candidates._version)
+        return True
 
     def forget(self) -> None:
         """Looks at the next candidates again, whatever they are."""

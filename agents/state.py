@@ -6,8 +6,6 @@ features stand for. The folder's manifest holds sizes and hashes: half a folder 
 
 import dataclasses
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,14 @@ from ..simulation.data.errors import InputError
 from ..simulation.data.files import MANIFEST, check_folder, read_checked, write_folder
 from .agent import PlacementAgent, Worth
 from .bandit import Bandit, Serving
+from .checked import CheckedAgent
 from .labels import Labels
-from .registry import KINDS, make_agent
+from .registry import AGENTS, make_agent
+from .traffic.delay import Delayed
+from .traffic.frequency import FrequencyCap
+from .traffic.pacing import Paced
 from .traffic.retrieval import Retrieval
-from .traffic.slate import Cap, Layout
+from .traffic.slate import Apart, Cap, Layout
 from .traffic.wrapper import Wrapper
 
 FORMAT_VERSION = 2
@@ -31,19 +33,6 @@ SETTINGS, LEARNED, CREATIVES = "agent.json", "agent.safetensors", "creatives.jso
 FACT = "fact."
 """Before the names of tensors that an agent is made from, as against those that it learned."""
 REMEDY = "save the agent again"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How inner agents of one class are written and made again."""
-
-    of: type[PlacementAgent]
-    settings: Callable[[Any], dict[str, Any]]
-    """Agent -> JSON."""
-    facts: Callable[[Any], dict[str, Tensor]]
-    """Agent -> tensors that it is made from."""
-    make: Callable[[dict[str, Any], dict[str, Tensor], torch.Generator], PlacementAgent]
-    """Settings, facts and a generator on the agent's device -> an agent that knows nothing."""
 
 
 def save_agent(agent: PlacementAgent, folder: str | Path) -> None:
@@ -62,14 +51,11 @@ def save_agent(agent: PlacementAgent, folder: str | Path) -> None:
     while isinstance(inner, Wrapper):
         wrappers.append({"kind": inner.kind} | inner.settings())
         inner = inner.agent
-    name = next((name for name, kind in INNER.items() if type(inner) is kind.of), None)
-    unknown = [wrapper["kind"] for wrapper in wrappers if wrapper["kind"] not in WRAPPERS]
-    if name is None or unknown:
-        raise InputError(f"an agent of {unknown[0] if unknown else type(inner).__name__} cannot be saved")
-    settings = {"kind": name, "arms": agent.arms, "slots": agent.slots} | INNER[name].settings(inner)
-    facts = {FACT + key: value for key, value in INNER[name].facts(inner).items()}
+    if not isinstance(inner, CheckedAgent) or inner.name not in AGENTS:
+        raise InputError(f"an agent that `make_agent` did not make, {type(inner).__name__}, cannot be saved")
+    facts = {FACT + key: value for key, value in _facts(inner).items()}
     tensors = {key: value.contiguous().cpu().clone() for key, value in (agent.state_dict() | facts).items()}
-    whole = {"format_version": FORMAT_VERSION, "agent": settings, "wrappers": wrappers}
+    whole = {"format_version": FORMAT_VERSION, "agent": _settings(inner), "wrappers": wrappers}
 
     def write(into: Path) -> None:
         if agent.labels is not None:
@@ -97,8 +83,7 @@ def load_agent(folder: str | Path, device: torch.device | str = "cpu", seed: int
     tensors = read_checked(folder / LEARNED, load_file, REMEDY)
     try:
         facts = {key.removeprefix(FACT): tensors.pop(key).to(device) for key in list(tensors) if key.startswith(FACT)}
-        settings = whole["agent"]
-        agent = INNER[settings["kind"]].make(settings, facts, torch.Generator(device).manual_seed(seed))
+        agent: PlacementAgent = _make(whole["agent"], facts, torch.Generator(device).manual_seed(seed))
         agent.labels = _read_labels(whole["labels"], folder / CREATIVES) if "labels" in whole else None
         for wrapper in reversed(whole["wrappers"]):
             agent = WRAPPERS[wrapper["kind"]].restore(agent, wrapper)
@@ -154,31 +139,38 @@ def _read_labels(settings: dict[str, Any], path: Path) -> Labels:
     return Labels(tuple(settings["features"]), tuple(settings["channels"]), queries, creatives)
 
 
-def _bandit_settings(agent: Bandit) -> dict[str, Any]:
-    if agent.name not in KINDS:
-        raise InputError("a bandit that `make_agent` did not make has no name to be made again by; it cannot be saved")
+def _settings(agent: CheckedAgent) -> dict[str, Any]:
+    apart = agent.layout.apart
     return {
         "name": agent.name,
+        "arms": agent.arms,
+        "slots": agent.slots,
         "width": agent.width,
         "serving": dataclasses.asdict(agent.serving),
-        "rule": dataclasses.asdict(agent.rule),  # pyright: ignore[reportArgumentType]
+        "settings": agent.settings,
         "conversion_value": agent.worth.conversion_value,
         "going_on": agent.worth.going_on,
         "caps": [cap.most for cap in agent.layout.caps],
+        "apart": None if apart is None else apart.most,
     }
 
 
-def _bandit_facts(agent: Bandit) -> dict[str, Tensor]:
+def _facts(agent: CheckedAgent) -> dict[str, Tensor]:
+    """Tensors that an agent is made from."""
     facts = {"examination": agent.worth.examination}
     if agent.worth.click_cost is not None:
         facts["click_cost"] = agent.worth.click_cost
-    if "features" in agent.model.tensors():
+    if isinstance(agent, Bandit) and "features" in agent.model.tensors():
         facts["features"] = agent.model.tensors()["features"]
+    if agent.layout.apart is not None:
+        facts["texts"] = agent.layout.apart.texts
     return facts | {f"cap.{i}": cap.group for i, cap in enumerate(agent.layout.caps)}
 
 
-def _make_bandit(settings: dict[str, Any], facts: dict[str, Tensor], generator: torch.Generator) -> Bandit:
+def _make(settings: dict[str, Any], facts: dict[str, Tensor], generator: torch.Generator) -> CheckedAgent:
+    """An agent that knows nothing."""
     caps = [Cap(facts[f"cap.{i}"], most) for i, most in enumerate(settings["caps"])]
+    apart = None if settings["apart"] is None else Apart(facts["texts"], settings["apart"])
     worth = Worth(facts["examination"], settings["conversion_value"], settings["going_on"], facts.get("click_cost"))
     return make_agent(
         settings["name"],
@@ -188,14 +180,11 @@ def _make_bandit(settings: dict[str, Any], facts: dict[str, Tensor], generator: 
         worth=worth,
         generator=generator,
         serving=Serving(**settings["serving"]),
-        layout=Layout(caps) if caps else None,
+        layout=Layout(caps, apart) if caps or apart else None,
         features=facts.get("features"),
-        **settings["rule"],
+        **settings["settings"],
     )
 
 
-INNER: dict[str, Kind] = {"bandit": Kind(Bandit, _bandit_settings, _bandit_facts, _make_bandit)}
-"""What can be saved, by the `kind` in agent.json."""
-
-WRAPPERS: dict[str, type[Wrapper]] = {Retrieval.kind: Retrieval}
-"""What can stand around it."""
+WRAPPERS: dict[str, type[Wrapper]] = {kind.kind: kind for kind in (Retrieval, FrequencyCap, Delayed, Paced)}
+"""What can stand around an agent."""

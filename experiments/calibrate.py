@@ -13,8 +13,10 @@ from ..simulation.archive.gold import NEWS
 from ..simulation.archive.tests import read_archive
 from ..simulation.calibration.evidence import Evidence, evidence_of_open_bandit, read_evidence
 from ..simulation.calibration.fit import Calibration, calibrate, predict
-from ..simulation.data.catalog import Catalog
+from ..simulation.data.catalog import CATALOG_SCHEMA, Catalog
+from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
+from ..simulation.data.log_format import LOG_SCHEMA
 from ..simulation.data.open_bandit import joined, read_open_bandit
 from ..simulation.scenario import load_scenario, read_scenario
 from ..simulation.world_file import save_world
@@ -53,6 +55,8 @@ class CalibrateOptions:
     """The products of the log. Without it they are those of a scenario that is named, or else known by id alone."""
     scenario: str | None = None
     """Words that appeals are known by, and whatever is not logged; shop for logs and news for archives, by default."""
+    columns: ColumnNames = ""
+    """Columns of log and catalog, or of the archive, that have other names there: text=Headline,clicked=Clicks."""
     users: int = 1000
     """Readers of a world that is fitted to an archive, which does not tell of any."""
 
@@ -60,8 +64,11 @@ class CalibrateOptions:
         refuse_below(self, users=1)
 
     def idle(self) -> Idle:
-        """A log tells of its users."""
-        return {"users": "without --archive: a log tells of its users"} if self.archive is None else {}
+        """A log tells of its users; an Open Bandit folder is read as downloaded."""
+        found = {"users": "without --archive: a log tells of its users"} if self.archive is None else {}
+        if self.open_bandit is not None:
+            found["columns"] = "with --open-bandit, which is read as downloaded"
+        return found
 
 
 def run_calibrate(options: CalibrateOptions) -> Path:
@@ -122,9 +129,12 @@ def _told(stage: Stage) -> Callable[[str], None]:
 def _evidence(options: CalibrateOptions, products: Catalog) -> tuple[Evidence, Evidence | None]:
     """What the world is fitted to, and the other policy's log, where there is one."""
     if options.logs is not None:
+        columns = parse_columns(options.columns)
+        refuse_unknown(columns, [*LOG_SCHEMA.columns, *CATALOG_SCHEMA.columns], user_columns=True)
+        known = None if options.scenario is None else products
         if options.catalog is not None:
-            return read_evidence(options.logs, Catalog.read(options.catalog).with_queries(products.queries)), None
-        return read_evidence(options.logs, None if options.scenario is None else products), None
+            known = Catalog.read(options.catalog, columns=columns).with_queries(products.queries)
+        return read_evidence(options.logs, known, columns), None
     assert options.open_bandit is not None
     log = read_open_bandit(options.open_bandit)
     if options.on_policy is None:
@@ -138,7 +148,7 @@ def _evidence(options: CalibrateOptions, products: Catalog) -> tuple[Evidence, E
 def _of_archive(options: CalibrateOptions, run: Run) -> dict[str, Any]:
     assert options.archive is not None
     scenario = read_scenario(NEWS) if options.scenario is None else load_scenario(options.scenario)[0]
-    archive = read_archive(options.archive)
+    archive = read_archive(options.archive, parse_columns(options.columns))
     if options.run.quick:
         archive = archive.split((QUICK, 1 - QUICK), options.run.seed)[0]
     seen, later = archive.split((1 - HELD_OUT, HELD_OUT), options.run.seed)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from ..simulation.data.errors import InputError
+from ..simulation.data.tables import understood
 
 # Before transformers and tokenizers are imported: they read these once.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -55,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not given or given[0] not in COMMANDS or " " in given[0]:
         _explain(given)
     name, rest = given[0], given[1:]
+    _tell_what_is_read()
     try:
         _run(name, rest)
     except InputError as error:
@@ -68,6 +71,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print(f"copybandit {name}: stopped", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+class _Told(logging.Handler):
+    """Prints what was understood of files that people brought, each line once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._lines: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (line := record.getMessage()) not in self._lines:
+            self._lines.add(line)
+            print(f"  {line}")
+
+
+def _tell_what_is_read() -> None:
+    for told in [handler for handler in understood.handlers if isinstance(handler, _Told)]:
+        understood.removeHandler(told)
+    # Of several processes (accelerate launch) the first speaks.
+    if int(os.environ.get("RANK", "0")) == 0:
+        understood.addHandler(_Told())
+        understood.setLevel(logging.INFO)
 
 
 def _run(name: str, arguments: list[str]) -> None:

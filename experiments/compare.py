@@ -4,8 +4,9 @@ With --writers, ways of tuning are compared instead; see `study/writers.py`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ import pandas as pd
 from ..agents.agent import CONVERSION_VALUE
 from ..agents.registry import RETRIEVED
 from ..agents.state import save_agent
+from ..agents.traffic.options import TrafficOptions
 from ..simulation.data.errors import InputError
+from ..simulation.world_file import scenario_of
 from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, served_agent, world_name
 from .analysis.comparison.standings import UNIFORM, Standings
 from .analysis.report.page import write_report
@@ -56,6 +59,7 @@ class CompareOptions:
     """What an agent learned counts so much less an impression later."""
     window: int | None = None
     """Impressions an agent remembers; all by default."""
+    traffic: Flat[TrafficOptions] = field(default_factory=TrafficOptions)
     results: Path | None = None
     """Parquet file that results are added to; cells that are in it are not run again. By default results.parquet in the
     run's directory."""
@@ -65,8 +69,9 @@ class CompareOptions:
         refuse_below(self, seeds=2, creatives=3, retrieved=1, impressions=100, batch=1, conversion_value=0)
 
     def idle(self) -> Idle:
-        """Where visitors bring no queries, nothing is retrieved."""
-        return {} if self.world.brings_queries else {"retrieved": "where no visitor brings queries"}
+        """What is retrieved where nobody brings queries, and delays of what does not count."""
+        unasked = {} if self.world.brings_queries else {"retrieved": "where no visitor brings queries"}
+        return unasked | ({} if self.conversion_value else {"delay": "with --conversion-value 0"})
 
     def names(self) -> list[str]:
         """The agents asked for, uniform placement first.
@@ -92,6 +97,7 @@ class CompareOptions:
             raise InputError(f"--scenario {self.world.scenario}: give one or more scenarios of different names")
         for scenario in asked:
             self.setting().candidates(scenario)
+            self.traffic.check(scenario_of(scenario)[0])
         return asked
 
     def setting(self) -> Setting:
@@ -106,6 +112,7 @@ class CompareOptions:
             discount=self.discount,
             window=self.window,
             device=str(torch_device(self.device)),
+            traffic=self.traffic,
         )
 
 
@@ -132,7 +139,7 @@ def run_compare(options: CompareOptions) -> Path:
     standings = Standings(chosen(frame, options, agents), agents, np.random.default_rng(options.run.seed))
     _save(run, standings)
     _leave_best(run, standings, options)
-    run.finish({"command": "compare", **standings.summary()})
+    run.finish({"command": "compare", **standings.summary(), **_traffic(options)})
     run.console.print(standings.text(), soft_wrap=True, markup=False)
     write_report(run.path)
     return run.path
@@ -184,8 +191,14 @@ def _leave_best(run: Run, standings: Standings, options: CompareOptions) -> None
     """placement/: the agent that earned most, as it is after the first seed in the first world."""
     best, scenario = standings.best, options.worlds()[0]
     with run.stage("best agent, to take away", total=1) as stage:
-        save_agent(served_agent(options.setting(), scenario, options.seed, best), run.path / "placement")
-        stage.advance(1, f"{best} in {world_name(scenario)}, seed {options.seed}")
+        save_agent(served_agent(options.setting(), scenario, options.run.seed, best), run.path / "placement")
+        stage.advance(1, f"{best} in {world_name(scenario)}, seed {options.run.seed}")
+
+
+def _traffic(options: CompareOptions) -> dict[str, Any]:
+    """What the agents had to live with, where it is more than nothing."""
+    given = {name: value for name, value in asdict(options.traffic).items() if value not in (None, "none")}
+    return {"traffic": given} if given else {}
 
 
 def _split(names: str) -> list[str]:

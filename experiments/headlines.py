@@ -15,6 +15,7 @@ from ..policies.headlines.stack import read_by
 from ..policies.headlines.writer_vectors import WriterVectors, taught_writer
 from ..simulation.archive.contrasts import thin
 from ..simulation.archive.tests import Archive, SplitBy, read_archive
+from ..simulation.data.columns import ColumnNames, parse_columns
 from ..simulation.data.errors import InputError
 from .analysis.headlines.figures import accuracies, captures, judged_pairs, reliability, what_matters
 from .analysis.headlines.placements import OURS, learn_prior, policies
@@ -41,6 +42,8 @@ class HeadlinesOptions:
     """A/B tests to learn from: the Upworthy Research Archive as published, or `test_id, text, impressions, clicks`."""
     test: Path | None = None
     """Other tests to be judged on; without it the archive is cut into parts and each is held out in turn."""
+    columns: ColumnNames = ""
+    """Columns of the archive that have other names there: text=Headline,clicks=Clicks."""
     splits: int = 5
     """Parts the archive is cut into."""
     split_by: SplitBy = "story"
@@ -134,11 +137,12 @@ CAVEAT = (
 def _read(options: HeadlinesOptions) -> tuple[Archive, Archive | None, list[str]]:
     if options.archive is None:
         raise InputError("--archive is missing; give a file of A/B tests, such as the Upworthy Research Archive")
-    archive = read_archive(options.archive)
+    columns = parse_columns(options.columns)
+    archive = read_archive(options.archive, columns)
     notes = [f"{options.archive.name}: {note} were left out." for note in [*archive.notes, *_without_rival(archive)]]
     if options.test is None:
         return archive, None, notes
-    test = read_archive(options.test)
+    test = read_archive(options.test, columns)
     notes += [f"{options.test.name}: {note} were left out." for note in [*test.notes, *_without_rival(test)]]
     both = sorted(set(archive.arms.test_id) & set(test.arms.test_id))
     if both:

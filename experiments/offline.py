@@ -8,10 +8,12 @@ from typing import Any, Literal
 import numpy as np
 
 from ..agents.registry import AGENTS
+from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
+from ..simulation.data.log_format import LOG_SCHEMA
 from ..simulation.data.logs import read_log
 from .analysis.off_policy.evaluation import FEW, Answer, Evidence, answers, interval_of, labels_of, overlap_warning
-from .analysis.off_policy.logged import Kind, Logged, logged_frame, logged_open_bandit
+from .analysis.off_policy.logged import NOT_NEEDED, Kind, Logged, logged_frame, logged_open_bandit
 from .analysis.off_policy.policies import Policy, evidence, fixed_policy, own_policy, train
 from .analysis.off_policy.reward_model import fit_rates
 from .analysis.off_policy.slate_estimators import down
@@ -43,6 +45,8 @@ class OfflineOptions:
     policy: str = "uniform,linucb,lints"
     """Names, separated by commas: a placement agent (trained on a part of the log, valued on the rest), uniform,
     only=CREATIVE, the path of a CSV with creative_id and probability, or the run directory of a loop or tune."""
+    columns: ColumnNames = ""
+    """Columns of --logs that have other names there: clicked=Clicks,text=Headline."""
     propensities: Kind = "given-above"
     """What --logs holds: the probability of a creative given the slots above it (what Copybandit logs), or that of a
     creative in its slot whatever stands above."""
@@ -67,6 +71,7 @@ class OfflineOptions:
             found |= dict.fromkeys(("training-share", "draws"), "where --policy names no agent")
         if self.open_bandit is not None:
             found["propensities"] = "with --open-bandit, whose propensities are known"
+            found["columns"] = "with --open-bandit, which is read as downloaded"
         return found
 
     def names(self) -> list[str]:
@@ -85,7 +90,10 @@ def run_offline(options: OfflineOptions) -> Path:
     """`copybandit offline`: leaves estimates with intervals for every policy and estimator, and a report."""
     run = Run("offline", options)
     rng = np.random.default_rng(options.run.seed)
-    training, valued = _split(_read(options), options, rng)
+    logged = _read(options)
+    for note in logged.notes:
+        run.console.print(f"  {note}", soft_wrap=True, markup=False)
+    training, valued = _split(logged, options, rng)
     # Everything that is named is looked at before anything is computed: a misspelt name costs no wait.
     named = {name: _named(name, valued) for name in options.names()}
     policies = {_short(name): value for name, value in named.items() if not isinstance(value, Path)}
@@ -155,7 +163,10 @@ def _read(options: OfflineOptions) -> Logged:
     if options.logs is not None and options.open_bandit is not None:
         raise InputError("--logs and --open-bandit: give one of them")
     if options.logs is not None:
-        return logged_frame(read_log(options.logs), str(options.logs), options.propensities)
+        columns = parse_columns(options.columns)
+        refuse_unknown(columns, list(LOG_SCHEMA.columns), user_columns=True)
+        frame = read_log(options.logs, without=NOT_NEEDED, columns=columns)
+        return logged_frame(frame, str(options.logs), options.propensities)
     if options.open_bandit is None:
         raise InputError("give --logs, a table of logged impressions, or --open-bandit, a folder of that data set")
     if options.conversion_value:
@@ -234,6 +245,7 @@ def _notes(options: OfflineOptions, logged: Logged, split: bool) -> list[str]:
     clicks = int(logged.clicked.sum())
     if clicks < FEW:
         notes.append(f"The log has {clicks} clicks: intervals say what may lie beyond so few (Fay and Feuer, 1997).")
+    notes += logged.notes
     if split:
         notes.append(
             f"Agents learned from {options.training_share:.0%} of the log; every policy is valued on the rest."

@@ -5,7 +5,7 @@ A setting is called by its parts (`feedback: {log_impressions: 5000}`) or as on 
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,7 +80,7 @@ def located(options: type, given: Mapping[str, Any], source: str) -> dict[str, A
     paths = {setting.short: ".".join(setting.path) for setting in settings}
     paths |= {path: path for path in paths.values()}
     found = {}
-    for key, value in flat(given).items():
+    for key, value in flat(given, leaves=paths).items():
         name = key.replace("-", "_")
         if name not in paths:
             raise InputError(
@@ -118,11 +118,13 @@ def plain(options: object) -> dict[str, Any]:
     return nested({path: values[path] for path in kept})
 
 
-def flat(options: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """{'ppo': {'updates': 3}} -> {'ppo.updates': 3}."""
+def flat(options: Mapping[str, Any], above: str = "", leaves: Container[str] = ()) -> dict[str, Any]:
+    """{'ppo': {'updates': 3}} -> {'ppo.updates': 3}; what is among `leaves` is one value, a mapping too."""
     found: dict[str, Any] = {}
     for key, value in options.items():
-        found |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+        path = f"{above}{key}"
+        within = isinstance(value, Mapping) and path not in leaves
+        found |= flat(value, f"{path}.", leaves) if within else {path: value}
     return found
 
 

@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
         ("reward", pa.list_(pa.float64())),
         ("oracle", pa.list_(pa.float64())),
         ("seconds", pa.float64()),
+        ("traffic", pa.string()),
     ]
 )
 """A row is what `cells.cells_of` yields."""

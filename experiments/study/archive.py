@@ -15,6 +15,7 @@ from ...simulation.archive.gold import ArchiveReader, archive_world
 from ...simulation.archive.tests import Archive, read_archive
 from ...simulation.archive.text_process import TextProcess
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative
+from ...simulation.data.columns import parse_columns
 from ...simulation.world import World
 from ..harness.options import torch_device
 from ..harness.run import Run
@@ -39,7 +40,8 @@ def archive_study(options: "StudyParts", run: Run, validation: int = 0) -> Study
     Raises:
         InputError: the archive is no good.
     """
-    archive, seed = read_archive(options.data.archive or ""), options.run.seed
+    archive = read_archive(options.data.archive or "", parse_columns(options.data.columns))
+    seed = options.run.seed
     learned, judged, asked = archive.split(ARCHIVE_SHARES, seed)
     for part, what in ((learned, "is learned from"), (judged, "judges"), (asked, "is written for")):
         part.check_tells(f"the part that {what}")

@@ -14,8 +14,10 @@ from ...policies.headlines.pairwise import PairwiseEffect
 from ...policies.reward.claims import Claims
 from ...policies.reward.reward import Quality, Reward, RewardConfig
 from ...policies.writer.writer import BUILT_IN, Writer, make_writer
-from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
+from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Catalog, Creative, Product
+from ...simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ...simulation.data.errors import InputError
+from ...simulation.data.log_format import LOG_SCHEMA
 from ...simulation.data.logs import Counts, count_log, count_uniform, read_log
 from ...simulation.scenario import Scenario
 from ...simulation.visitors.audience import Audience, generate_audience
@@ -47,6 +49,8 @@ class DataOptions:
     """Reference ads of that catalog: a table with product_id and text."""
     logs: Common[Path | None] = None
     """Logged impressions: the effect model learns from them instead of from the simulated users."""
+    columns: Common[ColumnNames] = ""
+    """Columns of these files that have other names there: text=Headline,clicked=Clicks."""
     archive: Common[Path | None] = None
     """Real A/B tests (the Upworthy archive, or test_id, text, impressions, clicks) instead of a catalog; sets other
     defaults (recipes/archive.yaml)."""
@@ -59,6 +63,8 @@ class DataOptions:
 
     def idle(self) -> Idle:
         """Real tests and real logs take the place of what is simulated."""
+        if all(file is None for file in (self.catalog, self.logs, self.archive)):
+            return {"columns": "without a file: give --catalog, --logs or --archive"}
         tests = "with --archive, whose tests are learned from"
         if self.archive is not None:
             own = ("scenario", "segments", "segments-by", "log-impressions", "validation-impressions", "effect")
@@ -183,9 +189,14 @@ def shop_study(options: "StudyParts", run: Run, hours: float | None = None, vali
     scenario, catalog = scenario_of(name)
     if is_world_file(name) and (data.catalog or data.logs or options.segmenting.segments):
         raise InputError(f"--scenario {name}: has catalog, log and segments of its own; leave out others")
+    columns = parse_columns(data.columns)
+    refuse_unknown(columns, READ, user_columns=True)
     if data.catalog is not None:
-        catalog = Catalog.read(data.catalog, data.ads).with_phrases(catalog.phrases, scenario.phrases_per_product)
-    table = None if data.logs is None else read_log(data.logs, catalog)
+        own = Catalog.read(data.catalog, data.ads, columns)
+        catalog = own.with_phrases(catalog.phrases, scenario.phrases_per_product)
+    table = None
+    if data.logs is not None:
+        table = read_log(data.logs, catalog, without=NOT_NEEDED, channels=scenario.channels, columns=columns)
     if table is not None:
         logged = table.drop_duplicates(["product_id", "text"])
         texts = [Creative(p, t) for p, t in zip(logged.product_id, logged.text, strict=True)]
@@ -218,19 +229,30 @@ def learn_effects(
     catalog: Catalog, train: Counts, test: Counts, held: Counts | None, options: "StudyParts", run: Run
 ) -> tuple[EffectModel, dict[str, dict[str, float]], EffectModel | None]:
     """The effect model, its figures on a log that it has not seen, and the model that validates the writer."""
-    seed = options.run.seed
+    seed, device = options.run.seed, torch_device(options.device)
     with run.stage("effect model", total=len(MEMBERS)) as stage:
-        effect = fit_effect_model(train, catalog, options.effect, seed=seed, progress=stage.advance)
+        effect = fit_effect_model(train, catalog, options.effect, seed=seed, device=device, progress=stage.advance)
         metrics = effect_metrics(effect, test)
         stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
     if held is None:
         return effect, metrics, None
     with run.stage("validation model", total=len(VALIDATORS)) as stage:
         validation = fit_effect_model(
-            held, catalog, options.effect, members=VALIDATORS, seed=seed + 50, progress=stage.advance
+            held,
+            catalog,
+            options.effect,
+            members=VALIDATORS,
+            seed=seed + 50,
+            device=device,
+            progress=stage.advance,
         )
     return effect, metrics, validation
 
+
+READ = tuple(CATALOG_SCHEMA.columns | ADS_SCHEMA.columns | LOG_SCHEMA.columns)
+"""Columns of a catalog, its ads and a log."""
+NOT_NEEDED = ("timestamp", "creative_id", "propensity")
+"""Columns of a log that the effect model can do without."""
 
 OWN_LOGS = (
     "The effect model was learned from your log; the gold that judges is the scenario's world, which was not fitted to "

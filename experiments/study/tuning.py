@@ -25,6 +25,7 @@ def warm_start_stage(study: Study, options: "StudyParts", run: Run) -> float:
             study.audiences,
             options.warm_start,
             seed=options.run.seed,
+            fit_to_say=study.fit_to_say(options.reward),
             progress=lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token"),
         )
 

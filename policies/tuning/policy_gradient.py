@@ -33,6 +33,7 @@ class PolicyGradientConfig:
     """How the writer learns from the reward of what it samples."""
 
     updates: int = 80
+    """Batches of texts that are sampled and learned from."""
     batch: int = 192
     """Texts an update."""
     group: int = 4
@@ -40,10 +41,13 @@ class PolicyGradientConfig:
     epochs: int = 1
     """Passes over a batch."""
     mini_batches: int = 4
+    """Optimizer steps a pass."""
     learning_rate: float = 3e-4
+    """At first; it falls to zero in a straight line."""
     kl_start: float = 0.3
-    """Coefficient of the KL penalty, and the least that it is."""
+    """Price of a nat a text between the writer and its untuned self; PPO's never falls below it."""
     clip: float = 0.2
+    """How far a token's probability may move in an update, as a share of it, and still be learned from."""
     missing_end: float = 1.0
     """Taken off the reward of a text that does not end."""
     bf16: bool = False
@@ -61,6 +65,8 @@ class PolicyGradientConfig:
             raise InputError(f"batch {self.batch} must be a multiple of group {self.group} and of mini-batches")
         if not 0 < self.learning_rate < 1:
             raise InputError(f"learning_rate {self.learning_rate}: give a number above 0 and below 1")
+        if self.kl_start <= 0:
+            raise InputError(f"kl_start {self.kl_start}: must be above zero, or nothing holds the writer back")
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class RaftConfig:
     passes: int = 4
     """Passes over them."""
     batch: int = 32
+    """Texts an optimizer step."""
     learning_rate: float = 3e-4
     """Peak of a cosine schedule."""
 

@@ -99,7 +99,7 @@ class Writer:
         read = self.tokenizer([f" {text}" for text in texts], add_special_tokens=False)["input_ids"]
         return [[*ids, end] for ids in read]
 
-    def decode(self, ids: Tensor | Sequence[list[int]]) -> list[str]:
+    def decode(self, ids: Tensor | list[list[int]]) -> list[str]:
         """Texts of [n, T] answers, special tokens left out."""
         return [text.strip() for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
 

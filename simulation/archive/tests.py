@@ -7,7 +7,7 @@ group: only within a group do click rates say what a text does. The Upworthy Res
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,8 +20,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..data.catalog import Creative, Product
+from ..data.columns import refuse_unknown
 from ..data.errors import InputError
-from ..data.tables import check_table, finite, not_blank, read_table, whole
+from ..data.tables import finite, not_blank, read_table, understood, whole
 
 FLAWED_WEEKS = (201326, 201402)
 """First and last week, year and number, of the Upworthy tests whose randomisation its authors found flawed."""
@@ -58,9 +59,6 @@ UPWORTHY_SCHEMA = pa.DataFrameSchema(
     },
     strict=False,
 )
-_EITHER = pa.DataFrameSchema({name: pa.Column(str, required=False) for name in ("test_id", "clickability_test_id")})
-
-
 SplitBy = Literal["story", "test"]
 
 
@@ -145,20 +143,23 @@ class Archive:
         return [Creative(test, text) for test, text in zip(texts.test_id, texts.text, strict=True)]
 
 
-def read_archive(path: str | Path) -> Archive:
-    """Reads an archive in Upworthy's columns or in the generic format; CSV, gzipped CSV or Parquet.
+def read_archive(path: str | Path, columns: Mapping[str, str] | None = None) -> Archive:
+    """Reads an archive in Upworthy's columns or in the generic format, see `read_table`.
 
-    Rows of the same text in a group are added up. Tests in Upworthy's flawed weeks and variants that nobody was shown
-    are left out, and `notes` says how many.
+    Rows of the same text in a group are added up. Tests in Upworthy's flawed weeks, tests of one row
+    and variants that nobody was shown are left out, and `notes` says how many.
+
+    Args:
+        path: the file.
+        columns: its names of columns by our own, where they differ.
 
     Raises:
         InputError: see `read_table`; also clicks above impressions, or no two texts to compare in any group.
     """
-    frame = read_table(path, _EITHER, "A/B archive")
-    if "clickability_test_id" in frame:
-        frame, notes = _from_upworthy(check_table(frame, UPWORTHY_SCHEMA, str(path)))
-    else:
-        frame, notes = check_table(frame, ARCHIVE_SCHEMA, str(path)), []
+    refuse_unknown(columns or {}, [*ARCHIVE_SCHEMA.columns, *UPWORTHY_SCHEMA.columns])
+    frame, notes = read_table(path, (ARCHIVE_SCHEMA, UPWORTHY_SCHEMA), "A/B archive", columns), []
+    if "test_id" not in frame:
+        frame, notes = _from_upworthy(frame)
     wrong = frame.index[frame.clicks > frame.impressions]
     if len(wrong):
         row = frame.loc[wrong[0]]
@@ -168,13 +169,24 @@ def read_archive(path: str | Path) -> Archive:
     unseen = frame.impressions == 0
     if unseen.any():
         notes.append(f"{unseen.sum():,} variants that were never shown")
-    arms = _merge(frame[~unseen])
+    arms, alone = _without_single(_merge(frame[~unseen]))
+    if len(alone):
+        few = ", ".join(f"'{name}'" for name in alone[:3]) + (", ..." if len(alone) > 3 else "")
+        notes.append(f"{len(alone):,} test{'s' * (len(alone) > 1)} of one text ({few})")
     archive = Archive(arms, tuple(notes), str(path))
     if archive.contrasts.empty:
         why = f" (left out: {'; '.join(notes)})" if notes else ""
         raise InputError(f"{path}: no test has two texts in one group{why}; bring tests that differ in text alone")
+    if notes:
+        understood.info("%s: left out: %s", Path(path).name, "; ".join(notes))
     archive.check_tells("the archive")
     return archive
+
+
+def _without_single(arms: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Arms of tests that tested something, and the tests of one row: no test at all."""
+    single = arms.groupby("test_id").rows.transform("sum") == 1
+    return arms[~single].reset_index(drop=True), arms.test_id[single].tolist()
 
 
 def _from_upworthy(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -1,5 +1,6 @@
 """A log as calibration sees it: numbers by row, and in words what in the log cannot be used."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,15 +10,14 @@ from numpy.typing import NDArray
 
 from ..data.catalog import EVERYONE, Catalog, Creative, Product
 from ..data.errors import InputError
-from ..data.logs import LOG_SCHEMA
+from ..data.logs import read_log
 from ..data.open_bandit import OpenBanditLog
-from ..data.tables import read_table
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-LENIENT = LOG_SCHEMA.remove_columns(["propensity", "text", "creative_id"])
-"""The log format without what calibration can do without: propensities, and texts here and there."""
+NOT_NEEDED = ("propensity", "text", "creative_id")
+"""Columns that calibration can do without, here and there or altogether."""
 
 
 @dataclass(frozen=True)
@@ -69,25 +69,28 @@ class Evidence:
         return int(self.position.max()) + 1
 
 
-def read_evidence(path: str | Path, catalog: Catalog | None) -> Evidence:
+def read_evidence(path: str | Path, catalog: Catalog | None, columns: Mapping[str, str] | None = None) -> Evidence:
     """Reads a log for calibration: as much of it as is of use.
 
     Args:
-        path: a log, see `logs.LOG_SCHEMA`; propensities and some texts may be missing.
+        path: a log, see `read_log`; propensities and some texts may be missing.
         catalog: the products; made up from the log where there is none.
+        columns: the file's names of columns by our own, where they differ.
 
     Raises:
-        InputError: see `read_table`; also a log with no clicks, or nothing but clicks: nothing can be learned.
+        InputError: see `read_log`; also a log with no clicks, or nothing but clicks: nothing can be learned.
     """
-    frame = read_table(path, LENIENT, "log")
+    frame = read_log(path, catalog, without=NOT_NEEDED, columns=columns)
     notes: list[str] = []
     if "propensity" not in frame or frame.propensity.isna().any():
         notes.append("no propensities in some rows: the fit does not need them, evaluating other policies does")
-    frame, catalog = _products(frame, catalog, notes)
-    hours, clock, order = _times(frame.timestamp, notes)
-    frame = frame.iloc[order].reset_index(drop=True)
-    if hours is not None and clock is not None:
-        hours, clock = hours[order], clock[order]
+    if catalog is None:
+        notes.append("no catalog: products are known by their id alone, with no category and no price")
+        catalog = Catalog([Product(name, name, "all", 1.0) for name in frame.product_id.drop_duplicates()])
+    if not frame.timestamp.is_monotonic_increasing:
+        notes.append("rows are out of order: they were put in order of time")
+    frame = frame.sort_values("timestamp", kind="stable", ignore_index=True)
+    hours, clock = _times(frame.timestamp)
     converted, delay = _conversions(frame, notes)
     text, catalog = _texts(frame, catalog, notes)
     user, users = pd.factorize(frame.user_id)
@@ -119,7 +122,7 @@ def read_evidence(path: str | Path, catalog: Catalog | None) -> Evidence:
         converted,
         delay,
         None if query is None else query.to_numpy(),
-        None if hours is None else float(hours[-1]),
+        float(hours[-1]),
         tuple(notes),
     )
     return _usable(evidence, str(path))
@@ -177,44 +180,11 @@ def _usable(evidence: Evidence, source: str) -> Evidence:
     return evidence
 
 
-def _products(frame: pd.DataFrame, catalog: Catalog | None, notes: list[str]) -> tuple[pd.DataFrame, Catalog]:
-    if catalog is None:
-        notes.append("no catalog: products are known by their id alone, with no category and no price")
-        names = frame.product_id.drop_duplicates()
-        return frame, Catalog([Product(name, name, "all", 1.0) for name in names])
-    known = frame.product_id.isin(list(catalog.index))
-    if not known.all():
-        unseen = frame.product_id[~known]
-        notes.append(
-            f"{len(unseen):,} rows of {unseen.nunique()} products that the catalog lacks ('{unseen.iloc[0]}', ...) are "
-            "left out"
-        )
-    if not known.any():
-        raise InputError(
-            f"no product of the log is in the catalog, its first is '{frame.product_id.iloc[0]}'; give the log's own "
-            "with --catalog, or leave out --scenario to know products by their id alone"
-        )
-    return frame[known], catalog
-
-
-def _times(stamps: pd.Series, notes: list[str]) -> tuple[Floats | None, Floats | None, Ints]:
-    """Hours since the first row and hours of the day, both None where times cannot be compared, and the order."""
-    zoned = stamps.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True)
-    if zoned.any() and not zoned.all():
-        notes.append("times with and without a zone: hours, delays and fatigue are not fitted, rows count as in order")
-        return None, None, np.arange(len(stamps))
-    times = pd.to_datetime(stamps, utc=True, format="ISO8601", errors="coerce")
-    if times.isna().any():
-        row = stamps.index[times.isna()][0]
-        notes.append(f"row {row + 2}: '{stamps[row]}' is no time (ISO 8601): hours, delays and fatigue are not fitted")
-        return None, None, np.arange(len(stamps))
-    if not times.is_monotonic_increasing:
-        notes.append("rows are out of order: they were put in order of time")
-    if zoned.all() and stamps.str.extract(r"(Z|[+-]\d\d:?\d\d)$")[0].nunique() > 1:
-        notes.append("times in several zones: hours of the day are UTC")
+def _times(times: pd.Series) -> tuple[Floats, Floats]:
+    """Hours since the first row, and hours of the day."""
     hours = (times - times.min()).dt.total_seconds().to_numpy() / 3600
     clock = (times.dt.hour + times.dt.minute / 60 + times.dt.second / 3600).to_numpy()
-    return hours, clock, np.argsort(hours, kind="stable")
+    return hours, clock
 
 
 def _conversions(frame: pd.DataFrame, notes: list[str]) -> tuple[Floats | None, Floats | None]:
@@ -222,10 +192,6 @@ def _conversions(frame: pd.DataFrame, notes: list[str]) -> tuple[Floats | None, 
         notes.append("no conversions: they are the scenario's")
         return None, None
     converted = frame.converted.to_numpy(np.float64)
-    orphans = (converted == 1) & (frame.clicked == 0)
-    if orphans.any():
-        notes.append(f"{int(orphans.sum()):,} conversions without a click are not counted")
-        converted = np.where(orphans, 0.0, converted)
     delay = frame.get("conversion_delay_s")
     if delay is None or not delay[converted == 1].notna().all():
         notes.append("conversions without a delay: the delay is the scenario's")

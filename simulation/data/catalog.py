@@ -1,6 +1,6 @@
 """Products and the ad lines that are known for them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,9 +124,10 @@ class Catalog:
         """Raises InputError naming the first row of a table whose product is not in the catalog."""
         known = product_ids.isin(list(self.index)).to_numpy()
         if not known.all():
-            row = int(known.argmin())
+            first = int(known.argmin())
             raise InputError(
-                f"{source}: row {row + 2}: product '{product_ids.iloc[row]}' is not in the catalog; add it there"
+                f"{source}: row {product_ids.index[first] + 2}: product '{product_ids.iloc[first]}' is not in the "
+                "catalog; add it there"
             )
 
     def texts(self) -> list[str]:
@@ -153,16 +154,23 @@ class Catalog:
         return Catalog(self.products, [*self.ads, *more], phrases, self.queries)
 
     @classmethod
-    def read(cls, path: str | Path, ads: str | Path | None = None) -> "Catalog":
+    def read(
+        cls, path: str | Path, ads: str | Path | None = None, columns: Mapping[str, str] | None = None
+    ) -> "Catalog":
         """Reads a catalog file and, if given, a table of reference ads (`product_id, text`).
+
+        Args:
+            path: the catalog.
+            ads: the table of ads.
+            columns: the files' names of columns by our own, where they differ.
 
         Raises:
             InputError: see `read_table`; also an ad for a product that is not there.
         """
-        catalog = cls(products_from(read_table(path, CATALOG_SCHEMA, "catalog"), str(path)))
+        catalog = cls(products_from(read_table(path, CATALOG_SCHEMA, "catalog", columns), str(path)))
         if ads is None:
             return catalog
-        table = read_table(ads, ADS_SCHEMA, "table of ads")
+        table = read_table(ads, ADS_SCHEMA, "table of ads", columns)
         catalog.check_known(table.product_id, str(ads))
         return catalog.with_ads([Creative(row.product_id, row.text) for row in table.itertuples()])
 
@@ -184,16 +192,17 @@ def read_phrases(path: str | Path) -> tuple[str, ...]:
     Raises:
         InputError: see `read_table`; also a placeholder that `fill` does not know.
     """
-    phrases = tuple(read_table(path, PHRASES_SCHEMA, "table of phrases").text)
+    phrases = read_table(path, PHRASES_SCHEMA, "table of phrases").text
     nobody = Product("", "", "", 0.0)
-    for row, phrase in enumerate(phrases, start=2):
+    for row, phrase in phrases.items():
         try:
             fill(phrase, nobody, np.random.default_rng(0))
         except (KeyError, IndexError, ValueError, AttributeError):
             raise InputError(
-                f"{path}: row {row}: {phrase!r} has a placeholder other than title, brand and detail; correct it"
+                f"{path}: row {int(str(row)) + 2}: {phrase!r} has a placeholder other than title, brand and detail; "
+                "correct it"
             ) from None
-    return phrases
+    return tuple(phrases)
 
 
 def read_queries(path: str | Path, catalog: Catalog) -> tuple[Query, ...]:
@@ -205,10 +214,10 @@ def read_queries(path: str | Path, catalog: Catalog) -> tuple[Query, ...]:
     table = read_table(path, QUERIES_SCHEMA, "table of queries")
     known = table.category.isin(catalog.categories).to_numpy()
     if not known.all():
-        row = int(known.argmin())
+        first = int(known.argmin())
         raise InputError(
-            f"{path}: row {row + 2}: category '{table.category.iloc[row]}' is not in the catalog, which has "
-            f"{', '.join(catalog.categories)}; correct it"
+            f"{path}: row {table.index[first] + 2}: category '{table.category.iloc[first]}' is not in the catalog, "
+            f"which has {', '.join(catalog.categories)}; correct it"
         )
     return tuple(Query(query, category) for query, category in zip(table["query"], table.category, strict=True))
 

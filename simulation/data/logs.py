@@ -1,12 +1,11 @@
 """Logs of impressions: reading people's own, and writing the world's in the same format."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 import torch
 from torch import Tensor
 
@@ -15,42 +14,8 @@ from ..visitors.traffic import Impressions
 from ..world import Feedback, World
 from .catalog import EVERYONE, Catalog, Creative
 from .errors import InputError
-from .tables import finite, not_blank, read_table, whole
-
-_flag = pa.Check.isin([0, 1], error="0 or 1")
-
-
-def _text(required: bool = True) -> pa.Column:
-    return pa.Column(str, not_blank, required=required, coerce=True)
-
-
-def _amount(check: pa.Check) -> pa.Column:
-    return pa.Column(float, check, nullable=True, required=False, coerce=True)
-
-
-# Whole numbers are read as floats and checked, because a cast to int would cut 0.5 down to 0 without a word.
-LOG_SCHEMA = pa.DataFrameSchema(
-    {
-        "impression_id": _text(),
-        "timestamp": _text(),
-        "user_id": _text(),
-        "channel": _text(),
-        "position": pa.Column(float, [whole, pa.Check.ge(0, error="a position of zero or more")], coerce=True),
-        "product_id": _text(),
-        "creative_id": _text(),
-        "text": _text(),
-        "propensity": pa.Column(float, pa.Check.in_range(0, 1, include_min=False, error="in (0, 1]"), coerce=True),
-        "clicked": pa.Column(float, _flag, coerce=True),
-        "converted": pa.Column(float, _flag, required=False, coerce=True),
-        "conversion_delay_s": _amount(pa.Check.ge(0, error="a delay of zero or more")),
-        "revenue": _amount(finite),
-        "cost": _amount(finite),
-        "user_segment": _text(required=False),
-        "context_query": pa.Column(str, nullable=True, required=False, coerce=True),
-    },
-    strict=False,
-)
-_WHOLE = ("position", "clicked", "converted")
+from .log_format import checked_log, schema_without
+from .tables import read_table, understood
 
 
 @dataclass(frozen=True)
@@ -165,25 +130,42 @@ def _cell(feedback: Feedback, world: World, candidates: Tensor, sizes: tuple[int
     return (creative * slots + torch.arange(slots, device=creative.device)).flatten()
 
 
-def read_log(path: str | Path, catalog: Catalog | None = None) -> pd.DataFrame:
-    """Reads a log, one row an impression-slot.
+def read_log(
+    path: str | Path,
+    catalog: Catalog | None = None,
+    *,
+    without: Collection[str] = (),
+    channels: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Reads a log, one row an impression-slot: the one reader, with one set of checks, for every command.
+
+    Args:
+        path: the file, see `read_table`.
+        catalog: its products, where they are known.
+        without: columns that the reader can do without: all or some of their cells may be missing.
+        channels: those of the world, where it has its own.
+        columns: the file's names of columns by our own, where they differ.
+
+    Returns:
+        The log; times in UTC, positions from 0 whether the file counts from 0 or from 1.
 
     Raises:
-        InputError: see `read_table`; also a conversion without a click, an impression-slot given twice, or a product
-            that `catalog` lacks.
+        InputError: see `read_table` and `checked_log`; also a product that `catalog` lacks, or a channel that is not
+            among `channels`.
     """
-    frame = read_table(path, LOG_SCHEMA, "log")
-    frame = frame.astype({name: int for name in _WHOLE if name in frame})
-    if "converted" in frame and (wrong := frame.index[(frame.converted == 1) & (frame.clicked == 0)]).size:
-        raise InputError(f"{path}: row {wrong[0] + 2}: converted without a click; correct the row")
-    if (wrong := frame.index[frame.duplicated(["impression_id", "position"])]).size:
-        twice = frame.loc[wrong[0]]
-        raise InputError(
-            f"{path}: row {wrong[0] + 2}: impression '{twice.impression_id}' has position {twice.position} a second "
-            "time; keep one row an impression-slot"
-        )
+    frame = read_table(path, schema_without(without), "log", columns)
+    frame, said = checked_log(frame, str(path))
     if catalog is not None:
         catalog.check_known(frame.product_id, str(path))
+    if channels is not None and not (known := frame.channel.isin(list(channels))).all():
+        row = frame[~known].iloc[0]
+        raise InputError(
+            f"{path}: row {row.name + 2}: channel '{row.channel}' is not in the world, which has "
+            f"{', '.join(channels)}; correct it, or give a --scenario that has it"
+        )
+    if said:
+        understood.info("%s: read with %s", Path(path).name, ", ".join(said))
     return frame
 
 

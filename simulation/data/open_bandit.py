@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .tables import finite, read_table, whole
+from .times import read_times
 
 _share = pa.Check.in_range(0, 1, include_min=False, error="in (0, 1]")
 _whole = [whole, pa.Check.ge(0, error="a number of zero or more")]
@@ -92,12 +93,10 @@ def read_open_bandit(directory: str | Path) -> OpenBanditLog:
     affinities = [f"user-item_affinity_{i}" for i in range(len(items))]
     numbers = {name: pa.Column(float, finite, required=False, coerce=True) for name in affinities}
     frame = read_table(path, LOG_SCHEMA.add_columns(numbers), "log")
-    if (wrong := np.flatnonzero(frame.item_id >= len(items))).size:
+    if (wrong := frame.index[frame.item_id >= len(items)]).size:
         item = int(frame.item_id[wrong[0]])
         raise InputError(f"{path}: row {wrong[0] + 2}: item {item} is not in {items_path.name}; add it there")
-    timestamp = pd.to_datetime(frame.timestamp, utc=True, errors="coerce", format="ISO8601")
-    if (wrong := np.flatnonzero(timestamp.isna())).size:
-        raise InputError(f"{path}: row {wrong[0] + 2}, column 'timestamp': not a time; write it as in ISO 8601")
+    timestamp, _ = read_times(frame.timestamp, str(path))
     given = [name for name in frame if str(name).startswith("user-item_affinity_")]
     if given and set(given) != set(affinities):
         raise InputError(

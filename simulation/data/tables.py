@@ -1,80 +1,244 @@
-"""Reading tables that people bring: one clear line when something is wrong with them."""
+"""The one door for tables that people bring: what can be told for certain is read, the rest refused in one line."""
 
-import gzip
-import warnings
-import zlib
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+import pyarrow
 from pandas.api.types import is_string_dtype
 from pandera.errors import SchemaErrors
+from pyarrow import parquet
 
+from .columns import canonical, refuse_repeated
+from .contents import read_contents
+from .delimited import SEPARATORS, find_header, read_delimited
 from .errors import InputError
+from .numbers import is_missing, read_numbers
+from .totals import totals_lines
+
+understood = logging.getLogger(__name__)
+"""Says at level INFO, in one line a file, what in it was not plain; the command line prints it."""
 
 not_blank = pa.Check(lambda text: text.str.strip() != "", error="a text with something in it")
 finite = pa.Check(lambda number: np.isfinite(number), error="a finite number")
 whole = pa.Check(lambda number: number % 1 == 0, error="a whole number")
 
+FREE = ("user_", "context_")
+"""Columns of logs that may be of any name after this; numbers where all of their values are."""
 
-def read_table(path: str | Path, schema: pa.DataFrameSchema, what: str) -> pd.DataFrame:
-    """Reads a CSV (plain or gzip) or Parquet table and checks it against a schema.
+
+def read_table(
+    path: str | Path,
+    schema: pa.DataFrameSchema | Sequence[pa.DataFrameSchema],
+    what: str,
+    columns: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Reads a table and checks it against a schema.
+
+    The file is taken by its bytes: Parquet, or text of any common separator, decimal sign and encoding, packed or not.
+    Texts stand as they are written, in Parquet and CSV alike (`007` stays `007`, "NA" is a text, an empty cell is
+    missing); whole numbers that a join made fractions (1008.0) are whole again. Lines above the header and lines of
+    totals are left out. What had to be understood is said in one line, see `understood`.
 
     Args:
-        path: the file; `.parquet` is read as Parquet, anything else as CSV.
-        schema: the pandera schema; it also coerces types. Its text columns are read as they stand (`007` stays `007`).
+        path: the file.
+        schema: the pandera schema; it also coerces types. Of several, that whose needed columns the table has.
         what: what the table is, for the messages ("catalog", "log", "A/B archive").
+        columns: the file's names of columns by our own, where they differ.
+
+    Returns:
+        The table. Its index counts rows: a label plus 2 is the row in the file, its header (or first line) being 1.
 
     Raises:
-        InputError: the file is missing, unreadable, empty, or breaks the schema; nothing is dropped or guessed.
+        InputError: the file is missing, unreadable, empty, has two columns of one name, can be read in two ways, or
+            breaks the schema; nothing is dropped in silence, and nothing guessed.
     """
-    frame = _load(Path(path), schema, what)
-    if frame.empty:
+    path, schemas = Path(path), [schema] if isinstance(schema, pa.DataFrameSchema) else list(schema)
+    contents, said = read_contents(path, what)
+    read = _of_parquet if isinstance(contents, bytes) else _of_text
+    raw = read(contents, schemas, str(path), columns or {}, said)
+    chosen = max(schemas, key=lambda one: np.mean([name in raw.frame for name in _needed(one)]))
+    if isinstance(contents, str) and path.suffix == ".parquet" and not set(_needed(chosen)) & set(raw.frame):
+        raise InputError(f"{path}: cannot be read as a table (not Parquet, as it is named); give CSV or Parquet")
+    _refuse_missing(raw.frame, chosen, str(path), columns)
+    if raw.frame.empty:
         raise InputError(f"{path}: the {what} has no rows; add at least one")
-    return check_table(frame, schema, str(path))
+    frame = _understood(raw, chosen, str(path), said)
+    if frame.empty:
+        raise InputError(f"{path}: the {what} has no rows but totals; add at least one")
+    frame = check_table(frame, chosen, str(path))
+    if said:
+        understood.info("%s: read as %s", path.name, ", ".join(dict.fromkeys(said)))
+    return frame
 
 
 def check_table(frame: pd.DataFrame, schema: pa.DataFrameSchema, source: str) -> pd.DataFrame:
-    """Checks a table in memory; rows in messages are numbered as in a CSV file (the header is row 1)."""
-    needed = [name for name, column in schema.columns.items() if column.required]
-    missing = [name for name in needed if name not in frame.columns]
-    if missing:
-        raise InputError(f"{source}: column '{missing[0]}' is missing; the columns needed are {', '.join(needed)}")
+    """Checks a table in memory; a label of its index plus 2 is the row in messages."""
+    _refuse_missing(frame, schema, source, None)
     try:
-        return schema.validate(frame.reset_index(drop=True), lazy=True)
+        return schema.validate(frame, lazy=True)
     except SchemaErrors as error:
         raise InputError(f"{source}: {_first_failure(error.failure_cases)}") from None
 
 
-def _load(path: Path, schema: pa.DataFrameSchema, what: str) -> pd.DataFrame:
-    if not path.is_file():
-        reason = "is a directory, not a file" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: {reason}; give the path of a {what} in CSV or Parquet")
+@dataclass(frozen=True)
+class _Raw:
+    """A table as it stands in the file, under our names."""
+
+    frame: pd.DataFrame
+    separator: str
+    """Of text; a comma, under which no number is in doubt, for Parquet."""
+
+
+def _of_text(
+    text: str, schemas: list[pa.DataFrameSchema], source: str, columns: Mapping[str, str], said: list[str]
+) -> _Raw:
+    known = _known(schemas)
+    header = find_header(text, [_needed(one) for one in schemas], lambda names: canonical(names, known, columns))
+    frame = read_delimited(text, header, source)
+    names = _named(header.names, known, columns, source, said)
+    if header.separator != ",":
+        said.append(f"{SEPARATORS[header.separator]} between columns")
+    if header.line:
+        said.append(f"{header.line} line{'s' * (header.line > 1)} above the header left out")
+    kept = [i for i, name in enumerate(names) if name]
+    frame = frame[kept].set_axis([names[i] for i in kept], axis=1)
+    return _Raw(frame, header.separator)
+
+
+def _of_parquet(
+    data: bytes, schemas: list[pa.DataFrameSchema], source: str, columns: Mapping[str, str], said: list[str]
+) -> _Raw:
     try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, schema)
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: row {_undecodable_row(path)}: not UTF-8; save the {what} as UTF-8") from None
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{path}: the file is empty; add a header and at least one row") from None
-    except pd.errors.ParserWarning:
-        raise InputError(f"{path}: rows have more fields than the header has names; quote fields with commas") from None
-    except (pd.errors.ParserError, OSError, EOFError, zlib.error, ValueError) as error:
+        table = parquet.read_table(io.BytesIO(data))
+        names = _named(table.column_names, _known(schemas), columns, source, said)
+        # An index that pandas wrote is a column as any other; whole numbers stay whole beside missing ones.
+        frame = table.rename_columns(names).to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: cannot be read as a table ({reason}); give CSV or Parquet") from None
+        raise InputError(f"{source}: cannot be read as a table ({reason}); give CSV or Parquet") from None
+    return _Raw(frame, ",")
 
 
-def _read_csv(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
-    texts = {name: str for name, column in schema.columns.items() if is_string_dtype(column.dtype.type)}
-    with warnings.catch_warnings():
-        # With `index_col=False` pandas would cut fields off that have no name, and only warn.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        return pd.read_csv(path, encoding="utf-8", dtype=texts, index_col=False, low_memory=False)
+def _named(header: list[str], known: list[str], columns: Mapping[str, str], source: str, said: list[str]) -> list[str]:
+    names = canonical(header, known, columns)
+    refuse_repeated(header, names, source)
+    said += [
+        f"'{old.strip()}' as {new}"
+        for old, new in zip(header, names, strict=True)
+        if new != old.strip().strip("\ufeff")
+    ]
+    for own, other in columns.items():
+        if own in known and own not in names:
+            raise InputError(f"{source}: --columns {own}={other}: no column '{other}'; it has {_listed(names)}")
+    return names
 
 
-def _undecodable_row(path: Path) -> int:
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        return next((row for row, line in enumerate(file, start=1) if "\ufffd" in line.decode(errors="replace")), 1)
+def _understood(raw: _Raw, schema: pa.DataFrameSchema, source: str, said: list[str]) -> pd.DataFrame:
+    """Texts as texts, numbers as numbers, without totals."""
+    frame = raw.frame
+    texts = [name for name, column in schema.columns.items() if name in frame and _is_text(column)]
+    numbers = [name for name in schema.columns if name in frame and name not in texts]
+    counts = [name for name in numbers if whole in schema.columns[name].checks]
+    read = {name: _as_text(frame[name], source) for name in texts}
+    said += [f"whole numbers in '{name}' without their .0" for name in texts if _had_fractions(frame[name], read[name])]
+    frame = frame.assign(**read)
+    free = [
+        name
+        for name in frame
+        if str(name).startswith(FREE) and name not in schema.columns and _all_numbers(frame[name])
+    ]
+    frame, how = read_numbers(frame, [*numbers, *free], counts, raw.separator, source)
+    named = [name for name in texts if schema.columns[name].required]
+    totals = totals_lines(frame, named, numbers, counts)
+    said += how
+    if totals.any():
+        rows = ", ".join(str(row + 2) for row in frame.index[totals][:5]) + (", ..." if totals.sum() > 5 else "")
+        said.append(f"{'totals' if totals.sum() > 1 else 'a total'} in row {rows} left out")
+    return frame[~totals]
+
+
+def _as_text(column: pd.Series, source: str) -> pd.Series:
+    """A column as texts; whole numbers that were stored as fractions are whole again."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.dtype.categories.dtype)
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        if (lost := column.abs() > 2**53).any():
+            _refuse_lost_digits(column, lost, source)
+        column = column.astype("Int64")
+    if pd.api.types.is_datetime64_any_dtype(column):
+        column = column.astype("str")
+    texts = column.astype(object).map(_written, na_action="ignore").astype("str")
+    given = texts.dropna()
+    if len(given) and given.str.fullmatch(r"-?(?:0|[1-9]\d*)\.0+").all():
+        texts = texts.str.replace(r"\.0+$", "", regex=True)
+    if (
+        str(column.name).endswith("_id")
+        and (lost := texts.str.fullmatch(r"\d(?:[.,]\d+)?[eE]\+\d+").fillna(False)).any()
+    ):
+        _refuse_lost_digits(texts, lost.astype(bool), source)
+    return texts
+
+
+def _had_fractions(column: pd.Series, texts: pd.Series) -> bool:
+    first = column.first_valid_index()
+    return first is not None and str(column[first]) == f"{texts[first]}.0"
+
+
+def _refuse_lost_digits(column: pd.Series, lost: pd.Series, source: str) -> None:
+    row = column.index[lost][0]
+    raise InputError(
+        f"{source}: row {row + 2}, column '{column.name}': {str(column[row])!r} has lost its last digits, as a number "
+        "too long; export it as text"
+    )
+
+
+def _written(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _all_numbers(column: pd.Series) -> bool:
+    if not is_string_dtype(column):
+        return False
+    given = column[~is_missing(column)].str.strip()
+    plain = given.str.fullmatch(r"[+-]?(?:0|[1-9]\d*)?(?:[.,]\d+)?(?:[eE][+-]?\d+)?") & (given != "")
+    return bool(len(given) and plain.all())
+
+
+def _is_text(column: pa.Column) -> bool:
+    return is_string_dtype(column.dtype.type)
+
+
+def _needed(schema: pa.DataFrameSchema) -> list[str]:
+    return [name for name, column in schema.columns.items() if column.required]
+
+
+def _known(schemas: list[pa.DataFrameSchema]) -> list[str]:
+    return list(dict.fromkeys(name for schema in schemas for name in schema.columns))
+
+
+def _listed(names: Sequence[Any]) -> str:
+    shown = [str(name) for name in names if name]
+    return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "")
+
+
+def _refuse_missing(
+    frame: pd.DataFrame, schema: pa.DataFrameSchema, source: str, columns: Mapping[str, str] | None
+) -> None:
+    needed = _needed(schema)
+    missing = [name for name in needed if name not in frame.columns]
+    if missing:
+        remedy = "" if columns is None else f"; is it there by another name, give --columns {missing[0]}=NAME"
+        raise InputError(
+            f"{source}: column '{missing[0]}' is missing; the columns needed are {', '.join(needed)}, it has "
+            f"{_listed(list(frame.columns))}{remedy}"
+        )
 
 
 def _first_failure(cases: pd.DataFrame) -> str:

@@ -35,9 +35,10 @@ WRITER = {"writer.width": 32, "writer.heads": 2, "writer.vocabulary": 400, "writ
 STUDY = WRITER | {"scenario": str(TINY), "users": 40, "log_impressions": 4000, "effect.steps": 20, "samples": 2}
 STUDY |= {"warm_start.lines": 160, "device": "cpu"}
 PPO = {"ppo.updates": 2, "ppo.batch": 16, "ppo.mini_batches": 2, "ppo.learning_rate": 0.003, "ppo.kl_target": 1e-4}
-RAFT = {"raft.texts": 4, "raft.passes": 1, "choose": 2, "watch_every": 1, "validation_impressions": 2000}
+BROUGHT = {"catalog": str(TINY.parent / "tiny/catalog.csv"), "ads": str(TINY.parent / "tiny/ads.csv"), "segments": 2}
+RAFT = {"raft.texts": 4, "raft.passes": 1, "choose": 2, "validation_impressions": 2000}
 BY_RAFT = STUDY | RAFT
-BY_PPO = STUDY | RAFT | PPO | {"algorithm": "ppo", "adapter.kind": "lora", "choose": 2}
+BY_PPO = STUDY | BROUGHT | RAFT | PPO | {"algorithm": "ppo", "adapter.kind": "lora", "choose": 2}
 PLACED = {"place_impressions": 1024, "place_products": 4}
 COMPARED = {"scenario": str(TINY), "agents": "linucb", "seeds": 2, "users": 40, "creatives": 4, "impressions": 400}
 COMPARED |= {"batch": 100, "device": "cpu"}
@@ -45,8 +46,10 @@ CASE = {"scenario": str(TINY), "seeds": 2, "users": 40, "rounds": 20, "log_impre
 SMALL: dict[str, list[dict[str, Any]]] = {
     "loop": [BY_RAFT | PLACED, BY_PPO | PLACED, BY_RAFT | PLACED | {"rounds": 2, "round_hours": 50.0}],
     "tune": [BY_RAFT, BY_PPO],
-    "pareto": [STUDY | PPO | {"weights": "0,0.5", "between": 1}],
-    "compare --writers": [STUDY | PPO | {"writers": "raft+best-of-2,ppo", "seeds": 1, "raft.passes": 1}],
+    "pareto": [STUDY | BROUGHT | PPO | {"weights": "0,0.5", "between": 1}],
+    "compare --writers": [
+        STUDY | BROUGHT | PPO | {"ppo.updates": 4, "writers": "raft+best-of-2,ppo", "seeds": 1, "raft.passes": 1}
+    ],
     "compare": [COMPARED, COMPARED | {"jobs": 2}],
     "headlines": [{"archive": "archive.csv", "splits": 2, "traffic": (200,), "repetitions": 1, "encoder": "none"}],
     "offline": [{"logs": "log.parquet", "policy": "uniform,epsilon-greedy", "draws": 8}],

@@ -1,5 +1,7 @@
 """A checkpoint leaves a run whole, or not at all."""
 
+import contextlib
+import io
 import json
 import shutil
 
@@ -8,8 +10,10 @@ import torch
 from copybandit.experiments.export import ExportOptions, run_export
 from copybandit.experiments.report import ReportOptions, run_report
 from copybandit.policies.writer.checkpoint import save_checkpoint
-from copybandit.policies.writer.writer import WriterConfig, make_writer
+from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
+from copybandit.policies.writer.writer import WriterConfig, make_writer, prompt
 from copybandit.simulation.data.errors import InputError
+from copybandit.simulation.data.files import check_folder
 
 SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=8)
 
@@ -119,3 +123,60 @@ def test_a_checkpoint_goes_on_being_a_writer(run, tiny_catalog):
         for seed, model in ((0, "built-in"), (5, str(run / "checkpoint")))
     )
     assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))
+
+
+def test_onnx_without_the_extra(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("copybandit.policies.writer.onnx_model.find_spec", lambda name: None)
+    with pytest.raises(
+        InputError, match=r"onnx, onnxscript, onnxruntime not installed; pip install 'copybandit\[onnx\]'"
+    ):
+        run_export(ExportOptions(run, tmp_path / "graph", "onnx"))
+    assert not (tmp_path / "graph").exists()
+
+
+@pytest.mark.slow
+def test_onnx_writes_the_same_greedy_text_as_torch(run, tiny_catalog, tmp_path):
+    for name in ("onnx", "onnxscript"):
+        pytest.importorskip(name)
+    runtime = pytest.importorskip("onnxruntime")
+    writer = make_writer(tiny_catalog, SMALL, seed=0)
+    warm_start(writer, tiny_catalog, [], WarmStartConfig(lines=600, batch=12, learning_rate=5e-3), seed=0)
+    save_checkpoint(writer, run / "checkpoint", "steel knife =>", {}, {})
+    cut(0.5)(run / "checkpoint" / "tokenizer.json")
+    with pytest.raises(InputError, match=r"tokenizer\.json: torn"):
+        run_export(ExportOptions(run, tmp_path / "graph", "onnx"))
+    save_checkpoint(writer, run / "checkpoint", "steel knife =>", {}, {})
+    to = run_export(ExportOptions(run, tmp_path / "graph", "onnx"))
+    check_folder(to)
+    assert not list(to.glob("*.safetensors"))
+
+    session = runtime.InferenceSession(str(to / "model.onnx"), providers=["CPUExecutionProvider"])
+    ids, mask = writer.encode_prompts([prompt(product) for product in tiny_catalog.products])
+    assert (mask == 0).any()  # of different lengths: padding is part of what is tested
+    end = int(writer.tokenizer.eos_token_id)
+    expected = writer.model.generate(
+        input_ids=ids,
+        attention_mask=mask,
+        do_sample=False,
+        max_new_tokens=8,
+        pad_token_id=writer.tokenizer.pad_token_id,
+    )
+    for _ in range(8):
+        (logits,) = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+        ids = torch.cat([ids, torch.from_numpy(logits[:, -1].argmax(-1))[:, None]], 1)
+        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
+    texts = [
+        [writer.tokenizer.decode(row[: row.index(end)] if end in row else row) for row in rows[:, -8:].tolist()]
+        for rows in (ids, expected)
+    ]
+    assert texts[0] == texts[1]
+    assert len(set(texts[0])) > 1
+
+    card = (to / "README.md").read_text()
+    assert "transformers" not in card and "Lift in simulation is not real lift" in card
+    code = card.split("```python\n")[1].split("```")[0]
+    code = code.replace("THIS_DIRECTORY", str(to)).replace("A PROMPT =>", prompt(tiny_catalog.products[0]))
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        exec(code, {})  # the card's own snippet
+    assert told.getvalue().startswith(texts[0][0])

@@ -20,7 +20,6 @@ SMALL = {
     "log_impressions": 4000,
     "validation_impressions": 2000,
     "samples": 2,
-    "watch_every": 1,
     "effect.steps": 20,
     "writer.layers": 1,
     "writer.width": 32,

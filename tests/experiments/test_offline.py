@@ -117,7 +117,6 @@ def test_slates_by_their_propensities(log):
             r"position 0: propensities would sum to 0.50 over the 4 crea",
         ),
         (lambda f: f.drop(index=1), r"impression '0' has 1 slots, others 2; give a log of slates of one length"),
-        (lambda f: f.assign(position=f.position + 1), "row 2: impression '0' has position 1 and 2 slots; number posit"),
     ],
 )
 def test_bad_logs_are_refused(log, change, expected):

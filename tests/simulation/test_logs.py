@@ -75,13 +75,14 @@ def test_count_log_by_hand(write):
     shown = [
         {"impression_id": "2", "clicked": "0"},
         {"impression_id": "3", "converted": "1"},
+        {"impression_id": "4", "clicked": "0"},
         {"impression_id": "4", "position": "1"},
         {"impression_id": "5", "text": "Bye", "channel": "search"},
     ]
     counts = count_log(read_log(write({}, *shown)))
     assert set(cells(counts)) == {
         ("007", "Bye", "everyone", "search", 0, 1, 1, 0),
-        ("007", "Hello", "everyone", "feed", 0, 3, 2, 1),
+        ("007", "Hello", "everyone", "feed", 0, 4, 2, 1),
         ("007", "Hello", "everyone", "feed", 1, 1, 1, 0),
     }
 

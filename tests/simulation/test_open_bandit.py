@@ -50,7 +50,7 @@ def test_a_small_folder(write):
         ({"position": 0}, "row 3, column 'position': 0.0 is not a position of one or more"),
         ({"item_id": 0.5}, "row 3, column 'item_id': 0.5 is not a whole number"),
         ({"item_id": 2}, "men.csv: row 3: item 2 is not in item_context.csv; add it there"),
-        ({"timestamp": "yesterday"}, "row 3, column 'timestamp': not a time"),
+        ({"timestamp": "yesterday"}, "row 3, column 'timestamp': 'yesterday' is not a time that can be read"),
         ({"user-item_affinity_1": "much"}, "row 3, column 'user-item_affinity_1': 'much' is not a number"),
         ({"user-item_affinity_2": 1.0}, "3 columns of affinities for 2 items"),
     ],

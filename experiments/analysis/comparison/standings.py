@@ -1,5 +1,6 @@
 """Who is ahead: what the cells of a comparison say of its agents, world by world and over all worlds."""
 
+import json
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -60,12 +61,21 @@ class Standings:
                 found[agent][figure] = t_interval(row)
         for agent, chance in zip(self.agents, chance_of_best(self.values("reward", world), self.rng), strict=True):
             found[agent]["best"] = float(chance)
+        for agent, told in self._traffic(world).items():
+            found[agent] |= {"traffic": told} if told else {}
         return found
 
     @property
     def best(self) -> str:
         """The agent of the highest mean reward."""
         return self.agents[int(self.values("reward").mean(1).argmax())]
+
+    def _traffic(self, world: str | None) -> dict[str, dict[str, float]]:
+        """By agent: the mean over its cells of what they tell of delays, money and caps."""
+        rows = self.rows if world is None else self.rows[self.rows["world"] == world]
+        told = pd.DataFrame(list(rows["traffic"].map(json.loads)), index=rows["agent"])
+        means = told.groupby(level=0).mean()
+        return {agent: means.loc[agent].dropna().to_dict() for agent in self.agents}
 
     def summary(self) -> dict[str, Any]:
         """Its part of summary.json: `agents` over all worlds, and `worlds` one by one if there are several."""

@@ -13,10 +13,15 @@ from ....simulation.data.errors import InputError
 from ....simulation.data.open_bandit import OpenBanditLog, read_open_bandit
 from ....simulation.visitors.traffic import Impressions
 from ..statistics.bootstrap import Array
+from .contexts import contexts_of
 
 Codes = NDArray[np.int64]
 SEEN = 5
 """A creative seen less often may have others beside it that were not seen at all: their number is not known."""
+SEGMENTS = 100
+"""Segments that the reward model tells apart at most; it has a rate for each, in every slot, for every creative."""
+NOT_NEEDED = ("product_id", "text")
+"""Columns of a log that off-policy evaluation can do without."""
 Kind = Literal["given-above", "in-slot"]
 
 
@@ -45,6 +50,8 @@ class Logged:
     """What agents see; n of them."""
     unit: str
     """What a figure is counted by."""
+    notes: tuple[str, ...] = ()
+    """What in the log was not taken as it stands."""
 
     def __len__(self) -> int:
         return len(self.creative)
@@ -90,7 +97,7 @@ def logged_frame(frame: pd.DataFrame, source: str, kind: Kind) -> Logged:
             whatever stands above.
 
     Raises:
-        InputError: impressions of different slots, or propensities that cannot sum to one.
+        InputError: impressions of different lengths, or propensities that cannot sum to one.
     """
     order = np.lexsort([frame.position, pd.factorize(frame.impression_id)[0]])
     frame = frame.iloc[order]
@@ -103,16 +110,11 @@ def logged_frame(frame: pd.DataFrame, source: str, kind: Kind) -> Logged:
             "length"
         )
     n = len(sizes)
-    if (wrong := np.flatnonzero(frame.position.to_numpy() != np.tile(np.arange(slots), n))).size:
-        row = frame.iloc[wrong[0]]
-        raise InputError(
-            f"{source}: row {frame.index[wrong[0]] + 2}: impression '{row.impression_id}' has position {row.position} "
-            f"and {slots} slots; number positions from 0"
-        )
     creative, names = pd.factorize(frame.creative_id, sort=True)
     top = frame.iloc[::slots]
-    impressions = _impressions(top)
-    _, context = np.unique(np.stack([impressions.channel.numpy(), _segment(top)]), axis=1, return_inverse=True)
+    impressions, notes = _impressions(top)
+    segment = _segment(top, notes)
+    _, context = np.unique(np.stack([impressions.channel.numpy(), segment]), axis=1, return_inverse=True)
     propensity = frame.propensity.to_numpy(np.float64).reshape(n, slots)
     _check(propensity, creative, len(names), source, kind)
     uniform = np.allclose(propensity, 1 / (len(names) - np.arange(slots)), rtol=1e-4) and kind == "given-above"
@@ -130,6 +132,7 @@ def logged_frame(frame: pd.DataFrame, source: str, kind: Kind) -> Logged:
         place=np.zeros(n, dtype=np.int64),
         impressions=impressions,
         unit="an impression",
+        notes=tuple(notes),
     )
 
 
@@ -161,27 +164,22 @@ def logged_open_bandit(directory: Path) -> Logged:
     )
 
 
-def _impressions(top: pd.DataFrame) -> Impressions:
-    """What agents see: a constant, segment, channel, and every `user_*` and `context_*` column."""
-    columns = [top.channel.astype(str).rename("channel")]
-    for name in top.columns:
-        if name.startswith(("user_", "context_")) and name != "user_id":
-            numeric = pd.api.types.is_numeric_dtype(top[name])
-            columns.append(top[name].fillna(0.0) if numeric else top[name].astype(str))
-    table = pd.concat(columns, axis=1)
-    numbers = table.select_dtypes("number")
-    spread = numbers.std(ddof=0)
-    scaled = (numbers - numbers.mean()) / spread.where(spread > 0, 1.0)
-    known = pd.concat([pd.get_dummies(table.select_dtypes(exclude="number"), dtype=float), scaled], axis=1)
-    context = np.concatenate([np.ones((len(top), 1)), known.to_numpy(float)], axis=1).astype(np.float32)
-    times = pd.to_datetime(top.timestamp, utc=True, errors="coerce", format="ISO8601")
-    hours = ((times - times.min()).dt.total_seconds() / 3600).fillna(0.0)
+def _impressions(top: pd.DataFrame) -> tuple[Impressions, list[str]]:
+    """What agents see, and notes on it; see `contexts_of`."""
+    context, notes = contexts_of(top)
+    times = pd.to_datetime(top.timestamp, utc=True, format="ISO8601")
+    hours = (times - times.min()).dt.total_seconds() / 3600
     user, channel = (torch.tensor(pd.factorize(top[name], sort=True)[0]) for name in ("user_id", "channel"))
-    return Impressions(user, channel, torch.full_like(user, -1), torch.tensor(hours.to_numpy()), torch.tensor(context))
+    nothing = torch.full_like(user, -1)
+    return Impressions(user, channel, nothing, torch.tensor(hours.to_numpy()), torch.tensor(context)), notes
 
 
-def _segment(top: pd.DataFrame) -> Codes:
+def _segment(top: pd.DataFrame, notes: list[str]) -> Codes:
+    """[n] what the reward model tells apart beside the channel."""
     given = top["user_segment"] if "user_segment" in top else pd.Series("", top.index)
+    if given.nunique() > SEGMENTS:
+        notes.append(f"user_segment has {given.nunique():,} values: the reward model tells channels alone apart.")
+        return np.zeros(len(top), dtype=np.int64)
     return pd.factorize(given, sort=True)[0].astype(np.int64)
 
 

@@ -1,0 +1,87 @@
+"""Names of columns: as a file has them, as the formats have them, and other names that the user gives."""
+
+import csv
+import io
+import re
+from collections.abc import Collection, Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from .errors import InputError
+
+
+def _one_line(given: object) -> object:
+    if not isinstance(given, Mapping):
+        return given
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([f"{own}={other}" for own, other in given.items()])
+    return line.getvalue()
+
+
+ColumnNames = Annotated[str, BeforeValidator(_one_line)]
+"""Other names of columns, `text=Headline,clicked=Clicks`; in YAML a mapping too."""
+
+
+def parse_columns(given: str) -> dict[str, str]:
+    """`text=Headline,clicked=Clicks` -> {"text": "Headline", "clicked": "Clicks"}; names with commas go in quotes.
+
+    Raises:
+        InputError: a part without `=`, or a name given twice.
+    """
+    pairs: dict[str, str] = {}
+    for part in next(csv.reader([given]), []):
+        own, equals, other = (word.strip() for word in part.partition("="))
+        if not (own and equals and other):
+            raise InputError(f"--columns {given}: '{part}' is no pair; write text=Headline,clicked=Clicks")
+        if own in pairs or other in pairs.values():
+            raise InputError(f"--columns {given}: '{own if own in pairs else other}' is given twice; give it once")
+        pairs[own] = other
+    return pairs
+
+
+def refuse_unknown(columns: Mapping[str, str], known: Collection[str], user_columns: bool = False) -> None:
+    """Names that no file of a command has are refused, rather than ignored.
+
+    Args:
+        columns: other names by our own.
+        known: columns that the command reads.
+        user_columns: whether it also reads `user_*` and `context_*`.
+
+    Raises:
+        InputError: one is not known.
+    """
+    for name in columns:
+        if name not in known and not (user_columns and name.startswith(("user_", "context_"))):
+            raise InputError(f"--columns {name}=...: no column '{name}' is read here; known are {', '.join(known)}")
+
+
+def canonical(header: list[str], known: Collection[str], columns: Mapping[str, str]) -> list[str]:
+    """The names of a header as the formats have them; what is not known stays.
+
+    A given name counts first, then our own, then our own in another spelling (`Product ID` for `product_id`).
+    """
+    header = [str(name).strip().strip("\ufeff").strip() for name in header]
+    given = {other: own for own, other in columns.items()}
+    plain = {_plain(name): name for name in known}
+    return [given.get(name) or (name if name in known else plain.get(_plain(name), name)) for name in header]
+
+
+def refuse_repeated(header: list[str], names: list[str], source: str) -> None:
+    """Two columns of one name are refused: which is meant is not ours to guess.
+
+    Raises:
+        InputError: naming both.
+    """
+    places: dict[str, int] = {}
+    for i, name in enumerate(names):
+        if not name:
+            continue
+        if name in places:
+            first, second = (f"column {k + 1} ('{header[k].strip()}')" for k in (places[name], i))
+            raise InputError(f"{source}: {first} and {second} are both '{name}'; rename or remove one of them")
+        places[name] = i
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s\-.]+", "_", name.strip().casefold())

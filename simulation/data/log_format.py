@@ -1,0 +1,132 @@
+"""The log format and its checks: one set for every command. What a command can do without may be missing, what is there
+must be right.
+"""
+
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from .errors import InputError
+from .tables import FREE, finite, not_blank, whole
+from .times import read_times
+
+_flag = pa.Check.isin([0, 1], error="0 or 1")
+
+
+def _text(required: bool = True) -> pa.Column:
+    return pa.Column(str, not_blank, required=required, coerce=True)
+
+
+def _amount(check: pa.Check) -> pa.Column:
+    return pa.Column(float, check, nullable=True, required=False, coerce=True)
+
+
+# Whole numbers are read as floats and checked, because a cast to int would cut 0.5 down to 0 without a word.
+LOG_SCHEMA = pa.DataFrameSchema(
+    {
+        "impression_id": _text(),
+        "timestamp": _text(),
+        "user_id": _text(),
+        "channel": _text(),
+        "position": pa.Column(float, [whole, pa.Check.ge(0, error="a position of zero or more")], coerce=True),
+        "product_id": _text(),
+        "creative_id": _text(),
+        "text": _text(),
+        "propensity": pa.Column(float, pa.Check.in_range(0, 1, include_min=False, error="in (0, 1]"), coerce=True),
+        "clicked": pa.Column(float, _flag, coerce=True),
+        "converted": pa.Column(float, _flag, required=False, coerce=True),
+        "conversion_delay_s": _amount(pa.Check.ge(0, error="a delay of zero or more")),
+        "revenue": _amount(finite),
+        "cost": _amount(finite),
+        "user_segment": _text(required=False),
+        "context_query": pa.Column(str, nullable=True, required=False, coerce=True),
+    },
+    strict=False,
+)
+
+
+def schema_without(names: Collection[str]) -> pa.DataFrameSchema:
+    """The log format where some columns, or cells of them, may be missing."""
+    return LOG_SCHEMA.update_columns({name: {"required": False, "nullable": True} for name in names})
+
+
+def checked_log(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:
+    """What no column shows by itself.
+
+    Args:
+        frame: of `LOG_SCHEMA`, its index as `read_table` leaves it.
+        source: the file, for messages.
+
+    Returns:
+        The log with times in UTC and positions from 0, and what had to be understood.
+
+    Raises:
+        InputError: a conversion without a click; a time that is none; an impression-slot given twice, slots that leave
+            one out, or an impression of two users, two channels or times that run backwards; an infinite context.
+    """
+    frame = frame.astype({name: int for name in ("position", "clicked", "converted") if name in frame})
+    if "converted" in frame:
+        _refuse_row(frame, (frame.converted == 1) & (frame.clicked == 0), source, "converted without a click")
+    said: list[str] = []
+    if "timestamp" in frame and frame.timestamp.notna().any():
+        times, said = read_times(frame.timestamp.dropna(), source)
+        frame["timestamp"] = times.reindex(frame.index)
+    for name in frame.columns:
+        if str(name).startswith(FREE) and pd.api.types.is_float_dtype(frame[name]):
+            _refuse_row(frame, np.isinf(frame[name]), source, f"column '{name}' is infinite")
+    twice = frame.duplicated(["impression_id", "position"])
+    if twice.any():
+        row = frame[twice].iloc[0]
+        raise InputError(
+            f"{source}: row {row.name + 2}: impression '{row.impression_id}' has position {row.position} a second "
+            "time; keep one row an impression-slot"
+        )
+    if frame.position.min() == 1:
+        frame["position"] -= 1
+        said.append("positions from 1 on")
+    _refuse_gaps(frame, source)
+    _refuse_torn(frame, source)
+    return frame, said
+
+
+def _refuse_row(frame: pd.DataFrame, wrong: pd.Series, source: str, why: str) -> None:
+    if wrong.any():
+        raise InputError(f"{source}: row {frame.index[wrong][0] + 2}: {why}; correct the row")
+
+
+def _refuse_gaps(frame: pd.DataFrame, source: str) -> None:
+    """Slots of an impression are 0 to L - 1: one that is left out was seen, and is not known."""
+    gap = frame.position >= frame.groupby("impression_id", sort=False).position.transform("size")
+    if gap.any():
+        row = frame[gap].iloc[0]
+        there = sorted(frame.position[frame.impression_id == row.impression_id])
+        lacking = next(slot for slot in range(row.position) if slot not in there)
+        raise InputError(
+            f"{source}: row {row.name + 2}: impression '{row.impression_id}' has position {row.position} and none "
+            f"of {lacking}, counted from 0; log every slot that was shown, numbered from 0 or from 1 without gaps"
+        )
+
+
+def _refuse_torn(frame: pd.DataFrame, source: str) -> None:
+    """An impression is one user in one channel at one time, or down the slots later and later."""
+    several = frame[frame.position.groupby(frame.impression_id, sort=False).transform("size") > 1]
+    ordered = several.sort_values(["impression_id", "position"], kind="stable")
+    same = ordered.impression_id == ordered.impression_id.shift()
+    for name in ("user_id", "channel"):
+        other = same & (ordered[name] != ordered[name].shift())
+        if name in ordered and other.any():
+            row, before = ordered[other].iloc[0], ordered[name].shift()[other].iloc[0]
+            raise InputError(
+                f"{source}: row {row.name + 2}: impression '{row.impression_id}' has {name} '{row[name]}' here and "
+                f"'{before}' in the slot above; give every impression an id of its own"
+            )
+    if "timestamp" in ordered and isinstance(ordered.timestamp.dtype, pd.DatetimeTZDtype):
+        back = same & (ordered.timestamp < ordered.timestamp.shift())
+        if back.any():
+            row = ordered[back].iloc[0]
+            raise InputError(
+                f"{source}: row {row.name + 2}: time runs backwards in impression '{row.impression_id}': slot "
+                f"{row.position} is earlier than the slot above; correct the times"
+            )
