@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
-
-from torch import Tensor
+from typing import Any, Literal
 
 from ...simulation.data.errors import InputError
 from ...simulation.scenario import Scenario
-from ...simulation.text.encoder import TextEncoder
 from ...simulation.world import World
 from ..agent import PlacementAgent
 from .delay import Delayed
 from .frequency import FrequencyCap
 from .pacing import Paced, Prices
-from .slate import Apart, Cap, Layout
+from .slate import Apart, Cap, Layout, text_vectors
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,11 @@ class TrafficOptions:
                 raise InputError(f"--{name.replace('_', '-')} {value}: give a number above 0")
         if self.most_alike is not None and not -1 <= self.most_alike <= 1:
             raise InputError(f"--most-alike {self.most_alike}: give a cosine, from -1 to 1")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is asked for, by name; empty where agents are told all and may show anything."""
+        return {name: value for name, value in vars(self).items() if value not in (None, "none")}
 
     def idle(self) -> Mapping[str, str]:
         """Only who handles delays waits."""
@@ -75,13 +77,9 @@ def layout_for(world: World, options: TrafficOptions) -> Layout | None:
         caps = [Cap.of(brands, int(options.brand_cap), world.device)]
     apart = None
     if options.most_alike is not None:
-        apart = Apart(text_vectors(world), options.most_alike)
+        vectors = text_vectors(world.creatives, world.device)
+        apart = Apart(vectors, options.most_alike)
     return Layout(caps, apart) if caps or apart else None
-
-
-def text_vectors(world: World) -> Tensor:
-    """[C, e] vectors of the world's creatives, of length 1; their products say how alike two texts are."""
-    return TextEncoder().encode([creative.text for creative in world.creatives]).to(world.device)
 
 
 def in_traffic(agent: PlacementAgent, world: World, options: TrafficOptions, visits: int) -> PlacementAgent:
