@@ -40,17 +40,18 @@ RAFT = {"raft.texts": 4, "raft.passes": 1, "choose": 2, "validation_impressions"
 BY_RAFT = STUDY | RAFT
 BY_PPO = STUDY | BROUGHT | RAFT | PPO | {"algorithm": "ppo", "adapter.kind": "lora", "choose": 2}
 PLACED = {"place_impressions": 1024, "place_products": 4}
+EXPECTED = PLACED | {"expected_trials": 20.0, "cold_start": 1, "delay": "handled"}
 COMPARED = {"scenario": str(TINY), "agents": "linucb", "seeds": 2, "users": 40, "creatives": 4, "impressions": 400}
 COMPARED |= {"batch": 100, "device": "cpu"}
 CASE = {"scenario": str(TINY), "seeds": 2, "users": 40, "rounds": 20, "log_impressions": 2000, "attacked_ads": 4}
 SMALL: dict[str, list[dict[str, Any]]] = {
-    "loop": [BY_RAFT | PLACED, BY_PPO | PLACED, BY_RAFT | PLACED | {"rounds": 2, "round_hours": 50.0}],
+    "loop": [BY_RAFT | EXPECTED, BY_PPO | PLACED, BY_RAFT | PLACED | {"rounds": 2, "round_hours": 50.0}],
     "tune": [BY_RAFT, BY_PPO],
     "pareto": [STUDY | BROUGHT | PPO | {"weights": "0,0.5", "between": 1}],
     "compare --writers": [
         STUDY | BROUGHT | PPO | {"ppo.updates": 4, "writers": "raft+best-of-2,ppo", "seeds": 1, "raft.passes": 1}
     ],
-    "compare": [COMPARED, COMPARED | {"jobs": 2}],
+    "compare": [COMPARED, COMPARED | {"jobs": 2, "delay": "handled"}],
     "headlines": [{"archive": "archive.csv", "splits": 2, "traffic": (200,), "repetitions": 1, "encoder": "none"}],
     "offline": [{"logs": "log.parquet", "policy": "uniform,epsilon-greedy", "draws": 8}],
     "case-study": [CASE],
@@ -180,6 +181,7 @@ OTHERWISE: dict[str, Any] = {
     "validation_impressions": 3000,
     "segments": 3,
     "window": 50,
+    "most_alike": 0.05,
     "keep_diversity": 2.0,
     "raft.kept": 1,
     "raft.batch": 4,
@@ -222,6 +224,8 @@ NO_FIGURE = {
     "jobs",  # the same figures by any number of workers: test_compare
     "engine",
     "test",
+    "budget",  # the tiny world costs nothing, and its products have no brands: test_traffic
+    "brand_cap",
 } | BY_THE_COMMAND_LINE
 """Options that change no figure, or need more than a small run."""
 FIGURES = [("tune", 0), ("tune", 1), ("compare", 0), ("case-study", 0), ("offline", 0)]
