@@ -28,6 +28,9 @@ class Decision:
     closed form: `PlacementAgent.estimate_propensities` estimates it on demand."""
     numbers: Tensor | None = None
     """[B] int64, a number that no other decision of this agent has."""
+    bought: Tensor | None = None
+    """[visits] bool: to which visitors anything is shown; slates, propensities and numbers have a row for each of these
+    and none for the others. None where all are, as it is without a budget."""
 
     def answer(self, feedback: Feedback) -> Feedback:
         """The feedback to these slates, marked so that the agent accepts it once and for these slates only."""
@@ -53,6 +56,20 @@ class Decision:
         converted = torch.zeros_like(clicked) if converted is None else torch.as_tensor(converted)
         delay = torch.zeros(clicked.shape).masked_fill_(converted != 1, torch.inf)
         return self.answer(Feedback(impressions, self.slates, clicked, converted, delay))
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What is expected of n new creatives before they are shown; data, from an effect model say."""
+
+    worth: Tensor
+    """[n] of a trial: a click and what follows it, in clicks."""
+    trials: float = 30.0
+    """How many trials of its own that expectation counts for."""
+
+    def __post_init__(self) -> None:
+        if not bool(self.worth.isfinite().all() and (self.worth >= 0).all()) or not self.trials > 0:
+            raise InputError(f"expectation: give a worth of 0 or more and trials above 0, not {self.trials}")
 
 
 @dataclass(frozen=True)
@@ -89,16 +106,26 @@ class PlacementAgent(ABC):
         return self.generator.device
 
     @abstractmethod
-    def act(self, impressions: Impressions, candidates: Tensor) -> Decision:
-        """Chooses slates of L different candidates; `candidates` is [K] int64, K >= L."""
+    def act(self, impressions: Impressions, candidates: Tensor, opened: Tensor | None = None) -> Decision:
+        """Chooses slates of L different candidates.
+
+        Args:
+            impressions: B visits.
+            candidates: [K] int64, K >= L.
+            opened: [B, K] bool, which of them each visitor may be shown, L or more; None for all.
+        """
 
     @abstractmethod
     def update(self, feedback: Feedback) -> None:
         """Learns from shown slates."""
 
     @abstractmethod
-    def add_arms(self, n: int) -> None:
-        """Makes room for n more creatives."""
+    def expected_worth(self, impressions: Impressions, candidates: Tensor) -> Tensor:
+        """[B] what the best slate is believed to earn, by what was learned so far; nothing is drawn."""
+
+    @abstractmethod
+    def add_arms(self, n: int, expectation: Expectation | None = None) -> None:
+        """Makes room for n more creatives, of which nothing is known, or what is expected."""
 
     def add_successors(self, arms: Tensor) -> None:
         """Makes room for a new creative after each of [n] arms; what is known of that arm is believed of it, where the
@@ -139,6 +166,19 @@ class Worth:
     """Chance of reading on after a click: 1 in the position-based model, 0 in the cascade, between: dependent clicks"""
     click_cost: Tensor | None = None
     """[channels] what a click costs, in clicks' worth; it is taken off."""
+
+    @property
+    def largest(self) -> float:
+        """The largest reward of a trial."""
+        return 1 + self.conversion_value
+
+    def of_slate(self, worth: Tensor, channel: Tensor) -> Tensor:
+        """[B] worth of slates whose creatives are worth [B, L] a trial, best first, each in the slot most looked at.
+
+        Clicks that keep visitors from the slots below are left out: an upper bound in the cascade.
+        """
+        seen = self.examination.sort(dim=1, descending=True).values[channel, : worth.shape[1]]
+        return (seen * worth).sum(1)
 
     @staticmethod
     def of(world: World, conversion_value: float = CONVERSION_VALUE, click_cost: Tensor | None = None) -> "Worth":

@@ -1,7 +1,6 @@
 """A bandit: a model that learns, a rule that fills slots, and what both need around them while serving."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,11 @@ from torch import Tensor
 from ..simulation.data.errors import InputError
 from ..simulation.visitors.traffic import Impressions
 from ..simulation.world import Feedback
-from .agent import Decision, Estimate, PlacementAgent, Worth
-from .checks import Candidates, Familiar, Guard, check_contexts, check_feedback, check_shapes
-from .ledger import Ledger
+from .agent import Decision, Estimate, Expectation, Worth
+from .checked import CheckedAgent, Serving, check_opened
+from .checks import check_contexts, check_shapes, known_conversion, known_outcomes
 from .models.linear import DisjointLinear
-from .models.posterior import Model, Posterior, Prior
+from .models.posterior import Model, Posterior
 from .models.window import History
 from .pool import Pool
 from .propensity import estimate
@@ -23,26 +22,7 @@ from .rules import Rule, sample, with_floor
 from .traffic.slate import Layout
 
 
-@dataclass(frozen=True)
-class Serving:
-    """Options that every bandit has."""
-
-    discount: float = 1.0
-    """Weight of what was learned an impression ago, relative to now; below 1 the agent forgets and follows drift."""
-    window: int | None = None
-    """Impressions that are remembered; older ones are taken back."""
-    floor: float = 0.0
-    """Least probability of every open candidate in every slot."""
-
-    def __post_init__(self) -> None:
-        for name, fine in (("discount", 0 < self.discount <= 1), ("floor", 0 <= self.floor < 1)):
-            if not fine:
-                raise InputError(f"{name} {getattr(self, name)}: give a number from 0 to 1")
-        if self.window is not None and self.window < 1:
-            raise InputError(f"window {self.window}: give 1 impression or more")
-
-
-class Bandit(PlacementAgent):
+class Bandit(CheckedAgent):
     """Fills slates slot by slot by a rule, from what a model believes of the candidates still open."""
 
     def __init__(
@@ -68,16 +48,8 @@ class Bandit(PlacementAgent):
             serving: forgetting and floor.
             layout: caps on a slate; by default only that no creative is in it twice.
         """
-        super().__init__(model.arms, slots, generator)
-        self.name = ""
-        self.model, self.rule, self.worth, self.width = model, rule, worth, width
-        self.serving, self.layout = serving or Serving(), layout or Layout()
-        self.active = torch.ones(model.arms, dtype=torch.bool, device=self.device)
-        self._on_show: Tensor | None = None
-        self.ledger = Ledger(slots, self.device)
-        self.guard = Guard(self.device)
-        self._candidates, self._latest = Candidates(), Familiar()
-        self._yes = torch.ones((), dtype=torch.bool, device=self.device)
+        super().__init__(model.arms, slots, generator, worth, width, serving, layout)
+        self.model, self.rule = model, rule
         forgetful = self.serving.window is None or model.keeps_window
         self._history = None if forgetful else History(self.serving.window or 0, slots)
         plain = self.serving == Serving() and layout is None and slots == 1 and worth.click_cost is None
@@ -89,13 +61,11 @@ class Bandit(PlacementAgent):
         self._examination: Any = worth.examination.numpy() if self._single else None
 
     @property
-    def on_show(self) -> Tensor:
-        """See `PlacementAgent.on_show`; the same tensor until arms come or go, so that it is checked once."""
-        if self._on_show is None:
-            self._on_show = self.active.nonzero().squeeze(1)
-        return self._on_show
+    def settings(self) -> dict[str, float]:
+        """Of the rule."""
+        return dict(vars(self.rule))
 
-    def act(self, impressions: Impressions, candidates: Tensor) -> Decision:
+    def act(self, impressions: Impressions, candidates: Tensor, opened: Tensor | None = None) -> Decision:
         """See `PlacementAgent.act`.
 
         Raises:
@@ -103,18 +73,21 @@ class Bandit(PlacementAgent):
                 than the slots.
         """
         self.guard.settle()
-        self._candidates.check(candidates, self.active, self.slots)
-        if self._single and impressions.context.shape[0] == 1:
+        self._check_candidates(candidates)
+        if self._single and opened is None and impressions.context.shape[0] == 1:
             return self._act_one(impressions, candidates)
         check_contexts(impressions, self.width, self.guard)
-        belief = self.model.posterior(impressions.context, candidates)
-        slates, propensities = self._fill(belief, candidates)
+        check_opened(opened, impressions, candidates, self.slots)
+        belief = self.model.posterior(impressions.context.float(), candidates)
+        slates, propensities = self._fill(belief, candidates, opened)
         numbers = self.ledger.issue(slates)
         self._latest.remember(impressions.context, slates, propensities, numbers)
         return Decision(slates, propensities, numbers)
 
     def update(self, feedback: Feedback) -> None:
         """See `PlacementAgent.update`; feedback marked by `Decision.answer` counts once.
+
+        Visits with an outcome that is not known (NaN) are not learned from; their answer may come later.
 
         Raises:
             InputError: naming what does not fit; nothing was learned then.
@@ -123,36 +96,56 @@ class Bandit(PlacementAgent):
         if self._single and feedback.slates.shape[0] == 1:
             return self._update_one(feedback)
         check_shapes(feedback)
+        feedback = known_outcomes(feedback)
+        if not len(feedback.slates):
+            return None
         ok = self._accept(feedback)
         if feedback.decisions is not None:
             self.ledger.close(feedback.decisions, ok)
         self._learn(feedback, ok)
         return None
 
-    def add_arms(self, n: int, prior: Prior | None = None, features: Tensor | None = None) -> None:
+    def expected_worth(self, impressions: Impressions, candidates: Tensor) -> Tensor:
+        """See `PlacementAgent.expected_worth`: from the means of what is believed."""
+        mean = self.model.posterior(impressions.context.float(), candidates).mean
+        best = self.model.worth(mean).topk(self.slots, dim=1).values
+        return self.worth.of_slate(best, impressions.channel)
+
+    def expect(self, expectation: Expectation) -> None:
+        """See `CheckedAgent.expect`."""
+        self.model.expect(self.model.prior(expectation.worth, expectation.trials))
+
+    def add_arms(
+        self,
+        n: int,
+        expectation: Expectation | None = None,
+        features: Tensor | None = None,
+    ) -> None:
         """Makes room for n more creatives.
 
         Args:
             n: how many.
-            prior: what is believed of them before they are shown.
+            expectation: what they are expected to earn.
             features: [n, f] of their texts, for models that share what they learn across arms.
         """
+        prior = None if expectation is None else self.model.prior(expectation.worth, expectation.trials)
+        layout = self._layout_of(n)
         self.model.add_arms(n, prior, features)
-        self.arms = self.model.arms
-        self.active = torch.cat([self.active, torch.ones(n, dtype=torch.bool, device=self.device)])
-        self._changed()
+        self._grow(n, layout)
 
     def add_successors(self, arms: Tensor) -> None:
         """See `PlacementAgent.add_successors`."""
-        self.add_arms(len(arms), self.model.belief(arms))
-
-    def remove_arms(self, arms: Tensor) -> None:
-        """See `PlacementAgent.remove_arms`."""
-        self.active[arms] = False
-        self._changed()
+        layout = self._layout_of(len(arms), arms)
+        self.model.add_arms(len(arms), self.model.belief(arms))
+        self._grow(len(arms), layout)
 
     def estimate_propensities(
-        self, impressions: Impressions, candidates: Tensor, slates: Tensor, draws: int = 2048
+        self,
+        impressions: Impressions,
+        candidates: Tensor,
+        slates: Tensor,
+        draws: int = 2048,
+        opened: Tensor | None = None,
     ) -> Estimate:
         """Propensities of [B, L] slates given the slots above, before anything more is learned.
 
@@ -160,8 +153,8 @@ class Bandit(PlacementAgent):
         draws otherwise. Nothing is drawn from the agent's own generator.
         """
         check_contexts(impressions, self.width, self.guard)
-        belief = self.model.posterior(impressions.context, candidates)
-        return estimate(self.rule, belief, self.layout, candidates, slates, self.serving.floor, draws)
+        belief = self.model.posterior(impressions.context.float(), candidates)
+        return estimate(self.rule, belief, self.layout, candidates, slates, self.serving.floor, draws, opened)
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that was learned, the decisions that wait for feedback, and the state of the generator."""
@@ -197,28 +190,8 @@ class Bandit(PlacementAgent):
             self.generator.set_state(state["generator"].cpu())
         self._changed()
 
-    def _changed(self) -> None:
-        """Arms came or went."""
-        self._on_show = None
-        self._candidates.forget()
-
-    def _accept(self, feedback: Feedback) -> Tensor:
-        """One bool on the device: this can be learned from. The answer to the latest decision needs no second look."""
-        given = (feedback.impressions.context, feedback.slates, feedback.propensities, feedback.decisions)
-        latest = not self.guard.deferred and feedback.decisions is not None and self._latest.all_of(*given)
-        self._latest.forget()
-        if latest:
-            return self._yes
-        ok = check_contexts(feedback.impressions, self.width, self.guard)
-        ok = ok & check_feedback(feedback, self.arms, self.guard)
-        if feedback.decisions is not None:
-            valid = self.ledger.valid(feedback.decisions, feedback.slates)
-            ok = ok & self.guard.require(valid, "feedback.decisions: came twice, or not for the slates that were shown")
-        return ok
-
-    def _fill(self, belief: Posterior, candidates: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _fill(self, belief: Posterior, candidates: Tensor, opened: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """[B, L] slates and their propensities, slot by slot."""
-        opened = self.layout.start(len(belief.mean), candidates, self.slots)
         if self.slots > 1 and getattr(self.rule, "scale", 0):
             # Slot after slot needs them: they are computed once, for all candidates.
             _ = belief.deviation
@@ -246,7 +219,7 @@ class Bandit(PlacementAgent):
 
     def _learn(self, feedback: Feedback, ok: Tensor) -> None:
         n, slots = feedback.slates.shape
-        x = feedback.impressions.context
+        x = feedback.impressions.context.float()
         trials, rewards = self.worth.trials(feedback), self.worth.rewards(feedback)
         arms = feedback.slates
         if self.guard.deferred:
@@ -279,23 +252,27 @@ class Bandit(PlacementAgent):
         model: Any = self.model
         x = self._context_of_one(feedback.impressions)
         try:
-            arm = int(feedback.slates.item())
+            arm = feedback.slates.item()
             clicked, converted = feedback.clicked.item(), feedback.converted.item()
             chance = 1.0 if feedback.propensities is None else feedback.propensities.item()
         except RuntimeError:
             raise InputError(
                 "feedback: slates, clicked, converted, propensities must hold one value each here"
             ) from None
-        if not 0 <= arm < self.arms:
+        if type(arm) is not int or not 0 <= arm < self.arms:
             raise InputError(f"feedback.slates: an unknown arm; known are 0 to {self.arms - 1}")
         if not 0 < chance <= 1 + 1e-5:
             raise InputError("feedback.propensities: each must lie in (0, 1]; what was shown had a chance")
+        conversion = known_conversion(clicked, converted)
         if feedback.decisions is not None:
             number = int(feedback.decisions.item())
             if not self.ledger.valid_one(number, arm):
                 raise InputError("feedback.decisions: came twice, or not for the slates that were shown")
-            self.ledger.close_one(number)
-        reward = clicked + self.worth.conversion_value * converted
+            if conversion is not None:
+                self.ledger.close_one(number)
+        if conversion is None:
+            return
+        reward = clicked + self.worth.conversion_value * conversion
         trial = self._examination.item(feedback.impressions.channel.item(), 0)
         model.learn_one(x, arm, trial, reward)
 
@@ -305,6 +282,8 @@ class Bandit(PlacementAgent):
         if last is not None and last[0] is context and last[1] == context._version:
             return last[2]
         row = context.numpy()
+        if row.dtype != np.float32:
+            row = row.astype(np.float32)
         if row.shape != (1, self.width):
             raise InputError(f"impressions.context: expected [B, {self.width}], B >= 1, got {list(context.shape)}")
         x = row[0]

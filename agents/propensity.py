@@ -49,13 +49,19 @@ def _by_drawing(
 
 
 def estimate(
-    rule: Rule, belief: Posterior, layout: Layout, candidates: Tensor, slates: Tensor, floor: float, draws: int
+    rule: Rule,
+    belief: Posterior,
+    layout: Layout,
+    candidates: Tensor,
+    slates: Tensor,
+    floor: float,
+    draws: int,
+    opened: Tensor | None = None,
 ) -> Estimate:
     """Propensities of [B, L] slates given the slots above; see `Bandit.estimate_propensities`."""
     position = torch.full((int(candidates.max()) + 1,), -1, device=candidates.device)
     position[candidates] = torch.arange(len(candidates), device=candidates.device)
     items = position[slates]
-    opened = layout.start(len(slates), candidates, slates.shape[1])
     quadrature = belief.independent_normal and hasattr(rule, "scale")
     chances, errors = [], []
     for slot in range(slates.shape[1]):

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from ..simulation.data.errors import InputError
 from ..simulation.world import World
-from .agent import CONVERSION_VALUE, PlacementAgent, Worth
+from .agent import CONVERSION_VALUE, Expectation, PlacementAgent, Worth
 from .bandit import Bandit, Serving
+from .checked import CheckedAgent
 from .labels import Labels
 from .models.counts import Counts, UpperCounts
 from .models.linear import DisjointLinear
@@ -19,6 +20,7 @@ from .models.neural import NeuralLinear
 from .models.posterior import Model
 from .models.shared import HybridLinear, SharedLinear
 from .rules import InverseGap, Rule, Softmax, Thompson, Uniform, UpperBound
+from .traffic.options import NO_OPTIONS, TrafficOptions, in_traffic, layout_for
 from .traffic.retrieval import Retrieval
 from .traffic.slate import Layout
 
@@ -39,11 +41,6 @@ class Setup:
         """Where the agent lives."""
         return self.generator.device
 
-    @property
-    def largest(self) -> float:
-        """The largest reward of a trial."""
-        return 1 + self.worth.conversion_value
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -57,11 +54,11 @@ class Kind:
 
 
 def _counts(setup: Setup) -> Model:
-    return Counts(setup.arms, setup.device, setup.largest)
+    return Counts(setup.arms, setup.device, setup.worth.largest)
 
 
 def _upper_counts(setup: Setup) -> Model:
-    return UpperCounts(setup.arms, setup.device, setup.largest)
+    return UpperCounts(setup.arms, setup.device, setup.worth.largest)
 
 
 def _disjoint(setup: Setup) -> Model:
@@ -77,7 +74,7 @@ def _hybrid(setup: Setup) -> Model:
 
 
 def _logistic(setup: Setup) -> Model:
-    return LogisticLinear(setup.arms, setup.width, setup.device, setup.largest)
+    return LogisticLinear(setup.arms, setup.width, setup.device, setup.worth.largest)
 
 
 def _neural(setup: Setup) -> Model:
@@ -100,9 +97,13 @@ KINDS: dict[str, Kind] = {
     "squarecb": Kind(_disjoint, InverseGap(10_000.0)),
     "softmax": Kind(_disjoint, Softmax(0.03)),
 }
-"""Every agent that can be chosen by name."""
+"""Every bandit that can be chosen by name: a model and a rule."""
 
-AGENTS = tuple(KINDS)
+DEEP = ("sb3-ppo", "sb3-a2c", "sb3-dqn")
+"""Agents of stable-baselines3, which takes seconds to import: `deep` is imported when one is made."""
+
+AGENTS = (*KINDS, *DEEP)
+"""Every agent that can be chosen by name."""
 
 
 def make_agent(
@@ -117,7 +118,7 @@ def make_agent(
     layout: Layout | None = None,
     features: Tensor | None = None,
     **settings: Any,
-) -> Bandit:
+) -> CheckedAgent:
     """An agent with its default settings.
 
     Args:
@@ -130,13 +131,18 @@ def make_agent(
         serving: forgetting and propensity floor.
         layout: caps on a slate.
         features: [arms, f] of the creatives, a constant among them, for shared and hybrid agents; what texts say.
-        settings: of the rule (`scale`, `gamma`, `temperature`), instead of the defaults.
+        settings: instead of the defaults: of a bandit's rule (`scale`, `gamma`, `temperature`), of a deep agent's
+            learner (`learning_rate`, ...).
 
     Raises:
         InputError: no such agent or setting.
     """
+    if name in DEEP:
+        from .deep.agent import DeepAgent
+
+        return DeepAgent(name, arms, slots, generator, worth, width, serving, layout, **settings)
     if name not in KINDS:
-        raise InputError(f"no agent '{name}'; known are {', '.join(KINDS)}")
+        raise InputError(f"no agent '{name}'; known are {', '.join(AGENTS)}")
     kind = KINDS[name]
     try:
         rule = type(kind.rule)(**(vars(kind.rule) | settings))
@@ -163,10 +169,13 @@ def agent_for(
     conversion_value: float = CONVERSION_VALUE,
     retrieved: int = RETRIEVED,
     serving: Serving | None = None,
-    layout: Layout | None = None,
+    traffic: TrafficOptions = NO_OPTIONS,
+    visits: int = 0,
+    expectation: Expectation | None = None,
     **settings: Any,
 ) -> PlacementAgent:
-    """An agent that knows nothing yet, for all creatives of a world; behind retrieval where its visitors bring queries.
+    """An agent that has seen nothing yet, for all creatives of a world; behind retrieval where its visitors bring
+    queries, and behind what the traffic asks for.
 
     Args:
         world: how its slates are examined and read, what its creatives and features are called.
@@ -175,13 +184,15 @@ def agent_for(
         conversion_value: worth of a conversion in clicks.
         retrieved: creatives, those that answer a query best, that are chosen among.
         serving: forgetting and propensity floor.
-        layout: caps on a slate.
-        settings: of the rule.
+        traffic: delays, money, caps.
+        visits: for which a budget shall last.
+        expectation: what each creative is expected to earn, where that is known.
+        settings: of the rule or the learner.
 
     Raises:
-        InputError: no such agent or setting.
+        InputError: no such agent or setting; the world has no facts for what the traffic asks for.
     """
-    agent = make_agent(
+    inner = make_agent(
         name,
         arms=len(world.creatives),
         slots=world.slots,
@@ -189,10 +200,13 @@ def agent_for(
         worth=Worth.of(world, conversion_value),
         generator=torch.Generator(world.device).manual_seed(seed + 23),
         serving=serving,
-        layout=layout,
+        layout=layout_for(world, traffic),
         **settings,
     )
-    agent.labels = Labels.of(world)
+    if expectation is not None:
+        inner.expect(expectation)
+    inner.labels = Labels.of(world)
+    agent: PlacementAgent = inner
     if world.catalog.queries:
-        return Retrieval(agent, world.traffic.queries, world.creatives, retrieved)
-    return agent
+        agent = Retrieval(agent, world.traffic.queries, world.creatives, retrieved)
+    return in_traffic(agent, world, traffic, visits)

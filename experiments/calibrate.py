@@ -23,6 +23,7 @@ from ..simulation.world_file import save_world
 from .analysis.fit.another_policy import foretold
 from .analysis.fit.archive_fit import spreads
 from .analysis.fit.tables import compared, delays, log_losses
+from .analysis.report.formats import bracketed, number
 from .analysis.report.page import write_report
 from .harness.files import write_table
 from .harness.options import Flat, Idle, RunOptions, refuse_below
@@ -151,6 +152,7 @@ def _of_archive(options: CalibrateOptions, run: Run) -> dict[str, Any]:
     if options.run.quick:
         archive = archive.split((QUICK, 1 - QUICK), options.run.seed)[0]
     seen, later = archive.split((1 - HELD_OUT, HELD_OUT), options.run.seed)
+    seen.check_tells("the part that is fitted")
     given = {"seed": options.run.seed, "users": options.users}
     with run.stage("fit, held against other tests") as stage:
         trial = calibrate_archive(seen, scenario, progress=_told(stage), **given)
@@ -186,7 +188,7 @@ def _show_log(run: Run, final: Calibration, summary: dict[str, Any]) -> None:
         found = summary["foretold"]
         for name, title in (("earned", "earned"), ("world", "this world"), ("direct_method", "the direct method")):
             row = found[name]
-            line = f"{found['policy']}, by {title:<18} {row['mean']:.5f}  [{row['low']:.5f}, {row['high']:.5f}]"
+            line = f"{found['policy']}, by {title:<18} {bracketed(row, '.5f')}"
             _say(run, line)
 
 
@@ -197,6 +199,6 @@ def _show_archive(run: Run, summary: dict[str, Any]) -> None:
         _say(
             run,
             f"{title}: texts inside a test differ by {texts['archive']['mean']:.3f} log-odds in the archive, "
-            f"{texts['world']['mean']:.3f} in the world, ratio {ratio['mean']:.2f} [{ratio['low']:.2f}, "
-            f"{ratio['high']:.2f}]; tests by {found['tests']['archive']:.2f} and {found['tests']['world']:.2f}",
+            f"{texts['world']['mean']:.3f} in the world, ratio {bracketed(ratio, '.2f')}; tests by "
+            f"{number(found['tests']['archive'])} and {number(found['tests']['world'])}",
         )

@@ -37,6 +37,7 @@ from .analysis.article.linear_effect import (
     predicted,
 )
 from .analysis.article.phrase_generator import Bank, probabilities, sample, standardised, train_generator
+from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .analysis.statistics.paired import t_interval
@@ -271,7 +272,7 @@ def summary(
 
 def verdict(name: str, gain: Interval) -> str:
     """A sentence on a gain in robustness."""
-    figure = f"{gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}] in log reward"
+    figure = f"{bracketed(gain, '+.3f')} in log reward"
     if gain["low"] > 0:
         return f"{name}: less fooled, {figure}."
     return f"{name}: {'more fooled' if gain['high'] < 0 else 'no gain shown, useless here'}, {figure}."

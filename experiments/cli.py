@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from ..simulation.data.errors import InputError
@@ -100,14 +101,22 @@ def _run(name: str, arguments: list[str]) -> None:
 
     title = _title(name, arguments)
     command = COMMANDS[title]
-    module = import_module(f"..{command.module or name}", __name__)
     resume = value_given(arguments, "resume")
     resumed = resume is not None and _began_with(Path(resume)) == name
-    options = parsed(getattr(module, command.options), arguments, title, command.question, resumed)
-    run = getattr(module, command.run)
+    beside = {other: _options(other) for other in COMMANDS if other != title and other.split()[0] == name}
+    options = parsed(_options(title), arguments, title, command.question, resumed=resumed, beside=beside)
+    run = getattr(_module(title), command.run)
     if isinstance(getattr(options, "run", None), RunOptions) and options.run.sweep is not None:
         run = import_module("..harness.sweep", __name__).sweeping(title, run)
     print(run(options))
+
+
+def _module(title: str) -> ModuleType:
+    return import_module(f"..{COMMANDS[title].module or title}", __name__)
+
+
+def _options(title: str) -> type:
+    return getattr(_module(title), COMMANDS[title].options)
 
 
 def _title(name: str, arguments: list[str]) -> str:

@@ -12,8 +12,11 @@ import pandas as pd
 
 from ..agents.agent import CONVERSION_VALUE
 from ..agents.registry import RETRIEVED
+from ..agents.state import save_agent
+from ..agents.traffic.options import TrafficOptions
 from ..simulation.data.errors import InputError
-from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, world_name
+from ..simulation.world_file import scenario_of
+from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, served_agent, world_name
 from .analysis.comparison.standings import UNIFORM, Standings
 from .analysis.report.page import write_report
 from .harness.engines import WorkerOptions, run_all
@@ -55,6 +58,7 @@ class CompareOptions:
     """What an agent learned counts so much less an impression later."""
     window: int | None = None
     """Impressions an agent remembers; all by default."""
+    traffic: Flat[TrafficOptions] = field(default_factory=TrafficOptions)
     results: Path | None = None
     """Parquet file that results are added to; cells that are in it are not run again. By default results.parquet in the
     run's directory."""
@@ -64,8 +68,9 @@ class CompareOptions:
         refuse_below(self, seeds=2, creatives=3, retrieved=1, impressions=100, batch=1, conversion_value=0)
 
     def idle(self) -> Idle:
-        """Where visitors bring no queries, nothing is retrieved."""
-        return {} if self.world.brings_queries else {"retrieved": "where no visitor brings queries"}
+        """What is retrieved where nobody brings queries, and delays of what does not count."""
+        unasked = {} if self.world.brings_queries else {"retrieved": "where no visitor brings queries"}
+        return unasked | ({} if self.conversion_value else {"delay": "with --conversion-value 0"})
 
     def names(self) -> list[str]:
         """The agents asked for, uniform placement first.
@@ -91,6 +96,7 @@ class CompareOptions:
             raise InputError(f"--scenario {self.world.scenario}: give one or more scenarios of different names")
         for scenario in asked:
             self.setting().candidates(scenario)
+            self.traffic.check(scenario_of(scenario)[0])
         return asked
 
     def setting(self) -> Setting:
@@ -105,6 +111,7 @@ class CompareOptions:
             discount=self.discount,
             window=self.window,
             device=str(torch_device(self.device)),
+            traffic=self.traffic,
         )
 
 
@@ -130,7 +137,9 @@ def run_compare(options: CompareOptions) -> Path:
         frame = results.frame()
     standings = Standings(chosen(frame, options, agents), agents, np.random.default_rng(options.run.seed))
     _save(run, standings)
-    run.finish({"command": "compare", **standings.summary()})
+    _leave_best(run, standings, options)
+    traffic = {"traffic": options.traffic.given} if options.traffic.given else {}
+    run.finish({"command": "compare", **standings.summary(), **traffic})
     run.console.print(standings.text(), soft_wrap=True, markup=False)
     write_report(run.path)
     return run.path
@@ -176,6 +185,14 @@ def _save(run: Run, standings: Standings) -> None:
     for (agent, world, step), part in curves.groupby(["agent", "world", "impressions"], sort=False):
         name = f"regret/{world}/{agent}" if several else f"regret/{agent}"
         run.record(int(step), {name: float(part["regret"].mean())})
+
+
+def _leave_best(run: Run, standings: Standings, options: CompareOptions) -> None:
+    """placement/: the agent that earned most, as it is after the first seed in the first world."""
+    best, scenario = standings.best, options.worlds()[0]
+    with run.stage("best agent, to take away", total=1) as stage:
+        save_agent(served_agent(options.setting(), scenario, options.run.seed, best), run.path / "placement")
+        stage.advance(1, f"{best} in {world_name(scenario)}, seed {options.run.seed}")
 
 
 def _split(names: str) -> list[str]:

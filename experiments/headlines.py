@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..policies.headlines.model import Fit, fit_headline_model
+from ..policies.headlines.model import CrossFit, fit_headline_model
 from ..policies.headlines.sentence_encoder import SentenceVectors, packaged_encoder
 from ..policies.headlines.stack import read_by
 from ..policies.headlines.writer_vectors import WriterVectors, taught_writer
@@ -21,6 +21,7 @@ from .analysis.headlines.figures import accuracies, captures, judged_pairs, reli
 from .analysis.headlines.placements import OURS, learn_prior, policies
 from .analysis.headlines.replay import ArchiveTests, Array, join, replay, replayed_tests
 from .analysis.headlines.tests import differing, mismatched, winners
+from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
@@ -79,7 +80,7 @@ class Judged:
 
     arms: pd.DataFrame
     """`Archive.contrasts` held out, with `predicted`, `certainty` and `split`."""
-    fit: Fit
+    fit: CrossFit
     learned: ArchiveTests
     """The tests learned from, with predictions by models that had not seen their stories."""
     held_out: ArchiveTests
@@ -101,8 +102,7 @@ def run_headlines(options: HeadlinesOptions) -> Path:
             stage.advance(1)
     arms = pd.concat([part.arms for part in judged], ignore_index=True)
     arms["group"] = pd.factorize(arms.split.astype(str) + "/" + arms.group.astype(str))[0]
-    rng = np.random.default_rng(options.run.seed)
-    predicted = _prediction(arms, judged, rng)
+    predicted = _prediction(arms, judged)
     placed = _placement(judged, options, run)
     with run.stage("what matters"):
         matters = what_matters(archive.contrasts)
@@ -234,11 +234,11 @@ def _judge(
     return Judged(arms, fit, replayed_tests(learn, fit.unseen), replayed_tests(hold, predicted))
 
 
-def _prediction(arms: pd.DataFrame, judged: list[Judged], rng: np.random.Generator) -> dict[str, Any]:
+def _prediction(arms: pd.DataFrame, judged: list[Judged]) -> dict[str, Any]:
     pairs = judged_pairs(arms)
-    by_split = [accuracies(judged_pairs(part.arms), rng)["pairwise_accuracy"] for part in judged]
+    by_split = [accuracies(judged_pairs(part.arms))["pairwise_accuracy"] for part in judged]
     return {
-        **accuracies(pairs, rng),
+        **accuracies(pairs),
         "splits": [{name: value["mean"] for name, value in split.items()} for split in by_split],
         "calibration": reliability(pairs.promised.to_numpy(), pairs.right.to_numpy()),
     }
@@ -280,9 +280,9 @@ def _tests(archive: Archive, judged: list[Judged], options: HeadlinesOptions, ru
 def _show(summary: dict[str, Any], run: Run) -> None:
     say: Callable[[str], None] = lambda line: run.console.print(line, soft_wrap=True, markup=False)  # noqa: E731
     for name, value in summary["pairwise_accuracy"].items():
-        say(f"pairwise accuracy, {name}: {value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]")
+        say(f"pairwise accuracy, {name}: {bracketed(value, '.3f')}")
     for total, row in summary["capture"].items():
         for name, value in row.items():
-            say(f"capture at {total}, {name:<14} {value['mean']:+.3f} [{value['low']:+.3f}, {value['high']:+.3f}]")
+            say(f"capture at {total}, {name:<14} {bracketed(value, '+.3f')}")
         margin = summary["margin"][total]
-        say(f"  ours over {margin['over']}: {margin['mean']:+.3f} [{margin['low']:+.3f}, {margin['high']:+.3f}]")
+        say(f"  ours over {margin['over']}: {bracketed(margin, '+.3f')}")

@@ -12,11 +12,12 @@ from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
 from ..simulation.data.log_format import LOG_SCHEMA
 from ..simulation.data.logs import read_log
-from .analysis.off_policy.evaluation import Answer, Evidence, answers, interval_of, labels_of, overlap_warning
+from .analysis.off_policy.evaluation import FEW, Answer, Evidence, answers, interval_of, labels_of, overlap_warning
 from .analysis.off_policy.logged import NOT_NEEDED, Kind, Logged, logged_frame, logged_open_bandit
 from .analysis.off_policy.policies import Policy, evidence, fixed_policy, own_policy, train
 from .analysis.off_policy.reward_model import fit_rates
 from .analysis.off_policy.slate_estimators import down
+from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval, bootstrap, ratio
 from .harness.files import read_table
@@ -56,7 +57,8 @@ class OfflineOptions:
     draws: int = 64
     """Draws for the probabilities of agents that have no exact ones."""
     interval: Literal["skew-corrected", "bootstrap", "bernstein"] = "skew-corrected"
-    """How 95% intervals are made; bernstein holds at every sample size and is wide."""
+    """How 95% intervals are made; bernstein holds at every sample size and is wide. The others give way to the interval
+    of a few weighted events (Fay and Feuer, 1997) where few clicks came."""
 
     def __post_init__(self) -> None:
         if not 0 < self.training_share < 1 or self.draws < 1 or self.conversion_value < 0:
@@ -96,10 +98,11 @@ def run_offline(options: OfflineOptions) -> Path:
     named = {name: _named(name, valued) for name in options.names()}
     policies = {_short(name): value for name, value in named.items() if not isinstance(value, Path)}
     texts = [_writers(value, valued.slots, options, rng) for value in named.values() if isinstance(value, Path)]
-    on_policy = {LOGGED: interval_of(valued.reward(options.conversion_value).sum(1))}
+    worth = options.conversion_value
+    on_policy = {LOGGED: interval_of(valued.reward(worth), 1 + worth)}
     if options.on_policy is not None:
         other, name = logged_open_bandit(options.on_policy), options.on_policy.resolve().parent.name
-        policies[name], on_policy[name] = own_policy(other, valued), interval_of(other.reward().sum(1))
+        policies[name], on_policy[name] = own_policy(other, valued), interval_of(other.reward())
     summary = _value_all(policies, training, valued, options, run, rng)
     for found in texts:
         summary["estimates"] |= found
@@ -234,7 +237,14 @@ def _writers(path: Path, slots: int, options: OfflineOptions, rng: np.random.Gen
 
 
 def _notes(options: OfflineOptions, logged: Logged, split: bool) -> list[str]:
-    notes = [f"Figures are {'clicks' if not options.conversion_value else 'worth in clicks'} {logged.unit}."]
+    most = logged.slots * (1 + options.conversion_value)
+    notes = [
+        f"Figures are {'clicks' if not options.conversion_value else 'worth in clicks'} {logged.unit}; intervals lie "
+        f"between 0 and {most:g}, the most that it can earn."
+    ]
+    clicks = int(logged.clicked.sum())
+    if clicks < FEW:
+        notes.append(f"The log has {clicks} clicks: intervals say what may lie beyond so few (Fay and Feuer, 1997).")
     notes += logged.notes
     if split:
         notes.append(
@@ -252,16 +262,15 @@ def _notes(options: OfflineOptions, logged: Logged, split: bool) -> list[str]:
 
 def _show(summary: dict[str, Any], run: Run) -> None:
     labels = labels_of(summary["slots"])
-    run.console.print(f"{'policy':<18} {'estimator':<27} {'value':>9}  95% interval             ESS  max weight")
+    head = f"{'policy':<18} {'estimator':<27} {'value':>9}  95% interval             ESS  max weight"
+    run.console.print(head, soft_wrap=True, markup=False)
     for policy, row in summary["estimates"].items():
         for estimator, entry in row.items():
             size = "" if entry["ess"] is None else f"{entry['ess']:>8,.0f}  {entry['max_weight']:>10.2f}"
-            interval = f"[{entry['low']:.5f}, {entry['high']:.5f}]"
-            line = f"{policy:<18} {labels[estimator]:<27} {entry['mean']:>9.5f}  {interval} {size}"
+            line = f"{policy:<18} {labels[estimator]:<27}   {bracketed(entry, '.5f')} {size}"
             run.console.print(line, soft_wrap=True, markup=False)
     for policy, known in summary["on_policy"].items():
-        interval = f"[{known['low']:.5f}, {known['high']:.5f}]"
-        line = f"{policy:<18} {'on policy':<27} {known['mean']:>9.5f}  {interval}"
+        line = f"{policy:<18} {'on policy':<27}   {bracketed(known, '.5f')}"
         run.console.print(line, soft_wrap=True, markup=False)
     for policy, warning in summary["warnings"].items():
         run.console.print(f"{policy}: {warning}", soft_wrap=True, markup=False)

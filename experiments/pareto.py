@@ -4,18 +4,18 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from ..agents.agent import CONVERSION_VALUE
 from ..policies.effect.model import EffectConfig
-from ..policies.reward.candidates import Candidates
 from ..policies.reward.reward import RewardConfig
-from ..policies.tuning.contract import TuneConfig
-from ..policies.tuning.rivals import TUNERS
-from ..policies.writer.warm_start import WarmStartConfig, warm_start
+from ..policies.reward.scored_texts import ScoredTexts
+from ..policies.tuning.registry import Algorithm, TunerSettings
+from ..policies.writer.warm_start import WarmStartConfig
 from ..policies.writer.writer import WriterConfig, load_weights, own_weights
 from ..simulation.data.errors import InputError
 from .analysis.report.page import write_report
@@ -24,6 +24,8 @@ from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below
 from .harness.run import Run
 from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, write_for
+from .study.tuner import idle_tuners
+from .study.tuning import tuning_stage, warm_start_stage
 from .study.verdict import judge
 from .study.worlds import SegmentOptions, WorldOptions
 from .tune import frozen_reward, make_study, vendi_of
@@ -36,20 +38,20 @@ class ParetoOptions:
     run: Flat[RunOptions] = field(default_factory=RunOptions)
     device: Device = "auto"
     """Where tensors live; auto takes a CUDA device when there is one."""
-    algorithm: Literal["ppo", "rloo", "grpo"] = "ppo"
-    """How each writer is tuned."""
+    algorithm: Algorithm = "ppo"
+    """How each writer is tuned: by a way that learns from the whole reward, ppo, rloo or grpo."""
     weights: str = "0,0.2,0.4,0.6"
     """Weights of diversity, separated by commas: a writer is tuned for each; clicks and conversions share the rest."""
     between: int = 3
     """Writers looked at between those of the first and the last weight, by interpolating what they learned."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
     data: Flat[DataOptions] = field(default_factory=DataOptions)
     feedback: Flat[FeedbackOptions] = field(default_factory=FeedbackOptions)
     writing: Flat[WritingOptions] = field(default_factory=WritingOptions)
-    ppo: TuneConfig = field(default_factory=TuneConfig)
+    tuners: Flat[TunerSettings] = field(default_factory=TunerSettings)
     writer: WriterConfig = field(default_factory=WriterConfig)
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     effect: EffectConfig = field(default_factory=EffectConfig)
@@ -60,13 +62,13 @@ class ParetoOptions:
         if len(found) < 2 or min(found) < 0 or max(found) >= 1:
             raise InputError(f"--weights {self.weights}: give two or more numbers from 0 to below 1")
         refuse_below(self, between=0, conversion_value=0)
+        if not self.tuners.tuner(self.algorithm).on_policy:
+            raise InputError(f"--algorithm {self.algorithm}: no weight of diversity changes it; give ppo, rloo or grpo")
 
     def idle(self) -> Idle:
         """What the parts mean for each other."""
-        found = {**idle_in_study(self), "reward.w-div": "beside --weights, which sets it"}
-        if self.algorithm != "ppo":
-            found |= dict.fromkeys(("ppo.kl-target", "ppo.kl-cap"), f"with --algorithm {self.algorithm}")
-        return found
+        found = idle_tuners({self.algorithm}, f"with --algorithm {self.algorithm}")
+        return {**idle_in_study(self), **found, "reward.w-div": "beside --weights, which sets it"}
 
     def shares(self) -> list[float]:
         """The weights of diversity.
@@ -84,15 +86,7 @@ def run_pareto(options: ParetoOptions) -> Path:
     """`copybandit pareto`: leaves gold reward and Vendi score of every writer, and which no other beats in both."""
     run = Run("pareto", options)
     study = make_study(options, run)
-    with run.stage("warm start", total=options.warm_start.lines) as stage:
-        warm_start(
-            study.writer,
-            study.catalog,
-            study.audiences,
-            options.warm_start,
-            seed=options.run.seed,
-            progress=lambda lines, _: stage.advance(lines),
-        )
+    warm_start_stage(study, options, run)
     start = own_weights(study.writer)
     rows, ends = [{"writer": "untuned", "share": None, **_judged(study, options)}], []
     for share in options.shares():
@@ -117,16 +111,8 @@ def _tune(study: Study, options: ParetoOptions, share: float, run: Run) -> None:
     effect = options.reward.w_ctr + options.reward.w_cvr
     scaled = {name: (1 - share) * getattr(options.reward, name) / effect for name in ("w_ctr", "w_cvr")}
     weighted = dataclasses.replace(options, reward=dataclasses.replace(options.reward, w_div=share, **scaled))
-    reward = Candidates(frozen_reward(study, weighted), study.asked)
-    with run.stage(f"diversity {share:.2f}", total=options.ppo.updates) as stage:
-        TUNERS[options.algorithm](
-            study.writer,
-            study.asked,
-            reward,
-            options.ppo,
-            seed=options.run.seed,
-            on_update=lambda update: stage.advance(1),
-        )
+    scored, tuner = ScoredTexts(frozen_reward(study, weighted), study.asked), options.tuners.tuner(options.algorithm)
+    tuning_stage(study, tuner, scored, run, seed=options.run.seed, name=f"diversity {share:.2f}")
 
 
 def _judged(study: Study, options: ParetoOptions) -> dict[str, Any]:

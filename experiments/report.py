@@ -11,6 +11,7 @@ from ..simulation.data.errors import InputError
 from .analysis.report.page import write_report
 from .analysis.report.side_by_side import write_side_by_side
 from .harness.options import Idle
+from .harness.run_files import RunFiles
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ def run_report(options: ReportOptions) -> Path:
     One run: its report.html is written again, from the files it left. Several: a new report sets them side by side.
 
     Raises:
-        InputError: no run is named, one of them is not finished, or `out` is in use.
+        InputError: no run is named, one of them is not finished or torn, or `out` is in use.
     """
     runs = list(dict.fromkeys(options.runs))
     if not runs:
         raise InputError("no run is named; give the directories of one or more finished runs")
+    for run in runs:
+        RunFiles(run).check()
     if len(runs) == 1:
         return write_report(runs[0])
     out = options.out or Path("runs") / time.strftime("report-%Y%m%d-%H%M%S")

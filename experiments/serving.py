@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..agents.agent import CONVERSION_VALUE, Decision, Worth
+from ..agents.traffic.pacing import Prices
 from ..simulation.visitors.traffic import Impressions
 from ..simulation.world import Feedback, Rates, World
 
@@ -58,31 +59,48 @@ class Turn:
     """A batch of visits and what is shown to them, before they respond. The gold is worked out if somebody looks."""
 
     world: World
-    impressions: Impressions
+    visits: Impressions
+    """B visits, all that came."""
     candidates: Tensor
     """[K] creatives that were chosen among."""
     slates: Tensor
-    """[B, L]."""
+    """[n, L]."""
     conversion_value: float
+    bought: Tensor | None = None
+    """[B] bool: in which of the visits something is shown; None for all."""
 
     def __len__(self) -> int:
-        return len(self.slates)
+        return len(self.visits)
+
+    @cached_property
+    def impressions(self) -> Impressions:
+        """The n visits in which something is shown."""
+        return self.visits if self.bought is None else self.visits[self.bought]
 
     @cached_property
     def rates(self) -> Rates:
-        """Gold rates of the slates, [B, L] each."""
+        """Gold rates of the slates, [n, L] each."""
         return self.world.expected(self.impressions, self.slates)
 
     @cached_property
     def reward(self) -> Tensor:
-        """[B] gold reward: expected clicks, and conversions at their worth."""
-        return self._worth(self.rates)
+        """[B] gold reward: expected clicks, and conversions at their worth; 0 where nothing is shown."""
+        if self.bought is None:
+            return self._worth(self.rates)
+        return torch.zeros(len(self), dtype=torch.float64, device=self.slates.device).masked_scatter_(
+            self.bought, self._worth(self.rates)
+        )
+
+    @cached_property
+    def best_rates(self) -> Rates:
+        """Gold rates of the best slates that could have been shown to all visits at this moment, [B, L] each."""
+        best = self.world.best(self.visits, self.candidates, self.conversion_value)
+        return self.world.expected(self.visits, best)
 
     @cached_property
     def oracle(self) -> Tensor:
         """[B] gold reward of the best slates that could have been shown at this moment."""
-        best = self.world.best(self.impressions, self.candidates, self.conversion_value)
-        return self._worth(self.world.expected(self.impressions, best))
+        return self._worth(self.best_rates)
 
     def _worth(self, rates: Rates) -> Tensor:
         return (rates.ctr * (1 + self.conversion_value * rates.convert)).sum(1).double()
@@ -128,10 +146,12 @@ def serve(
         clock = time.perf_counter()
         decision = agent.act(visits, candidates)
         seconds += time.perf_counter() - clock
-        turn = Turn(world, visits, candidates, decision.slates, conversion_value)
+        turn = Turn(world, visits, candidates, decision.slates, conversion_value, decision.bought)
         for observer in observers:
             observer.shown(turn)
-        feedback = decision.answer(world.respond(visits, decision.slates))
+        if not len(decision.slates):
+            continue
+        feedback = decision.answer(world.respond(turn.impressions, decision.slates))
         for observer in observers:
             observer.answered(feedback)
         clock = time.perf_counter()
@@ -140,27 +160,78 @@ def serve(
     return seconds
 
 
+@dataclass(frozen=True)
+class Money:
+    """A budget for all visits, and what showing slates costs."""
+
+    budget: float
+    prices: Prices
+
+    def affords(self, worth: Tensor, cost: Tensor) -> Tensor:
+        """[N] bool: the visits to buy if all [N] worths and positive costs had been known from the start."""
+        order = (worth / cost).argsort(descending=True)
+        within = cost[order].cumsum(0) <= self.budget
+        return torch.zeros_like(within).index_copy_(0, order, within)
+
+
 class Curve(Observer):
     """Gold reward batch by batch, and what the oracle would have earned, where that is asked for."""
 
-    def __init__(self, oracle: bool = False) -> None:
-        """Starts empty."""
+    def __init__(self, oracle: bool = False, money: Money | None = None) -> None:
+        """Starts empty; with `money` the oracle, too, has to buy its visits."""
         self.sizes: list[int] = []
         self.rewards: list[float] = []
-        self.oracles: list[float] = []
-        self._oracle = oracle
+        self._best: list[Tensor] = []
+        self._oracle, self._money = oracle, money
 
     def shown(self, turn: Turn) -> None:
         """See `Observer.shown`."""
         self.sizes.append(len(turn))
         self.rewards.append(float(turn.reward.mean()))
-        if self._oracle:
-            self.oracles.append(float(turn.oracle.mean()))
+        if not self._oracle:
+            return
+        if self._money is None:
+            self._best.append(torch.stack([turn.oracle, torch.zeros_like(turn.oracle)]))
+            return
+        prices, channel = self._money.prices, turn.visits.channel
+        cost = turn.world.slots * prices.shown[channel] + prices.clicked[channel] * turn.best_rates.ctr.sum(1)
+        self._best.append(torch.stack([turn.oracle, cost.double()]))
+
+    @property
+    def oracles(self) -> list[float]:
+        """What the best slates earn an impression, batch by batch, in the visits that the oracle would have bought."""
+        if not self._best:
+            return []
+        worth, cost = torch.cat(self._best, 1)
+        if self._money is not None:
+            worth = torch.where(self._money.affords(worth, cost), worth, 0.0)
+        return [float(part.mean()) for part in worth.split(self.sizes)]
 
     @property
     def points(self) -> list[tuple[int, float]]:
         """Impressions so far, and the mean reward of the stretch that ends there."""
         return list(zip(np.cumsum(self.sizes).tolist(), self.rewards, strict=True))
+
+
+class Likeness(Observer):
+    """How like the two most similar texts of a slate are, by the cosines of their vectors."""
+
+    def __init__(self, texts: Tensor) -> None:
+        """Starts at zero; [C, e] are the vectors of the world's creatives, of length 1."""
+        self.texts, self.total, self.slates = texts, 0.0, 0
+
+    def shown(self, turn: Turn) -> None:
+        """See `Observer.shown`."""
+        texts = self.texts[turn.slates]
+        likeness = texts @ texts.transpose(1, 2)
+        likeness.diagonal(dim1=1, dim2=2).fill_(-1.0)
+        self.total += float(likeness.flatten(1).amax(1).double().sum()) if len(texts) else 0.0
+        self.slates += len(texts)
+
+    @property
+    def mean(self) -> float:
+        """Over all slates."""
+        return self.total / max(self.slates, 1)
 
 
 class RewardByUser(Observer):
@@ -173,7 +244,7 @@ class RewardByUser(Observer):
     def shown(self, turn: Turn) -> None:
         """See `Observer.shown`."""
         rows = torch.stack([turn.reward, torch.ones_like(turn.reward)], dim=1)
-        self.total.index_add_(0, turn.impressions.user, rows)
+        self.total.index_add_(0, turn.visits.user, rows)
 
 
 class Showings(Observer):
@@ -238,6 +309,6 @@ class Progress(Observer):
 
     advance: Callable[[int], None]
 
-    def answered(self, feedback: Feedback) -> None:
-        """See `Observer.answered`."""
-        self.advance(len(feedback.slates))
+    def shown(self, turn: Turn) -> None:
+        """See `Observer.shown`."""
+        self.advance(len(turn))

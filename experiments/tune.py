@@ -1,4 +1,4 @@
-"""What does tuning the writer give? Warm start, PPO on the effect model's word, and the verdict of the gold world."""
+"""What does tuning the writer give? Warm start, tuning by the effect model's word, and the verdict of the gold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,24 +10,22 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..agents.agent import CONVERSION_VALUE
 from ..policies.effect.model import CLICK, CONVERT, EffectConfig
 from ..policies.reward.attacks import ATTACKS, attacked, good_ads, proxy_change
-from ..policies.reward.candidates import Candidates
 from ..policies.reward.diversity import vendi
 from ..policies.reward.reward import Reward, RewardConfig
+from ..policies.reward.scored_texts import ScoredTexts
 from ..policies.reward.select import choice_kl
-from ..policies.tuning.contract import Update
-from ..policies.tuning.rivals import TUNERS
-from ..policies.tuning.state import StateDirectory, TuningState, short_hash
 from ..policies.writer.adapters import adapted
-from ..policies.writer.checkpoint import save_checkpoint
-from ..policies.writer.warm_start import WarmStartConfig, warm_start
+from ..policies.writer.checkpoint import CHECKPOINT, save_checkpoint
+from ..policies.writer.warm_start import WarmStartConfig
 from ..policies.writer.writer import Writer, WriterConfig, load_weights, own_weights, prompt
 from ..simulation.data.catalog import Creative
 from ..simulation.text.encoder import TextEncoder
+from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
-from .harness.config import decisive
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below, torch_device
 from .harness.run import Run
@@ -46,6 +44,7 @@ from .study.study import (
     write_for,
 )
 from .study.tuner import TunerOptions
+from .study.tuning import warm_started, watched_tuning
 from .study.verdict import Verdict, judge, lifts
 from .study.watch import Watch, WatchOptions
 from .study.worlds import SegmentOptions, WorldOptions
@@ -60,16 +59,6 @@ PILOT_PROMPTS = 256
 PILOT_TEXTS = 4
 """Texts for each of those prompts."""
 
-STAGES = {
-    "raft": "RAFT",
-    "ppo": "PPO",
-    "rloo": "RLOO",
-    "grpo": "GRPO",
-    "best-of-n": "no tuning",
-    "supervised": "no tuning",
-}
-"""What the stage of tuning is called."""
-
 
 @dataclass(frozen=True)
 class TuneOptions:
@@ -79,7 +68,7 @@ class TuneOptions:
     resume: Flat[ResumeOptions] = field(default_factory=ResumeOptions)
     device: Device = "auto"
     """Where tensors live; auto takes a CUDA device when there is one."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
@@ -113,7 +102,6 @@ class Tuning:
     """By writer: untuned, tuned."""
     summary: dict[str, Any]
     """Its part of summary.json."""
-    updates: list[Update] = field(default_factory=list)
     warm: tuple[dict[str, Tensor], float] | None = None
     """Weights and loss that the warm start ended with."""
 
@@ -162,18 +150,18 @@ def tune_writer(
     writer = study.writer
     if warm is not None:
         load_weights(writer, warm[0])
-    loss = _warm_start(study, options, run) if warm is None else warm[1]
+    loss = warm_started(study, options, run) if warm is None else warm[1]
     start = {name: weight.clone() for name, weight in own_weights(writer).items()}
     with run.stage("untuned texts"):
         untuned = write_for(writer, study.asked, options.writing.samples, options.run.seed + 1)
         reward = frozen_reward(study, options)
-    candidates, steps = Candidates(reward, study.asked), options.tuner.ppo.updates * options.tuner.ppo.steps
-    with adapted(writer, options.tuner.adapter, steps=steps, seed=options.run.seed):
-        watch = Watch(study, options, run, candidates)
-        stopped, updates = _tune(study, options, run, candidates, watch)
+    scored, tuner = ScoredTexts(reward, study.asked, options.choosing.keep_diversity), options.tuner.tuner
+    with adapted(writer, options.tuner.adapter, steps=tuner.steps(len(study.asked)), seed=options.run.seed):
+        watch = Watch(study, options, run, scored)
+        stopped = watched_tuning(study, options, run, scored, watch).stopped
         chosen = watch.keep_best()
     with run.stage("final texts"):
-        tuned, choice = final_texts(study, options, options.tuner.written, candidates, untuned)
+        tuned, choice = final_texts(study, options, options.tuner.written, scored, untuned)
     with run.stage("verdict"):
         verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
         _save_creatives(run.path, study, {"untuned": untuned, "tuned": tuned}, verdicts)
@@ -183,6 +171,7 @@ def tune_writer(
         as_they_come = _as_they_come(study, untuned, options) if choice["among"] > 1 and chosen["step"] else None
     summary = {
         "algorithm": options.tuner.algorithm,
+        "tuner": {"label": tuner.label, "settings": tuner.described(), "kl_target": tuner.kl_target},
         "lift": lift,
         "diversity": diversity,
         "texts": len(tuned),
@@ -193,36 +182,15 @@ def tune_writer(
         "chosen": chosen | {"stopped": stopped},
         "over_optimisation": over_optimisation(watch.curve),
         "attacks": attacks,
-        "reward_calls": len(candidates),
+        "reward_calls": len(scored),
         "effect_model": study.effect_metrics,
         "notes": list(study.notes),
         "warm_start_loss": loss,
         "writer": writer.fingerprint(),
         "data": data_sheet(study, options),
     }
-    save_checkpoint(writer, run.path / "checkpoint", prompt(*study.asked[0]), _facts(options), _figures(summary))
-    return Tuning(writer, untuned, tuned, verdicts, summary, updates, (start, loss))
-
-
-def _warm_start(study: Study, options: "TuneParts", run: Run) -> float:
-    """Fine-tunes the writer, or takes what a broken-off run left of it; the loss."""
-    states = StateDirectory(run.path / "state" / "warm start", _identity(study, options))
-    state = states.latest() if run.resumed else None
-    if state is not None:
-        load_weights(study.writer, state.part("policy"))
-        return state.facts["loss"]
-    with run.stage("warm start", total=options.warm_start.lines) as stage:
-        loss = warm_start(
-            study.writer,
-            study.catalog,
-            study.audiences,
-            options.warm_start,
-            seed=options.run.seed,
-            progress=lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token"),
-        )
-    weights = {f"policy.{name}": weight for name, weight in own_weights(study.writer).items()}
-    states.save(TuningState(0, weights, {"loss": loss}))
-    return loss
+    save_checkpoint(writer, run.path / CHECKPOINT, prompt(*study.asked[0]), _facts(options), _figures(summary))
+    return Tuning(writer, untuned, tuned, verdicts, summary, (start, loss))
 
 
 def frozen_reward(study: Study, options: "StudyParts") -> Reward:
@@ -232,43 +200,6 @@ def frozen_reward(study: Study, options: "StudyParts") -> Reward:
     texts = write_for(study.writer, pilot, PILOT_TEXTS, options.run.seed + 2)
     reward.freeze(texts, torch.arange(len(pilot)).repeat_interleave(PILOT_TEXTS))
     return reward
-
-
-def _tune(
-    study: Study, options: "TuneParts", run: Run, candidates: Candidates, watch: Watch
-) -> tuple[str, list[Update]]:
-    """Tunes from the start or from a saved state; why it ended early, and the updates of this session."""
-    effect = candidates.fingerprint()
-    states = StateDirectory(run.path / "state" / "tuning", _identity(study, options) | {"effect model": effect})
-    state = states.latest() if run.resumed else None
-    if run.resumed:
-        recorded = run.rewind(state.step if state else -1)
-        if state is not None:
-            watch.restore(recorded, state.part("best"))
-            candidates.restore(state.part("candidates"))
-    for warning in states.damaged:
-        run.console.print(f"  {warning}; the state before it is used")
-    if state is None:
-        watch.look(0, 0.0)
-    elif state.facts["stopped"] or state.step == options.tuner.settings.updates:
-        return state.facts["stopped"], []
-    with run.stage(STAGES[options.tuner.algorithm], total=options.tuner.settings.updates) as stage:
-        stage.advance(state.step if state else 0)
-
-        def on_update(update: Update) -> str | None:
-            stage.advance(1, f"reward {update.metrics['reward']:+.2f}  KL {update.kl:.1f}")
-            return watch.after(update, states)
-
-        tuned = TUNERS[options.tuner.algorithm](
-            study.writer,
-            study.asked,
-            candidates,
-            options.tuner.settings,
-            seed=options.run.seed,
-            on_update=on_update,
-            resumed=state,
-        )
-    return tuned.stopped, tuned.updates
 
 
 def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str, dict[str, float]]:
@@ -285,15 +216,6 @@ def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str,
         proxy, error = proxy_change(reward, good, texts)
         found[name] = {"gold": gold(texts) / before - 1, "proxy": proxy, "error": error}
     return found
-
-
-def _identity(study: Study, options: "TuneParts") -> dict[str, str]:
-    """What a saved state must have come from to be of use."""
-    model, tokenizer = study.writer.model.config.to_diff_dict(), study.writer.tokenizer.get_vocab()
-    for volatile in ("transformers_version", "_name_or_path"):
-        model.pop(volatile, None)
-    parts = {"model": model, "tokenizer": tokenizer, "catalog": (study.catalog.products, study.catalog.ads)}
-    return {name: short_hash(part) for name, part in (parts | {"set of options": decisive(options)}).items()}
 
 
 def _lift(
@@ -332,23 +254,20 @@ def _facts(options: "TuneParts") -> dict[str, Any]:
 
 
 def _tuned_how(options: "TuneParts") -> str:
-    tuner, ppo, raft = options.tuner, options.tuner.ppo, options.tuner.raft
-    how = f"{tuner.algorithm}, at most {ppo.updates} updates of {ppo.batch} texts"
-    if tuner.algorithm == "raft":
-        how = f"raft, {raft.updates} x {raft.texts} texts a prompt, {raft.kept} kept"
-    how = "none" if tuner.algorithm in ("best-of-n", "supervised") else how
-    if tuner.written == 1:
+    tuner = options.tuner.tuner
+    how = f"{tuner.label}, {tuner.described()}" if tuner.updates else "none"
+    if options.tuner.written == 1:
         return how
     return f"{how}; lifts are of texts that the reward, which does not come with it, picked among several"
 
 
 def _figures(summary: dict[str, Any]) -> dict[str, str]:
-    percent = {k: f"{v['mean']:+.1%} [{v['low']:+.1%}, {v['high']:+.1%}]" for k, v in summary["lift"].items()}
+    percent = {name: bracketed(lift, "+.1%") for name, lift in summary["lift"].items()}
     first, last = summary["proxy_gold"][0], summary["proxy_gold"][-1]
     alone = {}
     if summary["as_they_come"]:
         lift = summary["as_they_come"]["lift"]["reward"]
-        alone = {"gold reward lift, nothing picked": f"{lift['mean']:+.1%} [{lift['low']:+.1%}, {lift['high']:+.1%}]"}
+        alone = {"gold reward lift, nothing picked": bracketed(lift, "+.1%")}
     return alone | {
         "gold CTR lift": percent["ctr"],
         "gold CVR lift": percent["cvr"],

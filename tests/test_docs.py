@@ -54,6 +54,14 @@ def test_the_blocks_of_a_page_run(page):
 
 
 @pytest.mark.slow
+def test_the_python_of_the_readme_runs():
+    code = [code for kind, code in blocks(DOCS.parent / "README.md") if kind == "python" and "copybandit" in code]
+    assert any("load_agent" in block for block in code)
+    for block in code:
+        exec(compile(block, "README.md", "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.slow
 def test_the_site_builds(tmp_path):
     pytest.importorskip("mkdocs")
     pytest.importorskip("material")

@@ -75,16 +75,19 @@ class Counts(Model):
 
     def add_arms(self, n: int, prior: Prior | None = None, features: Tensor | None = None) -> None:
         """See `Model.add_arms`; a prior counts as `strength` trials that earned `mean` each."""
-        trials = torch.zeros(n, dtype=torch.float64, device=self.device)
-        rewards = trials.clone()
-        if prior is not None:
-            mean = prior.mean if prior.mean.dim() == 1 else prior.mean[:, 0]
-            trials += torch.as_tensor(prior.strength).to(trials)
-            rewards += trials * mean.to(trials)
+        trials, rewards = self._prior(n, prior)
         grown = {"trials": torch.zeros_like(trials), "rewards": torch.zeros_like(trials)}
         grown |= {"prior_trials": trials, "prior_rewards": rewards}
         self._learned = {name: torch.cat([value, grown[name]]) for name, value in self._learned.items()}
         self.arms += n
+
+    def worth(self, mean: Tensor) -> Tensor:
+        """See `Model.worth`."""
+        return mean * self.largest
+
+    def expect(self, prior: Prior) -> None:
+        """See `Model.expect`."""
+        self._learned["prior_trials"], self._learned["prior_rewards"] = self._prior(self.arms, prior)
 
     def belief(self, arms: Tensor) -> Prior | None:
         """See `Model.belief`: rewards a trial; arms that had less than one are not known."""
@@ -94,6 +97,15 @@ class Counts(Model):
     def tensors(self) -> dict[str, Tensor]:
         """See `Model.tensors`."""
         return self._learned
+
+    def _prior(self, n: int, prior: Prior | None) -> tuple[Tensor, Tensor]:
+        """Trials and rewards, [n] each."""
+        trials = torch.zeros(n, dtype=torch.float64, device=self.device)
+        if prior is None:
+            return trials, trials.clone()
+        trials += torch.as_tensor(prior.strength).to(trials)
+        mean = prior.mean if prior.mean.dim() == 1 else prior.mean[:, 0]
+        return trials, trials * mean.to(trials)
 
     def _totals(self, candidates: Tensor) -> tuple[Tensor, Tensor]:
         trials = self._learned["trials"] + self._learned["prior_trials"]

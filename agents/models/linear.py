@@ -133,17 +133,22 @@ class DisjointLinear(Model):
         """See `Model.add_arms`; a prior mean of shape [n] is the expected worth where the context's first feature, the
         constant, is 1 and the others do not matter.
         """
-        mean = torch.zeros(n, self.width, dtype=torch.float64, device=self.device)
-        strength = torch.full((n,), self.ridge, dtype=torch.float64, device=self.device)
-        if prior is not None:
-            mean[:, : 1 if prior.mean.dim() == 1 else None] = prior.mean.to(mean).view(n, -1)
-            strength[:] = torch.as_tensor(prior.strength).to(strength)
+        mean, strength = self._prior(n, prior)
         shape = (n, self.width, self.width)
         grown = {"gram": strength.new_zeros(shape), "response": torch.zeros_like(mean)}
         grown |= {"prior_mean": mean, "prior_strength": strength}
         self._learned = {name: torch.cat([value, grown[name]]) for name, value in self._learned.items()}
         self.arms += n
         self.refresh()
+
+    def expect(self, prior: Prior) -> None:
+        """See `Model.expect`."""
+        self._learned["prior_mean"], self._learned["prior_strength"] = self._prior(self.arms, prior)
+        self.refresh()
+
+    def prior(self, worth: Tensor, trials: float) -> Prior:
+        """See `Model.prior`: the worth on the constant, every weight as sure as the constant would be."""
+        return Prior(worth, trials + self.ridge)
 
     def belief(self, arms: Tensor) -> Prior | None:
         """See `Model.belief`: the arms' mean weights."""
@@ -164,6 +169,15 @@ class DisjointLinear(Model):
         self._all_fresh, self._packed_late = False, False
         self._views = None if self.device.type != "cpu" else _Views(self)
         self._seen: Tensor | None = None
+
+    def _prior(self, n: int, prior: Prior | None) -> tuple[Tensor, Tensor]:
+        """Means [n, d] and strengths [n]."""
+        mean = torch.zeros(n, self.width, dtype=torch.float64, device=self.device)
+        strength = torch.full((n,), self.ridge, dtype=torch.float64, device=self.device)
+        if prior is not None:
+            mean[:, : 1 if prior.mean.dim() == 1 else None] = prior.mean.to(mean).view(n, -1)
+            strength[:] = torch.as_tensor(prior.strength).to(strength)
+        return mean, strength
 
     def _in_order(self, candidates: Tensor) -> bool:
         """Whether candidates are all arms in order; the last tensor seen is remembered."""

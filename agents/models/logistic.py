@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .linear import DisjointLinear, grams
+from .posterior import Prior
 
 NEWTON_STEPS = 4
 LEAST_WEIGHT = 1e-3
@@ -35,6 +36,15 @@ class LogisticLinear(DisjointLinear):
         """As `DisjointLinear`; `largest` is the largest reward of a trial."""
         self.largest = largest
         super().__init__(arms, width, device, ridge)
+
+    def worth(self, mean: Tensor) -> Tensor:
+        """See `Model.worth`."""
+        return mean.sigmoid() * self.largest
+
+    def prior(self, worth: Tensor, trials: float) -> Prior:
+        """See `Model.prior`: log-odds on the constant; a trial at rate p weighs p (1 - p), as in the likelihood."""
+        rate = (worth / self.largest).clamp(1e-4, 1 - 1e-4)
+        return Prior(rate.logit(), trials * rate * (1 - rate) + self.ridge)
 
     def prepare(self, contexts: Tensor, arms: Tensor, trials: Tensor, rewards: Tensor) -> tuple[Tensor, ...]:
         """See `Model.prepare`: linear rows that stand for these at the mode they lead to."""

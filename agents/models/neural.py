@@ -91,6 +91,14 @@ class NeuralLinear(Model):
         self.heads.add_arms(n, prior)
         self.arms += n
 
+    def expect(self, prior: Prior) -> None:
+        """See `Model.expect`."""
+        self.heads.expect(prior)
+
+    def prior(self, worth: Tensor, trials: float) -> Prior:
+        """See `Model.prior`."""
+        return self.heads.prior(worth, trials)
+
     def tensors(self) -> dict[str, Tensor]:
         """See `Model.tensors`."""
         heads = {f"heads.{name}": value for name, value in self.heads.tensors().items()}

@@ -79,6 +79,18 @@ class Model(ABC):
     def add_arms(self, n: int, prior: Prior | None = None, features: Tensor | None = None) -> None:
         """New arms start from the prior; `features` is [n, f] for models that share what they learn across arms."""
 
+    def worth(self, mean: Tensor) -> Tensor:
+        """Expected worth of a trial, of the same shape as posterior means."""
+        return mean
+
+    def prior(self, worth: Tensor, trials: float) -> Prior:
+        """The prior of n arms that are expected to earn [n] a trial, as sure as after so many trials."""
+        return Prior(worth, trials)
+
+    @abstractmethod
+    def expect(self, prior: Prior) -> None:
+        """Believes a prior of all arms instead of the one that they were made with."""
+
     def belief(self, arms: Tensor) -> Prior | None:
         """What is known of [n] arms, as a prior for others like them; None where the model cannot say."""
         return None

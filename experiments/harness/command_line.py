@@ -16,8 +16,19 @@ from .help import help_text
 from .options import idle_settings, settings_of
 from .recipes import RECIPES, recipe, told
 
+RENAMED = {"tuning": "config"}
+"""Options that had another name."""
 
-def parsed(options: type, arguments: Sequence[str], title: str, question: str, resumed: bool) -> Any:
+
+def parsed(
+    options: type,
+    arguments: Sequence[str],
+    title: str,
+    question: str,
+    *,
+    resumed: bool = False,
+    beside: Mapping[str, type] | None = None,
+) -> Any:
     """The options of a command.
 
     Args:
@@ -26,6 +37,7 @@ def parsed(options: type, arguments: Sequence[str], title: str, question: str, r
         title: of the command, as recipes name it and messages do: `loop`, or `compare --writers`.
         question: that it answers.
         resumed: whether `--resume` names a run of this command, whose options are taken then.
+        beside: other modes of the command, by title: their options are named where one is given here.
 
     Raises:
         InputError: an option that the command does not have, or that does nothing; or a file or value that is no good.
@@ -35,7 +47,7 @@ def parsed(options: type, arguments: Sequence[str], title: str, question: str, r
         print(help_text(options, f"copybandit {title}", question, everything="--help-all" in arguments))
         raise SystemExit(0)
     given = given_names(arguments)
-    _refuse_unknown(given, options, title)
+    _refuse_unknown(given, options, title, beside or {})
     names = {setting.short for setting in settings_of(options)}
     if not {"config", "seed"} <= names:  # a command that leaves no run directory
         return _checked(tyro.cli(options, args=list(arguments), prog=f"copybandit {title}"), given)
@@ -86,11 +98,13 @@ def _with_recipes(
     return defaults, [note for note in notes if note]
 
 
-def _refuse_unknown(given: Sequence[str], options: type, title: str) -> None:
+def _refuse_unknown(given: Sequence[str], options: type, title: str, beside: Mapping[str, type]) -> None:
     known = [setting.name for setting in settings_of(options) if not setting.positional]
     for name in given:
         if name not in known and name.removeprefix("no-") not in known:
-            hint = nearest(name, known)
+            modes = [mode for mode, other in beside.items() if name in {s.name for s in settings_of(other)}]
+            hint = f"; `copybandit {modes[0]}` has it" if modes else nearest(name, known)
+            hint = f"; it is --{RENAMED[name]} now" if name in RENAMED else hint
             raise InputError(f"--{name}: no option of `copybandit {title}`{hint}; --help-all lists them")
 
 

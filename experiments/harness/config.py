@@ -82,8 +82,9 @@ def located(options: type, given: Mapping[str, Any], source: str) -> dict[str, A
     settings = settings_of(options)
     paths = {setting.short: ".".join(setting.path) for setting in settings}
     paths |= {path: path for path in paths.values()}
+    parts = {path.rpartition(".")[0] for path in paths}
     found = {}
-    for key, value in flat(given, leaves=paths).items():
+    for key, value in flat(given, leaves=paths.keys() - parts).items():
         name = key.replace("-", "_")
         if name not in paths:
             raise InputError(

@@ -1,6 +1,7 @@
 """The files of a run directory, written whole; read with one line where they are damaged."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON that people can read."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Writes JSON that people can read. NaN stands for a figure that is not known, which JSON calls null."""
+    write_text(path, json.dumps(_nan_to_null(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_yaml(path: Path, value: Any) -> None:
@@ -73,6 +74,14 @@ def read_table(path: Path, columns: Sequence[str] = (), **options: Any) -> pd.Da
     if missing:
         raise InputError(f"{path}: no column {', '.join(missing)}; {REMEDY}")
     return table
+
+
+def _nan_to_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _nan_to_null(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_nan_to_null(part) for part in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _mapping(path: Path, found: Any) -> dict[str, Any]:

@@ -35,11 +35,16 @@ def _shown(options: type, setting: Setting) -> bool:
 
 def _line(head: str, setting: Setting, column: int, *, short: bool) -> str:
     """One line, cut to the width of a screen where it is to be short."""
-    told = _first_clause(setting.told) if short else setting.told
-    default = _default(setting)
-    room = WIDTH - column - len(default) - 4
-    told = f"{told[: room - 1].rstrip()}…" if short and len(told) > room else told
-    return f"  {head:<{column}}{told}{default}"
+    told, default = setting.told, _default(setting)
+    if short:
+        told = told.split(". ")[0].rstrip(".")
+        default = _cut(default, 24)
+        told = _cut(told, WIDTH - max(column, len(head) + 2) - len(default) - 2)
+    return f"  {head + '  ':<{column}}{told}{default}"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def _head(setting: Setting) -> str:
@@ -65,9 +70,3 @@ def _default(setting: Setting) -> str:
     if field.default in (None, "", MISSING) or setting.kind is bool:
         return ""
     return f" ({field.default})"
-
-
-def _first_clause(told: str) -> str:
-    for end in (". ", "; ", ": "):
-        told = told.split(end)[0]
-    return told.rstrip(".:;")

@@ -68,11 +68,6 @@ class ResumeOptions:
 
     resume: Common[Path | None] = None
     """Directory of a broken-off run: it goes on from its last saved state, with the options it began with."""
-    save_every: int = 8
-    """Updates between two saved states."""
-
-    def __post_init__(self) -> None:
-        refuse_below(self, save_every=1)
 
     def idle(self) -> Idle:
         """A resumed run has its own directory and options."""
@@ -161,10 +156,12 @@ def _unwrapped(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _told(part: type) -> dict[str, str]:
-    """The docstrings of a dataclass's fields, each on one line."""
+    """The docstrings of a dataclass's fields, each on one line; those that it inherits too."""
+    if not is_dataclass(part):
+        return {}
     (found,) = ast.parse(textwrap.dedent(inspect.getsource(part))).body
     assert isinstance(found, ast.ClassDef)
-    told = {}
+    told = _told(part.__bases__[0])
     for field, text in pairwise(found.body):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
             told[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())

@@ -25,15 +25,21 @@ class Past:
     """Flat: `tuner.ppo.updates`."""
     summary: Mapping[str, Any] | None
     """None as long as the run has not finished."""
+    damage: str = ""
+    """What is wrong with its files, in one line; nothing else of it is known then."""
 
     @property
     def state(self) -> str:
-        """'42 s', or 'unfinished'."""
+        """'42 s', 'unfinished' or 'damaged'."""
+        if self.damage:
+            return "damaged"
         return "unfinished" if self.summary is None else seconds(sum(self.summary.get("wall_seconds", {}).values()))
 
     @property
     def result(self) -> str:
-        """The figure that a reader would ask for first."""
+        """The figure that a reader would ask for first, or what is wrong."""
+        if self.damage:
+            return self.damage
         summary = self.summary or {}
         if "lift" in summary:
             return f"reward lift {gain(summary['lift']['reward']['mean'])}"
@@ -47,7 +53,7 @@ def past_runs(folder: Path) -> list[Past]:
     """The runs in a folder and below, oldest first.
 
     Raises:
-        InputError: no such folder, or a run whose files cannot be read.
+        InputError: no such folder.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder that holds run directories")
@@ -56,11 +62,18 @@ def past_runs(folder: Path) -> list[Past]:
 
 
 def _past(path: Path) -> Past:
+    began = datetime.fromtimestamp((path / "environment.json").stat().st_mtime)
+    try:
+        return _read(path, began)
+    except InputError as error:
+        return Past(path, "", began, {}, None, str(error))
+
+
+def _read(path: Path, began: datetime) -> Past:
     environment = read_json(path / "environment.json")
     config_file = path / "config.yaml"
     config = read_yaml(config_file) if config_file.is_file() else {}
     summary = read_json(path / "summary.json") if (path / "summary.json").is_file() else None
-    began = datetime.fromtimestamp((path / "environment.json").stat().st_mtime)
     return Past(path, str(environment.get("command", "")), began, flat(config), summary)
 
 

@@ -5,7 +5,6 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from ...simulation.data.errors import InputError
+from ...simulation.data.files import write_whole
 
 SCHEMA = pa.schema(
     [
@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
         ("reward", pa.list_(pa.float64())),
         ("oracle", pa.list_(pa.float64())),
         ("seconds", pa.float64()),
+        ("traffic", pa.string()),
     ]
 )
 """A row is what `cells.cells_of` yields."""
@@ -163,17 +164,7 @@ def _key(row: Mapping[str, Any]) -> tuple:
 
 
 def _write(path: Path, table: pa.Table) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            pq.write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink()
-        raise
+    write_whole(path, lambda beside: pq.write_table(table, beside))
 
 
 def _difference(names: list[str], there: Mapping[str, Any], here: Mapping[str, Any], world: str) -> str:

@@ -1,4 +1,4 @@
-"""Run directories: what a run leaves behind, never overwritten in silence. What have I run?"""
+"""Run directories: what a run leaves behind, never overwritten in silence."""
 
 import csv
 import os

@@ -1,5 +1,6 @@
 """What a run directory holds, read when it is asked for."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from ...policies.writer.checkpoint import CHECKPOINT
+from ...simulation.data.files import MANIFEST, check_folder
 from ..analysis.report import findings
 from .config import flat, value_of
 from .files import read_json, read_table, read_yaml
@@ -24,11 +27,21 @@ class RunFiles:
             InputError: there is no readable summary.json.
         """
         self.path = path
-        self.summary: dict[str, Any] = read_json(path / "summary.json")
+        self.summary: dict[str, Any] = _nan_again(read_json(path / "summary.json"))
         environment, config = path / "environment.json", path / "config.yaml"
         self.environment: dict[str, Any] = read_json(environment) if environment.is_file() else {}
         self.config: dict[str, Any] = read_yaml(config) if config.is_file() else {}
         self.config_text = config.read_text(encoding="utf-8") if config.is_file() else ""
+
+    def check(self) -> None:
+        """Refuses folders that are no longer as the run wrote them: the checkpoint, and what else has a manifest.
+
+        Raises:
+            InputError: naming the file.
+        """
+        for folder in sorted(path for path in self.path.iterdir() if path.is_dir()):
+            if folder.name == CHECKPOINT or (folder / MANIFEST).is_file():
+                check_folder(folder, "run it again")
 
     def table(self, name: str, columns: Sequence[str] = ()) -> pd.DataFrame:
         """A table that the run left; empty, with these columns, if it left none.
@@ -88,3 +101,13 @@ class RunFiles:
     def targets(self) -> Mapping[str, float]:
         """Lift targets that apply to this run."""
         return findings.ARCHIVE_TARGETS if self.archive else findings.LIFT_TARGETS
+
+
+def _nan_again(found: Any) -> Any:
+    """Bounds and estimates that are not known are null in the file; NaN, they compare as false and plot as nothing."""
+    if isinstance(found, list):
+        return [_nan_again(part) for part in found]
+    if not isinstance(found, dict):
+        return found
+    unknown = {"mean", "low", "high"} if {"mean", "low", "high"} <= found.keys() else set()
+    return {name: math.nan if part is None and name in unknown else _nan_again(part) for name, part in found.items()}

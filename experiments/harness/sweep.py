@@ -98,7 +98,7 @@ def run_sweep(options: RunParts, name: str, command: Command) -> Path:
         raise InputError("--sweep: optuna is not installed; pip install 'copybandit[optuna]'") from None
     assert options.run.sweep is not None
     plan = read_plan(options.run.sweep, options)
-    path = options.run.out or Path("runs") / time.strftime(f"sweep-{name}-%Y%m%d-%H%M%S")
+    path = options.run.out or Path("runs") / time.strftime(f"sweep-{name.replace(' --', '-')}-%Y%m%d-%H%M%S")
     _prepare(path, plan, options, name)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal = optuna.storages.journal.JournalFileBackend(str(path / "study.journal"))

@@ -43,6 +43,8 @@ def archive_study(options: "StudyParts", run: Run, validation: int = 0) -> Study
     archive = read_archive(options.data.archive or "", parse_columns(options.data.columns))
     seed = options.run.seed
     learned, judged, asked = archive.split(ARCHIVE_SHARES, seed)
+    for part, what in ((learned, "is learned from"), (judged, "judges"), (asked, "is written for")):
+        part.check_tells(f"the part that {what}")
     # A story that was tested twice is written for once; both tests are products, as both of their clicks are learned.
     stories = {product.title: product for product in asked.products()}
     catalog = Catalog([*learned.products(), *asked.products()], learned.creatives())

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ...policies.reward.candidates import Candidates
-from ...policies.reward.diversity import vendi
-from ...policies.reward.select import choose, write_more
+from ...policies.reward.scored_texts import ScoredTexts
+from ...policies.reward.select import write_more
 from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
 from ..harness.options import Common
@@ -23,8 +22,8 @@ class ChoosingOptions:
     """How texts are picked among more that were written."""
 
     keep_diversity: Common[float] = 0.95
-    """Share of the untuned writer's Vendi score, by the reward's encoder, that what is picked should have: novelty
-    weighs more until it has."""
+    """Share of the untuned writer's Vendi score, by the reward's encoder, that what is picked should have, to learn
+    from (raft) and in the end: novelty weighs more until it has."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.keep_diversity <= 2:
@@ -32,7 +31,7 @@ class ChoosingOptions:
 
 
 def final_texts(
-    study: Study, options: "ChoosingParts", each: int, candidates: Candidates, untuned: Sequence[Creative]
+    study: Study, options: "ChoosingParts", each: int, scored: ScoredTexts, untuned: Sequence[Creative]
 ) -> tuple[list[Creative], dict[str, float]]:
     """Writes, and chooses among what was written now and while tuning.
 
@@ -40,7 +39,7 @@ def final_texts(
         study: what is written for.
         options: `samples` texts a prompt are kept.
         each: texts that are written now for each that is kept; with 1 they are not chosen.
-        candidates: those that were scored while tuning; they become more.
+        scored: texts that were scored while tuning; they become more.
         untuned: as many texts of the untuned writer, whose diversity is to be kept.
 
     Returns:
@@ -49,7 +48,7 @@ def final_texts(
     kept, seed = options.writing.samples, options.run.seed + 1
     if each == 1:
         return write_for(study.writer, study.asked, kept, seed), {"among": 1.0, "diversity_weight": 0.0}
-    write_more(study.writer, study.asked, kept * each, candidates, torch.Generator().manual_seed(seed))
-    choice = choose(candidates, kept, options.choosing.keep_diversity * vendi(candidates.encode(untuned)))
-    among = len(candidates) / len(choice.rows)
-    return [candidates.texts[i] for i in choice.rows.tolist()], {"among": among, "diversity_weight": choice.weight}
+    write_more(study.writer, study.asked, kept * each, scored, torch.Generator().manual_seed(seed))
+    choice = scored.best(kept, untuned)
+    among = len(scored) / len(choice.rows)
+    return [scored.texts[i] for i in choice.rows.tolist()], {"among": among, "diversity_weight": choice.weight}

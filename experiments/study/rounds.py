@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 
 from ...agents.agent import PlacementAgent
-from ...policies.writer.checkpoint import copy_checkpoint
+from ...agents.state import save_agent
+from ...policies.writer.checkpoint import CHECKPOINT, copy_checkpoint
 from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
 from ...simulation.world import World
 from ..analysis.report.page import write_report
 from ..analysis.statistics.bootstrap import Interval, bootstrap, lift_of_ratios
-from ..harness.files import write_json, write_table
+from ..harness.files import write_table
 from ..harness.options import Common, Idle
 from ..harness.run import Run
 from ..tune import TuneOptions, Tuning, tune_writer
@@ -48,10 +48,8 @@ class RoundsOptions:
             raise InputError(f"--rounds {self.rounds}, --round-hours {self.round_hours}: give 1 or more, and above 0")
 
     def idle(self) -> Idle:
-        """One round has no hours of its own; several cannot be resumed."""
-        if self.rounds > 1:
-            return {"save-every": f"with --rounds {self.rounds}, which cannot be resumed"}
-        return {"round-hours": "without --rounds"}
+        """One round has no hours of its own."""
+        return {} if self.rounds > 1 else {"round-hours": "without --rounds"}
 
 
 LINES = ("retrained", "first texts")
@@ -152,8 +150,8 @@ def run_rounds(study: Study, options: "RoundsParts", run: Run) -> None:
         hours_of = [round(hour, 3) for hour in (start, study.world.traffic.hours)]
         told.append({"round": number, "hours": hours_of, **now, **_earned(lines, options)})
         run.record(number, {f"reward/{name}": told[-1]["lines"][name]["reward"]["mean"] for name in LINES})
-    _save(run, told, lines[LINES[0]], options.placing.agent)
-    copy_checkpoint(run.path / f"round-{rounds}" / "checkpoint", run.path / "checkpoint")
+    _save(run, told, lines[LINES[0]])
+    copy_checkpoint(run.path / f"round-{rounds}" / CHECKPOINT, run.path / CHECKPOINT)
     run.finish({"command": "loop", "rounds": told})
 
 
@@ -214,7 +212,7 @@ def _earned(lines: dict[str, Line], options: "RoundsParts") -> dict[str, Any]:
     return {"lines": figures, "gain": bootstrap(both, lift_of_ratios, rng)}
 
 
-def _save(run: Run, told: Sequence[dict[str, Any]], line: Line, agent: str) -> None:
+def _save(run: Run, told: Sequence[dict[str, Any]], line: Line) -> None:
     rows = [
         {"round": row["round"], "line": name, "from_hour": row["hours"][0], "to_hour": row["hours"][1]}
         | {key: value for key, value in facts.items() if key != "reward"}
@@ -224,7 +222,4 @@ def _save(run: Run, told: Sequence[dict[str, Any]], line: Line, agent: str) -> N
     ]
     write_table(run.path / "rounds.csv", pd.DataFrame(rows))
     write_table(run.path / "arms.csv", line.arms, index_label="arm")
-    (run.path / "placement").mkdir()
-    learned = {name: value.contiguous().cpu() for name, value in line.agent.state_dict().items()}
-    save_file(learned, run.path / "placement/agent.safetensors")
-    write_json(run.path / "placement/agent.json", {"format_version": 1, "agent": agent})
+    save_agent(line.agent, run.path / "placement")

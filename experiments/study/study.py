@@ -11,6 +11,7 @@ import torch
 from ...policies.effect.metrics import binomial_metrics
 from ...policies.effect.model import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectModel, fit_effect_model
 from ...policies.headlines.pairwise import PairwiseEffect
+from ...policies.reward.claims import Claims
 from ...policies.reward.reward import Quality, Reward, RewardConfig
 from ...policies.writer.writer import BUILT_IN, Writer, make_writer
 from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Catalog, Creative, Product
@@ -158,7 +159,18 @@ class Study:
 
     def reward(self, config: RewardConfig) -> Reward:
         """The writer's reward; freeze it on the untuned writer."""
-        return Reward(self.effect, Quality.of(self.catalog, naming=self.names_products), config)
+        limit, truthful = self.writer.config.max_characters, self.names_products and config.claims == "strict"
+        quality = Quality.of(self.catalog, naming=self.names_products, limit=limit, truthful=truthful)
+        return Reward(self.effect, quality, config)
+
+    def claims(self, config: RewardConfig) -> Claims | None:
+        """What finds claims that no field supports; None where they are not looked at, or texts are of no product."""
+        return Claims(self.catalog) if self.names_products and config.claims != "off" else None
+
+    def fit_to_say(self, config: RewardConfig) -> Callable[[Creative], bool]:
+        """Which ads the writer may learn from: under `strict`, those that claim nothing that no field supports."""
+        claims = self.claims(config) if config.claims == "strict" else None
+        return lambda creative: claims is None or not claims.unsupported(creative)
 
 
 def shop_study(options: "StudyParts", run: Run, hours: float | None = None, validation: int = 0) -> Study:
@@ -217,16 +229,22 @@ def learn_effects(
     catalog: Catalog, train: Counts, test: Counts, held: Counts | None, options: "StudyParts", run: Run
 ) -> tuple[EffectModel, dict[str, dict[str, float]], EffectModel | None]:
     """The effect model, its figures on a log that it has not seen, and the model that validates the writer."""
-    seed = options.run.seed
+    seed, device = options.run.seed, torch_device(options.device)
     with run.stage("effect model", total=len(MEMBERS)) as stage:
-        effect = fit_effect_model(train, catalog, options.effect, seed=seed, progress=stage.advance)
+        effect = fit_effect_model(train, catalog, options.effect, seed=seed, device=device, progress=stage.advance)
         metrics = effect_metrics(effect, test)
         stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
     if held is None:
         return effect, metrics, None
     with run.stage("validation model", total=len(VALIDATORS)) as stage:
         validation = fit_effect_model(
-            held, catalog, options.effect, members=VALIDATORS, seed=seed + 50, progress=stage.advance
+            held,
+            catalog,
+            options.effect,
+            members=VALIDATORS,
+            seed=seed + 50,
+            device=device,
+            progress=stage.advance,
         )
     return effect, metrics, validation
 

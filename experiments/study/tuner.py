@@ -1,13 +1,12 @@
-"""How the writer is tuned: the algorithm, its settings, and how many texts are chosen among afterwards."""
+"""How the writer is tuned: which way, its settings, and how many texts are chosen among afterwards."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 
-from ...policies.tuning.contract import TuneConfig
-from ...policies.tuning.raft import RaftConfig
-from ...policies.tuning.rivals import BEST_OF, Algorithm
+from ...policies.tuning.contract import Tuner
+from ...policies.tuning.registry import Algorithm, TunerSettings
 from ...policies.writer.adapters import AdapterConfig
-from ...simulation.data.errors import InputError
-from ..harness.options import Common, Idle, refuse_below
+from ..harness.options import Common, Flat, Idle, refuse_below
 
 
 @dataclass(frozen=True)
@@ -21,45 +20,37 @@ class TunerOptions:
     choose: Common[int] = 8
     """Texts written after any tuning for each that is kept; the reward picks among them and all that it scored while
     tuning. With 1 the writer's texts are taken as they come."""
-    raft: RaftConfig = field(default_factory=RaftConfig)
-    ppo: TuneConfig = field(default_factory=TuneConfig)
-    """Of ppo, rloo and grpo."""
+    settings: Flat[TunerSettings] = field(default_factory=TunerSettings)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
 
     def __post_init__(self) -> None:
         refuse_below(self, choose=1)
-        if self.adapter.kind != "none" and self.algorithm != "ppo":
-            raise InputError(f"--adapter.kind {self.adapter.kind} goes with --algorithm ppo, not {self.algorithm}")
 
     @property
-    def settings(self) -> RaftConfig | TuneConfig:
-        """Settings of the algorithm."""
-        return self.raft if self.algorithm == "raft" else self.ppo
+    def tuner(self) -> Tuner:
+        """The way that is asked for."""
+        return self.settings.tuner(self.algorithm)
 
     @property
     def written(self) -> int:
-        """Texts written after tuning for each that is kept: best-of-n spends what the others spend on tuning."""
-        return max(self.choose, BEST_OF) if self.algorithm == "best-of-n" else self.choose
+        """Texts written after tuning for each that is kept."""
+        return max(self.choose, self.tuner.best_of)
 
     def idle(self) -> Idle:
-        """Settings of other algorithms."""
-        why, found = f"with --algorithm {self.algorithm}", {}
-        if self.algorithm != "raft":
-            found["raft"] = why
-        if self.algorithm not in ("ppo", "rloo", "grpo"):
-            found["ppo"] = why
-        if self.algorithm in ("rloo", "grpo"):
-            found |= dict.fromkeys(("ppo.kl-target", "ppo.kl-cap", "save-every"), why)
-        if self.algorithm == "raft":
-            found |= dict.fromkeys(("watch-every", "save-every"), f"{why}, which looks and saves after each round")
-        if self.algorithm in ("best-of-n", "supervised"):
-            found |= dict.fromkeys(("watch-every", "patience", "save-every"), f"{why}, which has no updates")
-        if self.algorithm == "best-of-n" and self.choose < BEST_OF:
-            found["choose"] = f"{why} below {BEST_OF}"
+        """Settings of other ways, and what this one has no use for."""
+        tuner, why = self.tuner, f"with --algorithm {self.algorithm}"
+        found = idle_tuners({self.algorithm}, why)
+        if not tuner.updates:
+            found |= dict.fromkeys(("looks", "patience", "adapter"), f"{why}, which has no updates")
+        if self.choose < tuner.best_of:
+            found["choose"] = f"{why} below {tuner.best_of}"
         if self.adapter.kind == "none":
             found |= dict.fromkeys(("adapter.rank", "adapter.alpha"), "without --adapter.kind")
-        if self.algorithm != "ppo":
-            found["adapter"] = why
-        if self.written == 1:
+        if self.written == 1 and (tuner.on_policy or not tuner.updates):
             found["keep-diversity"] = "with --choose 1, which picks nothing"
         return found
+
+
+def idle_tuners(used: Iterable[str], why: str) -> dict[str, str]:
+    """Settings of all other ways of tuning."""
+    return {part.name: why for part in fields(TunerSettings) if part.name not in set(used)}

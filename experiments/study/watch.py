@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from ...policies.effect.model import CLICK, CONVERT
-from ...policies.reward.candidates import Candidates
-from ...policies.tuning.contract import Update
-from ...policies.tuning.state import StateDirectory
+from ...policies.reward.scored_texts import ScoredTexts
+from ...policies.tuning.contract import Tuner, Update
+from ...policies.tuning.training_state import StateDirectory
+from ...policies.writer.likelihood import kl_between
 from ...policies.writer.writer import Writer, load_weights, own_weights
 from ..harness.options import refuse_below
 from ..harness.run import Run
@@ -33,13 +34,14 @@ class WatchOptions:
 
     validation_impressions: int = 2_000_000
     """More impressions of the log, for the model that validates the writer. Of your own logs it is a fifth."""
-    watch_every: int = 8
-    """Updates between two looks at the writer: by the validation model, and for the report by the gold."""
+    looks: int = 10
+    """Looks at the writer, at even steps: by the validation model, and for the report by the gold. A state is saved at
+    each, from which `--resume` goes on."""
     patience: int = 5
     """Looks without a better validation after which tuning ends. The best of all looks is kept in any case."""
 
     def __post_init__(self) -> None:
-        refuse_below(self, validation_impressions=1000, watch_every=1, patience=1)
+        refuse_below(self, validation_impressions=1000, looks=1, patience=1)
 
 
 class Watch:
@@ -48,19 +50,21 @@ class Watch:
     The gold is there for the report alone: what stops tuning and chooses the weights is the validation model.
     """
 
-    def __init__(self, study: Study, options: "TuneParts", run: Run, candidates: Candidates) -> None:
-        """Draws the prompts that are looked at."""
-        self.study, self.options, self.run, self.candidates = study, options, run, candidates
+    def __init__(self, study: Study, options: "TuneParts", run: Run, scored: ScoredTexts) -> None:
+        """Draws the prompts that are looked at; the writer is untuned yet."""
+        self.study, self.options, self.run, self.scored = study, options, run, scored
+        self.tuner: Tuner = options.tuner.tuner
         self.writer: Writer = study.writer
         self.prompts = sample_prompts(study.asked, WATCHED_PROMPTS, options.run.seed + 3)
         self.curve: list[dict[str, float]] = []
-        self.best: dict[str, Tensor] = {}
-        self._states: StateDirectory | None = None
+        self.start = self.best = own_weights(study.writer)
 
-    def look(self, step: int, kl: float) -> None:
+    def look(self, step: int) -> None:
         """Adds a point to the curve, from the same prompts and random numbers every time."""
-        texts = write_for(self.writer, self.prompts, 2, self.options.run.seed + 4)
-        rewards = self.candidates.reward(texts, torch.arange(len(self.prompts)).repeat_interleave(2))
+        seed = self.options.run.seed
+        texts = write_for(self.writer, self.prompts, 2, seed + 4)
+        rewards = self.scored.reward(texts, torch.arange(len(self.prompts)).repeat_interleave(2))
+        kl = kl_between(self.writer, self.start, self.prompts, seed + 9, n=1) if step else 0.0
         verdict, value = judge(self.study.world, texts), self.options.conversion_value
         assert self.study.validation is not None
         rates = self.study.validation.predict(texts).rates
@@ -74,7 +78,8 @@ class Watch:
             "gold_cvr": verdict.total_cvr(),
         }
         self.curve.append(point)
-        self.run.record(step, {PREFIX + name: value for name, value in point.items() if name != "step"})
+        figures = {PREFIX + name: value for name, value in point.items() if name != "step"}
+        self.run.record(step, figures if self.tuner.on_policy else {"kl": kl, **rewards.means(), **figures})
         if self.chosen == point:
             self.best = own_weights(self.writer)
 
@@ -84,24 +89,22 @@ class Watch:
         return max(self.curve, key=lambda point: point["validation"])
 
     def after(self, update: Update, states: StateDirectory) -> str | None:
-        """What follows an update: figures are recorded, the writer is looked at now and then, a state is saved.
+        """What follows an update: figures are recorded; now and then the writer is looked at and a state is saved.
 
         Returns:
             Why tuning should end, if it should.
         """
-        tuner, watch, step = self.options.tuner, self.options.watch, update.step
-        self.run.record(step, {"kl": update.kl, **update.metrics})
-        last = step == tuner.settings.updates
-        each = tuner.algorithm == "raft"  # whose updates are few and large
-        if each or step % watch.watch_every == 0 or last:
-            self.look(step, update.kl)
+        step, looks = update.step, self.options.watch.looks
+        self.run.record(step, update.metrics)
+        if step * looks // self.tuner.updates == (step - 1) * looks // self.tuner.updates:
+            return None
+        self.look(step)
         reason = self._lost_patience()
-        if update.snapshot is not None and (each or step % self.options.resume.save_every == 0 or last or reason):
-            state = update.snapshot()
-            state.tensors |= {f"best.{name}": weight for name, weight in self.best.items()}
-            state.tensors |= {f"candidates.{name}": part for name, part in self.candidates.state().items()}
-            state.facts["stopped"] = reason or ""
-            states.save(state)
+        state = update.snapshot()
+        state.tensors |= {f"best.{name}": weight for name, weight in self.best.items()}
+        state.tensors |= {f"scored.{name}": part for name, part in self.scored.state().items()}
+        state.facts["stopped"] = reason or ""
+        states.save(state)
         return reason
 
     def _lost_patience(self) -> str | None:

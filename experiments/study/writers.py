@@ -4,24 +4,23 @@ import dataclasses
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import numpy as np
 import pandas as pd
 import torch
 
+from ...agents.agent import CONVERSION_VALUE
 from ...policies.effect.model import EffectConfig
-from ...policies.reward.candidates import Candidates
 from ...policies.reward.diversity import compression_ratio, distinct, self_bleu
 from ...policies.reward.reward import RewardConfig
+from ...policies.reward.scored_texts import ScoredTexts
 from ...policies.reward.select import choice_kl
-from ...policies.tuning.contract import TuneConfig
-from ...policies.tuning.raft import RaftConfig
-from ...policies.tuning.rivals import TUNERS, Algorithm
+from ...policies.tuning.registry import Algorithm, TunerSettings
 from ...policies.writer.likelihood import kl_between
-from ...policies.writer.warm_start import WarmStartConfig, warm_start
+from ...policies.writer.warm_start import WarmStartConfig
 from ...policies.writer.writer import WriterConfig, load_weights, own_weights
 from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
@@ -34,10 +33,13 @@ from ..harness.run import Run
 from ..tune import frozen_reward, make_study, vendi_of
 from .choosing import ChoosingOptions, final_texts
 from .study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, write_for
+from .tuner import idle_tuners
+from .tuning import tuning_stage, warm_start_stage
 from .verdict import judge
 from .worlds import SegmentOptions, WorldOptions
 
-_WAY = re.compile(r"(?:(raft|ppo|rloo|grpo|supervised)(?:\+|$))?(?:best-of-(\d+))?")
+_TUNED = [name for name in get_args(Algorithm) if name != "best-of-n"]
+_WAY = re.compile(rf"(?:({'|'.join(_TUNED)})(?:\+|$))?(?:best-of-(\d+))?")
 FIGURES = ("reward", "ctr", "cvr", "kl", "vendi", "distinct_2", "self_bleu", "compression", "seconds", "reward_calls")
 
 
@@ -58,9 +60,7 @@ class Way:
         """
         found = _WAY.fullmatch(name)
         if not name or found is None or name.endswith("+"):
-            raise InputError(
-                f"--writers: no way '{name}'; known are raft, ppo, rloo, grpo, supervised, best-of-16, ppo+best-of-4"
-            )
+            raise InputError(f"--writers: no way '{name}'; known are {', '.join(_TUNED)}, best-of-16, ppo+best-of-4")
         algorithm = cast(Algorithm, found[1] or "best-of-n")
         return Way(name, algorithm, int(found[2] or 1))
 
@@ -74,10 +74,12 @@ class WritersOptions:
     """Where tensors live; auto takes a CUDA device when there is one."""
     writers: str = ""
     """Ways to tune the writer, separated by commas: raft, ppo, rloo, grpo, supervised, best-of-16, or one after the
-    other such as ppo+best-of-4; all for ppo.updates times ppo.batch calls of the reward."""
+    other such as ppo+best-of-4."""
+    calls: int = 15_360
+    """Texts that each way may have scored, at most."""
     seeds: int = 5
     """Independent repetitions, each with its own world, log, effect model and writer; counted from --seed."""
-    conversion_value: float = 10.0
+    conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, wherever one figure is wanted."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
@@ -85,15 +87,14 @@ class WritersOptions:
     feedback: Flat[FeedbackOptions] = field(default_factory=FeedbackOptions)
     writing: Flat[WritingOptions] = field(default_factory=WritingOptions)
     choosing: Flat[ChoosingOptions] = field(default_factory=ChoosingOptions)
-    raft: RaftConfig = field(default_factory=RaftConfig)
-    ppo: TuneConfig = field(default_factory=TuneConfig)
+    tuners: Flat[TunerSettings] = field(default_factory=TunerSettings)
     writer: WriterConfig = field(default_factory=WriterConfig)
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     effect: EffectConfig = field(default_factory=EffectConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
 
     def __post_init__(self) -> None:
-        refuse_below(self, seeds=1, conversion_value=0)
+        refuse_below(self, seeds=1, calls=1, conversion_value=0)
 
     def ways(self) -> list[Way]:
         """The ways asked for.
@@ -106,19 +107,9 @@ class WritersOptions:
     def idle(self) -> Idle:
         """Settings of ways that are not asked for."""
         ways, why = self.ways(), f"with --writers {self.writers}"
-        algorithms = {way.algorithm for way in ways}
-        found: dict[str, str] = {
-            **idle_in_study(self),
-            **dict.fromkeys(("raft.texts", "raft.kept"), "beside the budget, which sets it"),
-        }
-        if "raft" not in algorithms:
-            found["raft"] = why
-        if not algorithms & {"ppo", "rloo", "grpo"}:
-            tuning = {f.name for f in fields(TuneConfig)} - {"updates", "batch"}
-            found |= dict.fromkeys((f"ppo.{name.replace('_', '-')}" for name in tuning), why)
-        elif "ppo" not in algorithms:
-            found |= dict.fromkeys(("ppo.kl-target", "ppo.kl-cap"), why)
-        if all(way.written == 1 for way in ways):
+        found = {**idle_in_study(self), **idle_tuners({way.algorithm for way in ways}, why)}
+        found |= dict.fromkeys(("raft.texts", "ppo.updates", "rloo.updates", "grpo.updates"), "beside --calls")
+        if all(way.written == 1 and way.algorithm != "raft" for way in ways):
             found["keep-diversity"] = f"{why}, which picks nothing"
         return found
 
@@ -141,7 +132,7 @@ def compare_writers(options: WritersOptions, run: Run) -> dict[str, dict[str, In
     """Figures by way of tuning, against the untuned writer: `reward`, `ctr`, `cvr` and `vendi` relative to it.
 
     Args:
-        options: ways, seeds, and what all ways share; the budget is `ppo.updates` times `ppo.batch` reward calls.
+        options: ways, seeds, and what all ways share.
         run: where `writers.csv` goes, a row a seed and a way, as they come.
     """
     ways, first = options.ways(), options.run.seed
@@ -149,16 +140,7 @@ def compare_writers(options: WritersOptions, run: Run) -> dict[str, dict[str, In
     for seed in range(first, first + options.seeds):
         options = dataclasses.replace(options, run=dataclasses.replace(options.run, seed=seed))
         study = make_study(options, run)
-        with run.stage("warm start", total=options.warm_start.lines) as stage:
-            progress = stage.advance
-            warm_start(
-                study.writer,
-                study.catalog,
-                study.audiences,
-                options.warm_start,
-                seed=seed,
-                progress=lambda lines, _, advance=progress: advance(lines),
-            )
+        warm_start_stage(study, options, run)
         start, base = own_weights(study.writer), {}
         untuned = write_for(study.writer, study.asked, options.writing.samples, seed + 1)
         for way in [Way("untuned", "supervised", 1), *ways]:
@@ -182,28 +164,18 @@ def _figures(
     run: Run,
 ) -> dict[str, float]:
     """Tunes by one way and judges what it writes; the reward's statistics are those of the untuned writer."""
-    candidates = Candidates(frozen_reward(study, options), study.asked)
-    config, kept = options.ppo, len(study.asked) * options.writing.samples
-    budget = max(0, config.updates * config.batch - (kept * way.written if way.written > 1 else 0))
-    config = dataclasses.replace(config, updates=budget // config.batch)
-    if way.algorithm == "raft":
-        texts = budget // (len(study.asked) * options.raft.updates)
-        config = dataclasses.replace(options.raft, texts=texts, kept=options.writing.samples)
+    scored = ScoredTexts(frozen_reward(study, options), study.asked, options.choosing.keep_diversity)
+    chosen_among = len(study.asked) * options.writing.samples * way.written if way.written > 1 else 0
+    tuner, left = options.tuners.tuner(way.algorithm), options.calls - chosen_among
     began = time.perf_counter()
-    with run.stage(way.name, total=config.updates or None) as stage:
-        if config.updates:
-            TUNERS[way.algorithm](
-                study.writer,
-                study.asked,
-                candidates,
-                config,
-                seed=options.run.seed,
-                on_update=lambda _: stage.advance(1),
-            )
-        texts, choice = final_texts(study, options, way.written, candidates, untuned)
+    if left > 0:
+        tuner = tuner.within(left, len(study.asked))
+        tuning_stage(study, tuner, scored, run, seed=options.run.seed, name=way.name)
+    with run.stage(f"texts of {way.name}"):
+        texts, choice = final_texts(study, options, way.written, scored, untuned)
         seconds = time.perf_counter() - began
         kl = kl_between(study.writer, start, study.asked, options.run.seed + 6) + choice_kl(choice["among"])
-    return _judged(study, options, texts) | {"kl": kl, "seconds": seconds, "reward_calls": len(candidates)}
+    return _judged(study, options, texts) | {"kl": kl, "seconds": seconds, "reward_calls": len(scored)}
 
 
 def _judged(study: Study, options: WritersOptions, texts: Sequence[Creative]) -> dict[str, float]:

@@ -7,7 +7,7 @@ can be told apart from what the writer cannot change.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -134,7 +134,7 @@ class _Heads(nn.Module):
 
 def _apply_chosen(features: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
     """[n, e]: row i of `features` [n, d] times `weights[chosen[i]]` [d, e], without copying weights to rows."""
-    return torch.einsum("nd,kde->nke", features, weights)[torch.arange(len(chosen)), chosen]
+    return torch.einsum("nd,kde->nke", features, weights)[torch.arange(len(chosen), device=chosen.device), chosen]
 
 
 @dataclass
@@ -146,6 +146,8 @@ class EffectModel:
     channels: tuple[str, ...]
     features: list[TextFeatures] = field(default_factory=list)
     heads: list[_Heads] = field(default_factory=list)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    """Where the heads are; texts are read on the CPU, and predictions are handed out there."""
 
     def predict(self, creatives: Sequence[Creative]) -> Prediction:
         """Predicts texts in the average channel's average slot, each for its own audience (or everyone)."""
@@ -153,16 +155,17 @@ class EffectModel:
         category = torch.tensor(self.catalog.category_of)[product]
         everyone = len(self.segments)
         names = {name: i for i, name in enumerate(self.segments)}
-        segment = torch.tensor([names.get(creative.audience, everyone) for creative in creatives])
+        segment = torch.tensor([names.get(creative.audience, everyone) for creative in creatives], dtype=torch.int64)
+        product, category, segment = (index.to(self.device) for index in (product, category, segment))
         texts = [creative.text for creative in creatives]
-        asked, said = self._own_query(creatives)
+        asked, said = (part.to(self.device) for part in self._own_query(creatives))
         with torch.no_grad():
             text = [
-                h.text(f(texts), segment, category) + said * h.answer[1]
+                h.text(f(texts).to(self.device), segment, category) + said * h.answer[1]
                 for f, h in zip(self.features, self.heads, strict=True)
             ]
             context = [h.context(None, product, segment, category) + asked * h.answer[0] for h in self.heads]
-        return Prediction(torch.stack(context), torch.stack(text))
+        return Prediction(torch.stack(context).cpu(), torch.stack(text).cpu())
 
     def _own_query(self, creatives: Sequence[Creative]) -> tuple[Tensor, Tensor]:
         """Two [n, 1]: 1 for creatives written for a query, and the share of its words that they say."""
@@ -175,11 +178,11 @@ class EffectModel:
 
     def predict_cells(self, counts: Counts) -> Tensor:
         """[m, 2] mean probabilities in the places of a log: what its metrics are computed from."""
-        cells = _Cells.of(counts, self.catalog, self.channels)
+        cells = _Cells.of(counts, self.catalog, self.channels).to(self.device)
         texts = [creative.text for creative in counts.creatives]
         with torch.no_grad():
-            logits = [cells.logits(h, f(texts)) for f, h in zip(self.features, self.heads, strict=True)]
-        return torch.sigmoid(torch.stack(logits)).mean(0)
+            logits = [cells.logits(h, f(texts).to(self.device)) for f, h in zip(self.features, self.heads, strict=True)]
+        return torch.sigmoid(torch.stack(logits)).mean(0).cpu()
 
 
 MEMBERS = (("words", 0), ("characters", 0), ("encoder", 0), ("words", 24), ("characters", 24))
@@ -197,6 +200,7 @@ def fit_effect_model(
     *,
     members: Sequence[tuple[str, int]] = MEMBERS,
     seed: int = 0,
+    device: torch.device | str = "cpu",
     progress: Callable[[int], None] = lambda n: None,
 ) -> EffectModel:
     """Fits the ensemble to a log.
@@ -207,15 +211,16 @@ def fit_effect_model(
         config: strength of the ridges, steps.
         members: how each reads texts, and the width of its hidden layer.
         seed: member i starts from seed + i.
+        device: where members are fitted, and predict.
         progress: called after each member with 1.
     """
-    model = EffectModel(catalog, counts.segments, counts.channels)
-    cells = _Cells.of(counts, catalog, counts.channels)
+    model = EffectModel(catalog, counts.segments, counts.channels, device=torch.device(device))
+    cells = _Cells.of(counts, catalog, counts.channels).to(model.device)
     texts = [creative.text for creative in counts.creatives]
     for i, (kind, hidden) in enumerate(members):
         features = TextFeatures(kind, texts, seed=seed + i)
         model.features.append(features)
-        model.heads.append(_fit_member(features(texts), cells, hidden, config, seed + i))
+        model.heads.append(_fit_member(features(texts).to(model.device), cells, hidden, config, seed + i))
         progress(1)
     return model
 
@@ -260,6 +265,11 @@ class _Cells:
             counts.answer,
         )
 
+    def to(self, device: torch.device) -> "_Cells":
+        """The same cells on a device."""
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: part.to(device) for name, part in held.items() if isinstance(part, Tensor)})
+
     def logits(self, heads: _Heads, features: Tensor) -> Tensor:
         text = heads.all_segments(features, self.creative_category)[self.creative, self.segment]
         logits = text + heads.context(self.place, self.product, self.segment, self.category)
@@ -267,11 +277,11 @@ class _Cells:
 
 
 def _fit_member(features: Tensor, cells: _Cells, hidden: int, config: EffectConfig, seed: int) -> _Heads:
-    heads = _Heads(features.shape[1], cells.sizes, hidden, seed)
+    heads = _Heads(features.shape[1], cells.sizes, hidden, seed).to(features.device)
     rates = cells.successes.sum(0) / cells.trials.sum(0).clamp(min=1)
     heads.base.data = torch.logit(rates.clamp(1e-6, 1 - 1e-6))
     generator = torch.Generator().manual_seed(seed)
-    held = torch.rand(len(features), generator=generator) < config.hold_out
+    held = (torch.rand(len(features), generator=generator) < config.hold_out).to(features.device)
     train = ~held[cells.creative]
     optimizer = torch.optim.Adam(heads.parameters(), lr=config.learning_rate)
     best, best_state = float("inf"), {k: v.clone() for k, v in heads.state_dict().items()}

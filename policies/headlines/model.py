@@ -69,7 +69,7 @@ class HeadlineModel:
 
 
 @dataclass(frozen=True)
-class Fit:
+class CrossFit:
     """A model, and what it says of its own training tests when their stories are held out."""
 
     model: HeadlineModel
@@ -79,7 +79,7 @@ class Fit:
 
 def fit_headline_model(
     arms: pd.DataFrame, views: Mapping[str, View | SparseView], config: HeadlineConfig, *, seed: int = 0
-) -> Fit:
+) -> CrossFit:
     """Learns from the contrasts of an archive.
 
     Args:
@@ -116,7 +116,7 @@ def fit_headline_model(
         for view, part in found.items():
             by_view[view] = by_view.get(view, 0.0) + shares[name] * part
     used = {name: views[name] for name in by_view}
-    return Fit(HeadlineModel(used, by_view, _certainty(arms, together), shares), together)
+    return CrossFit(HeadlineModel(used, by_view, _certainty(arms, together), shares), together)
 
 
 @dataclass(frozen=True)

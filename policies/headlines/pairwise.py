@@ -21,6 +21,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from ...simulation.archive.contrasts import Array, effects, thin
 from ...simulation.data.catalog import Creative
 from ...simulation.text.encoder import surface_features, tokens
+from ...simulation.text.ngrams import fit_ngrams
 from ..effect.model import Prediction
 
 FREE = 100.0
@@ -55,7 +56,7 @@ class _Features:
     """Tf-idf of n-grams and bounded surface features, each of about unit length."""
 
     def __init__(self, view: dict, texts: Sequence[str], config: PairwiseConfig) -> None:
-        self._tfidf = TfidfVectorizer(sublinear_tf=True, dtype=np.float64, **view).fit(texts)
+        self._tfidf = fit_ngrams(TfidfVectorizer(sublinear_tf=True, dtype=np.float64, **view), texts)
         surface = torch.log1p(surface_features(texts)).double().numpy()
         self._mean, self._spread = surface.mean(0), surface.std(0) + 0.02
         self._scales = config.text**0.5, (config.surface / surface.shape[1]) ** 0.5

@@ -16,6 +16,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from ...simulation.text.encoder import tokens
+from ...simulation.text.ngrams import fit_ngrams
 
 Array = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ class Ngrams:
     def __init__(self, texts: Sequence[str], **tfidf: object) -> None:
         """Learns the vocabulary of texts; `tfidf` is for scikit-learn's vectoriser."""
         settings: dict[str, Any] = {"dtype": np.float64, **tfidf}
-        self._tfidf = TfidfVectorizer(**settings).fit(texts)
+        self._tfidf = fit_ngrams(TfidfVectorizer(**settings), texts)
 
     def __call__(self, texts: Sequence[str]) -> csr_matrix:
         """[n, vocabulary]."""

@@ -23,8 +23,10 @@ from torch.nn.functional import softplus
 
 from ...simulation.data.catalog import Catalog, Creative
 from ...simulation.data.errors import InputError
+from ...simulation.text.characters import characters
 from ...simulation.text.encoder import TextEncoder, surface_features, tokens
 from ..effect.model import CLICK, CONVERT, Prediction
+from .claims import Claims
 from .diversity import nearest_novelty, novelty
 
 TERMS = ("ctr", "cvr", "diversity")
@@ -48,6 +50,10 @@ class RewardConfig:
     penalty: float = 0.5
     """Taken off for each quality check that a text fails, in units of the reward; it loses its novelty too. A larger
     one drowns what clicks and conversions say.
+    """
+    claims: Literal["strict", "flag", "off"] = "strict"
+    """What becomes of claims that no field of the product supports: a check that fails (strict), a share that is only
+    reported (flag), or nothing (off).
     """
     clip: float = 3.0
     """Each z is squashed to (-clip, clip): beyond it, more of one term pays little."""
@@ -133,43 +139,57 @@ def _product(ctr: Tensor, cvr: Tensor, novelty: Tensor, config: RewardConfig) ->
     return {"ctr": first - 1, "cvr": quality - first, "diversity": varied - quality}
 
 
-CHECKS = ("length", "repetition", "shouting", "symbols", "off_topic", "other_product", "echo")
+CHECKS = ("length", "repetition", "shouting", "symbols", "off_topic", "other_product", "echo", "claims")
 """Names of the columns of `quality_failures`."""
 
 
 class Quality:
     """Checks any advertiser would make before paying for an impression; they know the catalog, not the users."""
 
-    def __init__(self, catalog: Catalog, lengths: tuple[float, float], *, naming: bool = True) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        lengths: tuple[float, float],
+        *,
+        naming: bool = True,
+        limit: int | None = None,
+        truthful: bool = True,
+    ) -> None:
         """Sets what passes.
 
         Args:
-            catalog: its titles are what texts name.
+            catalog: its titles are what texts name, its fields what they may claim.
             lengths: fewest and most characters.
             naming: whether a text has to name its own product, and no other; headlines do not name their story.
+            limit: most characters as platforms count them, if there is a limit.
+            truthful: whether a claim that no field of the product supports fails (see `claims`).
         """
+        self.limit = limit
         self.catalog, self.lengths, self.naming = catalog, lengths, naming
+        self.claims = Claims(catalog) if truthful else None
         self._titles = [frozenset(tokens(product.title)) for product in catalog.products]
 
     @classmethod
-    def of(cls, catalog: Catalog, *, naming: bool = True) -> "Quality":
-        """Allows the lengths that the catalog's own ads have, with a fifth of slack."""
+    def of(cls, catalog: Catalog, *, naming: bool = True, limit: int | None = None, truthful: bool = True) -> "Quality":
+        """Allows a fifth less than the shortest of the catalog's own ads has, and no more than the longest."""
         lengths = sorted(len(ad.text) for ad in catalog.ads) or [10, 120]
-        return cls(catalog, (0.8 * lengths[0], 1.2 * lengths[-1]), naming=naming)
+        return cls(catalog, (0.8 * lengths[0], lengths[-1]), naming=naming, limit=limit, truthful=truthful)
 
     def failures(self, creatives: Sequence[Creative]) -> Tensor:
-        """[n, 7] float, 1 where a check fails; columns as in `CHECKS`."""
+        """[n, 8] float, 1 where a check fails; columns as in `CHECKS`."""
         surface = surface_features([creative.text for creative in creatives])
         length, _, upper, marks, symbols, _, repetition = surface.unbind(1)
+        size = torch.tensor([characters(creative.text) for creative in creatives])
         named = torch.tensor([self._naming(creative) for creative in creatives]).reshape(-1, 2)
         columns = [
-            (length < self.lengths[0]) | (length > self.lengths[1]),
+            (length < self.lengths[0]) | (length > self.lengths[1]) | (size > (self.limit or math.inf)),
             repetition > 0.4,
             (upper > 0.35) | (marks > 3),
             symbols > 0.08,
             named[:, 0] == 0,
             named[:, 1] > 0,
             torch.tensor(["|" in creative.text or "=>" in creative.text for creative in creatives]),
+            torch.tensor([self.claims is not None and bool(self.claims.unsupported(c)) for c in creatives]),
         ]
         return torch.stack(columns, dim=1).float()
 

@@ -103,7 +103,7 @@ def choose(scored: Scored, kept: int, least_vendi: float = 0.0) -> Choice:
         kept: texts a prompt.
         least_vendi: floor of the Vendi score of what is kept. Where it cannot be reached, what is most diverse is kept.
     """
-    table, vectors = places(scored.group, kept), scored.encode(scored.texts)
+    table, vectors = sound_places(places(scored.group, kept), scored.failures == 0), scored.encode(scored.texts)
     best = _kept(scored, table, vectors, 0.0)
     if best.vendi >= least_vendi:
         return best
@@ -135,6 +135,12 @@ def places(group: Tensor, kept: int) -> Tensor:
     table = torch.full((len(count) * kept, -(-int(count.max()) // kept)), -1)
     table[group[order] * kept + turn % kept, turn // kept] = order
     return table
+
+
+def sound_places(table: Tensor, sound: Tensor) -> Tensor:
+    """The table without the texts that fail a check, wherever a place has others: no click buys a false claim."""
+    fine = (table >= 0) & sound[table.clamp(min=0)]
+    return torch.where(fine | ~fine.any(1, keepdim=True), table, -1)
 
 
 def _kept(scored: Scored, table: Tensor, vectors: Tensor, weight: float) -> Choice:

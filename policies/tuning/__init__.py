@@ -1,1 +1,3 @@
-"""How the writer is tuned: TRL's PPO and its rivals behind one contract (`contract.py`). Only here is TRL imported."""
+"""How the writer is tuned: one contract (`contract.py`), and all ways that keep it (`registry.py`). Only here is TRL
+imported.
+"""

@@ -1,79 +1,41 @@
-"""What all ways of tuning the writer share: their settings, what they report, and how they leave the process."""
+"""The contract of all ways of tuning the writer. Who runs one, or reports on it, need not know which it is."""
 
-import contextlib
-import gc
-import logging
-import warnings
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
-import numpy as np
-import torch
-
-from ...simulation.data.errors import InputError
-from .state import TuningState
-
-
-@dataclass(frozen=True)
-class TuneConfig:
-    """How the writer is tuned."""
-
-    updates: int = 80
-    batch: int = 192
-    """Texts an update."""
-    group: int = 4
-    """Texts for each prompt of a batch."""
-    epochs: int = 1
-    """Passes over a batch."""
-    mini_batches: int = 4
-    learning_rate: float = 3e-4
-    kl_start: float = 0.3
-    """Coefficient of the KL penalty, and the least that it is."""
-    kl_target: float = 8.0
-    """Nats a text above which the coefficient grows (after Ziegler et al., arXiv 1909.08593)."""
-    kl_cap: float = 25.0
-    """Nats a text above which an update is not learned from any more, and tuning stops."""
-    clip: float = 0.2
-    missing_end: float = 1.0
-    """Taken off the reward of a text that does not end."""
-    bf16: bool = False
-    """Whether to compute in bfloat16 while weights stay float32; for GPUs."""
-    gradient_checkpointing: bool = False
-    """Whether to compute activations twice rather than keep them: less memory, more time."""
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps an update."""
-        return self.epochs * self.mini_batches
-
-    def __post_init__(self) -> None:
-        if self.batch % self.group or self.batch % self.mini_batches:
-            raise InputError(f"batch {self.batch} must be a multiple of group {self.group} and of mini-batches")
-        if self.kl_target <= 0:
-            raise InputError(f"kl_target {self.kl_target}: must be above zero, or nothing holds the writer back")
-        if self.kl_cap <= self.kl_target:
-            raise InputError(f"kl_cap {self.kl_cap}: must be above kl_target {self.kl_target}, which it backs up")
+from ...simulation.data.catalog import Product
+from ..reward.scored_texts import ScoredTexts
+from ..writer.writer import Writer
+from .training_state import TuningState
 
 
 @dataclass(frozen=True)
 class Update:
-    """One PPO update."""
+    """One step of a way of tuning, after which the writer may be looked at."""
 
     step: int
-    kl: float
-    """Nats a text between the writer and its untuned self, estimated on the batch."""
     metrics: dict[str, float]
-    """Reward terms (`raw/...`, `weighted/...`), TRL's own (`trl/...`) and the KL coefficient."""
-    snapshot: Callable[[], TuningState] | None = field(default=None, repr=False, compare=False)
-    """Takes all that a further update depends on; None where an algorithm cannot be resumed."""
+    """What is known for nothing: `loss`; or `reward` and its terms (`raw/...`, `weighted/...`), `kl` between the writer
+    that sampled and its untuned self in nats a text, its coefficient, and TRL's own (`trl/...`)."""
+    snapshot: Callable[[], TuningState] = field(repr=False, compare=False)
+    """Takes all that a further update depends on."""
+
+    @property
+    def note(self) -> str:
+        """For the terminal."""
+        shown = {"loss": "loss {:.2f} nats a token", "reward": "reward {:+.2f}", "kl": "KL {:.1f}"}
+        note = "  ".join(form.format(self.metrics[name]) for name, form in shown.items() if name in self.metrics)
+        # KL is estimated from the texts of the update, a sample a prompt or a few; what it estimates is never below 0.
+        return note + (", an estimate within its error of zero" if self.metrics.get("kl", 0.0) < 0 else "")
 
 
 @dataclass
-class Tuned:
-    """What tuning did."""
+class TuningResult:
+    """What tuning did in one session."""
 
     updates: list[Update] = field(default_factory=list)
-    """Those of this session."""
     stopped: str = ""
     """Why it ended before its last update, if it did."""
 
@@ -82,49 +44,60 @@ OnUpdate = Callable[[Update], str | None]
 """Called after every update; the writer may be sampled in it. A text that it returns ends tuning, and says why."""
 
 
-@dataclass
-class AdaptiveKL:
-    """The coefficient of the KL penalty, steered by a target (Ziegler et al., arXiv 1909.08593, section 2.2).
+class Tuner(ABC):
+    """A way of tuning the writer, its settings included.
 
-    Unlike there it never falls below where it starts: a coefficient that decays while KL is below its target pays for
-    drift that earns nothing.
+    All of them can be resumed exactly: what is random in an update follows from the seed and the update's number.
     """
 
-    coefficient: float
-    target: float
-    gain: float = 0.2
-    least: float = field(init=False)
+    label: ClassVar[str]
+    """What reports and the terminal call it."""
+    on_policy: ClassVar[bool] = False
+    """Whether every update samples from the writer and learns from the whole reward of that, novelty included."""
+    best_of: ClassVar[int] = 1
+    """Least number of texts to choose among for each that is kept, when tuning is over."""
 
-    def __post_init__(self) -> None:
-        self.least = self.coefficient
+    @property
+    @abstractmethod
+    def updates(self) -> int:
+        """Updates in all, after each of which the writer may be looked at; 0 where it is left alone."""
 
-    def update(self, kl: float) -> float:
-        """max(least, coefficient * (1 + gain * clip(kl / target - 1, -0.5, 0.5)))."""
-        error = min(max(kl / self.target - 1, -0.5), 0.5)
-        self.coefficient = max(self.least, self.coefficient * (1 + self.gain * error))
-        return self.coefficient
+    @property
+    def kl_target(self) -> float | None:
+        """Nats a text above which KL costs more, if it does."""
+        return None
 
+    @abstractmethod
+    def steps(self, prompts: int) -> int:
+        """Optimizer steps in all, for so many prompts."""
 
-@contextlib.contextmanager
-def as_it_was(device: torch.device) -> Iterator[None]:
-    """Puts the global random generators back that training seeds; keeps TRL's line on starting, and warnings of what is
-    meant or of what TRL still calls, off the terminal; and spares what is there before training from the garbage
-    collection that TRL asks for in every update.
-    """
-    state, log = np.random.get_state(), logging.getLogger("transformers")  # noqa: NPY002
-    level = log.level
-    log.setLevel(logging.ERROR)
-    gc.collect()
-    gc.freeze()
-    try:
-        with (
-            torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-            contextlib.redirect_stdout(None),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        gc.unfreeze()
-        log.setLevel(level)
-        np.random.set_state(state)  # noqa: NPY002
+    @abstractmethod
+    def described(self) -> str:
+        """Its settings, in a few words."""
+
+    @abstractmethod
+    def within(self, calls: int, prompts: int) -> Self:
+        """The same with other settings, so that it has at most so many texts scored."""
+
+    @abstractmethod
+    def tune(
+        self,
+        writer: Writer,
+        asked: Sequence[tuple[Product, str]],
+        reward: ScoredTexts,
+        *,
+        seed: int,
+        on_update: OnUpdate = lambda update: None,
+        resumed: TuningState | None = None,
+    ) -> TuningResult:
+        """Tunes the writer in place.
+
+        Args:
+            writer: its model is trained.
+            asked: products and audiences that are written for.
+            reward: the only judge; it holds all that was scored so far.
+            seed: of everything random.
+            on_update: called after every update.
+            resumed: what `Update.snapshot` took in a session that was broken off; the writer is the one that session
+                began with, the reward holds what it had scored, and what follows is what would have followed then.
+        """

@@ -1,4 +1,4 @@
-"""PPO through TRL, the one place where TRL is imported.
+"""PPO through TRL.
 
 TRL's PPOTrainer wants a reward *model*; ours is a function. `RewardAdapter` is a module whose backbone hands on the
 token ids and whose `score` decodes them and calls the function. Departures from TRL's defaults, each for a reason that
@@ -10,29 +10,24 @@ more than it saved); one pass over each batch, as fresh texts are cheaper than s
 
 import copy
 import os
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from accelerate import PartialState
 from torch import Tensor, nn
-from transformers import PrinterCallback, TrainerCallback
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # PPO is experimental in TRL; the pinned range says so
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
-from ...simulation.data.catalog import Product
-from ..reward.reward import RewardFunction
-from ..writer.adapters import follow_ranks
-from ..writer.writer import Writer, load_weights, own_weights, prompt
-from .contract import AdaptiveKL, OnUpdate, TuneConfig, Tuned, Update, as_it_was
+from ...simulation.data.errors import InputError
+from ..writer.writer import prompt
+from .contract import TuningResult
+from .policy_gradient import OnPolicy, PolicyGradientConfig, Session
 from .prompt_order import Collator, PromptOrder
 from .reward_adapter import RewardAdapter
-from .state import TuningState, load_optimizer, optimizer_tensors
-from .trl_calls import Calls, Stopped, own_calls
+from .trl_calls import Calls, own_calls
 
 
 class _NoCritic(nn.Module):
@@ -51,108 +46,91 @@ class _NoCritic(nn.Module):
         return torch.zeros(*ids.shape, 1, device=ids.device)
 
 
-@dataclass
-class UpdateWatch(TrainerCallback):
-    """Reads every update, steers the KL coefficient and tells the caller."""
+@dataclass(frozen=True)
+class PpoConfig(PolicyGradientConfig):
+    """How the writer is tuned by PPO."""
 
-    adapter: RewardAdapter
-    control: AdaptiveKL | None
-    """None leaves the coefficient where it is."""
-    on_update: OnUpdate
-    done: int = 0
-    """Updates of earlier sessions."""
-    snapshot: Callable[[int], TuningState] | None = None
-    seen: list[Update] = field(default_factory=list)
+    kl_target: float = 8.0
+    """Nats a text above which the coefficient grows (after Ziegler et al., arXiv 1909.08593)."""
+    kl_cap: float = 25.0
+    """Nats a text above which an update is not learned from any more, and tuning stops."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kl_target <= 0:
+            raise InputError(f"kl_target {self.kl_target}: must be above zero, or nothing holds the writer back")
+        if self.kl_cap <= self.kl_target:
+            raise InputError(f"kl_cap {self.kl_cap}: must be above kl_target {self.kl_target}, which it backs up")
+
+
+class PpoSession(Session):
+    """A session whose price of KL is steered by its target."""
+
+    def __init__(self, *given: Any) -> None:
+        """Begins at the lowest price, or at that of the session that is resumed."""
+        super().__init__(*given)
+        start = self.resumed.facts["kl_coefficient"] if self.resumed else self.config.kl_start
+        self.control = AdaptiveKL(start, self.config.kl_target, least=self.config.kl_start)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Counts on from where an earlier session stopped."""
-        state.global_step, state.episode = self.done, self.done * args.batch_size
+        """Goes on from where an earlier session stopped."""
+        super().on_train_begin(args, state, control)
+        state.episode, args.kl_coef = self.done * args.batch_size, self.control.coefficient
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        """Keeps the update."""
-        logs = logs or {}
-        if "objective/kl" not in logs or self.adapter.last is None:
-            return
-        rewards, kl, step = self.adapter.last, logs["objective/kl"], state.global_step
-        metrics = rewards.means() | {"kl_coefficient": args.kl_coef}
-        metrics |= {f"trl/{name}": value for name, value in logs.items() if name not in _CLOCKED}
-        take = self.snapshot
-        self.seen.append(Update(step, kl, metrics, None if take is None else lambda: take(step)))
-        if self.control is not None:
-            args.kl_coef = self.control.update(kl)
+        """Keeps the update, and sets the price of KL for the next."""
+        super().on_log(args, state, control, logs)
+        if logs and "objective/kl" in logs:
+            args.kl_coef = self.control.update(logs["objective/kl"])
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Tells the caller."""
-        reason = self.on_update(self.seen[-1])
-        if reason:
-            raise Stopped(reason)
+    def facts(self) -> dict[str, float]:
+        """The price of KL."""
+        return {"kl_coefficient": self.control.coefficient}
 
 
-_CLOCKED = {"eps", "epoch"}
-"""What TRL logs that depends on the clock, or on nothing."""
+@dataclass(frozen=True)
+class Ppo(OnPolicy):
+    """See the module."""
+
+    config: PpoConfig
+    label: ClassVar[str] = "PPO"
+    session: ClassVar[type[Session]] = PpoSession
+
+    @property
+    def kl_target(self) -> float:
+        """As it is set."""
+        return self.config.kl_target
+
+    def _train(self, session: PpoSession) -> TuningResult:
+        config, writer, asked = self.config, session.writer, session.asked
+        session.judge = RewardAdapter(writer, asked, session.reward)
+        order = PromptOrder(len(asked), config.batch // config.group, session.seed)
+        rows = Collator(writer, [prompt(*pair) for pair in asked], order, config.group, session.done)
+        seed = session.seed + 100_003 * PartialState().process_index
+        calls = Calls(replace(writer.sampling, top_p=1.0), seed, session.done, config.kl_cap, bf16=config.bf16)
+        ours = {"num_mini_batches": config.mini_batches, "num_ppo_epochs": config.epochs, "kl_coef": config.kl_start}
+        ours |= {"local_rollout_forward_batch_size": config.batch, "cliprange": config.clip, "lam": 1.0, "gamma": 1.0}
+
+        def make(scratch: str) -> PPOTrainer:
+            trainer = make_trainer(
+                session,
+                arguments(session, scratch, **ours),
+                value_model=_NoCritic(),
+                train_dataset=range(config.updates * config.batch),
+                eval_dataset=range(1),
+                data_collator=rows,
+            )
+            trainer.args.num_total_batches = config.updates - session.done
+            return trainer
+
+        with own_calls(calls):
+            return session.run(make)
 
 
-def tune(
-    writer: Writer,
-    asked: Sequence[tuple[Product, str]],
-    reward: RewardFunction,
-    config: TuneConfig,
-    *,
-    seed: int,
-    on_update: OnUpdate = lambda update: None,
-    resumed: TuningState | None = None,
-) -> Tuned:
-    """Tunes the writer in place.
-
-    Args:
-        writer: its model is trained; the reference of the KL penalty is a copy made here.
-        asked: products and audiences that are written for, in random order, over and over.
-        reward: the only judge.
-        config: sizes and rates.
-        seed: of sampling and shuffling.
-        on_update: called after every update.
-        resumed: what `Update.snapshot` took in a session that was broken off; the writer is the one that session began
-            with, and what follows is what would have followed then.
-    """
-    adapter = RewardAdapter(writer, asked, reward)
-    done = resumed.step if resumed else 0
-    watch = UpdateWatch(adapter, AdaptiveKL(config.kl_start, config.kl_target), on_update, done)
-    calls = Calls(
-        replace(writer.sampling, top_p=1.0), seed + 100_003 * PartialState().process_index, done, config.kl_cap
-    )
-    calls.bf16 = config.bf16
-    tuned = Tuned(watch.seen)
-    with tempfile.TemporaryDirectory() as scratch, as_it_was(writer.device), own_calls(calls):
-        trainer = _trainer(writer, asked, config, watch, _arguments(config, writer, scratch, seed), seed)
-        if resumed is not None:
-            _put_back(trainer, writer, watch, resumed)
-        trainer.args.num_total_batches = config.updates - done
-        watch.snapshot = lambda step: _snapshot(trainer, writer, step)
-        try:
-            trainer.train()
-        except Stopped as stop:
-            tuned.stopped = str(stop)
-    writer.model.eval()
-    if config.gradient_checkpointing:
-        writer.model.gradient_checkpointing_disable()
-    return tuned
-
-
-def _trainer(
-    writer: Writer,
-    asked: Sequence[tuple[Product, str]],
-    config: TuneConfig,
-    watch: UpdateWatch,
-    arguments: PPOConfig,
-    seed: int,
-) -> PPOTrainer:
-    writer.tokenizer.padding_side = "left"
-    if config.gradient_checkpointing:
-        writer.model.gradient_checkpointing_enable()
-        writer.model.enable_input_require_grads()
-    order = PromptOrder(len(asked), config.batch // config.group, seed)
-    rows = Collator(writer, [prompt(*pair) for pair in asked], order, config.group, watch.done)
-    trainer = PPOTrainer(
+def make_trainer(session: Session, arguments: PPOConfig, **parts: Any) -> PPOTrainer:
+    """TRL's trainer of a session's writer, held by a copy of it."""
+    writer = session.writer
+    return PPOTrainer(
         args=arguments,
         processing_class=writer.tokenizer,
         model=writer.model,
@@ -160,57 +138,26 @@ def _trainer(
         ref_model=None if hasattr(writer.model, "peft_config") else copy.deepcopy(writer.model).requires_grad_(False),
         # TRL's annotations ask for more than it uses: any module with `base_model_prefix` and `score` does, and of the
         # data sets their length; nothing is evaluated.
-        reward_model=watch.adapter,  # pyright: ignore[reportArgumentType]
-        value_model=_NoCritic(),  # pyright: ignore[reportArgumentType]
-        train_dataset=range(config.updates * config.batch),  # pyright: ignore[reportArgumentType]
-        eval_dataset=range(1),  # pyright: ignore[reportArgumentType]
-        data_collator=rows,  # pyright: ignore[reportArgumentType]
-        callbacks=[watch],
+        reward_model=session.judge,
+        **parts,
     )
-    trainer.remove_callback(PrinterCallback)
-    follow_ranks(writer.model, getattr(trainer.optimizer, "optimizer", trainer.optimizer))
-    return trainer
 
 
-def _snapshot(trainer: PPOTrainer, writer: Writer, step: int) -> TuningState:
-    """Weights, optimizer, schedule and KL coefficient; data order and random numbers follow from seed and step."""
-    tensors, rest = optimizer_tensors(trainer.optimizer)  # pyright: ignore[reportArgumentType]
-    tensors = {f"optimizer.{name}": tensor for name, tensor in tensors.items()}
-    tensors |= {f"policy.{name}": tensor for name, tensor in own_weights(writer).items()}
-    schedule = copy.deepcopy(trainer.lr_scheduler.state_dict())  # pyright: ignore[reportOptionalMemberAccess]
-    facts = {"optimizer": rest, "schedule": schedule, "kl_coefficient": trainer.args.kl_coef}
-    return TuningState(step, tensors, facts)
-
-
-def _put_back(trainer: PPOTrainer, writer: Writer, watch: UpdateWatch, state: TuningState) -> None:
-    load_weights(writer, state.part("policy"))
-    load_optimizer(trainer.optimizer, state.part("optimizer"), state.facts["optimizer"])  # pyright: ignore[reportArgumentType]
-    trainer.lr_scheduler.load_state_dict(state.facts["schedule"])  # pyright: ignore[reportOptionalMemberAccess]
-    trainer.args.kl_coef = state.facts["kl_coefficient"]
-    if watch.control is not None:
-        watch.control.coefficient = trainer.args.kl_coef
-
-
-def _arguments(config: TuneConfig, writer: Writer, scratch: str, seed: int) -> PPOConfig:
+def arguments(session: Session, scratch: str, **ours: Any) -> PPOConfig:
+    """What TRL's trainer and ours are told alike, and what ours is told beside."""
+    config, writer = session.config, session.writer
     return PPOConfig(
         output_dir=scratch,
         total_episodes=config.updates * config.batch,
         per_device_train_batch_size=config.batch,
         gradient_accumulation_steps=1,
-        num_mini_batches=config.mini_batches,
-        num_ppo_epochs=config.epochs,
-        local_rollout_forward_batch_size=config.batch,
         learning_rate=config.learning_rate,
-        kl_coef=config.kl_start,
-        cliprange=config.clip,
-        lam=1.0,
-        gamma=1.0,
         response_length=writer.config.max_new_tokens,
         temperature=writer.config.temperature,
         stop_token="eos",
         missing_eos_penalty=config.missing_end,
         num_sample_generations=0,
-        seed=seed,
+        seed=session.seed,
         save_strategy="no",
         report_to="none",
         logging_steps=1,
@@ -218,4 +165,25 @@ def _arguments(config: TuneConfig, writer: Writer, scratch: str, seed: int) -> P
         bf16=config.bf16,
         gradient_checkpointing=config.gradient_checkpointing,
         use_cpu=writer.device.type == "cpu",
+        **ours,
     )
+
+
+@dataclass
+class AdaptiveKL:
+    """The coefficient of the KL penalty, steered by a target (Ziegler et al., arXiv 1909.08593, section 2.2).
+
+    Unlike there it never falls below where it starts: a coefficient that decays while KL is below its target pays for
+    drift that earns nothing.
+    """
+
+    coefficient: float
+    target: float
+    least: float
+    gain: float = 0.2
+
+    def update(self, kl: float) -> float:
+        """max(least, coefficient * (1 + gain * clip(kl / target - 1, -0.5, 0.5)))."""
+        error = min(max(kl / self.target - 1, -0.5), 0.5)
+        self.coefficient = max(self.least, self.coefficient * (1 + self.gain * error))
+        return self.coefficient

@@ -5,30 +5,32 @@ together as diverse as the untuned writer's (see `select`); and the writer, from
 What it learns from is diverse by construction, and few passes over few texts keep it near where it began.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Self
 
 import torch
-from transformers import get_cosine_schedule_with_warmup
 
 from ...simulation.data.catalog import Creative, Product
 from ...simulation.data.errors import InputError
-from ..reward.candidates import Candidates
-from ..reward.diversity import vendi
-from ..reward.select import choose, write_more
-from ..writer.likelihood import kl_between
-from ..writer.supervised import nats_a_token
+from ..reward.scored_texts import ScoredTexts
+from ..reward.select import places, write_more
+from ..writer.adapters import follow_ranks
+from ..writer.supervised import Learner
 from ..writer.writer import Writer, load_weights, own_weights, prompt
-from .contract import OnUpdate, Tuned, Update, as_it_was
-from .state import TuningState
+from .contract import OnUpdate, Tuner, TuningResult, Update
+from .training_state import TuningState, put_back, take_state
+
+PARTS = 8
+"""Updates a round: so many parts, of like size, of the batches that are learned from."""
 
 
 @dataclass(frozen=True)
 class RaftConfig:
     """How the writer learns from the best of what it wrote."""
 
-    updates: int = 1
+    rounds: int = 1
     """Rounds of writing, choosing and learning."""
     texts: int = 48
     """Texts a prompt and round."""
@@ -37,100 +39,122 @@ class RaftConfig:
     passes: int = 4
     """Passes over them."""
     batch: int = 32
+    """Texts an optimizer step."""
     learning_rate: float = 3e-4
     """Peak of a cosine schedule."""
-    diversity: float = 0.95
-    """Share of the untuned writer's Vendi score that what is learned from should have."""
 
     def __post_init__(self) -> None:
-        if min(self.updates, self.kept, self.passes, self.batch) < 1 or self.texts < self.kept:
+        if min(self.rounds, self.kept, self.passes, self.batch) < 1 or self.texts < self.kept:
             raise InputError(
-                f"raft: updates {self.updates}, texts {self.texts}, kept {self.kept}, passes {self.passes}, batch "
+                f"raft: rounds {self.rounds}, texts {self.texts}, kept {self.kept}, passes {self.passes}, batch "
                 f"{self.batch}: each must be 1 or more, and texts not fewer than kept"
             )
+        if not 0 < self.learning_rate < 1:
+            raise InputError(f"raft: learning_rate {self.learning_rate}: give a number above 0 and below 1")
 
 
-def tune(
-    writer: Writer,
-    asked: Sequence[tuple[Product, str]],
-    reward: Candidates,
-    config: RaftConfig,
-    *,
-    seed: int,
-    on_update: OnUpdate = lambda update: None,
-    resumed: TuningState | None = None,
-) -> Tuned:
-    """Tunes the writer in place; see `ppo.tune`.
+@dataclass(frozen=True)
+class Raft(Tuner):
+    """See the module."""
 
-    Args:
-        writer: its model is trained.
-        asked: products and audiences that are written for.
-        reward: judges, and holds all that was written so far.
-        config: sizes and rates.
-        seed: of writing and shuffling.
-        on_update: called after every round.
-        resumed: what `Update.snapshot` took in a session that was broken off; the writer is the one that session began
-            with, and the reward holds what it had scored.
-    """
-    start, tuned, done = own_weights(writer), Tuned(), resumed.step if resumed else 0
-    floor = config.diversity * _untuned_vendi(writer, asked, reward, config, seed)
-    if resumed is not None:
-        load_weights(writer, resumed.part("policy"))
-    for step in range(done + 1, config.updates + 1):
-        generator = torch.Generator().manual_seed(seed + 7919 * step)
-        rewards = write_more(writer, asked, config.texts, reward, generator)
-        best = [reward.texts[i] for i in choose(reward, config.kept, floor).rows.tolist()]
-        load_weights(writer, start)
-        loss = learn(writer, [pair for pair in asked for _ in range(config.kept)], best, config, generator)
-        metrics = rewards.means() | {"loss": loss}
-        kl = kl_between(writer, start, asked, seed + step, n=1)
-        update = Update(step, kl, metrics, partial(_state, writer, step))
-        tuned.updates.append(update)
-        tuned.stopped = on_update(update) or ""
-        if tuned.stopped:
-            break
-    return tuned
+    config: RaftConfig
+    label = "RAFT"
+
+    @property
+    def updates(self) -> int:
+        """`PARTS` a round."""
+        return PARTS * self.config.rounds
+
+    def steps(self, prompts: int) -> int:
+        """Batches in all."""
+        return self.config.rounds * self._batches(prompts)
+
+    def described(self) -> str:
+        """Its settings."""
+        config = self.config
+        return f"{config.rounds} x {config.texts} texts a prompt, {config.kept} kept, {config.passes} passes"
+
+    def within(self, calls: int, prompts: int) -> Self:
+        """With fewer texts a prompt, or more."""
+        return replace(self, config=replace(self.config, texts=calls // (prompts * self.config.rounds)))
+
+    def tune(
+        self,
+        writer: Writer,
+        asked: Sequence[tuple[Product, str]],
+        reward: ScoredTexts,
+        *,
+        seed: int,
+        on_update: OnUpdate = lambda update: None,
+        resumed: TuningState | None = None,
+    ) -> TuningResult:
+        """Tunes the writer in place; see the contract."""
+        result = TuningResult()
+        for update in self._updates(writer, asked, reward, seed, resumed):
+            result.updates.append(update)
+            result.stopped = on_update(update) or ""
+            if result.stopped:
+                break
+        return result
+
+    def _updates(
+        self,
+        writer: Writer,
+        asked: Sequence[tuple[Product, str]],
+        reward: ScoredTexts,
+        seed: int,
+        resumed: TuningState | None,
+    ) -> Iterator[Update]:
+        start, done = own_weights(writer), resumed.step if resumed else 0
+        if resumed is not None:
+            load_weights(writer, resumed.part("policy"))
+        for number in range(done // PARTS, self.config.rounds):
+            behind = max(0, done - number * PARTS)
+            if not behind:
+                write_more(writer, asked, self.config.texts, reward, _generator(seed, number))
+                load_weights(writer, start)
+            learner = Learner(writer, self._batches(len(asked)), self.config.learning_rate)
+            follow_ranks(writer.model, learner.optimizer)
+            if behind and resumed is not None:
+                put_back(resumed, writer, learner.optimizer, learner.schedule)
+            yield from self._round(learner, asked, self._best(reward), seed, number, behind)
+
+    def _best(self, reward: ScoredTexts) -> list[Creative]:
+        """What is learned from, the texts of a prompt together; those written first are the untuned writer's."""
+        first = places(reward.group, self.config.kept)[:, 0]
+        chosen = reward.best(self.config.kept, [reward.texts[i] for i in first.tolist()])
+        return [reward.texts[i] for i in chosen.rows.tolist()]
+
+    def _round(
+        self,
+        learner: Learner,
+        asked: Sequence[tuple[Product, str]],
+        best: Sequence[Creative],
+        seed: int,
+        number: int,
+        behind: int,
+    ) -> Iterator[Update]:
+        """Learns, from the part on that comes after those that are behind it."""
+        writer, prompts = learner.writer, [prompt(*pair) for pair in asked for _ in range(self.config.kept)]
+        generator = _generator(seed + 1, number)
+        order = torch.cat([torch.randperm(len(best), generator=generator) for _ in range(self.config.passes)])
+        batches = [rows.tolist() for rows in order.split(self.config.batch)]
+        for part in range(behind, PARTS):
+            step, (first, last) = number * PARTS + part + 1, (len(batches) * i // PARTS for i in (part, part + 1))
+            with torch.random.fork_rng(devices=[writer.device] if writer.device.type == "cuda" else []):
+                torch.manual_seed(seed + 7919 * step)
+                losses = [
+                    learner.learn([prompts[i] for i in rows], [best[i].text for i in rows])
+                    for rows in batches[first:last]
+                ]
+            metrics = {"loss": sum(losses) / len(losses)} if losses else {}
+            yield Update(step, metrics, partial(take_state, step, writer, learner.optimizer, learner.schedule))
+
+    def _batches(self, prompts: int) -> int:
+        """Batches a round."""
+        return -(-self.config.passes * self.config.kept * prompts // self.config.batch)
 
 
-def learn(
-    writer: Writer,
-    asked: Sequence[tuple[Product, str]],
-    texts: Sequence[Creative],
-    config: RaftConfig,
-    generator: torch.Generator,
-) -> float:
-    """Fine-tunes the writer on texts, one a prompt; the mean loss in nats a token."""
-    prompts, steps = [prompt(*pair) for pair in asked], -(-config.passes * len(texts) // config.batch)
-    weights = [weight for weight in writer.model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=0.0, betas=(0.9, 0.98))
-    schedule = get_cosine_schedule_with_warmup(optimizer, max(1, steps // 20), steps)
-    order = torch.cat([torch.randperm(len(texts), generator=generator) for _ in range(config.passes)])
-    losses = []
-    with as_it_was(writer.device):
-        torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-        writer.model.train()
-        for rows in order.split(config.batch):
-            batch = rows.tolist()
-            loss = nats_a_token(writer, [prompts[i] for i in batch], [texts[i].text for i in batch], longest=10**6)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(weights, 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            losses.append(float(loss.detach()))
-        writer.model.eval()
-    return sum(losses) / len(losses)
-
-
-def _untuned_vendi(
-    writer: Writer, asked: Sequence[tuple[Product, str]], reward: Candidates, config: RaftConfig, seed: int
-) -> float:
-    """Vendi score of as many of the untuned writer's texts as are learned from."""
-    products, audiences = zip(*asked, strict=True)
-    texts = writer.write(products, audiences, config.kept, generator=torch.Generator().manual_seed(seed))
-    return vendi(reward.encode(texts))
-
-
-def _state(writer: Writer, step: int) -> TuningState:
-    """All that a further round depends on beside what the reward holds."""
-    return TuningState(step, {f"policy.{name}": weight for name, weight in own_weights(writer).items()})
+def _generator(seed: int, number: int) -> torch.Generator:
+    """Random numbers of a round."""
+    return torch.Generator().manual_seed(seed + 7919 * (number + 1))

@@ -24,7 +24,9 @@ class RewardAdapter(nn.Module):
         super().__init__()
         self._grouped = grouped
         self._writer, self._reward = writer, reward
-        self._number = {self._as_decoded(prompt(*pair)): i for i, pair in enumerate(asked)}
+        read = writer.tokenizer([prompt(*pair) for pair in asked])["input_ids"]
+        self._number = {tuple(ids): i for i, ids in enumerate(read)}
+        self._lengths = sorted({len(ids) for ids in read}, reverse=True)
         self._asked = list(asked)
         self.last: Rewards | None = None
 
@@ -35,23 +37,22 @@ class RewardAdapter(nn.Module):
     def score(self, hidden: tuple[Tensor, Tensor]) -> Tensor:
         """[n, T, 1]: every token has its text's reward, of which TRL takes the last."""
         ids, mask = hidden
-        lines = [self._decode(row[keep.bool()]) for row, keep in zip(ids, mask, strict=True)]
-        split = [line.partition("=>") for line in lines]
-        numbers = [self._number[question + arrow] for question, arrow, _ in split]
+        rows = [row[keep.bool()].tolist() for row, keep in zip(ids, mask, strict=True)]
+        begun = [self._prompt_of(row) for row in rows]
+        numbers = [self._number[question] for question in begun]
+        texts = self._writer.decode([row[len(question) :] for row, question in zip(rows, begun, strict=True)])
         creatives = [
-            Creative(self._asked[i][0].product_id, answer.strip(), self._asked[i][1])
-            for i, (_, _, answer) in zip(numbers, split, strict=True)
+            Creative(self._asked[i][0].product_id, text, self._asked[i][1])
+            for i, text in zip(numbers, texts, strict=True)
         ]
         asked = torch.tensor(numbers)
         self.last = self._reward(creatives, asked)
         score = centred(self.last.total, asked) if self._grouped else self.last.total
         return score.to(ids.device)[:, None, None].expand(-1, ids.shape[1], 1)
 
-    def _decode(self, ids: Tensor) -> str:
-        return str(self._writer.tokenizer.decode(ids, skip_special_tokens=True))
-
-    def _as_decoded(self, text: str) -> str:
-        return self._decode(torch.tensor(self._writer.tokenizer(text)["input_ids"]))
+    def _prompt_of(self, row: list[int]) -> tuple[int, ...]:
+        """The prompt that a row begins with, told by its tokens: not every tokenizer gives a text back as it was."""
+        return next(begin for n in self._lengths if (begin := tuple(row[:n])) in self._number)
 
 
 def centred(total: Tensor, group: Tensor) -> Tensor:

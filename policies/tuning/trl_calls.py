@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from trl.experimental.ppo import ppo_trainer
 
 from ..writer.likelihood import log_likelihood
 from ..writer.rollout import Sampling, sample
+from .policy_gradient import Stopped, seed_all
 
 
 class AnswerLogits:
@@ -62,21 +62,15 @@ class PolicyAndValue(ppo_trainer.PolicyAndValueWrapper):
         return log_likelihood(self.policy, ids, context, pad, temperature)
 
 
-class Stopped(Exception):
-    """Ends TRL's loop, which has no other way out; says why."""
-
-
 class Calls:
-    """The functions that TRL calls. All random numbers of an update come from the seed and the update's number, so that
-    an update is the same whatever came before: nothing random has to be saved for a run to be resumed.
-    """
+    """The functions that TRL calls."""
 
-    def __init__(self, how: Sampling, seed: int, done: int, kl_cap: float) -> None:
-        """Sets how answers are sampled, the seed of this process, the number of updates done before and the KL, in nats
-        a text, above which a batch is not learned from.
+    def __init__(self, how: Sampling, seed: int, done: int, kl_cap: float, *, bf16: bool = False) -> None:
+        """Sets how answers are sampled, the seed of this process, the number of updates done before, the KL, in nats a
+        text, above which a batch is not learned from, and whether to compute in bfloat16.
         """
         self.how, self.seed, self.update, self.kl_cap = how, seed, done, kl_cap
-        self.context, self.bf16 = 0, False
+        self.context, self.bf16 = 0, bf16
         self._rollout = torch.zeros(0)
 
     def batch_generation(self, model: Any, queries: Tensor, *_: Any) -> tuple[Tensor, AnswerLogits]:
@@ -125,13 +119,6 @@ def _over_processes(value: Tensor) -> float:
         torch.distributed.all_reduce(value)
         value = value / torch.distributed.get_world_size()
     return float(value)
-
-
-def seed_all(seed: int, update: int) -> None:
-    """Seeds torch's and numpy's global generators, which TRL draws from, for one update."""
-    number = int(np.random.SeedSequence([seed, update]).generate_state(1)[0])
-    torch.manual_seed(number)
-    np.random.seed(number)  # noqa: NPY002
 
 
 @contextmanager

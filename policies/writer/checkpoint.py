@@ -13,6 +13,9 @@ from .writer import Writer
 CAVEAT = "Lift in simulation is not real lift: it says what the simulated users would do, not what yours will."
 """The sentence that goes wherever a figure from the simulated world is shown."""
 
+CHECKPOINT = "checkpoint"
+"""Name of a run's checkpoint in its directory."""
+
 _CARD = """\
 ---
 library_name: transformers

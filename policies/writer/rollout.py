@@ -5,15 +5,20 @@ prompt as often as it is answered, goes on with rows that have ended, draws a ra
 vocabulary, and hands back all logits. Here a prompt is read once however many answers it gets, the cache of keys and
 values is laid out once, rows that have ended are dropped, and a token takes one random number and leaves one number.
 On a CUDA device, where dropped rows win less than fewer kernel launches do, a step is a CUDA graph instead.
+
+Under a limit of characters a token that would pass it is not drawn. Where next to nothing that the model would say
+still fits, the answer is given up, and so is one that does not end; both are written again.
 """
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import StaticCache
+
+from .limit import LEAST, TRIES, Limit
 
 KEPT = 0.8
 """Ended rows are dropped once less than this share of the rows at hand is alive: dropping copies the cache."""
@@ -40,6 +45,7 @@ class Sampling:
     eos: int
     pad: int
     top_p: float = 1.0
+    limit: Limit | None = None
 
 
 @torch.no_grad()
@@ -50,8 +56,30 @@ def sample(model: Any, ids: Tensor, mask: Tensor, how: Sampling) -> Sampled:
         model: a causal LM of Hugging Face, in evaluation mode.
         ids: [n, P] prompts, padded on the left; rows that are equal are read once.
         mask: [n, P], 0 for padding.
-        how: length, temperature and special tokens.
+        how: length, temperature, special tokens, and the limit that answers keep.
     """
+    if how.limit is None:
+        return _sample(model, ids, mask, how)[0]
+    n, limit = len(ids), how.limit.to(ids.device)
+    tokens = ids.new_full((n, how.max_new_tokens), how.pad)
+    log_probs = torch.zeros(n, how.max_new_tokens, device=ids.device)
+    rows = torch.arange(n, device=ids.device)
+    for left in reversed(range(TRIES)):
+        found, room = _sample(model, ids[rows], mask[rows], replace(how, limit=limit))
+        if left == 0:
+            room.end_where_readiest(found, how)
+        tokens[rows, : found.tokens.shape[1]] = found.tokens
+        log_probs[rows, : found.tokens.shape[1]] = found.log_probs
+        rows = rows[~(found.tokens == how.eos).any(1)]
+        if not len(rows):
+            break
+        tokens[rows], log_probs[rows] = how.pad, 0.0
+    longest = int((tokens != how.pad).sum(1).max())
+    return Sampled(tokens[:, :longest], log_probs[:, :longest])
+
+
+def _sample(model: Any, ids: Tensor, mask: Tensor, how: Sampling) -> tuple[Sampled, "_Room"]:
+    """One answer a prompt; under a limit those that were given up have no end."""
     n, length = ids.shape
     uniform = torch.rand(how.max_new_tokens, n, device=ids.device)
     logits, cache, last, full = _read_prompts(model, ids, mask, length + how.max_new_tokens)
@@ -59,14 +87,16 @@ def sample(model: Any, ids: Tensor, mask: Tensor, how: Sampling) -> Sampled:
     log_probs = torch.zeros(n, how.max_new_tokens, device=ids.device)
     rows = torch.arange(n, device=ids.device)
     alive = torch.ones(n, dtype=torch.bool, device=ids.device)
-    step = _Step(model, cache, full)
+    step, room = _Step(model, cache, full), _Room(n, how, ids.device)
     for t in range(how.max_new_tokens):
-        token, log_prob = draw(logits, uniform[t, rows], how)
+        fits = room.fits(logits, rows, t)
+        token, log_prob = draw(logits, uniform[t, rows], how, fits)
+        alive = room.take(token, rows, alive, t)
         out[rows[alive], t], log_probs[rows[alive], t] = token[alive], log_prob[alive]
         alive = alive & (token != how.eos)
         left = int(alive.sum())
         if not left or t + 1 == how.max_new_tokens:
-            return Sampled(out[:, : t + 1], log_probs[:, : t + 1])
+            return Sampled(out[:, : t + 1], log_probs[:, : t + 1]), room
         last = last + 1
         if not step.graphed and left < KEPT * len(rows):
             rows, last, token = rows[alive], last[alive], token[alive]
@@ -76,22 +106,23 @@ def sample(model: Any, ids: Tensor, mask: Tensor, how: Sampling) -> Sampled:
     raise AssertionError("the last step returns")
 
 
-def draw(logits: Tensor, uniform: Tensor, how: Sampling) -> tuple[Tensor, Tensor]:
+def draw(logits: Tensor, uniform: Tensor, how: Sampling, fits: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The token at which the cumulative probability passes a uniform number, and its log-probability.
 
     Args:
         logits: [n, V].
         uniform: [n] in [0, 1).
         how: temperature and top-p.
+        fits: [n, V] tokens that may be drawn; by default all.
 
     Returns:
-        [n] tokens, [n] log-probabilities.
+        [n] tokens, [n] log-probabilities, of the model's choice among all tokens.
     """
     logits = logits.float() / how.temperature
     if how.top_p < 1:
         logits = _nucleus(logits, how.top_p)
     log_prob = logits.log_softmax(-1)
-    below = log_prob.exp().cumsum(-1)
+    below = (log_prob.exp() if fits is None else log_prob.exp() * fits).cumsum(-1)
     token = torch.searchsorted(below, (uniform * below[:, -1])[:, None], right=True)
     token = token.clamp(max=logits.shape[1] - 1)
     return token.squeeze(1), log_prob.gather(1, token).squeeze(1)
@@ -137,6 +168,50 @@ def _cache_name(model: Any) -> str:
     """What the model's `forward` calls its cache; transformers renamed it."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     return "cache" if "cache" in inspect.signature(inner.forward).parameters else "past_key_values"
+
+
+class _Room:
+    """What is left of the limit in each of n answers; without one, everything fits."""
+
+    def __init__(self, n: int, how: Sampling, device: torch.device) -> None:
+        self.how, self.limit = how, how.limit
+        if self.limit is not None:
+            self.left = torch.full((n,), self.limit.most, dtype=torch.int32, device=device)
+            self.given_up = torch.zeros(n, dtype=torch.bool, device=device)
+            self.end = torch.full((n, how.max_new_tokens), -torch.inf, device=device)
+            """[n, T] log-probability of the end at each place that was reached."""
+
+    def fits(self, logits: Tensor, rows: Tensor, place: int) -> Tensor | None:
+        """[m, V] tokens that may be said next; rows of which next to nothing fits are given up."""
+        if self.limit is None:
+            return None
+        width = self.limit.first if place == 0 else self.limit.later
+        fits = width <= self.left[rows, None]
+        fits[:, self.how.eos] = True
+        log_prob = (logits.float() / self.how.temperature).log_softmax(-1)
+        self.end[rows, place] = log_prob[:, self.how.eos]
+        self.given_up[rows] |= (log_prob.exp() * fits).sum(1) < LEAST
+        return fits
+
+    def take(self, token: Tensor, rows: Tensor, alive: Tensor, place: int) -> Tensor:
+        """Counts what was said; [m] rows that go on."""
+        if self.limit is None:
+            return alive
+        width = self.limit.first if place == 0 else self.limit.later
+        self.left[rows] -= width[token]
+        return alive & ~self.given_up[rows]
+
+    def end_where_readiest(self, found: Sampled, how: Sampling) -> None:
+        """Ends answers that have no end at the place where the model was likeliest to end them, in place."""
+        open_ = ~(found.tokens == how.eos).any(1)
+        reached = self.end[:, : found.tokens.shape[1]].clone()
+        said = (found.tokens != how.pad).sum(1, keepdim=True)
+        place = torch.arange(reached.shape[1], device=reached.device)[None]
+        reached = reached.masked_fill((place > said) | ((place == 0) & (said > 0)), -torch.inf)
+        best = reached.argmax(1, keepdim=True)
+        here, beyond = open_[:, None] & (place == best), open_[:, None] & (place > best)
+        found.tokens[here], found.log_probs[here] = how.eos, reached[here]
+        found.tokens[beyond], found.log_probs[beyond] = how.pad, 0.0
 
 
 class _Step:

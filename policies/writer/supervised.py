@@ -1,4 +1,4 @@
-"""The loss of supervised learning: the writer learns given answers, as it starts and from the best of its own."""
+"""Supervised learning: the writer learns given answers, as it starts and from the best of its own."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,47 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
+from transformers import get_cosine_schedule_with_warmup
 
 from .writer import Writer
 
 IGNORED = -100
 """Label of tokens that the loss leaves out: padding."""
+
+
+class Learner:
+    """AdamW on one batch after another, under a cosine schedule with a short warm-up."""
+
+    def __init__(
+        self, writer: Writer, steps: int, learning_rate: float, *, weight_decay: float = 0.0, longest: int = 10**6
+    ) -> None:
+        """Nothing is learned yet.
+
+        Args:
+            writer: those weights of its model that require gradients learn.
+            steps: batches to come.
+            learning_rate: peak of the schedule.
+            weight_decay: AdamW's.
+            longest: tokens of prompt and text together; what is longer is cut.
+        """
+        self.writer, self.longest = writer, longest
+        self.weights = [weight for weight in writer.model.parameters() if weight.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            self.weights, lr=learning_rate, weight_decay=weight_decay, betas=(0.9, 0.98), fused=True
+        )
+        self.schedule = get_cosine_schedule_with_warmup(self.optimizer, max(1, steps // 20), steps)
+
+    def learn(self, prompts: Sequence[str], texts: Sequence[str]) -> float:
+        """One step on a batch; its loss before the step, in nats a token."""
+        self.writer.model.train()
+        loss = nats_a_token(self.writer, prompts, texts, self.longest)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        self.writer.model.eval()
+        return float(loss.detach())
 
 
 def nats_a_token(writer: Writer, prompts: Sequence[str], texts: Sequence[str], longest: int) -> Tensor:
@@ -33,10 +69,10 @@ def _tensors(
     writer: Writer, prompts: Sequence[str], texts: Sequence[str], longest: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Ids and mask [n, P + A] of prompts, padded on the left, and texts, padded on the right; labels [n, A]."""
-    tokenizer, eos = writer.tokenizer, writer.tokenizer.eos_token_id
+    tokenizer = writer.tokenizer
     questions = [torch.tensor(ids) for ids in tokenizer(list(prompts))["input_ids"]]
     room = max(1, longest - max(map(len, questions)))
-    answers = [torch.tensor([*ids, eos][:room]) for ids in tokenizer([f" {text}" for text in texts])["input_ids"]]
+    answers = [torch.tensor(ids[:room]) for ids in writer.answer_ids(texts)]
     labels = pad_sequence(answers, batch_first=True, padding_value=IGNORED)
     before = pad_sequence(questions, batch_first=True, padding_value=IGNORED, padding_side="left")
     both = torch.cat([before, labels], dim=1)

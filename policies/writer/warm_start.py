@@ -6,11 +6,11 @@ from itertools import islice
 
 import numpy as np
 import torch
-from transformers import get_cosine_schedule_with_warmup
 
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, fill
 from ...simulation.data.errors import InputError
-from .supervised import nats_a_token
+from ...simulation.text.characters import characters
+from .supervised import Learner
 from .writer import Writer, prompt
 
 FILLS = 8
@@ -44,6 +44,7 @@ def warm_start(
     config: WarmStartConfig,
     *,
     seed: int,
+    fit_to_say: Callable[[Creative], bool] = lambda creative: True,
     progress: Callable[[int, float], None] = lambda lines, loss: None,
 ) -> float:
     """Fine-tunes the writer in place on the catalog's ads; the loss is on the ad alone, not on the prompt.
@@ -57,45 +58,52 @@ def warm_start(
         audiences: that prompts may name.
         config: how long and how fast.
         seed: of order and audiences.
+        fit_to_say: which ads may be learned from; the others are left out.
         progress: called after every batch with its number of lines and its loss in nats a token.
 
     Returns:
         The mean loss of the last tenth.
+
+    Raises:
+        InputError: no ad keeps the writer's limit of characters, or none may be learned from.
     """
+    most = writer.config.max_characters
+
+    def fits(ad: Creative) -> bool:
+        return (most is None or characters(ad.text) <= most) and fit_to_say(ad)
+
+    ads = [ad for ad in catalog.ads if fits(ad)]
+    if not ads:
+        raise InputError(
+            f"none of {len(catalog.ads)} reference ads may be learned from: they claim what the catalog does not "
+            f"support{'' if most is None else f', or have over {most} characters'}; add what they claim to the "
+            "attributes, or short ads, or give --reward.claims flag"
+        )
     generator = torch.Generator().manual_seed(seed)
-    steps = config.lines // config.batch
-    optimizer = torch.optim.AdamW(
-        writer.model.parameters(),
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
-    schedule = get_cosine_schedule_with_warmup(optimizer, max(1, steps // 20), steps)
-    losses = []
+    steps, losses = config.lines // config.batch, []
+    learner = Learner(writer, steps, config.learning_rate, weight_decay=config.weight_decay, longest=config.max_length)
     with torch.random.fork_rng(devices=[writer.device] if writer.device.type == "cuda" else []):
         torch.manual_seed(seed)
-        writer.model.train()
-        for ads in islice(_batches(catalog, config.batch, generator, np.random.default_rng(seed)), steps):
-            asked = _asked(catalog, ads, audiences, generator)
-            loss = nats_a_token(writer, asked, [ad.text for ad in ads], config.max_length)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(writer.model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            losses.append(float(loss.detach()))
-            progress(len(ads), losses[-1])
-        writer.model.eval()
+        for batch in islice(_batches(catalog, ads, fits, config.batch, generator, seed), steps):
+            losses.append(learner.learn(_asked(catalog, batch, audiences, generator), [ad.text for ad in batch]))
+            progress(len(batch), losses[-1])
     return float(np.mean(losses[-max(1, steps // 10) :]))
 
 
 def _batches(
-    catalog: Catalog, size: int, generator: torch.Generator, random: np.random.Generator
+    catalog: Catalog,
+    known: Sequence[Creative],
+    fits: Callable[[Creative], bool],
+    size: int,
+    generator: torch.Generator,
+    seed: int,
 ) -> Iterator[list[Creative]]:
-    """Batches without end: all ads and freshly filled phrases in random order, those of like length together."""
+    """Batches without end: known ads and freshly filled phrases that fit, in random order, those of like length
+    together.
+    """
+    random = np.random.default_rng(seed)
     while True:
-        ads = [*catalog.ads, *(ad for _ in range(FILLS) for ad in _fresh_ads(catalog, random))]
+        ads = [*known, *(ad for _ in range(FILLS) for ad in _fresh_ads(catalog, random) if fits(ad))]
         for window in torch.randperm(len(ads), generator=generator).split(8 * size):
             alike = sorted(window.tolist(), key=lambda i: len(ads[i].text))
             batches = torch.tensor(alike).split(size)

@@ -3,32 +3,24 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    GPT2Config,
-    GPT2LMHeadModel,
-    PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
-)
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
 from ...simulation.data.errors import InputError
+from .limit import Limit, limit_of
+from .loading import EOS, PAD, CausalLM, load_model
 from .rollout import Sampling, sample
 
 BUILT_IN = "built-in"
 SHOWN_ATTRIBUTES = 2
 """How many attributes a prompt shows; every token of a prompt costs time at every step."""
-PAD, EOS = "<|pad|>", "<|endoftext|>"
-
-CausalLM: TypeAlias = Any
-"""A Hugging Face model that generates; transformers has no one type for these (`generate` comes from a mixin)."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +34,14 @@ class WriterConfig:
     max_new_tokens: int = 28
     temperature: float = 0.9
     top_p: float = 1.0
+    max_characters: int | None = None
+    """Most characters of a text, those of double width counted twice: 30 for a headline of a search ad, 90 for its
+    description. The writer never writes more; by default nothing limits it.
+    """
+
+    def __post_init__(self) -> None:
+        if self.max_characters is not None and self.max_characters < 1:
+            raise InputError(f"max_characters {self.max_characters}: must be above zero, or left out")
 
 
 def prompt(product: Product, audience: str = EVERYONE) -> str:
@@ -69,7 +69,14 @@ class Writer:
         config, tokenizer = self.config, self.tokenizer
         eos: Any = tokenizer.eos_token_id
         pad: Any = tokenizer.pad_token_id
-        return Sampling(config.max_new_tokens, config.temperature, eos, pad, config.top_p)
+        return Sampling(config.max_new_tokens, config.temperature, eos, pad, config.top_p, self._limit)
+
+    @cached_property
+    def _limit(self) -> Limit | None:
+        """What holds answers to the most characters."""
+        most = self.config.max_characters
+        rows = len(self.model.get_output_embeddings().weight)
+        return None if most is None else limit_of(self.tokenizer, rows, most)
 
     def encode_prompts(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Token ids and attention mask of prompts, [n, T] both, padded on the left.
@@ -86,7 +93,13 @@ class Writer:
             )
         return batch["input_ids"].to(self.device), batch["attention_mask"].to(self.device)
 
-    def decode(self, ids: Tensor) -> list[str]:
+    def answer_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of answers, their end included."""
+        end: Any = self.tokenizer.eos_token_id
+        read = self.tokenizer([f" {text}" for text in texts], add_special_tokens=False)["input_ids"]
+        return [[*ids, end] for ids in read]
+
+    def decode(self, ids: Tensor | list[list[int]]) -> list[str]:
         """Texts of [n, T] answers, special tokens left out."""
         return [text.strip() for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
 
@@ -129,7 +142,7 @@ class Writer:
         out = []
         for question, creative in zip(asked, creatives, strict=True):
             start = self.tokenizer(question)["input_ids"]
-            answer = self.tokenizer(f" {creative.text}")["input_ids"] + [self.tokenizer.eos_token_id]
+            answer = self.answer_ids([creative.text])[0]
             logits = self.model(torch.tensor([start + answer], device=self.device)).logits[0, len(start) - 1 : -1]
             chosen = torch.tensor(answer, device=self.device)[:, None]
             out.append(logits.log_softmax(-1).gather(1, chosen).sum())
@@ -182,12 +195,12 @@ def make_writer(
     Args:
         catalog: its words make the built-in writer's vocabulary.
         config: sizes and sampling.
-        seed: of the built-in writer's first weights.
+        seed: of the built-in writer's first weights, or of the rows of tokens that a loaded model lacks.
         model: built-in, or any Hugging Face causal LM by name or path.
         device: where the model goes.
 
     Raises:
-        InputError: the model cannot be loaded.
+        InputError: the model cannot be loaded; see `load_model`.
     """
     if model == BUILT_IN:
         tokenizer = _train_tokenizer(catalog, config.vocabulary)
@@ -195,7 +208,7 @@ def make_writer(
             torch.manual_seed(seed)
             network = _small_gpt2(config, tokenizer)
     else:
-        tokenizer, network = _load(model)
+        tokenizer, network = load_model(model, seed=seed)
     return Writer(network.to(device), tokenizer, config)
 
 
@@ -231,18 +244,3 @@ def _train_tokenizer(catalog: Catalog, vocabulary: int) -> PreTrainedTokenizerFa
     corpus = [prompt(product) for product in catalog.products] + [f" {ad.text}" for ad in catalog.ads]
     bpe.train_from_iterator(corpus, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token=PAD, eos_token=EOS, bos_token=EOS)
-
-
-def _load(name: str) -> tuple[PreTrainedTokenizerBase, CausalLM]:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        message = f"--model {name}: cannot be loaded ({reason}); give a Hugging Face name or directory"
-        raise InputError(message) from None
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
-        tokenizer.add_special_tokens({"pad_token": PAD})
-        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    model.config.pad_token_id = tokenizer.pad_token_id
-    return tokenizer, model

@@ -49,9 +49,10 @@ def spread_moments(effect: Array, weight: Array, group: NDArray[np.int64]) -> Ar
 
 def variance_between(moments: Array) -> Array:
     """Variance between arms of sums over groups, [..., 3] -> [...]: the moment estimator of DerSimonian and Laird
-    (1986), pooled over groups.
+    (1986), pooled over groups. NaN where no group has two arms: nothing was compared.
     """
-    return (moments[..., 0] - moments[..., 1]) / moments[..., 2]
+    excess, units = moments[..., 0] - moments[..., 1], moments[..., 2]
+    return np.divide(excess, units, out=np.full_like(excess, np.nan), where=units > 1e-9)
 
 
 def thin(arms: pd.DataFrame, most: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -72,7 +73,7 @@ class Agreement:
     pairs: int
     significant_pairs: int
     accuracy: float
-    """Share of pairs whose better text was named; pairs with equal rates are left out."""
+    """Share of pairs whose better text was named; pairs with equal rates are left out. NaN where none is left."""
     accuracy_significant: float
     """The same over pairs with |z| > 1.96."""
     slope: float
@@ -100,7 +101,7 @@ def agreement(arms: pd.DataFrame, predicted: Array) -> Agreement:
     spread = (weight * predicted**2).sum()
     slope = (weight * predicted * effect).sum() / spread if spread else 0.0
     moments = spread_moments(effect, weight, group)
-    variance = max(float(variance_between(moments.sum(0))), 1e-9)
+    variance = float(np.fmax(variance_between(moments.sum(0)), 1e-9))
     units = moments[:, 2].sum()
     return Agreement(
         pairs=len(z),

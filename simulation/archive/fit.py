@@ -156,7 +156,8 @@ def levels_of_tests(archive: Archive, catalog: Catalog, reader: ArchiveReader, s
     level = np.log(clicks / (shown - clicks + 1)) - np.bincount(test, arms.impressions * said) / shown
     weight = 1 / noise
     centred = level - (weight @ level) / weight.sum()
-    between = max(float(variance_between(spread_moments(centred, weight, np.zeros(len(level), int))[0])), 1e-9)
+    moments = spread_moments(centred, weight, np.zeros(len(level), int))[0]
+    between = float(np.fmax(variance_between(moments), 1e-9))
     trust = 1 / (between + noise)
     centred = level - (trust @ level) / trust.sum()
     kept = between / (between + noise)

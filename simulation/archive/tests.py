@@ -104,7 +104,25 @@ class Archive:
             raise InputError(f"{self.name}: {what} are too few for {len(shares)} parts; bring more tests")
         place = np.random.default_rng(seed).permutation(count)
         part = np.searchsorted(bounds, place[units], side="right")
-        return [Archive(self.arms[part == i].reset_index(drop=True)) for i in range(len(shares))]
+        return [Archive(self.arms[part == i].reset_index(drop=True), name=self.name) for i in range(len(shares))]
+
+    def check_tells(self, what: str) -> None:
+        """Refuses an archive from which nothing can be learned of texts.
+
+        Args:
+            what: it is called in the message, such as the part that is held out.
+
+        Raises:
+            InputError: no two texts of a group differ in click rate.
+        """
+        arms = self.contrasts
+        if (arms.clicks / arms.impressions).groupby(arms.group).nunique().max() > 1:
+            return
+        clicks, shown = self.arms[["clicks", "impressions"]].sum()
+        raise InputError(
+            f"{self.name}: in {what} no two texts of a test differ in click rate ({clicks:,.0f} clicks of {shown:,.0f} "
+            "impressions), which tells nothing of texts; bring more tests, or tests with more clicks"
+        )
 
     def products(self) -> list[Product]:
         """A product a test: what its texts are about, cut to `TITLE_LENGTH` for the title; price 0.
@@ -161,6 +179,7 @@ def read_archive(path: str | Path, columns: Mapping[str, str] | None = None) -> 
         raise InputError(f"{path}: no test has two texts in one group{why}; bring tests that differ in text alone")
     if notes:
         understood.info("%s: left out: %s", Path(path).name, "; ".join(notes))
+    archive.check_tells("the archive")
     return archive
 
 

@@ -18,6 +18,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from ..text.encoder import surface_features, tokens
+from ..text.ngrams import fit_ngrams
 from .contrasts import Agreement, Array, agreement, effects, thin
 
 CHARACTERS, WORDS, TOPICS, SURFACE = 0.06, 0.06, 0.03, 0.02
@@ -53,9 +54,9 @@ class TextKernel:
         self._words = TfidfVectorizer(
             tokenizer=tokens, token_pattern=None, ngram_range=(1, 2), min_df=2, sublinear_tf=True
         )
-        table = self._characters.fit_transform(texts)
-        self._words.fit(texts)
-        self._topics = TruncatedSVD(min(topics, min(table.shape) - 1), random_state=0).fit(table)
+        table = fit_ngrams(self._characters, texts).transform(texts)
+        fit_ngrams(self._words, texts)
+        self._topics = TruncatedSVD(max(min(topics, min(table.shape) - 1), 1), random_state=0).fit(table)
         surface = torch.log1p(surface_features(texts)).numpy()
         self._mean, self._spread = surface.mean(0), surface.std(0) + 1e-3
 

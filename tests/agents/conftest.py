@@ -3,12 +3,16 @@
 import pytest
 import torch
 from copybandit.agents.agent import Worth
-from copybandit.agents.registry import AGENTS, make_agent
+from copybandit.agents.registry import AGENTS, KINDS, make_agent
 from copybandit.simulation.visitors.traffic import Impressions
 from copybandit.simulation.world import Feedback
 
 WIDTH, ARMS = 4, 6
 FEATURES = torch.cat([torch.ones(ARMS, 1), torch.eye(ARMS)], 1)
+
+
+QUICK = {"sb3-ppo": {"n_steps": 64}, "sb3-a2c": {"n_steps": 64}, "sb3-dqn": {"buffer_size": 5000}}
+"""Learners that train after a few visits."""
 
 
 def visits(n, seed=0, device="cpu", width=WIDTH):
@@ -36,6 +40,7 @@ def build(name, slots=2, seed=0, device="cpu", arms=ARMS, **options):
     options.setdefault("worth", Worth(torch.tensor([[1.0, 0.6, 0.4]], device=device)[:, :slots]))
     features = FEATURES[:arms].to(device) if name.startswith(("shared", "hybrid")) else None
     generator = torch.Generator(device).manual_seed(seed)
+    options = QUICK.get(name, {}) | options
     return make_agent(name, arms=arms, slots=slots, width=WIDTH, generator=generator, features=features, **options)
 
 
@@ -53,4 +58,11 @@ def serve(agent, rounds, batch=32, start=0, candidates=None):
 
 @pytest.fixture(params=AGENTS)
 def name(request):
+    """Every agent."""
+    return request.param
+
+
+@pytest.fixture(params=KINDS)
+def bandit(request):
+    """Every agent that is a model with a rule."""
     return request.param

@@ -161,12 +161,31 @@ def test_saved_files(tmp_path):
     (tmp_path / "agent.json").write_text(json.dumps(settings | {"format_version": 99}))
     with pytest.raises(InputError, match="format_version 99"):
         load_agent(tmp_path)
-    (tmp_path / "agent.json").write_text(json.dumps(settings | {"arms": 3}))
-    with pytest.raises(InputError, match="state: '"):
+    (tmp_path / "agent.json").write_text(json.dumps(settings | {"format_version": 1}))
+    with pytest.raises(InputError, match=r"format_version 1; .*run the command that saved it again"):
+        load_agent(tmp_path)
+    (tmp_path / "agent.json").write_text(json.dumps(settings | {"slots": 3}))
+    with pytest.raises(InputError, match=r"agent.json: .*save the agent again"):
         load_agent(tmp_path)
     (tmp_path / "agent.json").write_text("{")
-    with pytest.raises(InputError, match="not a saved agent"):
+    with pytest.raises(InputError, match=r"agent.json: damaged.*give a saved agent's folder"):
         load_agent(tmp_path)
+
+
+def test_half_a_saved_agent(tmp_path):
+    save_agent(build("lints"), tmp_path / "agent")
+    whole = (tmp_path / "agent" / "agent.safetensors").read_bytes()
+    for half in (b"", whole[: len(whole) // 2], whole[:-1] + bytes([whole[-1] ^ 1])):
+        (tmp_path / "agent" / "agent.safetensors").write_bytes(half)
+        with pytest.raises(InputError, match=r"agent.safetensors: .*save the agent again"):
+            load_agent(tmp_path / "agent")
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("all my work")
+    with pytest.raises(InputError, match=r"holds 'thesis.txt'"):
+        save_agent(build("lints"), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_names_and_settings():

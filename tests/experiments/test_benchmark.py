@@ -104,9 +104,7 @@ def test_when_a_level_of_reward_is_reached_by_hand():
 
 @pytest.mark.slow
 def test_the_writers_benchmark_runs(tmp_path):
-    options = configured(
-        BenchmarkOptions(), out=tmp_path / "run", part="writer", quick=True, repeats=1, threads=1, device="cpu"
-    )
+    options = configured(BenchmarkOptions(), out=tmp_path / "run", part="writer", quick=True, threads=1, device="cpu")
     ratios = read_json(run_benchmark(options) / "summary.json")["ratios"]
     assert ratios["texts a second, built-in writer"]["TRL PPOTrainer"]["ratio"] > 0
     assert len(ratios) == 2

@@ -12,7 +12,8 @@ from copybandit.experiments.analysis.article.phrase_generator import (
     probabilities,
     train_generator,
 )
-from copybandit.experiments.case_study import CaseTuneOptions, run_case_study, verdict
+from copybandit.experiments.case_study import CaseStudyOptions, run_case_study, verdict
+from copybandit.experiments.harness.config import configured
 from copybandit.simulation.data.catalog import Creative
 
 
@@ -101,7 +102,8 @@ def test_verdicts_say_it_when_nothing_was_gained():
 
 
 def test_the_whole_case(tiny_file, tmp_path):
-    options = CaseTuneOptions(
+    options = configured(
+        CaseStudyOptions(),
         out=tmp_path / "run",
         scenario=str(tiny_file),
         seeds=2,

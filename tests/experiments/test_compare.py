@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from copybandit.agents.state import load_agent
 from copybandit.experiments.analysis.comparison.cells import build_world, serve_one
 from copybandit.experiments.analysis.comparison.plots import growth_exponent, regret_exponents
 from copybandit.experiments.compare import CompareOptions, missing, run_compare
@@ -62,6 +63,13 @@ def test_compare_leaves_what_it_promises(done):
     assert len(pd.read_csv(done / "differences.csv")) == 3
     page = (done / "report.html").read_text()
     assert "Which agent" in page and "Paired differences" in page
+
+
+def test_the_best_agent_can_be_taken_away(done):
+    rewards = {name: row["reward"]["mean"] for name, row in read_json(done / "summary.json")["agents"].items()}
+    agent = load_agent(done / "placement")
+    assert agent.name == max(rewards, key=rewards.__getitem__)
+    assert agent.ledger.issued == 400 and len(agent.labels.creatives) == 4
 
 
 def test_common_random_numbers(tiny_file, monkeypatch):

@@ -47,7 +47,7 @@ class Some:
 
 
 def parse(*arguments: str) -> Some:
-    return parsed(Some, arguments, "some", "does it work?", resumed=False)
+    return parsed(Some, arguments, "some", "does it work?")
 
 
 def test_settings_have_short_names_and_full_paths():

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import transformers
+from copybandit.agents.state import load_agent, save_agent
 from copybandit.experiments.export import ExportOptions, run_export
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.loop import LoopOptions, run_loop
@@ -18,7 +20,6 @@ SMALL = {
     "log_impressions": 4000,
     "validation_impressions": 2000,
     "samples": 2,
-    "watch_every": 1,
     "effect.steps": 20,
     "writer.layers": 1,
     "writer.width": 32,
@@ -53,8 +54,19 @@ def summary(run: Path) -> dict:
 def test_the_run_directory_is_complete(runs):
     for name in ("config.yaml", "environment.json", "metrics.csv", "summary.json", "report.html", "creatives.parquet"):
         assert (runs[0] / name).stat().st_size > 0
-    assert (runs[0] / "placement" / "agent.safetensors").is_file()
     assert list((runs[0] / "tensorboard").iterdir())
+
+
+def test_what_was_placed_can_be_taken_away_and_goes_on(runs, tmp_path):
+    agent = load_agent(runs[0] / "placement")
+    tuned = pd.read_parquet(runs[0] / "creatives.parquet").query("writer == 'tuned'")
+    assert {creative.text for creative in agent.labels.creatives} <= set(tuned.text)
+    visit = agent.labels.visits(agent.labels.context(channel=agent.labels.channels[0]))
+    decision = agent.act(visit, agent.on_show)
+    assert set(agent.labels.texts(decision.slates)[0]) <= set(tuned.text)
+    agent.update(decision.answered(visit, torch.ones(decision.slates.shape)))
+    save_agent(agent, tmp_path / "placement")
+    assert load_agent(tmp_path / "placement").ledger.issued == agent.ledger.issued == 2048 + 1
 
 
 def test_summary_has_the_keys_that_others_read(runs):

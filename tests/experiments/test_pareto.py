@@ -56,5 +56,5 @@ def test_both_fronts_are_drawn_together(tiny_file, tmp_path):
 
 
 def test_an_algorithm_that_no_weight_changes_is_refused():
-    with pytest.raises(InputError, match=r"algorithm: Input should be 'ppo', 'rloo' or 'grpo'"):
+    with pytest.raises(InputError, match="algorithm raft: no weight of diversity"):
         configured(ParetoOptions(), algorithm="raft")

@@ -81,11 +81,11 @@ def test_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(spare))
     write = pq.write_table
 
-    def full(table, file, **options):
-        if "/full/" in file.name:
-            file.write(b"half")
+    def full(table, path, **options):
+        if "full" in path.parts:
+            path.write_bytes(b"half")
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write(table, file, **options)
+        write(table, path, **options)
 
     monkeypatch.setattr(module.pq, "write_table", full)
     with pytest.raises(InputError, match="No space left on device; 1 cells are safe in it, and 1 new"):

@@ -15,14 +15,16 @@ from copybandit.simulation.data.errors import InputError
 from safetensors.torch import load_file
 
 SCENARIO = Path(__file__).parent.parent / "data" / "tiny.yaml"
-RAFT = {"algorithm": "raft", "raft.updates": 6, "raft.texts": 4, "raft.batch": 4}
+OTHERS = {
+    "raft": {"algorithm": "raft", "raft.rounds": 2, "raft.texts": 4, "raft.batch": 4, "looks": 16},
+    "rloo": {"algorithm": "rloo", "rloo.updates": 8, "rloo.batch": 16, "rloo.mini_batches": 2},
+}
 SMALL = {
     "algorithm": "ppo",
     "users": 40,
     "log_impressions": 4000,
     "validation_impressions": 2000,
-    "watch_every": 2,
-    "save_every": 2,
+    "looks": 4,
     "effect.steps": 20,
     "writer.layers": 1,
     "writer.width": 32,
@@ -72,9 +74,10 @@ def test_killed_at_five_random_moments(whole, tmp_path):
     assert kills(whole, tmp_path / "run") >= 3
 
 
-def test_learning_from_the_best_resumes_too(tmp_path):
-    whole = run_tune(options(out=tmp_path / "whole", **RAFT))
-    assert kills(whole, tmp_path / "run", **RAFT) >= 3
+@pytest.mark.parametrize("way", OTHERS)
+def test_other_ways_resume_too(way, tmp_path):
+    whole = run_tune(options(out=tmp_path / "whole", **OTHERS[way]))
+    assert kills(whole, tmp_path / "run", **OTHERS[way]) >= 3
 
 
 def kills(whole: Path, run: Path, **changes: object) -> int:

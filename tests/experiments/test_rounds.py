@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from copybandit.agents.state import load_agent
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import Run
 from copybandit.experiments.loop import LoopOptions, run_loop
@@ -80,6 +81,12 @@ def test_arms_say_what_each_creative_earned(run):
     assert (arms.trials > 0).any() and (arms.earned >= 0).all()
     table = pd.read_csv(run / "rounds.csv")
     assert table["round"].tolist() == [1, 1, 2, 2] and table.line.tolist() == [*LINES, *LINES]
+
+
+def test_the_agent_that_is_left_knows_who_retired(run):
+    arms, agent = pd.read_csv(run / "arms.csv"), load_agent(run / "placement")
+    assert [creative.text for creative in agent.labels.creatives] == arms.text.tolist()
+    assert agent.on_show.tolist() == arms.arm[arms.retired == 0].tolist()
 
 
 def line(world, texts) -> Line:

@@ -15,7 +15,10 @@ log_impressions: 4000
 effect: {{steps: 20}}
 writer: {{layers: 1, width: 32, heads: 2, vocabulary: 400, max_new_tokens: 8}}
 warm_start: {{lines: 160}}
-ppo: {{updates: 4, batch: 16, mini_batches: 2, learning_rate: 0.003}}
+calls: 64
+ppo: &few {{batch: 16, mini_batches: 2, learning_rate: 0.003}}
+rloo: *few
+grpo: *few
 """
 
 

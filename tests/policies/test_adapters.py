@@ -3,14 +3,13 @@ import dataclasses
 import pytest
 import torch
 from copybandit.policies.reward.reward import Rewards
-from copybandit.policies.tuning.contract import TuneConfig
-from copybandit.policies.tuning.ppo import tune
+from copybandit.policies.tuning.ppo import Ppo, PpoConfig
 from copybandit.policies.writer.adapters import AdapterConfig, adapted
 from copybandit.policies.writer.writer import WriterConfig, make_writer, own_weights
 from copybandit.simulation.data.errors import InputError
 
 SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=6)
-CONFIG = TuneConfig(updates=3, batch=16, mini_batches=2, learning_rate=1e-2)
+CONFIG = PpoConfig(updates=3, batch=16, mini_batches=2, learning_rate=1e-2)
 
 
 def short_is_good(creatives, group):
@@ -23,7 +22,7 @@ def tuned(catalog, config, adapter):
     before, asked = own_weights(writer), [(product, "savers") for product in catalog.products]
     with adapted(writer, adapter, steps=6, seed=0):
         learning = sum(weight.numel() for weight in writer.model.parameters() if weight.requires_grad)
-        found = tune(writer, asked, short_is_good, config, seed=0)
+        found = Ppo(config).tune(writer, asked, short_is_good, seed=0)
         inside = writer.model(torch.arange(5)[None]).logits
     return writer, before, learning, found, inside
 
@@ -33,7 +32,7 @@ def test_a_small_part_learns_and_is_merged(tiny_catalog, kind):
     writer, before, learning, found, inside = tuned(tiny_catalog, CONFIG, AdapterConfig(kind, rank=2))
     after = own_weights(writer)
     assert len(found.updates) == 3
-    assert abs(found.updates[0].kl) < 0.1
+    assert abs(found.updates[0].metrics["kl"]) < 0.1
     assert learning < 0.3 * sum(weight.numel() for weight in before.values())
     assert after.keys() == before.keys()
     changed = {name for name in after if not torch.equal(after[name], before[name])}
@@ -47,7 +46,7 @@ def test_in_bfloat16_with_activations_computed_twice(tiny_catalog):
     config = dataclasses.replace(CONFIG, bf16=True, gradient_checkpointing=True)
     writer, before, _, found, _ = tuned(tiny_catalog, config, AdapterConfig())
     assert len(found.updates) == 3
-    assert abs(found.updates[0].kl) < 0.5
+    assert abs(found.updates[0].metrics["kl"]) < 0.5
     assert all(weight.dtype == torch.float32 for weight in writer.model.parameters())
     assert any(not torch.equal(weight, before[name]) for name, weight in own_weights(writer).items())
 

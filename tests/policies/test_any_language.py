@@ -4,8 +4,7 @@ import pytest
 import torch
 from copybandit.policies.reward.diversity import distinct, self_bleu
 from copybandit.policies.reward.reward import CHECKS, Quality, Rewards
-from copybandit.policies.tuning.contract import TuneConfig
-from copybandit.policies.tuning.ppo import tune
+from copybandit.policies.tuning.ppo import Ppo, PpoConfig
 from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer.writer import WriterConfig, make_writer
 from copybandit.simulation.data.catalog import Creative
@@ -48,8 +47,8 @@ def test_a_writer_learns_and_is_tuned_in_chinese(catalog):
         return Rewards(total, {"failures": 1 - total}, {"ctr": total})
 
     asked = [(product, "讲究品质") for product in catalog.products]
-    config = TuneConfig(updates=8, batch=64, learning_rate=1e-3, kl_start=0.02)
-    rewards = [u.metrics["reward"] for u in tune(writer, asked, names_its_product, config, seed=0).updates]
+    config = PpoConfig(updates=8, batch=64, learning_rate=1e-3, kl_start=0.02)
+    rewards = [u.metrics["reward"] for u in Ppo(config).tune(writer, asked, names_its_product, seed=0).updates]
     assert sum(rewards[-2:]) > sum(rewards[:2])
     texts = writer.write(catalog.products, ["讲究品质"] * 16, generator=torch.Generator().manual_seed(0))
     assert sum("一" <= character <= "鿿" for c in texts for character in c.text) > 0.7 * sum(len(c.text) for c in texts)

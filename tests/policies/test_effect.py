@@ -57,3 +57,13 @@ def test_same_seed_same_model(model, tiny_catalog):
     effect, counts = model
     again = fit_effect_model(counts, tiny_catalog, QUICK, seed=0)
     assert torch.equal(again.predict(tiny_catalog.ads).text, effect.predict(tiny_catalog.ads).text)
+
+
+def test_it_is_fitted_on_any_device_and_answers_on_the_cpu(model, tiny_catalog, device):
+    effect, counts = model
+    again = fit_effect_model(counts, tiny_catalog, QUICK, seed=0, device=device)
+    assert {weight.device.type for head in again.heads for weight in head.parameters()} == {device}
+    found, expected = again.predict(tiny_catalog.ads), effect.predict(tiny_catalog.ads)
+    assert found.text.device.type == found.context.device.type == "cpu"
+    assert torch.allclose(found.rates, expected.rates, atol=1e-3)
+    assert torch.allclose(again.predict_cells(counts), effect.predict_cells(counts), atol=1e-3)

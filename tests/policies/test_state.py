@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from copybandit.policies.tuning.state import StateDirectory, TuningState, load_optimizer, optimizer_tensors
+from copybandit.policies.tuning.training_state import StateDirectory, TuningState, load_optimizer, optimizer_tensors
 from copybandit.simulation.data.errors import InputError
 from safetensors.torch import load_file, save_file
 

@@ -15,12 +15,13 @@ from ....agents.registry import AGENTS
 from ....simulation.data.logs import log_frame, uniform_slates
 from ...harness.run import Run, Stage
 from ...serving import Fixed, serve
-from ..off_policy.evaluation import METHODS, answers, interval_of
+from ..off_policy.evaluation import METHODS, answers
 from ..off_policy.known_logs import KnownWorld, Seen
 from ..off_policy.logged import Logged, logged_frame
 from ..off_policy.policies import evidence, train
 from ..off_policy.reward_model import fit_rates
 from ..statistics.bootstrap import Array, Interval
+from ..statistics.intervals import skew_corrected
 from ..statistics.sequential import log_e_process
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def cover(slots: int, logs: int, seed: int, stage: Stage) -> dict[str, dict[str,
 
 def _untargeted(expected: Array) -> Interval:
     """What a direct method would claim that takes its model for the truth."""
-    return interval_of(expected.sum(1))
+    values = expected.sum(1)
+    low, high = skew_corrected(values[:, None])[0]
+    return Interval(mean=float(values.mean()), low=float(low), high=float(high))
 
 
 def _summary(intervals: list[Interval], truth: float) -> dict[str, float]:

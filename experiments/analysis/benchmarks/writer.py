@@ -11,9 +11,9 @@ import torch
 
 from ....policies.effect.model import VALIDATORS, EffectConfig, fit_effect_model
 from ....policies.reward.reward import Quality, Reward, RewardConfig, Rewards
-from ....policies.tuning import ppo
-from ....policies.tuning.contract import TuneConfig, Tuned, Update
-from ....policies.tuning.stock_ppo import tune_stock
+from ....policies.tuning.contract import Update
+from ....policies.tuning.ppo import Ppo, PpoConfig
+from ....policies.tuning.stock_ppo import StockPpo
 from ....policies.writer.warm_start import WarmStartConfig, warm_start
 from ....policies.writer.writer import Writer, WriterConfig, load_weights, make_writer, own_weights
 from ....simulation.data.logs import count_uniform
@@ -42,9 +42,9 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
     batch, lengths, rewards and learning rate.
     """
     # At the price of KL that TRL's trainer has.
-    shape, config, lines = WriterConfig(), TuneConfig(updates=UPDATES, kl_start=0.05), LINES
+    shape, config, lines = WriterConfig(), PpoConfig(updates=UPDATES, kl_start=0.05), LINES
     if options.run.quick:
-        shape, config, lines = WriterConfig(width=32, vocabulary=400), TuneConfig(updates=2, batch=32), 160
+        shape, config, lines = WriterConfig(width=32, vocabulary=400), PpoConfig(updates=2, batch=32), 160
     world = demo_world("shop", seed=options.run.seed, users=100)
     with run.stage("writer and reward"):
         writer, reward = _prepared(world, shape, lines, options.run.seed)
@@ -54,7 +54,7 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     with run.stage("tuning", total=(1 + LONGER) * config.updates) as stage:
 
-        def timed(tune: Callable[..., Tuned], config: TuneConfig) -> Curve:
+        def timed(tuner: Ppo | StockPpo) -> Curve:
             load_weights(writer, start)
             curve: Curve = []
             began = clock()
@@ -63,10 +63,10 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
                 curve.append((clock() - began, update.metrics["reward"]))
                 stage.advance(1)
 
-            tune(writer, asked, reward, config, seed=options.run.seed, on_update=on_update)
+            tuner.tune(writer, asked, reward, seed=options.run.seed, on_update=on_update)
             return curve
 
-        theirs, ours = timed(tune_stock, config), timed(ppo.tune, replace(config, updates=LONGER * config.updates))
+        theirs, ours = timed(StockPpo(config)), timed(Ppo(replace(config, updates=LONGER * config.updates)))
     facts = {"version": version("trl"), "threads": torch.get_num_threads(), "repeats": 1}
     speed = [config.batch * (len(curve) - 1) / (curve[-1][0] - curve[0][0]) for curve in (ours, theirs)]
     reached = [seconds_to(curve, level_of(theirs)) for curve in (ours, theirs)]

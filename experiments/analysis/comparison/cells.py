@@ -15,15 +15,19 @@ from torch import Tensor
 from ....agents.agent import PlacementAgent, Worth
 from ....agents.bandit import Serving
 from ....agents.registry import AGENTS, agent_for, make_agent
+from ....agents.traffic.options import NO_OPTIONS, TrafficOptions
+from ....agents.traffic.pacing import Prices
+from ....agents.traffic.slate import text_vectors
+from ....agents.traffic.wrapper import figures_of
 from ....envs.placement import first_ads
 from ....simulation.data.catalog import Creative
 from ....simulation.data.errors import InputError
 from ....simulation.world import World
 from ....simulation.world_file import open_world, scenario_of
 from ...harness.config import nearest
-from ...serving import Curve, serve
+from ...serving import Curve, Likeness, Money, serve
 
-FORMAT = 2
+FORMAT = 3
 """Of a row; results of another format are refused."""
 
 
@@ -40,6 +44,7 @@ class Setting:
     discount: float
     window: int | None
     device: str
+    traffic: TrafficOptions = NO_OPTIONS
 
     def fingerprint(self, scenario: str) -> str:
         """JSON of all that decides a cell's figures besides its agent and seed: settings, and the world's content."""
@@ -130,7 +135,8 @@ def cells_of(task: Task) -> Iterator[dict[str, Any]]:
 
     Yields:
         Rows: `agent`, `world`, `seed`, `settings`; by batch of visits, in gold expectation an impression: `size`,
-        `reward`, `oracle` (the best slates at the same moments); and `seconds` spent deciding and learning.
+        `reward`, `oracle` (the best slates at the same moments); `seconds` spent deciding and learning; and `traffic`,
+        JSON of what there is to tell of delays, money and caps.
     """
     with one_thread():
         world, candidates = build_world(task.setting, task.scenario, task.seed)
@@ -164,17 +170,33 @@ def serve_one(world: World, candidates: Tensor, agent: str, setting: Setting, se
     all of them, so that agents that show the same get the same.
     """
     world.reset(seed)
-    curve = Curve(oracle=True)
+    traffic, made = setting.traffic, make(world, agent, setting, seed)
+    money = None if traffic.budget is None else Money(traffic.budget, Prices.of(world.scenario, world.device))
+    curve = Curve(oracle=True, money=money)
+    alike = None if traffic.most_alike is None else Likeness(text_vectors(world.creatives, world.device))
     seconds = serve(
         world,
-        make(world, agent, setting, seed),
+        made,
         candidates,
         setting.impressions,
-        [curve],
+        [curve] if alike is None else [curve, alike],
         batch=setting.batch,
         conversion_value=setting.conversion_value,
     )
-    return {"size": curve.sizes, "reward": curve.rewards, "oracle": curve.oracles, "seconds": seconds}
+    told = figures_of(made) | ({} if alike is None else {"likeness": alike.mean})
+    batches = {"size": curve.sizes, "reward": curve.rewards, "oracle": curve.oracles}
+    return batches | {"seconds": seconds, "traffic": json.dumps(told)}
+
+
+def served_agent(setting: Setting, scenario: str, seed: int, agent: str) -> PlacementAgent:
+    """The agent of a cell, as it is when it has served: the cell runs once more, and nothing is recorded."""
+    with one_thread():
+        world, candidates = build_world(setting, scenario, seed)
+        world.reset(seed)
+        made = make(world, agent, setting, seed)
+        value = setting.conversion_value
+        serve(world, made, candidates, setting.impressions, batch=setting.batch, conversion_value=value)
+    return made
 
 
 def make(world: World, agent: str, setting: Setting, seed: int) -> PlacementAgent:
@@ -188,5 +210,7 @@ def make(world: World, agent: str, setting: Setting, seed: int) -> PlacementAgen
         conversion_value=setting.conversion_value,
         retrieved=setting.retrieved,
         serving=None if plain else Serving(setting.discount, setting.window),
+        traffic=setting.traffic,
+        visits=setting.impressions,
         **settings,
     )

@@ -1,5 +1,6 @@
 """Who is ahead: what the cells of a comparison say of its agents, world by world and over all worlds."""
 
+import json
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..report.formats import bracketed
 from ..statistics.bootstrap import Array, Interval
 from ..statistics.paired import chance_of_best, paired_differences, t_interval
 
@@ -59,7 +61,21 @@ class Standings:
                 found[agent][figure] = t_interval(row)
         for agent, chance in zip(self.agents, chance_of_best(self.values("reward", world), self.rng), strict=True):
             found[agent]["best"] = float(chance)
+        for agent, told in self._traffic(world).items():
+            found[agent] |= {"traffic": told} if told else {}
         return found
+
+    @property
+    def best(self) -> str:
+        """The agent of the highest mean reward."""
+        return self.agents[int(self.values("reward").mean(1).argmax())]
+
+    def _traffic(self, world: str | None) -> dict[str, dict[str, float]]:
+        """By agent: the mean over its cells of what they tell of delays, money and caps."""
+        rows = self.rows if world is None else self.rows[self.rows["world"] == world]
+        told = pd.DataFrame(list(rows["traffic"].map(json.loads)), index=rows["agent"])
+        means = told.groupby(level=0).mean()
+        return {agent: means.loc[agent].dropna().to_dict() for agent in self.agents}
 
     def summary(self) -> dict[str, Any]:
         """Its part of summary.json: `agents` over all worlds, and `worlds` one by one if there are several."""
@@ -89,11 +105,11 @@ class Standings:
 
     def text(self) -> str:
         """A table for the terminal, best first."""
-        lines = [f"{'agent':<22} {'capture':>8}  95% interval       reward   best   us a decision"]
+        lines = [f"{'agent':<22} {'capture, 95% interval':>26}   reward    best   us a decision"]
         for name, row in sorted(self.figures().items(), key=lambda item: -item[1]["reward"]["mean"]):
             capture: Interval = row["capture"]
-            interval = f"[{capture['low']:+.3f}, {capture['high']:+.3f}]"
+            figure = f"{bracketed(capture, '+.3f'):>26}"
             micro = 1e6 / row["decisions_per_second"]["mean"]
-            line = f"{name:<22} {capture['mean']:>8.3f}  {interval}   {row['reward']['mean']:.5f}   {row['best']:>4.0%}"
+            line = f"{name:<22} {figure}   {row['reward']['mean']:.5f}   {row['best']:>4.0%}"
             lines.append(f"{line}   {micro:>13.1f}")
         return "\n".join(lines)

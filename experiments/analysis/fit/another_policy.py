@@ -35,7 +35,7 @@ def foretold(calibration: Calibration, other: Evidence, log: Path, other_log: Pa
     return {
         "world": {"mean": mean, "low": max(mean - 1.96 * error, 0.0), "high": mean + 1.96 * error},
         "direct_method": answers(said, rng)["dm"].interval,
-        "earned": interval_of(second.reward().sum(1)),
+        "earned": interval_of(second.reward()),
         "clicks": [int(first.clicked.sum()), int(second.clicked.sum())],
         "policy": other_log.resolve().parent.name,
     }

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from ....simulation.calibration.evidence import Evidence, Floats
+from ..statistics.intervals import wilson
 
 HOURS = 3
 """Width of the groups of hours."""
@@ -49,14 +49,6 @@ def compared(evidence: Evidence, rates: Floats) -> pd.DataFrame:
     frame["low"], frame["high"] = wilson(frame["clicks"].to_numpy(), frame["rows"].to_numpy())
     frame["inside"] = frame["fitted"].between(frame["low"], frame["high"])
     return frame[["by", "group", "rows", "clicks", "low", "high", "fitted", "inside"]]
-
-
-def wilson(successes: Floats, trials: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Interval of a proportion (Wilson, 1927)."""
-    z = float(norm.ppf((1 + level) / 2))
-    centre = (successes + z**2 / 2) / (trials + z**2)
-    half = z / (trials + z**2) * np.sqrt(successes * (trials - successes) / trials + z**2 / 4)
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
 
 
 def delays(evidence: Evidence, mean_hours: float, points: int = 12) -> pd.DataFrame:

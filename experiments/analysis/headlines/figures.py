@@ -1,5 +1,6 @@
 """Figures of `headlines`: how often the better text is named, how sure one may be, what placing texts earns."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from ....policies.headlines.text_views import STYLE, Style
 from ....simulation.archive.contrasts import SIGNIFICANT, effects, pairs
 from ....simulation.text.encoder import tokens
 from ..statistics.bootstrap import Array, Interval, bootstrap, ratio
+from ..statistics.intervals import proportion
 from .replay import ArchiveTests
 
 GAPS = (0.0, 0.05, 0.1, 0.2, 0.4, np.inf)
@@ -49,23 +51,22 @@ def judged_pairs(arms: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def accuracy(pairs_: pd.DataFrame, rng: np.random.Generator) -> Interval:
+def accuracy(pairs_: pd.DataFrame) -> Interval:
     """Share of pairs whose better text was named, with its interval over tests."""
-    sums = pairs_.groupby("group").right.agg(["sum", "size"]).to_numpy(float)
-    return bootstrap(sums, ratio, rng)
+    return proportion(pairs_.groupby("group").right.agg(["sum", "size"]).to_numpy(float))
 
 
-def accuracies(found: pd.DataFrame, rng: np.random.Generator) -> dict[str, Any]:
-    """Pairwise accuracy over all pairs, over significant ones, and by gap; pairs of each."""
+def accuracies(found: pd.DataFrame) -> dict[str, Any]:
+    """Pairwise accuracy over all pairs, over significant ones, and by gap; pairs of each. NaN where there are none."""
     clear = found[found.z.abs() > SIGNIFICANT]
     bins = pd.cut(found.gap, GAPS, right=False)
     rows = [
-        {"from": float(cut.left), "pairs": len(part), "accuracy": accuracy(part, rng)}
+        {"from": float(cut.left), "pairs": len(part), "accuracy": accuracy(part)}
         for cut, part in found.groupby(bins, observed=True)
     ]
     named = {"all": found, "significant": clear}
     return {
-        "pairwise_accuracy": {name: accuracy(part, rng) for name, part in named.items() if len(part)},
+        "pairwise_accuracy": {name: accuracy(part) for name, part in named.items()},
         "pairs": {name: len(part) for name, part in named.items()},
         "by_gap": rows,
     }
@@ -80,8 +81,8 @@ def reliability(promised: Array, right: Array, bins: int = 10) -> dict[str, Any]
     order = np.argsort(promised, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     table = [{"promised": float(promised[p].mean()), "kept": float(right[p].mean()), "pairs": len(p)} for p in parts]
-    error = sum(row["pairs"] * abs(row["promised"] - row["kept"]) for row in table) / len(promised)
-    return {"expected_calibration_error": float(error), "bins": table}
+    error = sum(row["pairs"] * abs(row["promised"] - row["kept"]) for row in table)
+    return {"expected_calibration_error": error / len(promised) if len(promised) else math.nan, "bins": table}
 
 
 def captures(tests: ArchiveTests, earned: Mapping[str, Array], ours: str, rng: np.random.Generator) -> dict[str, Any]:

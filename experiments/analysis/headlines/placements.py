@@ -139,8 +139,8 @@ class TextAndHorizon:
 
 def beta_prior(tests: ArchiveTests) -> Thompson:
     """Thompson sampling whose Beta prior has the mean and variance of the arms of these tests."""
-    mean, variance = tests.rate.mean(), tests.rate.var()
-    strength = mean * (1 - mean) / variance - 1
+    mean, variance = tests.rate.mean(), max(tests.rate.var(), 1e-12)
+    strength = max(mean * (1 - mean) / variance - 1, 1.0)
     return Thompson(mean * strength, (1 - mean) * strength)
 
 
@@ -158,7 +158,7 @@ def learn_prior(tests: ArchiveTests) -> Prior:
     trust = max(float(tests.text @ effect) / square, 0.0) if square else 0.0
     left = np.add.reduceat((effect - trust * tests.text) ** 2, tests.starts) / (sizes - 1)
     (spread, per_click), _ = nnls(np.stack([np.ones_like(level), 1 / expit(level)], axis=1), left)
-    return Prior(float(level.mean()), float(level.var()), trust, float(max(spread, 1e-6)), float(per_click))
+    return Prior(float(level.mean()), max(float(level.var()), 1e-6), trust, float(max(spread, 1e-6)), float(per_click))
 
 
 def learn_exploration(

@@ -58,8 +58,12 @@ class ArchiveTests:
 
 
 def shrunken_rates(shown: Array, clicks: Array, group: Indices, pseudo: float = PSEUDO_IMPRESSIONS) -> Array:
-    """(clicks + pseudo * mean rate of the group) / (impressions + pseudo), [arms]."""
-    mean = np.bincount(group, clicks) / np.bincount(group, shown)
+    """(clicks + pseudo * mean rate of the group) / (impressions + pseudo), [arms].
+
+    A group in which nobody clicked, or everybody, is taken to be half a click from it: rates are not 0 or 1.
+    """
+    total = np.bincount(group, shown)
+    mean = np.clip(np.bincount(group, clicks), 0.5, total - 0.5) / total
     return (clicks + pseudo * mean[group]) / (shown + pseudo)
 
 

@@ -56,7 +56,7 @@ def placing(run: RunFiles) -> Section | None:
         "as earlier tests bear it out, for its prior.",
         *(_margin(total, row) for total, row in margin.items()),
     ]
-    alarms = [_margin(total, row) for total, row in margin.items() if row["low"] <= 0]
+    alarms = [_margin(total, row) for total, row in margin.items() if not row["low"] > 0]
     columns = ["Policy", *(f"{int(total):,} impressions" for total in margin)]
     captured = Table("Capture, 95% intervals over tests", columns, _rows(summary["capture"], 2))
     gained = Table("Clicks gained over uniform placement, a thousand impressions", columns, _rows(summary["gained"], 2))

@@ -7,7 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..statistics.bootstrap import Array, Interval
-from ..statistics.intervals import bootstrap_t, empirical_bernstein, skew_corrected
+from ..statistics.intervals import (
+    bootstrap_t,
+    empirical_bernstein,
+    skew_corrected,
+    weighted_events,
+    worth_of_events,
+)
 from . import estimators, slate_estimators
 from .estimators import Tuned, slope, thresholds
 
@@ -56,6 +62,8 @@ class Evidence:
     """The same averaged over what the policy would put in each slot."""
     expected_below: Array
     """The same averaged over what the policy would put there below the logged slots above."""
+    most: float = 1.0
+    """Largest reward of a slot: a click, and a conversion at its worth."""
 
     @property
     def slots(self) -> int:
@@ -90,8 +98,15 @@ def answers(evidence: Evidence, rng: np.random.Generator, method: str = "skew-co
         parts += _slates(evidence, evidence.chain)
     if not parts:
         return {}
-    bounds = METHODS[method](np.stack([part.values.sum(1) for part in parts], axis=1), rng)
-    return {part.name: _answer(part, *map(float, row)) for part, row in zip(parts, bounds, strict=True)}
+    values = np.stack([part.values.sum(1) for part in parts], axis=1)
+    if method == "bernstein":
+        # The log does not say how large a value could have been: one more click might have had the largest weight.
+        possible = np.array([part.weight.max(0).sum() * evidence.most for part in parts])
+        bounds = empirical_bernstein(values, (np.minimum(values.min(0), 0), np.maximum(values.max(0), possible)))
+    else:
+        bounds = BY_SPREAD[method](values, rng)
+    few = method != "bernstein"
+    return {part.name: _answer(part, evidence, row, few) for part, row in zip(parts, bounds, strict=True)}
 
 
 class _Part(NamedTuple):
@@ -105,10 +120,39 @@ class _Part(NamedTuple):
     """The estimate itself, where that is another."""
 
 
-def _answer(part: _Part, low: float, high: float) -> Answer:
+def _answer(part: _Part, evidence: Evidence, bounds: Array, few: bool) -> Answer:
+    """An estimate with its interval; where few clicks came, and `few` is set, with that of the weighted clicks."""
     mean = float((part.values if part.tuned is None else part.tuned.values).sum(1).mean())
     size, largest = estimators.effective_sample_size(part.weight), float(part.weight.max())
-    return Answer(Interval(mean=mean, low=low, high=high), size, largest, part.tuned and part.tuned.parameter)
+    events = part.weight / part.weight.mean(0) * evidence.reward
+    found = _kept_possible(mean, bounds, events if few else None, len(events) / size, evidence.most, evidence.slots)
+    return Answer(found, size, largest, part.tuned and part.tuned.parameter)
+
+
+FEW = 25.0
+"""Worth of events (see `worth_of_events`) below which an interval is that of the weighted events themselves: the spread
+of what was seen then says too little of what was not."""
+
+
+def _kept_possible(
+    mean: float, bounds: Array, events: Array | None, another: float, most: float, slots: int
+) -> Interval:
+    """What can be said of a mean reward, which lies between 0 and that of a slate clicked and bought in every slot.
+
+    Args:
+        mean: the estimate.
+        bounds: by the spread of its values.
+        events: [n, L] weights times rewards, weights averaging 1; None where bounds need no help.
+        another: weight that one more event may have.
+        most: largest reward of a slot.
+        slots: L.
+    """
+    low, high = map(float, bounds)
+    if events is not None and worth_of_events(events, another * most) < FEW:
+        low, high = weighted_events(events, another * most, len(events))
+        low, high = min(low, mean), max(high, mean)
+    low, high = np.clip([low, high], 0.0, slots * most)
+    return Interval(mean=mean, low=float(low), high=float(high))
 
 
 def _single(evidence: Evidence, w: Array, rng: np.random.Generator) -> list[_Part]:
@@ -156,23 +200,18 @@ def _slates(evidence: Evidence, chain: Array) -> list[_Part]:
     ]
 
 
-def _bernstein(values: Array, rng: np.random.Generator) -> Array:
-    # The log does not say how large a value could have been: the largest seen stands in for it.
-    return empirical_bernstein(values, (values.min(0), values.max(0)))
+def interval_of(reward: Array, most: float = 1.0) -> Interval:
+    """The interval of what a policy earned itself, [n, L] rewards of at most `most` each."""
+    values = reward.sum(1)
+    return _kept_possible(float(values.mean()), skew_corrected(values[:, None])[0], reward, 1.0, most, reward.shape[1])
 
 
-def interval_of(values: Array) -> Interval:
-    """The interval of one mean, [n]."""
-    low, high = skew_corrected(values[:, None])[0]
-    return Interval(mean=float(values.mean()), low=float(low), high=float(high))
-
-
-METHODS: dict[str, Callable[[Array, np.random.Generator], Array]] = {
+BY_SPREAD: dict[str, Callable[[Array, np.random.Generator], Array]] = {
     "skew-corrected": lambda values, rng: skew_corrected(values),
     "bootstrap": bootstrap_t,
-    "bernstein": _bernstein,
 }
-"""How intervals are made: from [n, E] values to [E, 2] bounds."""
+"""How intervals are made: from [n, E] values to [E, 2] bounds; `bernstein` asks for what values could have been."""
+METHODS = ("skew-corrected", "bootstrap", "bernstein")
 
 
 def overlap_warning(weight: Array) -> str | None:

@@ -221,6 +221,7 @@ def evidence(policy: Policy, logged: Logged, rates: RateTables, conversion_value
         predicted=rates.of(logged.creative),
         expected=joined["expected"],
         expected_below=joined["below"],
+        most=1 + conversion_value,
     )
     return found, unseen / (len(logged) * logged.slots)
 

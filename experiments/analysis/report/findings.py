@@ -63,9 +63,10 @@ def _lift(name: str, lift: Interval, target: float | None) -> Headline:
     missed = target is not None and lift["mean"] < target
     if lift["high"] < 0:
         status, verdict, sentence = BAD, "fell", f"Tuning lowered the gold {NAMES[name]}: {figure}."
-    elif lift["low"] <= 0:
+    elif not lift["low"] > 0:
         status, verdict = BAD, "no gain shown"
-        sentence = f"No gain in gold {NAMES[name]} is shown: {figure} includes zero."
+        why = "includes zero" if lift["low"] <= 0 else "says nothing of its error"
+        sentence = f"No gain in gold {NAMES[name]} is shown: {figure} {why}."
     elif missed:
         status, verdict = BAD, "missed"
         sentence = f"The gold {NAMES[name]} gained {figure}, short of its {aim}."
@@ -104,7 +105,7 @@ def overlapping(grid: Mapping[str, Mapping[str, Interval]]) -> list[str]:
         for writer, row in grid.items()
         if {"uniform", "bandit"} <= row.keys()
         and row["uniform"]["mean"] < row["bandit"]["mean"]
-        and row["bandit"]["low"] <= row["uniform"]["high"]
+        and not row["bandit"]["low"] > row["uniform"]["high"]
     ]
 
 

@@ -230,7 +230,7 @@ def pareto_plot(points: Sequence[Mapping[str, Any]]) -> Plot:
     return _plot("pareto", figure, f"Gold reward and diversity: {told}.", "Filled: no other is better in both.")
 
 
-def _curves(metrics: pd.DataFrame, lines: Mapping[str, tuple[str, str, str]], axes: Axes) -> list[str]:
+def _curves(metrics: pd.DataFrame, lines: Mapping[str, tuple[str, str, str]], axes: Axes, step: str) -> list[str]:
     """Draws columns of `metrics` (faint) and their running means; tells where each began and ended."""
     window = max(1, len(metrics) // 10)
     told = []
@@ -244,7 +244,7 @@ def _curves(metrics: pd.DataFrame, lines: Mapping[str, tuple[str, str, str]], ax
         marker = "o" if len(values) < 3 else ""
         axes.plot(mean.index, mean, color=LIGHT[colour], linestyle=style, marker=marker, markersize=5, label=label)
         told.append(f"{label} from {number(values.iloc[0])} to {number(mean.iloc[-1])}")
-    axes.set_xlabel("PPO update")
+    axes.set_xlabel(step)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return told
 
@@ -255,8 +255,8 @@ def _running(metrics: pd.DataFrame) -> str:
 
 
 @_styled
-def reward_plot(metrics: pd.DataFrame) -> Plot:
-    """The weighted terms of the training reward, by update; `metrics` has steps as index, names as columns."""
+def reward_plot(metrics: pd.DataFrame, step: str) -> Plot:
+    """The weighted terms of the training reward; `metrics` has steps as index, `step` is what they are called."""
     lines = {
         "reward": ("total", "ink", "-"),
         "weighted/ctr": ("CTR", "blue", "--"),
@@ -265,27 +265,29 @@ def reward_plot(metrics: pd.DataFrame) -> Plot:
         "weighted/penalty": ("penalty", "red", (0, (1, 1))),
     }
     figure, axes = _axes(3.5)
-    told = _curves(metrics, lines, axes)  # pyright: ignore[reportArgumentType]
+    told = _curves(metrics, lines, axes, step)  # pyright: ignore[reportArgumentType]
     axes.axhline(0, color=LIGHT["grey"], linewidth=1.2)
     axes.set_ylabel("weighted reward term")
     _legend(axes, 3)
-    alt = f"Weighted terms of the training reward by PPO update: {'; '.join(told)}."
-    return _plot("reward", figure, alt, f"What PPO was given (proxy). {_running(metrics)}")
+    alt = f"Weighted terms of the training reward by {step}: {'; '.join(told)}."
+    return _plot("reward", figure, alt, f"What the writer was given (proxy). {_running(metrics)}")
 
 
 @_styled
-def kl_plot(metrics: pd.DataFrame, target: float | None) -> Plot:
-    """KL from the untuned writer by update, and the target of its controller."""
+def kl_plot(metrics: pd.DataFrame, step: str, target: float | None) -> Plot:
+    """KL from the untuned writer by update, and the target of its controller, if it has one."""
     figure, axes = _axes(3.5)
-    told = _curves(metrics, {"kl": ("KL", "blue", "-")}, axes)
+    told = _curves(metrics, {"kl": ("KL", "blue", "-")}, axes, step)
     if target is not None:
         axes.axhline(target, color=LIGHT["red"], linestyle=(0, (3, 2)), linewidth=1.6, label="target")
         _legend(axes, 2)
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.set_ylabel("nats a text")
     aim = "" if target is None else f" The controller steers towards {number(target, 1)}."
-    alt = f"KL divergence from the untuned writer by PPO update: {'; '.join(told)} nats a text.{aim}"
-    return _plot("kl", figure, alt, f"How far the writer has moved. {_running(metrics)}")
+    alt = f"KL divergence from the untuned writer by {step}: {'; '.join(told)} nats a text.{aim}"
+    below = " Estimated from each update's own texts: below zero, it is within its error of zero."
+    noise = below if (metrics["kl"] < 0).any() else ""
+    return _plot("kl", figure, alt, f"How far the writer has moved. {_running(metrics)}{noise}")
 
 
 @_styled

@@ -26,7 +26,7 @@ def rounds(run: RunFiles) -> Section | None:
         "first round's texts.",
     ]
     alarms = []
-    if len(found) > 1 and last["gain"]["low"] <= 0:
+    if len(found) > 1 and not last["gain"]["low"] > 0:
         alarms.append(
             f"Rewriting the texts brought nothing that can be told from chance in round {last['round']}: "
             f"{gain(last['gain']['mean'])} ({gain_range(last['gain'])})."

@@ -12,7 +12,7 @@ from ..statistics.bootstrap import Interval
 from ..statistics.fronts import front
 from ..statistics.paired import t_interval
 from . import side_plots
-from .formats import gain, gain_range, number, percent
+from .formats import gain, gain_range, number, number_range, percent
 from .page import write_page
 from .sections import Section, Table
 
@@ -108,9 +108,7 @@ def _rounds(runs: Mapping[str, RunFiles]) -> Section | None:
 
 
 def _cell(value: Interval | None, digits: int = 4) -> str:
-    return (
-        "" if value is None else f"{value['mean']:.{digits}f} ({value['low']:.{digits}f} to {value['high']:.{digits}f})"
-    )
+    return "" if value is None else f"{number(value['mean'], digits)} ({number_range(value, digits)})"
 
 
 def _agents(runs: Mapping[str, RunFiles]) -> Section | None:

@@ -29,12 +29,13 @@ def proxy_gold(run: RunFiles) -> Section | None:
 
 def learning(run: RunFiles) -> Section | None:
     """Reward terms and KL along the tuning."""
-    metrics, drawn, text = run.metrics, [], []
+    metrics, drawn, tuner = run.metrics, [], run.summary.get("tuner") or {}
+    step = f"{tuner.get('label', '')} update".strip()
+    text = [f"Tuned by {tuner['label']}: {tuner['settings']}."] if tuner else []
     if "reward" in metrics:
-        drawn.append(plots.reward_plot(metrics))
+        drawn.append(plots.reward_plot(metrics, step))
     if "kl" in metrics:
-        target = None if run.summary.get("algorithm") == "raft" else run.setting("ppo.kl_target")
-        drawn.append(plots.kl_plot(metrics, target))
+        drawn.append(plots.kl_plot(metrics, step, tuner.get("kl_target")))
     if "warm_start_loss" in run.summary:
         text.append(f"The warm start ended at {number(run.summary['warm_start_loss'])} nats a token.")
     if "raw/failures" in metrics:

@@ -1,10 +1,16 @@
-"""95% intervals for means of independent values, such as those of `estimators`; skewed ones, as rewards are rare."""
+"""95% intervals for means of independent values, such as those of `estimators`, and for rates.
+
+Rewards are rare, so values are skewed; and where few or none came, their spread says nothing. The intervals of
+`proportion`, `wilson` and `weighted_events` say what may be beyond what was seen.
+"""
+
+import math
 
 import numpy as np
-from scipy.stats import poisson
+from scipy.stats import beta, gamma, norm, poisson
 from scipy.stats import t as student
 
-from .bootstrap import Array
+from .bootstrap import Array, Interval
 
 LEVEL = 0.05
 _POISSON = poisson(1.0).ppf((np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
@@ -103,3 +109,78 @@ def empirical_bernstein(values: Array, bounds: tuple[Array, Array], level: float
     half = np.sqrt(2 * values.var(0, ddof=1) * evidence / n) + 7 * (most - least) * evidence / (3 * (n - 1))
     mean = values.mean(0)
     return np.stack([mean - half, mean + half], axis=1)
+
+
+def wilson(successes: Array, trials: Array, level: float = LEVEL) -> tuple[Array, Array]:
+    """Intervals of proportions of independent trials (Wilson, "Probable inference", JASA 1927), elementwise.
+
+    Args:
+        successes: [...].
+        trials: [...], above 0.
+        level: one minus the coverage.
+    """
+    z = float(norm.ppf(1 - level / 2))
+    centre = (successes + z**2 / 2) / (trials + z**2)
+    half = z / (trials + z**2) * np.sqrt(successes * (trials - successes) / trials + z**2 / 4)
+    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+
+
+def proportion(clusters: Array, level: float = LEVEL) -> Interval:
+    """A share of what was counted in clusters, such as pairs of texts by test: hits over trials, in [0, 1].
+
+    The exact interval of Clopper and Pearson (Biometrika, 1934) at an effective number of trials (Korn and Graubard,
+    "Confidence intervals for proportions with small expected number of positive counts estimated from survey data",
+    Survey Methodology, 1998). Where hits do not vary between clusters, as where there are none, clusters are trials.
+
+    Args:
+        clusters: [n, 2] hits and trials of each.
+        level: one minus the coverage.
+
+    Returns:
+        NaN where there are no trials.
+    """
+    hits, trials = clusters[clusters[:, 1] > 0].T
+    n, total = len(trials), trials.sum()
+    if not total:
+        return Interval(mean=math.nan, low=math.nan, high=math.nan)
+    share = float(hits.sum() / total)
+    size = float(total**2 / (trials**2).sum())
+    spread = ((hits - share * trials) ** 2).sum() * n / max(n - 1, 1) / total**2
+    if spread > 1e-12:
+        # Few clusters leave the spread itself unsure.
+        unsure = (student.ppf(level / 2, max(total - 1, 1)) / student.ppf(level / 2, max(n - 1, 1))) ** 2
+        size = min(share * (1 - share) / spread * unsure, total)
+    low, high = clopper_pearson(share * size, size, level)
+    return Interval(mean=share, low=low, high=high)
+
+
+def clopper_pearson(hits: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
+    """The exact interval of a proportion (Clopper and Pearson, Biometrika, 1934); numbers need not be whole."""
+    low = beta.ppf(level / 2, hits, trials - hits + 1) if hits > 0 else 0.0
+    high = beta.ppf(1 - level / 2, hits + 1, trials - hits) if hits < trials else 1.0
+    return float(low), float(high)
+
+
+def weighted_events(events: Array, another: float, trials: int, level: float = LEVEL) -> tuple[float, float]:
+    """A mean over trials of few events that weigh differently: sum of weights over trials, from zero upwards.
+
+    Events are rare, hence Poisson; a weighted sum of them is nearly a gamma variable (Fay and Feuer, "Confidence
+    intervals for directly standardized rates", Statistics in Medicine, 1997). The upper end is that of the sum with one
+    event more; with none at all it is the rule of three (Hanley and Lippman-Hand, JAMA 1983), two-sided: 3.7 times the
+    weight of that event over trials. With weights of one it is the exact interval of a Poisson rate (Garwood, 1936).
+
+    Args:
+        events: [k] weights of what came, none below zero; zeros count for nothing.
+        another: weight that one more event may have.
+        trials: in which they came.
+        level: one minus the coverage.
+    """
+    total, square = float(events.sum()), float((events**2).sum())
+    low = gamma.ppf(level / 2, total**2 / square, scale=square / total) if total else 0.0
+    more, square = total + another, square + another**2
+    return float(low) / trials, float(gamma.ppf(1 - level / 2, more**2 / square, scale=square / more)) / trials
+
+
+def worth_of_events(events: Array, another: float) -> float:
+    """How many equal events tell as much as these and one more: (sum)^2 / sum of squares, after Kish (1965)."""
+    return float(events.sum() ** 2 / ((events**2).sum() + another**2))

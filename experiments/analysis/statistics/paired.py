@@ -1,5 +1,6 @@
 """Differences between agents that met the same visitors: paired by seed, corrected for their number."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,11 +14,11 @@ def t_interval(values: Array) -> Interval:
     """Mean of n independent values with Student's 95% interval.
 
     The bootstrap is no good for the five values that five seeds give: its percentile intervals are too short by
-    sqrt((n-1)/n) and by the normal's tails.
+    sqrt((n-1)/n) and by the normal's tails. One value says nothing of others: its interval is not known.
     """
     mean = float(np.mean(values))
     if len(values) < 2:
-        return Interval(mean=mean, low=mean, high=mean)
+        return Interval(mean=mean, low=math.nan, high=math.nan)
     half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
     return Interval(mean=mean, low=mean - half, high=mean + half)
 

@@ -7,20 +7,23 @@ import torch
 from torch import Tensor
 
 from ...simulation.data.catalog import Creative, Product
+from .diversity import vendi
 from .reward import Reward, Rewards
+from .select import Choice, choose
 
 
-class Candidates:
+class ScoredTexts:
     """A reward that remembers the texts that it was asked about."""
 
-    def __init__(self, reward: Reward, asked: Sequence[tuple[Product, str]]) -> None:
+    def __init__(self, reward: Reward, asked: Sequence[tuple[Product, str]], keep_diversity: float = 0.95) -> None:
         """Begins with none.
 
         Args:
             reward: scores.
             asked: products and audiences, which the numbers of prompts refer to.
+            keep_diversity: share of the untuned writer's Vendi score that the best have together.
         """
-        self.reward, self._asked = reward, asked
+        self.reward, self._asked, self._keep_diversity = reward, asked, keep_diversity
         self.texts: list[Creative] = []
         """All that was scored."""
         self._scored: dict[str, list[Tensor]] = {"group": [], "quality": [], "failures": []}
@@ -52,6 +55,15 @@ class Candidates:
     def failures(self) -> Tensor:
         """[n] checks that each text fails."""
         return torch.cat(self._scored["failures"])
+
+    def best(self, kept: int, untuned: Sequence[Creative]) -> Choice:
+        """The best `kept` texts of each prompt, together as diverse as is to be kept.
+
+        Args:
+            kept: texts a prompt; as many were scored, or more.
+            untuned: as many texts of the untuned writer.
+        """
+        return choose(self, kept, self._keep_diversity * vendi(self.encode(untuned)))
 
     def encode(self, creatives: Sequence[Creative]) -> Tensor:
         """The reward's."""

@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
 from ...simulation.data.errors import InputError
 from ...simulation.data.tensor_file import FormatError, load_tensors, save_tensors
+from ..writer.writer import Writer, load_weights, own_weights
 
-KIND, FORMAT_VERSION = "tuning state", 3
+KIND, FORMAT_VERSION = "tuning state", 4
 KEPT = 2
 """Newest files that are kept: a damaged one leaves the one before."""
 _NAME = "step-{:08d}.safetensors"
@@ -26,7 +28,7 @@ class TuningState:
 
     step: int
     tensors: dict[str, Tensor]
-    """By name; `policy.`, `optimizer.`, `best.` and `candidates.` say whose they are."""
+    """By name; `policy.`, `optimizer.`, `best.` and `scored.` say whose they are."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What is no tensor, as JSON holds it."""
 
@@ -109,3 +111,20 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
         number, _, name = key.partition(".")
         state.setdefault(int(number), {})[name] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": rest["param_groups"]})
+
+
+def take_state(
+    step: int, writer: Writer, optimizer: torch.optim.Optimizer, schedule: LRScheduler, **facts: Any
+) -> TuningState:
+    """Weights, optimizer and schedule; data order and random numbers follow from seed and step."""
+    tensors, rest = optimizer_tensors(optimizer)
+    tensors = {f"optimizer.{name}": tensor for name, tensor in tensors.items()}
+    tensors |= {f"policy.{name}": tensor for name, tensor in own_weights(writer).items()}
+    return TuningState(step, tensors, {"optimizer": rest, "schedule": copy.deepcopy(schedule.state_dict()), **facts})
+
+
+def put_back(state: TuningState, writer: Writer, optimizer: torch.optim.Optimizer, schedule: LRScheduler) -> None:
+    """Puts back what `take_state` took."""
+    load_weights(writer, state.part("policy"))
+    load_optimizer(optimizer, state.part("optimizer"), state.facts["optimizer"])
+    schedule.load_state_dict(state.facts["schedule"])

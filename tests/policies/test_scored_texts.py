@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from copybandit.policies.reward.candidates import Candidates
 from copybandit.policies.reward.reward import Rewards
+from copybandit.policies.reward.scored_texts import ScoredTexts
 from copybandit.simulation.data.catalog import Creative
 
 
@@ -19,7 +19,7 @@ class ByLength:
 
 @pytest.fixture
 def candidates(tiny_catalog):
-    return Candidates(ByLength(), [(product, "savers") for product in tiny_catalog.products])
+    return ScoredTexts(ByLength(), [(product, "savers") for product in tiny_catalog.products])
 
 
 def texts(candidates, *lines):
@@ -43,7 +43,7 @@ def test_all_that_was_scored_is_remembered_and_counted(candidates):
 
 def test_a_saved_state_puts_all_of_it_back(candidates):
     fill(candidates)
-    other = Candidates(candidates.reward, candidates._asked)
+    other = ScoredTexts(candidates.reward, candidates._asked)
     other.restore(candidates.state())
     assert other.texts == candidates.texts
     for name in ("group", "quality", "failures"):

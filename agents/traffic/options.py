@@ -1,0 +1,105 @@
+"""What stands between an agent and its traffic, chosen by options: delays, money, caps, likeness."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ...simulation.data.errors import InputError
+from ...simulation.scenario import Scenario
+from ...simulation.world import World
+from ..agent import PlacementAgent
+from .delay import Delayed
+from .frequency import FrequencyCap
+from .pacing import Paced, Prices
+from .slate import Apart, Cap, Layout, text_vectors
+
+
+@dataclass(frozen=True)
+class TrafficOptions:
+    """What agents have to live with; by default they are told all at once and may show anything to anyone."""
+
+    delay: Literal["none", "handled", "ignored"] = "none"
+    """When agents are told of conversions. none: at once. Otherwise when they happen, as late as the scenario says:
+    handled: feedback is waited for, and what is missing then is corrected for; ignored: what has not happened by the
+    next batch counts as no conversion."""
+    wait_hours: float | None = None
+    """Hours that feedback is waited for; the scenario's mean delay by default."""
+    budget: float | None = None
+    """Money for all visits of a run, at the prices of the scenario's channels: agents buy the visits that are worth
+    most for it, and show nothing in the others."""
+    brand_cap: int | None = None
+    """Creatives of one brand in a slate, at most."""
+    daily_cap: int | None = None
+    """Showings of one creative to one user in a day, at most."""
+    most_alike: float | None = None
+    """Likeness of two texts in one slate, at most: the cosine of their n-grams, 1 for the same text."""
+
+    def __post_init__(self) -> None:
+        for name in ("wait_hours", "budget", "brand_cap", "daily_cap"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"--{name.replace('_', '-')} {value}: give a number above 0")
+        if self.most_alike is not None and not -1 <= self.most_alike <= 1:
+            raise InputError(f"--most-alike {self.most_alike}: give a cosine, from -1 to 1")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is asked for, by name; empty where agents are told all and may show anything."""
+        return {name: value for name, value in vars(self).items() if value not in (None, "none")}
+
+    def idle(self) -> Mapping[str, str]:
+        """Only who handles delays waits."""
+        return {} if self.delay == "handled" else {"wait-hours": "without --delay handled"}
+
+    def check(self, scenario: Scenario) -> None:
+        """Refuses what a scenario has no facts for.
+
+        Raises:
+            InputError: its conversions are not delayed, or a channel costs nothing.
+        """
+        if self.delay != "none" and not scenario.conversion_delay_hours > 0:
+            raise InputError(
+                f"--delay {self.delay}: conversions of {scenario.name} are not delayed; give it conversion_delay_hours"
+            )
+        if self.budget is not None:
+            Prices.of(scenario)
+
+
+NO_OPTIONS = TrafficOptions()
+
+
+def layout_for(world: World, options: TrafficOptions) -> Layout | None:
+    """Caps on a slate of a world's creatives, None where there are none."""
+    caps = []
+    if options.brand_cap is not None:
+        products = world.catalog.products
+        brands = [products[i].brand for i in world.product.tolist()]
+        caps = [Cap.of(brands, int(options.brand_cap), world.device)]
+    apart = None
+    if options.most_alike is not None:
+        vectors = text_vectors(world.creatives, world.device)
+        apart = Apart(vectors, options.most_alike)
+    return Layout(caps, apart) if caps or apart else None
+
+
+def in_traffic(agent: PlacementAgent, world: World, options: TrafficOptions, visits: int) -> PlacementAgent:
+    """An agent behind what the options ask for.
+
+    Args:
+        agent: may be a wrapper already, which decides what is offered.
+        world: its users, delays and prices.
+        options: what is asked for.
+        visits: for which a budget shall last.
+
+    Raises:
+        InputError: the world has no facts for it.
+    """
+    options.check(world.scenario)
+    if options.daily_cap is not None:
+        agent = FrequencyCap(agent, len(world.audience), int(options.daily_cap))
+    if options.delay != "none":
+        mean = world.scenario.conversion_delay_hours
+        agent = Delayed(agent, options.wait_hours or mean, mean, options.delay)
+    if options.budget is not None:
+        agent = Paced(agent, options.budget, visits, Prices.of(world.scenario, world.device))
+    return agent
