@@ -12,7 +12,7 @@ from ..simulation.world import Feedback
 from .agent import Estimate, Expectation, PlacementAgent, Worth
 from .checks import Candidates, Familiar, Guard, check_contexts, check_feedback
 from .ledger import Ledger
-from .traffic.slate import Layout
+from .traffic.slate import Layout, text_vectors
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,14 @@ class CheckedAgent(PlacementAgent):
         """Raises `InputError` where candidates or caps do not fit; the same tensor is not looked at twice."""
         if self._candidates.check(candidates, self.active, self.slots):
             self.layout.start(candidates, self.slots)
+
+    def _layout_of(self, n: int, like: Tensor | None = None) -> Layout:
+        """The layout for n more arms, whose texts the labels hold already, where texts are kept apart."""
+        texts = None
+        if self.layout.apart is not None and self.labels is not None:
+            fresh = self.labels.creatives[self.arms : self.arms + n]
+            texts = text_vectors(fresh, self.device)
+        return self.layout.grow(n, like, texts)
 
     def _grow(self, n: int, layout: Layout) -> None:
         """Takes over a layout for n more arms, all of them in service."""

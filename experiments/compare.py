@@ -4,9 +4,8 @@ With --writers, ways of tuning are compared instead; see `study/writers.py`.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -97,7 +96,7 @@ class CompareOptions:
             raise InputError(f"--scenario {self.world.scenario}: give one or more scenarios of different names")
         for scenario in asked:
             self.setting().candidates(scenario)
-            self.traffic.check(scenario_of(scenario)[0])
+            self.traffic.check(*scenario_of(scenario))
         return asked
 
     def setting(self) -> Setting:
@@ -139,7 +138,8 @@ def run_compare(options: CompareOptions) -> Path:
     standings = Standings(chosen(frame, options, agents), agents, np.random.default_rng(options.run.seed))
     _save(run, standings)
     _leave_best(run, standings, options)
-    run.finish({"command": "compare", **standings.summary(), **_traffic(options)})
+    traffic = {"traffic": options.traffic.given} if options.traffic.given else {}
+    run.finish({"command": "compare", **standings.summary(), **traffic})
     run.console.print(standings.text(), soft_wrap=True, markup=False)
     write_report(run.path)
     return run.path
@@ -193,12 +193,6 @@ def _leave_best(run: Run, standings: Standings, options: CompareOptions) -> None
     with run.stage("best agent, to take away", total=1) as stage:
         save_agent(served_agent(options.setting(), scenario, options.run.seed, best), run.path / "placement")
         stage.advance(1, f"{best} in {world_name(scenario)}, seed {options.run.seed}")
-
-
-def _traffic(options: CompareOptions) -> dict[str, Any]:
-    """What the agents had to live with, where it is more than nothing."""
-    given = {name: value for name, value in asdict(options.traffic).items() if value not in (None, "none")}
-    return {"traffic": given} if given else {}
 
 
 def _split(names: str) -> list[str]:

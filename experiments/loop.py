@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..agents.agent import CONVERSION_VALUE
 from ..agents.state import save_agent
+from ..agents.traffic.options import TrafficOptions
 from ..policies.effect.model import EffectConfig
 from ..policies.reward.reward import RewardConfig
 from ..policies.writer.warm_start import WarmStartConfig
@@ -24,7 +25,9 @@ from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below
 from .harness.run import Run
 from .study.choosing import ChoosingOptions
-from .study.placing import Placement, PlacingOptions, competing, place
+from .study.cold_start import cold_start
+from .study.placed_log import PlacedLog
+from .study.placing import Placement, PlacingOptions, competing, expected, place
 from .study.rounds import RoundsOptions, run_rounds
 from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, queried
 from .study.tuner import TunerOptions
@@ -54,6 +57,7 @@ class LoopOptions:
     choosing: Flat[ChoosingOptions] = field(default_factory=ChoosingOptions)
     watch: Flat[WatchOptions] = field(default_factory=WatchOptions)
     placing: Flat[PlacingOptions] = field(default_factory=PlacingOptions)
+    traffic: Flat[TrafficOptions] = field(default_factory=TrafficOptions)
     rounds: Flat[RoundsOptions] = field(default_factory=RoundsOptions)
     writer: WriterConfig = field(default_factory=WriterConfig)
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
@@ -67,10 +71,16 @@ class LoopOptions:
                 f"--rounds {self.rounds.rounds}: needs a world that goes on, from its start; leave out --archive, "
                 "--logs and --resume"
             )
+        if self.rounds.rounds > 1 and self.traffic.budget is not None:
+            raise InputError(f"--budget {self.traffic.budget}: is for one placement; leave out --rounds")
 
     def idle(self) -> Idle:
         """What the parts mean for each other."""
         unasked = {} if queried(self) else {"retrieved": "where no visitor brings queries"}
+        if self.rounds.rounds > 1:
+            unasked |= dict.fromkeys(("expected-trials", "cold-start"), "with --rounds, where texts follow others")
+        if not self.conversion_value:
+            unasked["delay"] = "with --conversion-value 0"
         return {**idle_in_study(self), **unasked}
 
 
@@ -81,18 +91,27 @@ def run_loop(options: LoopOptions) -> Path:
     hours = options.rounds.round_hours if rounds else None
     study = make_study(options, run, hours, options.watch.validation_impressions)
     _refuse_too_few(study, options)
+    options.traffic.check(study.world.scenario, study.world.catalog)
     if rounds:
         run_rounds(study, options, run)
         return write_report(run.path).parent
     tuning = tune_writer(study, options, run)
-    placements = place_all(study, tuning, options, run)
+    log = PlacedLog()
+    placements = place_all(study, tuning, options, run, log)
     rng = np.random.default_rng(options.run.seed)
     grid: dict[str, dict[str, Interval]] = {}
     for (writer, placement), result in placements.items():
         grid.setdefault(writer, {})[placement] = result.interval(rng)
     _save_placement(run.path, placements)
     _save_placed(run.path, placements, study.world)
-    run.finish({"command": "loop", **tuning.summary, "grid": grid, "ab_test": ab_test(placements)})
+    if log:
+        write_table(run.path / "log.parquet", log.table)
+    summary = {"command": "loop", **tuning.summary, "grid": grid, "ab_test": ab_test(placements)}
+    if told := _traffic(placements, options):
+        summary["traffic"] = told
+    if options.placing.cold_start:
+        summary["cold_start"] = cold_start(study, tuning, options, run)
+    run.finish(summary)
     write_report(run.path)
     return run.path
 
@@ -109,15 +128,32 @@ def _refuse_too_few(study: Study, options: LoopOptions) -> None:
         )
 
 
-def place_all(study: Study, tuning: Tuning, options: LoopOptions, run: Run) -> dict[tuple[str, str], Placement]:
-    """{untuned, tuned} x {uniform, bandit}: the same visitors come to all four."""
+def place_all(
+    study: Study, tuning: Tuning, options: LoopOptions, run: Run, log: PlacedLog
+) -> dict[tuple[str, str], Placement]:
+    """{untuned, tuned} x {uniform, bandit}: the same visitors come to all four; the tuned writer's texts, placed at
+    random, are logged.
+    """
     results = {}
     with run.stage("placement", total=4 * options.placing.place_impressions) as stage:
         for writer, texts in (("untuned", tuning.untuned), ("tuned", tuning.tuned)):
             creatives = competing(study, texts, options)
+            known = {"uniform": None, "bandit": expected(study, creatives, options)}
             for placement, name in (("uniform", "random"), ("bandit", options.placing.agent)):
-                results[writer, placement] = place(study.world, creatives, name, options, stage)
+                also = [log] if (writer, placement) == ("tuned", "uniform") else []
+                known_here = known[placement]
+                results[writer, placement] = place(study.world, creatives, name, options, stage, known_here, also)
     return results
+
+
+def _traffic(placements: Mapping[tuple[str, str], Placement], options: LoopOptions) -> dict[str, Any]:
+    """What the agents had to live with, where it is more than nothing, and what there is to tell of it."""
+    given = options.traffic.given
+    told: dict[str, Any] = {"options": given} if given else {}
+    for (writer, placement), result in placements.items():
+        if given:
+            told.setdefault(writer, {})[placement] = result.traffic
+    return told
 
 
 def ab_test(placements: Mapping[tuple[str, str], Placement]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from .data.catalog import Catalog, read_phrases, read_queries
 from .data.errors import InputError
+from .data.strict_yaml import parse_yaml, yaml_problem
 
 BUILT_IN = Path(__file__).parent / "scenarios"
 
@@ -205,14 +206,14 @@ def read_scenario(path: Path) -> Scenario:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}; save the scenario as UTF-8") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not readable as YAML ({_yaml_problem(error)}); correct it") from None
+        raise InputError(f"{path}: not readable as YAML ({yaml_problem(error)}); correct it") from None
     except ValidationError as error:
         raise InputError(f"{path}: {_first_failure(error)}") from None
 
 
 def _with_base(path: Path) -> Any:
     """What a file says, over what the scenario that it names as its `base` says."""
-    given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    given = parse_yaml(path.read_text(encoding="utf-8"))
     if not isinstance(given, dict) or "base" not in given:
         return given
     name = str(given.pop("base"))
@@ -227,12 +228,6 @@ def _with_base(path: Path) -> Any:
 def _over(below: dict, given: dict) -> dict:
     nested = {k: _over(below[k], v) for k, v in given.items() if isinstance(v, dict) and isinstance(below.get(k), dict)}
     return below | given | nested
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"row {error.problem_mark.line + 1}: {error.problem}"
-    return str(error).splitlines()[0]
 
 
 def _first_failure(error: ValidationError) -> str:

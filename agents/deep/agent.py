@@ -8,7 +8,7 @@ from ...simulation.visitors.traffic import Impressions
 from ...simulation.world import Feedback
 from ..agent import Decision, Estimate, Expectation, Worth
 from ..checked import CheckedAgent, Serving, check_opened
-from ..checks import Guard, check_contexts, check_shapes
+from ..checks import Guard, check_contexts, check_shapes, known_outcomes
 from ..rules import sample, with_floor
 from ..traffic.slate import Layout
 from .learners import LEARNERS, Rows
@@ -98,6 +98,9 @@ class DeepAgent(CheckedAgent):
             InputError: naming what does not fit; nothing was learned then.
         """
         check_shapes(feedback)
+        feedback = known_outcomes(feedback)
+        if not len(feedback.slates):
+            return
         ok = self._accept(feedback)
         if feedback.decisions is not None:
             self.ledger.close(feedback.decisions, ok)
@@ -117,19 +120,19 @@ class DeepAgent(CheckedAgent):
         """Refused: see `CheckedAgent.expect`."""
         raise InputError(f"{self.name}: a network cannot be told what to expect of creatives; choose a bandit")
 
-    def add_arms(self, n: int, expectation: Expectation | None = None, texts: Tensor | None = None) -> None:
-        """See `PlacementAgent.add_arms`; `texts` as in `Bandit.add_arms`.
+    def add_arms(self, n: int, expectation: Expectation | None = None) -> None:
+        """See `PlacementAgent.add_arms`.
 
         Raises:
             InputError: something is expected of them; a network has no place for that.
         """
         if expectation is not None:
             self.expect(expectation)
-        self._grow_all(n, None, texts)
+        self._grow_all(n, None)
 
-    def add_successors(self, arms: Tensor, texts: Tensor | None = None) -> None:
+    def add_successors(self, arms: Tensor) -> None:
         """See `PlacementAgent.add_successors`: new arms begin with the outputs of those they follow."""
-        self._grow_all(len(arms), arms, texts)
+        self._grow_all(len(arms), arms)
 
     def estimate_propensities(
         self,
@@ -233,8 +236,8 @@ class DeepAgent(CheckedAgent):
         free[:, candidates] = True if opened is None else opened
         return free
 
-    def _grow_all(self, n: int, like: Tensor | None, texts: Tensor | None) -> None:
-        layout = self.layout.grow(n, like, texts)
+    def _grow_all(self, n: int, like: Tensor | None) -> None:
+        layout = self._layout_of(n, like)
         self.learner.grow(n, like)
         self._opened = torch.cat([self._opened, self._opened.new_zeros(len(self._opened), n)], 1)
         self._grow(n, layout)

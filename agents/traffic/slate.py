@@ -6,7 +6,14 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
+from ...simulation.text.encoder import TextEncoder
+
+
+def text_vectors(creatives: Sequence[Creative], device: torch.device | str = "cpu") -> Tensor:
+    """[n, e] vectors of creatives' texts, of length 1; their products say how alike two texts are."""
+    return TextEncoder().encode([creative.text for creative in creatives]).to(device)
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,6 @@ class Layout:
         apart = self.apart
         if apart is not None:
             if texts is None:
-                raise InputError("add_arms: texts are kept apart in a slate; give the vectors of the new ones")
+                raise InputError("add_arms: texts are kept apart; the agent's labels have to hold the new ones")
             apart = replace(apart, texts=torch.cat([apart.texts, texts.to(apart.texts)]))
         return Layout([cap.grow(n, like) for cap in self.caps], apart)

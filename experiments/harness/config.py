@@ -13,6 +13,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from ...simulation.data.errors import InputError
+from ...simulation.data.strict_yaml import parse_yaml, yaml_problem
 from .files import write_yaml
 from .options import idle_settings, settings_of
 
@@ -28,9 +29,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of a YAML file with options")
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML ({str(error).splitlines()[0]}); correct it") from None
+        given = parse_yaml(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not readable as YAML ({yaml_problem(error)}); correct it") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not readable as YAML (not UTF-8 at byte {error.start}); correct it") from None
     if not isinstance(given, dict):
         raise InputError(f"{path}: not a mapping of options; write lines such as `seed: 1`")
     return given
@@ -79,8 +82,9 @@ def located(options: type, given: Mapping[str, Any], source: str) -> dict[str, A
     settings = settings_of(options)
     paths = {setting.short: ".".join(setting.path) for setting in settings}
     paths |= {path: path for path in paths.values()}
+    parts = {path.rpartition(".")[0] for path in paths}
     found = {}
-    for key, value in flat(given, leaves=paths).items():
+    for key, value in flat(given, leaves=paths.keys() - parts).items():
         name = key.replace("-", "_")
         if name not in paths:
             raise InputError(

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...simulation.data.errors import InputError
+from ...simulation.data.strict_yaml import parse_yaml, yaml_problem
 from ..analysis.report.page import write_report
 from .config import decisive, flat, nearest, override, write_config
 from .files import read_json, read_yaml, write_json, write_yaml
@@ -57,9 +58,11 @@ def read_plan(path: Path, options: RunParts) -> Plan:
     if not path.is_file():
         raise InputError(f"--sweep {path}: no such file; give a YAML file with maximise, trials and search")
     try:
-        plan = Plan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML ({str(error).splitlines()[0]}); correct it") from None
+        plan = Plan.model_validate(parse_yaml(path.read_text(encoding="utf-8")) or {})
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not readable as YAML ({yaml_problem(error)}); correct it") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not readable as YAML (not UTF-8 at byte {error.start}); correct it") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from ...agents.traffic.options import TrafficOptions
 from ...policies.effect.model import EffectConfig
 from ...policies.reward.reward import RewardConfig
 from ...policies.writer.warm_start import WarmStartConfig
@@ -78,6 +79,8 @@ class PlacingParts(Protocol):
     def conversion_value(self) -> float: ...
     @property
     def placing(self) -> PlacingOptions: ...
+    @property
+    def traffic(self) -> TrafficOptions: ...
 
 
 class RoundsParts(TuneParts, PlacingParts, Protocol):

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from ...agents.agent import PlacementAgent, Worth
-from ...agents.registry import AGENTS, RETRIEVED, agent_for
+from ...agents.agent import Expectation, PlacementAgent, Worth
+from ...agents.registry import AGENTS, DEEP, RETRIEVED, agent_for
+from ...agents.traffic.slate import text_vectors
+from ...agents.traffic.wrapper import figures_of
 from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
 from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, ratio
 from ..harness.options import Common, refuse_below
 from ..harness.run import Stage
-from ..serving import BATCH, Curve, Looks, Progress, RewardByUser, Showings, WorthByArm, serve
+from ..serving import BATCH, Curve, Likeness, Looks, Observer, Progress, RewardByUser, Showings, WorthByArm, serve
 from .study import Study
 
 if TYPE_CHECKING:
@@ -35,10 +37,21 @@ class PlacingOptions:
     retrieved: int = RETRIEVED
     """Where visitors bring queries: creatives, those that answer best, that the bandit chooses among."""
 
+    expected_trials: float = 0.0
+    """What the effect model predicts of a text counts to the bandit as so many trials of it before it is shown; with 0
+    bandits begin knowing nothing."""
+    cold_start: int = 0
+    """Repetitions of an experiment: how soon a bandit that knows the untuned texts finds the best of the tuned ones,
+    with and without `expected-trials`."""
+
     def __post_init__(self) -> None:
         if self.agent not in AGENTS:
             raise InputError(f"--agent {self.agent}: no such agent; known are {', '.join(AGENTS)}")
-        refuse_below(self, place_impressions=BATCH, place_products=1, retrieved=1)
+        refuse_below(self, place_impressions=BATCH, place_products=1, retrieved=1, expected_trials=0, cold_start=0)
+        if self.cold_start and not self.expected_trials:
+            raise InputError(f"--cold-start {self.cold_start}: say what predictions count for with --expected-trials")
+        if self.expected_trials and self.agent in DEEP:
+            raise InputError(f"--expected-trials: {self.agent} cannot be told what to expect; choose a bandit")
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,8 @@ class Placement:
     """[channels, slots, categories] showings."""
     by_arm: Array
     """[C, 2] observed worth of each of the world's creatives, and the trials that it had."""
+    traffic: dict[str, float]
+    """What there is to tell of delays, money and caps."""
 
     def interval(self, rng: np.random.Generator) -> Interval:
         """Gold reward per impression, with its interval over users."""
@@ -72,29 +87,63 @@ def competing(study: Study, texts: Sequence[Creative], options: "PlacingParts") 
 
 
 def place(
-    world: World, creatives: Sequence[Creative], agent_name: str, options: "PlacingParts", stage: Stage
+    world: World,
+    creatives: Sequence[Creative],
+    agent_name: str,
+    options: "PlacingParts",
+    stage: Stage,
+    expectation: Expectation | None = None,
+    also: Sequence[Observer] = (),
 ) -> Placement:
-    """A new agent places creatives, and none but these, before a world's visitors, from hour zero."""
+    """A new agent places creatives, and none but these, before a world's visitors, from hour zero; `also` record it."""
     world = replace(world, creatives=[])
     candidates = world.publish(creatives)
     world.reset(options.run.seed + 17)
-    return place_on(world, candidates, new_agent(world, agent_name, options), options, stage)
+    return place_on(world, candidates, new_agent(world, agent_name, options, expectation), options, stage, also)
 
 
-def new_agent(world: World, name: str, options: "PlacingParts") -> PlacementAgent:
-    """An agent that knows nothing yet, for all creatives of a world."""
-    value, retrieved = options.conversion_value, options.placing.retrieved
-    return agent_for(world, name, seed=options.run.seed, conversion_value=value, retrieved=retrieved)
+def expected(study: Study, creatives: Sequence[Creative], options: "PlacingParts") -> Expectation | None:
+    """What the effect model predicts that creatives earn a trial, if that shall count."""
+    trials = options.placing.expected_trials
+    if not trials:
+        return None
+    click, convert = study.effect.predict(creatives).rates.unbind(1)
+    return Expectation((click * (1 + options.conversion_value * convert)).to(study.world.device), trials)
+
+
+def new_agent(
+    world: World, name: str, options: "PlacingParts", expectation: Expectation | None = None
+) -> PlacementAgent:
+    """An agent that has seen nothing yet, for all creatives of a world."""
+    return agent_for(
+        world,
+        name,
+        seed=options.run.seed,
+        conversion_value=options.conversion_value,
+        retrieved=options.placing.retrieved,
+        traffic=options.traffic,
+        visits=options.placing.place_impressions,
+        expectation=expectation,
+    )
 
 
 def place_on(
-    world: World, candidates: Tensor, agent: PlacementAgent, options: "PlacingParts", stage: Stage
+    world: World,
+    candidates: Tensor,
+    agent: PlacementAgent,
+    options: "PlacingParts",
+    stage: Stage,
+    also: Sequence[Observer] = (),
 ) -> Placement:
-    """An agent places candidates before the world's next visitors."""
+    """An agent places candidates before the world's next visitors; `also` record it."""
     value = options.conversion_value
     by_user, curve, looks, showings = RewardByUser(world), Curve(), Looks(), Showings(world)
     by_arm = WorthByArm(world, Worth.of(world, value))
-    observers = (by_user, curve, looks, showings, by_arm, Progress(stage.advance))
+    observers: list[Observer] = [by_user, curve, looks, showings, by_arm, Progress(stage.advance), *also]
+    alike = None
+    if options.traffic.most_alike is not None:
+        alike = Likeness(text_vectors(world.creatives, world.device))
+        observers.append(alike)
     serve(world, agent, candidates, options.placing.place_impressions, observers, conversion_value=value)
     return Placement(
         by_user.total.cpu().numpy(),
@@ -103,4 +152,5 @@ def place_on(
         agent,
         showings.total.cpu().numpy(),
         by_arm.total.cpu().numpy(),
+        figures_of(agent) | ({} if alike is None else {"likeness": alike.mean}),
     )

@@ -61,8 +61,8 @@ def read_table(
     """
     path, schemas = Path(path), [schema] if isinstance(schema, pa.DataFrameSchema) else list(schema)
     contents, said = read_contents(path, what)
-    read = _of_parquet if isinstance(contents, bytes) else _of_text
-    raw = read(contents, schemas, str(path), columns or {}, said)
+    known = (schemas, str(path), columns or {}, said)
+    raw = _of_parquet(contents, *known) if isinstance(contents, bytes) else _of_text(contents, *known)
     chosen = max(schemas, key=lambda one: np.mean([name in raw.frame for name in _needed(one)]))
     if isinstance(contents, str) and path.suffix == ".parquet" and not set(_needed(chosen)) & set(raw.frame):
         raise InputError(f"{path}: cannot be read as a table (not Parquet, as it is named); give CSV or Parquet")
@@ -207,7 +207,7 @@ def _all_numbers(column: pd.Series) -> bool:
     if not is_string_dtype(column):
         return False
     given = column[~is_missing(column)].str.strip()
-    plain = given.str.fullmatch(r"[+-]?(?:0|[1-9]\d*)?(?:[.,]\d+)?(?:[eE][+-]?\d+)?") & (given != "")
+    plain = given.str.fullmatch(r"[+-]?(?:inf|(?:0|[1-9]\d*)?(?:[.,]\d+)?(?:[eE][+-]?\d+)?)") & (given != "")
     return bool(len(given) and plain.all())
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from copybandit.policies.tuning import ppo
-from copybandit.policies.tuning.contract import TuneConfig
+from copybandit.policies.reward.reward import Rewards
+from copybandit.policies.tuning.ppo import Ppo, PpoConfig
 from copybandit.policies.writer.loading import load_model
 from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer.writer import WriterConfig, make_writer, prompt
@@ -166,11 +166,11 @@ def test_what_is_brought_writes_learns_and_is_tuned(bring, kind, end, pad, begin
     def reward(creatives, group):
         seen.append((creatives, group))
         total = torch.tensor([float(len(creative.text)) for creative in creatives])
-        return Told(total)
+        return Rewards(total, {}, {})
 
     asked = [(product, "savers") for product in tiny_catalog.products]
     weights = writer.model.get_input_embeddings().weight.detach().clone()
-    ppo.tune(writer, asked, reward, TuneConfig(updates=1, batch=8, group=2, mini_batches=1), seed=0)
+    Ppo(PpoConfig(updates=1, batch=8, group=2, mini_batches=1)).tune(writer, asked, reward, seed=0)
     assert not torch.equal(writer.model.get_input_embeddings().weight, weights)
     ((creatives, group),) = seen
     assert [creative.product_id for creative in creatives] == [asked[i][0].product_id for i in group.tolist()]
@@ -179,16 +179,6 @@ def test_what_is_brought_writes_learns_and_is_tuned(bring, kind, end, pad, begin
     again = make_writer(tiny_catalog, CONFIG, seed=5, model=str(tmp_path / "saved"))
     assert again.fingerprint() == writer.fingerprint()
     assert AutoTokenizer.from_pretrained(tmp_path / "saved")("Sturdy steel")["input_ids"] == ids
-
-
-class Told:
-    """As `Rewards`, of one term."""
-
-    def __init__(self, total):
-        self.total = total
-
-    def means(self):
-        return {"reward": float(self.total.mean())}
 
 
 def test_new_rows_come_from_the_seed(bring):

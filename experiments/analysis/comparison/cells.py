@@ -15,8 +15,9 @@ from torch import Tensor
 from ....agents.agent import PlacementAgent, Worth
 from ....agents.bandit import Serving
 from ....agents.registry import AGENTS, agent_for, make_agent
-from ....agents.traffic.options import NO_OPTIONS, TrafficOptions, text_vectors
+from ....agents.traffic.options import NO_OPTIONS, TrafficOptions
 from ....agents.traffic.pacing import Prices
+from ....agents.traffic.slate import text_vectors
 from ....agents.traffic.wrapper import figures_of
 from ....envs.placement import first_ads
 from ....simulation.data.catalog import Creative
@@ -172,7 +173,7 @@ def serve_one(world: World, candidates: Tensor, agent: str, setting: Setting, se
     traffic, made = setting.traffic, make(world, agent, setting, seed)
     money = None if traffic.budget is None else Money(traffic.budget, Prices.of(world.scenario, world.device))
     curve = Curve(oracle=True, money=money)
-    alike = None if traffic.most_alike is None else Likeness(text_vectors(world))
+    alike = None if traffic.most_alike is None else Likeness(text_vectors(world.creatives, world.device))
     seconds = serve(
         world,
         made,

@@ -158,7 +158,7 @@ def learn_prior(tests: ArchiveTests) -> Prior:
     trust = max(float(tests.text @ effect) / square, 0.0) if square else 0.0
     left = np.add.reduceat((effect - trust * tests.text) ** 2, tests.starts) / (sizes - 1)
     (spread, per_click), _ = nnls(np.stack([np.ones_like(level), 1 / expit(level)], axis=1), left)
-    return Prior(float(level.mean()), float(level.var()), trust, float(max(spread, 1e-6)), float(per_click))
+    return Prior(float(level.mean()), max(float(level.var()), 1e-6), trust, float(max(spread, 1e-6)), float(per_click))
 
 
 def learn_exploration(
