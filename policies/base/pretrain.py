@@ -33,13 +33,13 @@ WARM_UP = 100
 class PretrainConfig:
     """How the base is learned."""
 
-    lines: int = 240_000
+    lines: int = 400_000
     """Lines it reads; the corpus comes round as often as that takes."""
-    batch: int = 32
+    batch: int = 64
     """Lines a step."""
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
-    evaluate_every: int = 250
+    evaluate_every: int = 125
     """Steps between looks at the loss on products that were held out; there the state is saved too."""
 
 
@@ -186,9 +186,7 @@ def tensors(rows: Sequence[Row], pad: int) -> tuple[Tensor, Tensor, Tensor, Tens
 
 def _losses(writer: Writer, rows: Sequence[Row], share: float, seed: int) -> Tensor:
     """Nats of each token that counts: all of the answers' and a share of the prompts'."""
-    ids, place, sees, following, kind = (
-        part.to(writer.device) for part in tensors(rows, writer.tokenizer.pad_token_id)
-    )
+    ids, place, sees, following, kind = (part.to(writer.device) for part in tensors(rows, writer.sampling.pad))
     hidden = writer.model.transformer(
         input_ids=ids, position_ids=place, attention_mask=sees, use_cache=False
     ).last_hidden_state
