@@ -10,7 +10,7 @@ from .words_files import BRACES, drawn, marked, pick, spelled, verb, words
 
 SLOT = re.compile(r"\{(\w+?)(_c)?\}")
 VOWEL = re.compile(r"(?!eu|uni|use|one\b|onc|a\b)[aeiou]|hour|honest|heir|8|11\b|18\b", re.IGNORECASE)
-LONGEST = 120
+SHORTEST, LONGEST = 24, 120
 """Characters of a line."""
 
 
@@ -35,7 +35,7 @@ def lines(made: Invented, shown: int, audience: str, random: np.random.Generator
         except Missing:
             misses += 1
             continue
-        if line in seen or len(line) > LONGEST:
+        if line in seen or not SHORTEST <= len(line) <= LONGEST:
             misses += 1
             continue
         seen.add(line)
@@ -68,12 +68,14 @@ class Speaker:
 
     def _shape(self) -> str:
         shapes, kinds = words("shapes"), [kind for kind, _ in self.facts]
-        if self.audience != "everyone" and self.random.random() < 0.1:
+        if self.audience != "everyone" and self.random.random() < 0.07:
             return pick(shapes["audience"], self.random)
         if {"price", "asked", "offer"} & set(kinds) and self.random.random() < 0.3:
             self.facts.sort(key=lambda pair: pair[0] not in ("price", "asked", "offer"))
             return pick(shapes["price"], self.random)
-        return pick(shapes["plain"], self.random)
+        shape = pick(shapes["plain"], self.random)
+        # Copy names its brand less often than its product.
+        return pick(shapes["plain"], self.random) if "{brand" in shape and self.random.random() < 0.5 else shape
 
     def _slot(self, match: re.Match[str]) -> str:
         name, case = match.groups()

@@ -9,10 +9,10 @@ import numpy as np
 from ...simulation.data.catalog import Product
 from .words_files import drawn, fact, pick, words
 
-EXTRA = ("price", "offer", "warranty", "returns", "shipping", "rating", "made")
+EXTRA = ("price", "offer", "warranty", "returns", "shipping", "rating")
 """Kinds of facts that any product may have."""
 OWN_WAYS = {
-    "asked": re.compile(r"from \{[^}]*\}( a (month|night))? >>"),
+    "asked": re.compile(r"from \{\d[^}]*\}( a (month|night))? >>"),
     "without": re.compile("no (?!experience)"),
     "tasting": re.compile("(mild|smoky|peppery|salty)$"),
     "pack": re.compile("pack of|set of"),
@@ -119,7 +119,7 @@ def _title(
     title = " ".join([*before, noun])
     if random.random() < 0.05 and name:
         title = f"{name} {title}"
-    if random.random() < 0.06 and not any(word in noun for word in PREPOSITIONS):
+    if random.random() < 0.02 and not any(word in noun for word in PREPOSITIONS):
         title = f"{title} {pick('ABCDEFGHKLMNPRSTVXZ', random)}{int(random.integers(1, 90))}"
     how = random.random()
     return title.title().replace("'S", "'s") if how < 0.1 else title
