@@ -12,7 +12,7 @@ from ..simulation.visitors.traffic import Impressions
 from ..simulation.world import Feedback
 from .agent import Decision, Estimate, Expectation, Worth
 from .checked import CheckedAgent, Serving, check_opened
-from .checks import check_contexts, check_shapes
+from .checks import check_contexts, check_shapes, known_conversion, known_outcomes
 from .models.linear import DisjointLinear
 from .models.posterior import Model, Posterior
 from .models.window import History
@@ -78,7 +78,7 @@ class Bandit(CheckedAgent):
             return self._act_one(impressions, candidates)
         check_contexts(impressions, self.width, self.guard)
         check_opened(opened, impressions, candidates, self.slots)
-        belief = self.model.posterior(impressions.context, candidates)
+        belief = self.model.posterior(impressions.context.float(), candidates)
         slates, propensities = self._fill(belief, candidates, opened)
         numbers = self.ledger.issue(slates)
         self._latest.remember(impressions.context, slates, propensities, numbers)
@@ -87,6 +87,8 @@ class Bandit(CheckedAgent):
     def update(self, feedback: Feedback) -> None:
         """See `PlacementAgent.update`; feedback marked by `Decision.answer` counts once.
 
+        Visits with an outcome that is not known (NaN) are not learned from; their answer may come later.
+
         Raises:
             InputError: naming what does not fit; nothing was learned then.
         """
@@ -94,6 +96,9 @@ class Bandit(CheckedAgent):
         if self._single and feedback.slates.shape[0] == 1:
             return self._update_one(feedback)
         check_shapes(feedback)
+        feedback = known_outcomes(feedback)
+        if not len(feedback.slates):
+            return None
         ok = self._accept(feedback)
         if feedback.decisions is not None:
             self.ledger.close(feedback.decisions, ok)
@@ -102,7 +107,7 @@ class Bandit(CheckedAgent):
 
     def expected_worth(self, impressions: Impressions, candidates: Tensor) -> Tensor:
         """See `PlacementAgent.expected_worth`: from the means of what is believed."""
-        mean = self.model.posterior(impressions.context, candidates).mean
+        mean = self.model.posterior(impressions.context.float(), candidates).mean
         best = self.model.worth(mean).topk(self.slots, dim=1).values
         return self.worth.of_slate(best, impressions.channel)
 
@@ -148,7 +153,7 @@ class Bandit(CheckedAgent):
         draws otherwise. Nothing is drawn from the agent's own generator.
         """
         check_contexts(impressions, self.width, self.guard)
-        belief = self.model.posterior(impressions.context, candidates)
+        belief = self.model.posterior(impressions.context.float(), candidates)
         return estimate(self.rule, belief, self.layout, candidates, slates, self.serving.floor, draws, opened)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -214,7 +219,7 @@ class Bandit(CheckedAgent):
 
     def _learn(self, feedback: Feedback, ok: Tensor) -> None:
         n, slots = feedback.slates.shape
-        x = feedback.impressions.context
+        x = feedback.impressions.context.float()
         trials, rewards = self.worth.trials(feedback), self.worth.rewards(feedback)
         arms = feedback.slates
         if self.guard.deferred:
@@ -247,23 +252,27 @@ class Bandit(CheckedAgent):
         model: Any = self.model
         x = self._context_of_one(feedback.impressions)
         try:
-            arm = int(feedback.slates.item())
+            arm = feedback.slates.item()
             clicked, converted = feedback.clicked.item(), feedback.converted.item()
             chance = 1.0 if feedback.propensities is None else feedback.propensities.item()
         except RuntimeError:
             raise InputError(
                 "feedback: slates, clicked, converted, propensities must hold one value each here"
             ) from None
-        if not 0 <= arm < self.arms:
+        if type(arm) is not int or not 0 <= arm < self.arms:
             raise InputError(f"feedback.slates: an unknown arm; known are 0 to {self.arms - 1}")
         if not 0 < chance <= 1 + 1e-5:
             raise InputError("feedback.propensities: each must lie in (0, 1]; what was shown had a chance")
+        conversion = known_conversion(clicked, converted)
         if feedback.decisions is not None:
             number = int(feedback.decisions.item())
             if not self.ledger.valid_one(number, arm):
                 raise InputError("feedback.decisions: came twice, or not for the slates that were shown")
-            self.ledger.close_one(number)
-        reward = clicked + self.worth.conversion_value * converted
+            if conversion is not None:
+                self.ledger.close_one(number)
+        if conversion is None:
+            return
+        reward = clicked + self.worth.conversion_value * conversion
         trial = self._examination.item(feedback.impressions.channel.item(), 0)
         model.learn_one(x, arm, trial, reward)
 
@@ -273,6 +282,8 @@ class Bandit(CheckedAgent):
         if last is not None and last[0] is context and last[1] == context._version:
             return last[2]
         row = context.numpy()
+        if row.dtype != np.float32:
+            row = row.astype(np.float32)
         if row.shape != (1, self.width):
             raise InputError(f"impressions.context: expected [B, {self.width}], B >= 1, got {list(context.shape)}")
         x = row[0]

@@ -1,5 +1,8 @@
 """What agents refuse. On the CPU at once; on a GPU without waiting for it, at the next call."""
 
+import dataclasses
+import math
+
 import torch
 from torch import Tensor
 
@@ -117,19 +120,60 @@ def check_contexts(impressions: Impressions, width: int | None, guard: Guard) ->
         raise InputError(f"impressions.context: expected [B, {width or 'd'}], B >= 1, got {list(context.shape)}")
     if width is None:
         return torch.ones((), dtype=torch.bool, device=context.device)
-    # A sum is finite if all terms are, and is one pass.
-    return guard.require(context.sum().isfinite(), "impressions.context: a value is NaN or infinite")
+    # A sum is finite if all terms are, and is one pass; it is taken as the model will read it.
+    return guard.require(context.float().sum().isfinite(), "impressions.context: a value is NaN or infinite")
 
 
 def check_shapes(feedback: Feedback) -> None:
     """Raises `InputError` where the parts of feedback do not fit together."""
     shape = feedback.slates.shape
+    if feedback.slates.dtype != torch.int64:
+        raise InputError(f"feedback.slates: expected int64 arms, got {feedback.slates.dtype}")
     if len(shape) != 2 or shape[0] != len(feedback.impressions):
         raise InputError(f"feedback.slates: expected [{len(feedback.impressions)}, L], got {list(shape)}")
     for name in ("clicked", "converted", "propensities"):
         value = getattr(feedback, name)
         if value is not None and value.shape != shape:
             raise InputError(f"feedback.{name}: expected {list(shape)}, got {list(value.shape)}")
+
+
+CLICKED = "feedback.clicked: each must be 0, 1, or NaN where it is not known yet"
+CONVERTED = "feedback.converted: each must be 0, 1 (or what a late one weighs), or NaN where it is not known yet"
+
+
+def known_outcomes(feedback: Feedback) -> Feedback:
+    """The visits whose outcome is known, with clicks as bool; the same tensors where they are so already.
+
+    A visit is pending while a click, or the conversion of a click, is NaN: its answer may come later. Conversions may
+    weigh more than 1 (`traffic/delay.py`).
+
+    Raises:
+        InputError: an outcome that cannot be.
+    """
+    clicked, converted = feedback.clicked, feedback.converted
+    if clicked.dtype == torch.bool and converted.dtype == torch.bool:
+        return feedback
+    pending = (clicked.isnan() | (converted.isnan() & (clicked != 0))).any(1)
+    clicked, converted = clicked.nan_to_num(), converted.nan_to_num(posinf=-1.0)
+    if not bool(((clicked == 0) | (clicked == 1)).all()):
+        raise InputError(CLICKED)
+    if not bool((converted >= 0).all()):
+        raise InputError(CONVERTED)
+    known = dataclasses.replace(feedback, clicked=clicked != 0, converted=converted)
+    return known[~pending] if bool(pending.any()) else known
+
+
+def known_conversion(clicked: float, converted: float) -> float | None:
+    """`known_outcomes` for a single slot: what the conversion weighs, None while the outcome is pending."""
+    if clicked == 0 or clicked == 1:
+        if 0 <= converted < math.inf:
+            return converted
+        if not math.isnan(converted):
+            raise InputError(CONVERTED)
+        return None if clicked else 0.0
+    if not math.isnan(clicked):
+        raise InputError(CLICKED)
+    return None
 
 
 def check_feedback(feedback: Feedback, arms: int, guard: Guard) -> Tensor:

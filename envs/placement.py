@@ -61,7 +61,7 @@ class AdPlacementVectorEnv(VectorEnv[Any, Any, Any]):
         # Gymnasium's marks of which streams have a key of `info`: all.
         self._all = dict.fromkeys(("_user", "_clicked", "_converted"), np.ones(num_envs, dtype=bool))
         self._steps_left = self._episode = max_episode_steps or math.inf
-        self._torch = output == "torch"
+        self.output, self._torch = output, output == "torch"
         self._visits: Impressions | None = None
         features = len(self.world.traffic.context_names)
         self.single_observation_space = gym.spaces.Box(0.0, 1.0, (features,), np.float32)
@@ -91,7 +91,8 @@ class AdPlacementVectorEnv(VectorEnv[Any, Any, Any]):
 
         Raises:
             ResetNeeded: there was no reset yet.
-            ValueError: an action is not the number of a candidate (not looked at on a GPU, where it would cost time).
+            ValueError: the actions are of another shape, or one is not the number of a candidate (not looked at on a
+                GPU, where it would cost time).
         """
         if self._visits is None:
             raise gym.error.ResetNeeded("no visitor waits; call reset before step")
@@ -129,11 +130,16 @@ class AdPlacementVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _slates(self, actions: Array) -> Tensor:
         """Creative indices of [num_envs, slots] actions."""
-        on_gpu = isinstance(actions, Tensor) and actions.is_cuda
-        if not on_gpu and (actions.min() < 0 or actions.max() >= len(self.candidates)):
+        actions = actions if isinstance(actions, Tensor) else _as_tensor(actions)
+        shape = (self.num_envs, self.world.slots)
+        if actions.shape != shape:
+            raise ValueError(f"actions: expected {list(shape)}, streams and slots, got {list(actions.shape)}")
+        if actions.is_floating_point() and not bool((actions == actions.round()).all()):
+            raise ValueError("actions: NaN and fractions are no candidates; give whole numbers")
+        if not actions.is_cuda and bool((actions.min() < 0) | (actions.max() >= len(self.candidates))):
             raise ValueError(f"an action is no candidate: {len(self.candidates)} are known, counted from 0")
-        actions = torch.as_tensor(actions, device=self.world.device)
-        return self.candidates[actions.long()] if self._first is None else actions.long() + self._first
+        actions = actions.to(self.world.device).long()
+        return self.candidates[actions] if self._first is None else actions + self._first
 
     def _zeros(self, kind: type) -> Array:
         if self._torch:
@@ -232,9 +238,19 @@ class AdPlacementEnv(gym.Env[np.ndarray, np.ndarray]):
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Shows a slate to the visitor who waits and hands over the next."""
-        observations, rewards, _, _, info = self._stream.step(action[None])
+        observations, rewards, _, _, info = self._stream.step(action[None] if isinstance(action, Tensor) else [action])
         mine = {name: values[0] for name, values in info.items() if not name.startswith("_")}
         return observations[0], float(rewards[0]), False, False, mine
+
+
+def _as_tensor(actions: Array) -> Tensor:
+    """Numbers in arrays or nested lists, as int64 where they are integers, else as float64."""
+    try:
+        given = np.asarray(actions)
+        kind = np.int64 if given.dtype.kind in "iu" else np.float64
+        return torch.from_numpy(np.ascontiguousarray(given, dtype=kind))
+    except (TypeError, ValueError):
+        raise ValueError("actions: not a table of numbers; give one candidate for each stream and slot") from None
 
 
 def first_ads(catalog: Catalog) -> list[Creative]:

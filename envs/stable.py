@@ -17,7 +17,13 @@ class StableVecEnv(VecEnv):
     """
 
     def __init__(self, envs: AdPlacementVectorEnv) -> None:
-        """Wraps a vector environment that hands over numpy arrays."""
+        """Wraps a vector environment that hands over numpy arrays.
+
+        Raises:
+            ValueError: it hands over torch tensors, which stable-baselines3 does not read.
+        """
+        if envs.output != "numpy":
+            raise ValueError(f"envs: hands over {envs.output}, stable-baselines3 reads numpy; leave out output")
         self.envs = envs
         super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
         self._actions = np.zeros((0,))

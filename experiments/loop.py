@@ -26,6 +26,7 @@ from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refu
 from .harness.run import Run
 from .study.choosing import ChoosingOptions
 from .study.cold_start import cold_start
+from .study.placed_log import PlacedLog
 from .study.placing import Placement, PlacingOptions, competing, expected, place
 from .study.rounds import RoundsOptions, run_rounds
 from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, queried
@@ -95,13 +96,16 @@ def run_loop(options: LoopOptions) -> Path:
         run_rounds(study, options, run)
         return write_report(run.path).parent
     tuning = tune_writer(study, options, run)
-    placements = place_all(study, tuning, options, run)
+    log = PlacedLog()
+    placements = place_all(study, tuning, options, run, log)
     rng = np.random.default_rng(options.run.seed)
     grid: dict[str, dict[str, Interval]] = {}
     for (writer, placement), result in placements.items():
         grid.setdefault(writer, {})[placement] = result.interval(rng)
     _save_placement(run.path, placements)
     _save_placed(run.path, placements, study.world)
+    if log:
+        write_table(run.path / "log.parquet", log.table)
     summary = {"command": "loop", **tuning.summary, "grid": grid, "ab_test": ab_test(placements)}
     if told := _traffic(placements, options):
         summary["traffic"] = told
@@ -124,15 +128,21 @@ def _refuse_too_few(study: Study, options: LoopOptions) -> None:
         )
 
 
-def place_all(study: Study, tuning: Tuning, options: LoopOptions, run: Run) -> dict[tuple[str, str], Placement]:
-    """{untuned, tuned} x {uniform, bandit}: the same visitors come to all four."""
+def place_all(
+    study: Study, tuning: Tuning, options: LoopOptions, run: Run, log: PlacedLog
+) -> dict[tuple[str, str], Placement]:
+    """{untuned, tuned} x {uniform, bandit}: the same visitors come to all four; the tuned writer's texts, placed at
+    random, are logged.
+    """
     results = {}
     with run.stage("placement", total=4 * options.placing.place_impressions) as stage:
         for writer, texts in (("untuned", tuning.untuned), ("tuned", tuning.tuned)):
             creatives = competing(study, texts, options)
             known = {"uniform": None, "bandit": expected(study, creatives, options)}
             for placement, name in (("uniform", "random"), ("bandit", options.placing.agent)):
-                results[writer, placement] = place(study.world, creatives, name, options, stage, known[placement])
+                also = [log] if (writer, placement) == ("tuned", "uniform") else []
+                known_here = known[placement]
+                results[writer, placement] = place(study.world, creatives, name, options, stage, known_here, also)
     return results
 
 

@@ -8,7 +8,7 @@ from ...simulation.visitors.traffic import Impressions
 from ...simulation.world import Feedback
 from ..agent import Decision, Estimate, Expectation, Worth
 from ..checked import CheckedAgent, Serving, check_opened
-from ..checks import Guard, check_contexts, check_shapes
+from ..checks import Guard, check_contexts, check_shapes, known_outcomes
 from ..rules import sample, with_floor
 from ..traffic.slate import Layout
 from .learners import LEARNERS, Rows
@@ -98,6 +98,9 @@ class DeepAgent(CheckedAgent):
             InputError: naming what does not fit; nothing was learned then.
         """
         check_shapes(feedback)
+        feedback = known_outcomes(feedback)
+        if not len(feedback.slates):
+            return
         ok = self._accept(feedback)
         if feedback.decisions is not None:
             self.ledger.close(feedback.decisions, ok)

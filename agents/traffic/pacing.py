@@ -17,6 +17,7 @@ from ...simulation.scenario import Scenario
 from ...simulation.visitors.traffic import Impressions
 from ...simulation.world import Feedback
 from ..agent import Decision, PlacementAgent
+from ..checks import known_outcomes
 from .wrapper import Wrapper
 
 DITHER = 1e-3
@@ -206,7 +207,8 @@ class Paced(Wrapper):
         return Decision(inner.slates, inner.propensities, inner.numbers, bought)
 
     def update(self, feedback: Feedback) -> None:
-        """Pays for what was shown, then see `PlacementAgent.update`."""
+        """Pays for what was shown, as soon as it is known what came of it; then see `PlacementAgent.update`."""
+        feedback = known_outcomes(feedback)
         channel = feedback.impressions.channel
         came_to, most = self.prices.of_feedback(feedback), self._costs(channel)[1]
         self.agent.update(feedback)

@@ -93,12 +93,13 @@ def place(
     options: "PlacingParts",
     stage: Stage,
     expectation: Expectation | None = None,
+    also: Sequence[Observer] = (),
 ) -> Placement:
-    """A new agent places creatives, and none but these, before a world's visitors, from hour zero."""
+    """A new agent places creatives, and none but these, before a world's visitors, from hour zero; `also` record it."""
     world = replace(world, creatives=[])
     candidates = world.publish(creatives)
     world.reset(options.run.seed + 17)
-    return place_on(world, candidates, new_agent(world, agent_name, options, expectation), options, stage)
+    return place_on(world, candidates, new_agent(world, agent_name, options, expectation), options, stage, also)
 
 
 def expected(study: Study, creatives: Sequence[Creative], options: "PlacingParts") -> Expectation | None:
@@ -127,13 +128,18 @@ def new_agent(
 
 
 def place_on(
-    world: World, candidates: Tensor, agent: PlacementAgent, options: "PlacingParts", stage: Stage
+    world: World,
+    candidates: Tensor,
+    agent: PlacementAgent,
+    options: "PlacingParts",
+    stage: Stage,
+    also: Sequence[Observer] = (),
 ) -> Placement:
-    """An agent places candidates before the world's next visitors."""
+    """An agent places candidates before the world's next visitors; `also` record it."""
     value = options.conversion_value
     by_user, curve, looks, showings = RewardByUser(world), Curve(), Looks(), Showings(world)
     by_arm = WorthByArm(world, Worth.of(world, value))
-    observers: list[Observer] = [by_user, curve, looks, showings, by_arm, Progress(stage.advance)]
+    observers: list[Observer] = [by_user, curve, looks, showings, by_arm, Progress(stage.advance), *also]
     alike = None
     if options.traffic.most_alike is not None:
         alike = Likeness(text_vectors(world.creatives, world.device))

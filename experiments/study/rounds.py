@@ -48,10 +48,8 @@ class RoundsOptions:
             raise InputError(f"--rounds {self.rounds}, --round-hours {self.round_hours}: give 1 or more, and above 0")
 
     def idle(self) -> Idle:
-        """One round has no hours of its own; several cannot be resumed."""
-        if self.rounds > 1:
-            return {"save-every": f"with --rounds {self.rounds}, which cannot be resumed"}
-        return {"round-hours": "without --rounds"}
+        """One round has no hours of its own."""
+        return {} if self.rounds > 1 else {"round-hours": "without --rounds"}
 
 
 LINES = ("retrained", "first texts")

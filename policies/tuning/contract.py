@@ -26,7 +26,9 @@ class Update:
     def note(self) -> str:
         """For the terminal."""
         shown = {"loss": "loss {:.2f} nats a token", "reward": "reward {:+.2f}", "kl": "KL {:.1f}"}
-        return "  ".join(form.format(self.metrics[name]) for name, form in shown.items() if name in self.metrics)
+        note = "  ".join(form.format(self.metrics[name]) for name, form in shown.items() if name in self.metrics)
+        # KL is estimated from the texts of the update, a sample a prompt or a few; what it estimates is never below 0.
+        return note + (", an estimate within its error of zero" if self.metrics.get("kl", 0.0) < 0 else "")
 
 
 @dataclass

@@ -35,7 +35,7 @@ LOG_SCHEMA = pa.DataFrameSchema(
 )
 ITEM_SCHEMA = pa.DataFrameSchema(
     {
-        "item_id": pa.Column(float, _whole, unique=True, coerce=True),
+        "item_id": pa.Column(float, _whole, unique=True, report_duplicates="exclude_first", coerce=True),
         "item_feature_0": pa.Column(float, finite, coerce=True),
         **{f"item_feature_{i}": pa.Column(str, coerce=True) for i in range(1, 4)},
     },

@@ -207,7 +207,7 @@ def _all_numbers(column: pd.Series) -> bool:
     if not is_string_dtype(column):
         return False
     given = column[~is_missing(column)].str.strip()
-    plain = given.str.fullmatch(r"[+-]?(?:0|[1-9]\d*)?(?:[.,]\d+)?(?:[eE][+-]?\d+)?") & (given != "")
+    plain = given.str.fullmatch(r"[+-]?(?:inf|(?:0|[1-9]\d*)?(?:[.,]\d+)?(?:[eE][+-]?\d+)?)") & (given != "")
     return bool(len(given) and plain.all())
 
 

@@ -229,3 +229,98 @@ def wrapped(agent, start, end):
         if len(decision.slates):
             agent.update(decision.answer(respond(come[decision.bought], decision.slates, i)))
     return torch.cat(shown)
+
+
+ONE_OR_MANY = pytest.mark.parametrize(("n", "slots"), [(1, 1), (8, 1), (8, 2)])
+NAN = float("nan")
+
+
+def told(agent, n, seed=0):
+    """Visits, a decision for them, and clicks and conversions of every slot as 0."""
+    come = visits(n, seed=seed)
+    decision = agent.act(come, torch.arange(ARMS))
+    return come, decision, torch.zeros(decision.slates.shape), torch.zeros(decision.slates.shape)
+
+
+def learned(agent):
+    return {key: value.clone() for key, value in agent.model.tensors().items()}
+
+
+def unchanged(agent, before):
+    return all(torch.equal(value, before[key]) for key, value in agent.model.tensors().items())
+
+
+@ONE_OR_MANY
+def test_what_is_not_known_yet_is_not_learned_from_and_may_come_later(bandit, n, slots):
+    agent, other = build(bandit, slots=slots), build(bandit, slots=slots)
+    come, decision, clicked, converted = told(agent, n)
+    _, same, *_ = told(other, n)
+    before = learned(agent)
+    agent.update(decision.answered(come, clicked * NAN))
+    agent.update(decision.answered(come, clicked + 1, converted * NAN))
+    assert unchanged(agent, before)
+    answer = clicked.clone()
+    answer[n // 2, 0] = 1
+    agent.update(decision.answered(come, answer))
+    other.update(same.answered(come, answer))
+    assert unchanged(agent, learned(other))
+    with pytest.raises(InputError, match="came twice"):
+        agent.update(decision.answered(come, answer))
+
+
+def test_one_unknown_outcome_holds_back_its_own_visit_only(bandit):
+    agent, other = build(bandit), build(bandit)
+    come, decision, clicked, _ = told(agent, 8)
+    told(other, 8)
+    clicked[:, 0], clicked[5, 1] = 1, NAN
+    answer = decision.answered(come, clicked)
+    agent.update(answer)
+    rest = torch.tensor([i for i in range(8) if i != 5])
+    other.update(answer[rest])
+    assert unchanged(agent, learned(other))
+    answer.clicked[5, 1] = 0
+    agent.update(answer[torch.tensor([5])])
+
+
+@ONE_OR_MANY
+@pytest.mark.parametrize(
+    ("click", "convert", "what"),
+    [(0.5, 0, "clicked"), (-1, 0, "clicked"), (1, -1, "converted"), (1, torch.inf, "conv")],
+)
+def test_outcomes_that_cannot_be(bandit, n, slots, click, convert, what):
+    agent = build(bandit, slots=slots)
+    come, decision, clicked, converted = told(agent, n)
+    before = learned(agent)
+    clicked[n // 2, 0], converted[n // 2, 0] = click, convert
+    with pytest.raises(InputError, match=rf"feedback\.{what}.*NaN where it is not known"):
+        agent.update(decision.answered(come, clicked, converted))
+    assert unchanged(agent, before)
+    agent.update(decision.answered(come, clicked.clamp(0, 1).round(), converted * 0))
+
+
+@ONE_OR_MANY
+@pytest.mark.parametrize("kind", [torch.bool, torch.uint8, torch.int64, torch.float16, torch.float64])
+def test_outcomes_of_any_type_are_the_same(bandit, n, slots, kind):
+    agent, other = build(bandit, slots=slots), build(bandit, slots=slots)
+    come, decision, clicked, converted = told(agent, n)
+    told(other, n)
+    clicked[:, 0] = converted[n // 2, 0] = 1
+    agent.update(decision.answered(come, clicked.to(kind), converted.to(kind)))
+    other.update(decision.answered(come, clicked, converted))
+    assert unchanged(agent, learned(other))
+
+
+@ONE_OR_MANY
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.int64])
+def test_contexts_of_any_type_are_the_same(bandit, n, slots, kind):
+    """The features are zeros and ones, which every type holds."""
+    agent, other = build(bandit, slots=slots), build(bandit, slots=slots)
+    come = visits(n)
+    cast = dataclasses.replace(come, context=come.context.to(kind))
+    for _ in range(2):
+        decision, same = agent.act(cast, torch.arange(ARMS)), other.act(come, torch.arange(ARMS))
+        assert torch.equal(decision.slates, same.slates)
+        clicked = torch.ones(decision.slates.shape)
+        agent.update(decision.answered(cast, clicked))
+        other.update(same.answered(come, clicked))
+    assert unchanged(agent, learned(other))

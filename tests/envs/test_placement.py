@@ -149,6 +149,46 @@ def test_an_action_that_is_no_candidate(make, action):
         envs.step(np.full((6, 2), action))
 
 
+@pytest.mark.parametrize(
+    ("actions", "what"),
+    [
+        (np.zeros((6, 1), dtype=np.int64), r"expected \[6, 2\].*got \[6, 1\]"),
+        (np.zeros(6, dtype=np.int64), r"expected \[6, 2\]"),
+        (np.full((6, 2), np.nan), "whole numbers"),
+        (np.full((6, 2), 1.5), "whole numbers"),
+        (torch.full((6, 2), 0.5), "whole numbers"),
+        ([[0, 1]] * 5, r"got \[5, 2\]"),
+        ([[0, 1]] * 5 + [[0]], "not a table of numbers"),
+        ([["a", "b"]] * 6, "not a table of numbers"),
+        (np.full((6, 2), np.inf), "4 are known"),
+    ],
+)
+def test_actions_that_would_be_misread(make, actions, what):
+    envs = make()
+    envs.reset(seed=0)
+    with pytest.raises(ValueError, match=what):
+        envs.step(actions)
+
+
+def test_actions_as_lists_or_whole_floats_are_the_same(make, single):
+    found = []
+    for actions in ([[0, 1]] * 6, np.tile([0.0, 1.0], (6, 1)), np.tile([0, 1], (6, 1)).astype(np.uint8)):
+        envs = make()
+        envs.reset(seed=1)
+        found.append(envs.step(actions)[1])
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+    single.reset(seed=0)
+    assert single.step([0, 1])[0].shape == single.observation_space.shape
+
+
+def test_stable_baselines_reads_no_tensors(make):
+    pytest.importorskip("stable_baselines3")
+    from copybandit.envs.stable import StableVecEnv
+
+    with pytest.raises(ValueError, match="hands over torch, stable-baselines3 reads numpy"):
+        StableVecEnv(make(output="torch"))
+
+
 def test_step_before_reset_and_reset_of_some(make):
     with pytest.raises(gym.error.ResetNeeded):
         make().step(np.zeros((6, 2), dtype=np.int64))

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis.fit.tables import delays, wilson
+from copybandit.experiments.analysis.fit.tables import delays
+from copybandit.experiments.analysis.statistics.intervals import wilson
 from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate
 from copybandit.experiments.compare import CompareOptions, run_compare
 from copybandit.experiments.harness.config import configured

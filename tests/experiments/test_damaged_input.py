@@ -195,6 +195,7 @@ ALL += [
 ALL += [(file, says, damage, says) for file, damage, says in OWN]
 
 
+@pytest.mark.slow  # a second each, five commands in it
 @pytest.mark.parametrize(("file", "name", "damage", "says"), ALL, ids=[f"{file}: {name}" for file, name, *_ in ALL])
 def test_the_same_line_from_whichever_command_reads_it(files, tiny_file, capsys, file, name, damage, says):
     damaged = damage(GOOD[file])

@@ -34,24 +34,39 @@ do."""
 WRITER = {"writer.width": 32, "writer.heads": 2, "writer.vocabulary": 400, "writer.max_new_tokens": 8}
 STUDY = WRITER | {"scenario": str(TINY), "users": 40, "log_impressions": 4000, "effect.steps": 20, "samples": 2}
 STUDY |= {"warm_start.lines": 160, "device": "cpu"}
-PPO = {"ppo.updates": 2, "ppo.batch": 16, "ppo.mini_batches": 2, "ppo.learning_rate": 0.003, "ppo.kl_target": 1e-4}
+ONLINE = {"updates": 2, "batch": 16, "mini_batches": 2, "learning_rate": 0.003}
+PPO: dict[str, Any] = {f"ppo.{name}": value for name, value in ONLINE.items()} | {"ppo.kl_target": 1e-4}
+RLOO: dict[str, Any] = {f"rloo.{name}": value for name, value in ONLINE.items()}
+GRPO: dict[str, Any] = {f"grpo.{name}": value for name, value in ONLINE.items()}
 BROUGHT = {"catalog": str(TINY.parent / "tiny/catalog.csv"), "ads": str(TINY.parent / "tiny/ads.csv"), "segments": 2}
 RAFT = {"raft.texts": 4, "raft.passes": 1, "choose": 2, "validation_impressions": 2000}
 BY_RAFT = STUDY | RAFT
 BY_PPO = STUDY | BROUGHT | RAFT | PPO | {"algorithm": "ppo", "adapter.kind": "lora", "choose": 2}
+WAYS = {"writers": "raft+best-of-2,ppo,rloo,grpo", "calls": 64, "seeds": 1, "raft.passes": 1}
+BY_OTHERS = [STUDY | RAFT | RLOO | {"algorithm": "rloo"}, STUDY | RAFT | GRPO | {"algorithm": "grpo"}]
 PLACED = {"place_impressions": 1024, "place_products": 4}
 EXPECTED = PLACED | {"expected_trials": 20.0, "cold_start": 1, "delay": "handled"}
 COMPARED = {"scenario": str(TINY), "agents": "linucb", "seeds": 2, "users": 40, "creatives": 4, "impressions": 400}
 COMPARED |= {"batch": 100, "device": "cpu"}
 CASE = {"scenario": str(TINY), "seeds": 2, "users": 40, "rounds": 20, "log_impressions": 2000, "attacked_ads": 4}
 SMALL: dict[str, list[dict[str, Any]]] = {
-    "loop": [BY_RAFT | EXPECTED, BY_PPO | PLACED, BY_RAFT | PLACED | {"rounds": 2, "round_hours": 50.0}],
-    "tune": [BY_RAFT, BY_PPO],
-    "pareto": [STUDY | BROUGHT | PPO | {"weights": "0,0.5", "between": 1}],
-    "compare --writers": [
-        STUDY | BROUGHT | PPO | {"ppo.updates": 4, "writers": "raft+best-of-2,ppo", "seeds": 1, "raft.passes": 1}
+    "loop": [
+        BY_RAFT | EXPECTED,
+        *[small | PLACED for small in (BY_PPO, *BY_OTHERS)],
+        BY_RAFT | PLACED | {"rounds": 2, "round_hours": 50.0},
     ],
-    "compare": [COMPARED, COMPARED | {"jobs": 2, "delay": "handled"}],
+    "tune": [BY_RAFT, BY_PPO, *BY_OTHERS],
+    "pareto": [
+        STUDY | BROUGHT | way | {"weights": "0,0.5", "between": 1, "algorithm": name}
+        for name, way in (("ppo", PPO), ("rloo", RLOO), ("grpo", GRPO))
+    ],
+    "compare --writers": [
+        STUDY | BROUGHT | PPO | {**RLOO, **GRPO, **WAYS},
+    ],
+    "compare": [
+        COMPARED,
+        COMPARED | {"jobs": 2, "delay": "handled"},
+    ],
     "headlines": [{"archive": "archive.csv", "splits": 2, "traffic": (200,), "repetitions": 1, "encoder": "none"}],
     "offline": [{"logs": "log.parquet", "policy": "uniform,epsilon-greedy", "draws": 8}],
     "case-study": [CASE],
@@ -181,12 +196,12 @@ OTHERWISE: dict[str, Any] = {
     "validation_impressions": 3000,
     "segments": 3,
     "window": 50,
+    "daily_cap": 1,
     "most_alike": 0.05,
     "keep_diversity": 2.0,
     "raft.kept": 1,
     "raft.batch": 4,
-    "raft.diversity": 5.0,
-    "ppo.batch": 8,
+    "ppo.batch": 32,
     "ppo.group": 2,
     "ppo.mini_batches": 4,
     "ppo.clip": 1e-6,
@@ -206,11 +221,11 @@ NO_FIGURE = {
     "out",
     "track",
     "resume",  # test_resume
-    "save_every",
     "scenario",
     "model",  # test_any_language
     "catalog",  # test_loop and test_study have these four
     "ads",
+    "columns",  # test_tables
     "logs",
     "archive",
     "segments_by",  # test_study; two methods may agree on a world this small
@@ -276,9 +291,8 @@ def test_another_value_changes_a_figure(title, number, name, inputs):
     value: Any = options
     for step in setting.path:
         value = getattr(value, step)
-    other = OTHERWISE.get(
-        f"{name} of {title}", OTHERWISE.get(name, another(setting, value) if value is not None else 1)
-    )
+    known = [OTHERWISE[key] for key in (f"{name} of {title}", name) if key in OTHERWISE]
+    other = known[0] if known else another(setting, value)
     assert other != value
     changed = run_small(title, SMALL[title][number] | {name: other}, "changed")
     assert figures_of(changed) != base(title, number)
@@ -307,7 +321,9 @@ def test_an_option_that_does_nothing_is_refused_in_one_line(title, name, capsys)
 
 def _written(setting: Setting) -> str:
     default = next(f.default for f in fields(setting.part) if f.name == setting.path[-1])
-    return "some" if default is None else str(default)
+    if default is not None:
+        return str(default)
+    return "some" if {str, Path} & set(get_args(setting.kind)) else "1"
 
 
 def test_every_rule_is_of_an_option():

@@ -9,10 +9,15 @@ from copybandit.experiments.analysis.off_policy.evaluation import (
 )
 from copybandit.experiments.analysis.statistics.intervals import (
     bootstrap_t,
+    clopper_pearson,
     degrees_of_freedom,
     empirical_bernstein,
+    proportion,
     skew_corrected,
+    weighted_events,
+    worth_of_events,
 )
+from scipy.stats import chi2
 from scipy.stats import t as student
 
 
@@ -100,4 +105,76 @@ def test_poor_overlap_is_said():
 
 
 def test_the_interval_of_one_mean():
-    assert interval_of(np.tile([0.0, 1.0], 50))["mean"] == 0.5
+    assert interval_of(np.tile([0.0, 1.0], 50)[:, None])["mean"] == 0.5
+
+
+def test_few_events_by_hand():
+    # Of a Poisson count with weights of one: Garwood's exact bounds, half the quantiles of chi-square (2 k, 2 k + 2).
+    assert weighted_events(np.zeros(5), 1.0, 500) == pytest.approx((0, -np.log(0.025) / 500))
+    bounds = [chi2.ppf(0.025, 4) / 2 / 28, chi2.ppf(0.975, 6) / 2 / 28]
+    assert weighted_events(np.array([1.0, 0, 1]), 1.0, 28) == pytest.approx(bounds)
+    # Events of weight 3 are as many events of weight 1, three times as much.
+    assert weighted_events(np.array([3.0, 3.0]), 3.0, 28) == pytest.approx([3 * bound for bound in bounds])
+    assert worth_of_events(np.array([2.0, 2.0, 0.0]), 2.0) == pytest.approx(16 / 12)
+
+
+def test_the_exact_interval_of_a_proportion():
+    # Clopper and Pearson: none of 10 leaves 1 - .025^(1/10); 2 of 10 is .0252 to .5561 in any table.
+    assert clopper_pearson(0, 10) == pytest.approx((0, 1 - 0.025**0.1))
+    assert clopper_pearson(2, 10) == pytest.approx((0.0252, 0.5561), abs=1e-4)
+    assert clopper_pearson(10, 10) == pytest.approx((0.025**0.1, 1))
+
+
+def test_shares_of_clusters():
+    # Five clusters alike are five trials, however large they are; one says next to nothing; none says nothing.
+    assert proportion(np.tile([0.0, 30.0], (5, 1)))["high"] == pytest.approx(1 - 0.025**0.2)
+    assert proportion(np.tile([30.0, 30.0], (5, 1)))["low"] == pytest.approx(0.025**0.2)
+    one = proportion(np.array([[6.0, 12.0]]))
+    assert one["mean"] == 0.5 and one["low"] < 0.05 and one["high"] > 0.95
+    assert all(np.isnan(value) for value in proportion(np.zeros((0, 2))).values())
+
+
+def test_a_rate_is_never_below_zero_nor_above_what_can_be_earned(rng):
+    few = np.zeros(28)
+    few[:2] = 1
+    for method in METHODS:
+        for answer in answers(evidence(np.ones(28), few), rng, method).values():
+            assert 0 <= answer.interval["low"] < answer.interval["mean"] < answer.interval["high"] <= 1
+        for answer in answers(evidence(np.ones(500), np.zeros(500)), rng, method).values():
+            assert answer.interval["low"] == 0 < 0.005 < answer.interval["high"] < 1
+        for answer in answers(evidence(np.ones(3), np.ones(3)), rng, method).values():
+            assert answer.interval["low"] < 0.5 and answer.interval["high"] == 1
+    assert interval_of(np.zeros((500, 1)), 11.0)["high"] == pytest.approx(-11 * np.log(0.025) / 500)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clicks", [1, 10])
+@pytest.mark.parametrize("lean", [0.0, 4.0])
+@pytest.mark.parametrize("better", [-2.0, 2.0])
+def test_intervals_of_few_weighted_clicks_hold_the_truth(rng, clicks, lean, better):
+    """Eight creatives logged evenly; the policy leans to the last ones, which are better, alike or worse."""
+    arm, held = np.arange(8), []
+    policy, rate = np.exp(lean * arm / 8), clicks / 400 * np.exp(better * arm / 8)
+    policy /= policy.sum()
+    for _ in range(200):
+        shown = rng.integers(0, 8, 400)
+        weight = 8 * policy[shown]
+        reward = (rng.random(400) < rate[shown]).astype(float)
+        found = answers(evidence(weight, reward), rng)["ips"].interval
+        held.append(found["low"] <= policy @ rate <= found["high"])
+    # 200 logs: coverage of 95% has a standard deviation of 1.5 points; it may be higher.
+    assert np.mean(held) > 0.92
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
+@pytest.mark.parametrize("clusters", [5, 60])
+def test_intervals_of_shares_hold_the_truth(rng, share, clusters):
+    """Hits of a cluster are alike: its own share is drawn from a beta distribution around the whole's."""
+    held = []
+    for _ in range(400):
+        trials = rng.integers(1, 12, clusters).astype(float)
+        hits = rng.binomial(trials.astype(int), rng.beta(6 * share, 6 * (1 - share), clusters)).astype(float)
+        found = proportion(np.stack([hits, trials], axis=1))
+        held.append(found["low"] <= share <= found["high"])
+    assert np.mean(held) > 0.92

@@ -9,6 +9,11 @@ def test_t_interval_by_hand():
     assert found == {"mean": 2.0, "low": pytest.approx(2 - 2.4841, abs=1e-4), "high": pytest.approx(4.4841, abs=1e-4)}
 
 
+def test_one_value_says_nothing_of_others():
+    found = t_interval(np.array([2.0]))
+    assert found["mean"] == 2 and np.isnan([found["low"], found["high"]]).all()
+
+
 def test_holm_by_hand():
     # sorted .01 .02 .04: times 3, 2, 1 -> .03 .04 .04
     assert holm(np.array([0.04, 0.01, 0.02])) == pytest.approx([0.04, 0.03, 0.04])

@@ -4,10 +4,12 @@ import pytest
 import torch
 from copybandit.policies.reward.reward import Rewards
 from copybandit.policies.reward.scored_texts import ScoredTexts
+from copybandit.policies.tuning.contract import Update
 from copybandit.policies.tuning.ppo import PpoConfig
 from copybandit.policies.tuning.raft import RaftConfig
 from copybandit.policies.tuning.registry import TunerSettings
 from copybandit.policies.tuning.rloo_grpo import GrpoConfig, RlooConfig
+from copybandit.policies.tuning.training_state import TuningState
 from copybandit.policies.writer.adapters import AdapterConfig, adapted
 from copybandit.policies.writer.likelihood import kl_between
 from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
@@ -130,3 +132,9 @@ def test_what_does_not_tune_leaves_the_writer_alone(started, name):
     before = started[0].fingerprint()
     assert tuner.updates == 0 and not tuner.tune(*started, seed=0).updates
     assert started[0].fingerprint() == before
+
+
+def test_a_kl_below_zero_is_said_to_be_noise():
+    below, above = (Update(1, {"reward": 0.5, "kl": kl}, lambda: TuningState(0, {}, {})) for kl in (-0.04, 0.4))
+    assert below.note == "reward +0.50  KL -0.0, an estimate within its error of zero"
+    assert above.note == "reward +0.50  KL 0.4"

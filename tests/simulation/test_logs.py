@@ -136,3 +136,75 @@ def test_uniform_slates_are_uniform_over_ordered_slates(generator):
     kinds, counts = slates.unique(dim=0, return_counts=True)
     assert len(kinds) == 24
     assert (counts / 60_000 - 1 / 24).abs().max() < 0.005
+
+
+def slates(*positions: int, **columns: list[str]) -> list[dict[str, str]]:
+    """Two impressions with these positions."""
+    return [
+        {"impression_id": name, "position": str(position)} | {key: values[i] for key, values in columns.items()}
+        for name in "12"
+        for i, position in enumerate(positions)
+    ]
+
+
+def test_positions_from_one_on_are_taken_as_such_for_the_whole_file(write, caplog):
+    with caplog.at_level("INFO"):
+        frame = read_log(write(*slates(1, 2, 3)))
+    assert frame.position.tolist() == [0, 1, 2] * 2
+    assert "positions from 1 on" in caplog.text
+    assert read_log(write(*slates(1))).position.tolist() == [0, 0]
+    assert read_log(write(*slates(0, 1, 2))).position.tolist() == [0, 1, 2] * 2
+    # Counted from 0 in one impression, from 1 in the other: one of them lacks a slot.
+    with pytest.raises(InputError, match="row 5: impression '2' has position 2 and none of 0"):
+        read_log(write(*slates(0, 1)[:2], *slates(1, 2)[2:]))
+
+
+@pytest.mark.parametrize("positions", [(0, 2), (2, 3), (1, 3)])
+def test_no_slot_is_made_up(write, positions):
+    with pytest.raises(InputError, match=r"row \d: impression '1' has position \d and none of \d, counted from 0"):
+        read_log(write(*slates(*positions)))
+
+
+def test_an_impression_is_one_user_in_one_channel_down_the_slots(write):
+    later = ["2026-11-27 12:00", "2026-11-27 12:01"]
+    assert len(read_log(write(*slates(0, 1, timestamp=later)))) == 4
+    with pytest.raises(InputError, match="row 3: time runs backwards in impression '1': slot 1 is earlier than the sl"):
+        read_log(write(*slates(0, 1, timestamp=later[::-1])))
+    with pytest.raises(InputError, match="row 3: impression '1' has channel 'b' here and 'a' in the slot above"):
+        read_log(write(*slates(0, 1, channel=["a", "b"])))
+
+
+def test_times_are_in_utc_however_they_are_written(write):
+    frame = read_log(write(*slates(0, 1, timestamp=["27.11.2026 12:00"] * 2)))
+    assert frame.timestamp.tolist() == [pd.Timestamp("2026-11-27T12:00Z")] * 4
+
+
+def test_what_is_not_needed_may_be_missing_and_what_is_there_must_be_right(write, tmp_path):
+    path = write({"propensity": ""}, {"impression_id": "2"})
+    assert read_log(path, without=["propensity"]).propensity.isna().tolist() == [True, False]
+    pd.read_csv(path).drop(columns="propensity").to_csv(path, index=False)
+    assert "propensity" not in read_log(path, without=["propensity"])
+    with pytest.raises(InputError, match="column 'propensity' is missing"):
+        read_log(path)
+    with pytest.raises(InputError, match=r"row 3, column 'propensity': 1.5 is not in \(0, 1\]"):
+        read_log(write({}, {"impression_id": "2", "propensity": "1.5"}), without=["propensity"])
+
+
+def test_channels_of_the_world(write):
+    assert len(read_log(write({}), channels=["feed"])) == 1
+    with pytest.raises(InputError, match="row 2: channel 'feed' is not in the world, which has search; correct it"):
+        read_log(write({}), channels=["search"])
+
+
+def test_a_contexts_numbers_are_finite_and_may_be_missing(write):
+    frame = read_log(write({"user_age": "NA"}, {"impression_id": "2", "user_age": "31"}))
+    assert frame.user_age.isna().tolist() == [True, False] and frame.user_age[1] == 31.0
+    with pytest.raises(InputError, match="row 2: column 'user_age' is infinite"):
+        read_log(write({"user_age": "inf"}, {"impression_id": "2", "user_age": "1e400"}))
+    # Zip codes keep their zeros.
+    assert read_log(write({"user_zip": "01234"})).user_zip.tolist() == ["01234"]
+
+
+def test_a_total_is_no_impression(write):
+    blank = dict.fromkeys(ROW, "") | {"impression_id": "Total", "clicked": "2"}
+    assert len(read_log(write({}, {"impression_id": "2"}, blank))) == 2

@@ -1,11 +1,17 @@
 """Every bad table is answered by one line that names the file, the row and the remedy."""
 
+import bz2
 import gzip
+import io
 import re
+import zipfile
 
+import pandas as pd
 import pytest
 from copybandit.simulation.data.catalog import Catalog
+from copybandit.simulation.data.columns import ColumnNames, parse_columns
 from copybandit.simulation.data.errors import InputError
+from pydantic import TypeAdapter
 
 HEADER = "product_id,title,category,price\n"
 GOOD = "a,pan,kitchen,10\n"
@@ -78,10 +84,139 @@ def test_good_tables_come_through_as_they_stand(tmp_path):
 
 
 def test_parquet(tmp_path):
-    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"product_id": [7, 8], "title": ["pan", None], "category": "kitchen", "price": [1, 2]})
     path = tmp_path / "catalog.parquet"
     frame.to_parquet(path)
     assert "row 3, column 'title': is missing" in complaint(path)
     frame.fillna("tent").to_parquet(path)
     assert [p.product_id for p in Catalog.read(path).products] == ["7", "8"]
+
+
+ROWS = "a,pan,kitchen,10.5\nb,tent,outdoor,1250\n"
+"""What every table below says."""
+
+
+def products(tmp_path, content: str | bytes, name: str = "catalog.csv", **columns: str) -> list[tuple]:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return [(p.product_id, p.title, p.category, p.price) for p in Catalog.read(path, None, columns).products]
+
+
+def zipped(*names: str) -> bytes:
+    with zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
+        for name in names:
+            archive.writestr(name, HEADER + ROWS)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (HEADER + ROWS, None),
+        (gzip.compress((HEADER + ROWS).encode()), "gzip"),
+        (bz2.compress((HEADER + ROWS).encode()), "bzip2"),
+        (zipped("catalog.csv", "__MACOSX/._catalog.csv"), "zip"),
+        ((HEADER + ROWS).encode("utf-16"), "UTF-16"),
+        ((HEADER + ROWS).replace(",", "\t"), "tabs between columns"),
+        ((HEADER + ROWS).replace(",", "|"), "bars between columns"),
+        (
+            (HEADER + ROWS).replace(",", ";").replace("10.5", "10,50").replace("1250", "1.250"),
+            "semicolons .*decimal comma",
+        ),
+        (HEADER + 'a,pan,kitchen,"$10.50"\nb,tent,outdoor,"$1,250.00"\n', "decimal point"),
+        ("Catalog of the shop\n2026-11-27\n\n" + HEADER + ROWS, "3 lines above the header left out"),
+        ("sep=;\n" + (HEADER + ROWS).replace(",", ";"), "1 line above"),
+        (HEADER.replace("product_id", "Product ID") + ROWS, "'Product ID' as product_id"),
+        (HEADER + ROWS + "Total,,,1260.5\n", "a total in row 4 left out"),
+        (HEADER + ROWS + "Gesamt: alle,--,--,99\nTotal,,,9\n", "totals in row 4, 5 left out"),
+        (HEADER + ROWS + ",,,1260.5\n", "a total in row 4 left out"),
+        (HEADER + ROWS + "合计,,,1260.5\n", "a total in row 4 left out"),
+        ((HEADER + ROWS).replace("\n", "\r\n") + ",,,\r\n\r\n", None),
+        ("," + HEADER + "0," + ROWS.replace("\nb", "\n1,b"), None),
+    ],
+)
+def test_the_same_table_written_otherwise(tmp_path, caplog, content, said):
+    with caplog.at_level("INFO"):
+        found = products(tmp_path, content)
+    assert found == [("a", "pan", "kitchen", 10.5), ("b", "tent", "outdoor", 1250.0)]
+    assert [re.search(said or "", record.message) is not None for record in caplog.records] == [True] * (
+        said is not None
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (HEADER.replace("category", "price") + ROWS, r"column 3 \('price'\) and column 4 \('price'\) are both 'price'"),
+        ("price,Price,title,category,product_id\n1,2,a,b,c\n", r"column 1 \('price'\) and column 2 \('Price'\)"),
+        (zipped("a.csv", "b.csv"), "a zip of 2 files; give one that holds the table alone"),
+        (zipped("xl/workbook.xml"), "an Excel workbook; save its sheet as CSV"),
+        ("<html><body>\n", "looks like HTML or XML; save the catalog as CSV or Parquet"),
+        (HEADER + ROWS + '"c,mat,outdoor,1\n', "a quotation mark is opened and not closed"),
+        (HEADER + ROWS + "c,mat", "row 4: 2 of 4 fields and no end of line, as if the file was cut"),
+        (HEADER + "1.23E+11,mat,outdoor,1\n", "'1.23E[+]11' has lost its last digits"),
+        (HEADER + "Total,,,1\n", "no rows but totals"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(tmp_path, content, says):
+    path = tmp_path / "catalog.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert re.search(says, complaint(path))
+
+
+def test_a_product_called_total_is_no_total(tmp_path):
+    found = products(tmp_path, HEADER + ROWS + "c,Total,gear,3\nTotal: X,Total care,gear,4\n")
+    assert [title for _, title, *_ in found] == ["pan", "tent", "Total", "Total care"]
+
+
+@pytest.mark.parametrize("name", ["catalog.csv", "catalog.parquet"])
+def test_words_for_nothing_are_texts(tmp_path, name):
+    frame = pd.DataFrame(
+        {"product_id": ["NA", "nan"], "title": ["None", "null"], "category": "NaN", "price": 1.0, "brand": ["NA", None]}
+    )
+    path = tmp_path / name
+    frame.to_parquet(path) if name.endswith("parquet") else frame.to_csv(path, index=False)
+    first, second = Catalog.read(path).products
+    assert (first.product_id, first.title, first.category, first.brand) == ("NA", "None", "NaN", "NA")
+    assert (second.product_id, second.title, second.brand) == ("nan", "null", "")
+
+
+@pytest.mark.parametrize(
+    "ids", [[1008.0, 1009.0], pd.array([1008, 1009], "Int64"), ["1008.0", "1009.0"], ["1008", "1009"]]
+)
+@pytest.mark.parametrize("name", ["catalog.csv", "catalog.parquet"])
+def test_ids_that_became_fractions_are_whole_again(tmp_path, ids, name):
+    frame = pd.DataFrame({"product_id": ids, "title": "t", "category": "c", "price": 1})
+    path = tmp_path / name
+    frame.to_parquet(path) if name.endswith("parquet") else frame.to_csv(path, index=False)
+    assert [p.product_id for p in Catalog.read(path).products] == ["1008", "1009"]
+
+
+def test_an_index_that_pandas_wrote_is_a_column(tmp_path):
+    frame = pd.DataFrame({"product_id": ["007"], "title": "t", "category": "c", "price": 1}).set_index("product_id")
+    frame.to_parquet(tmp_path / "catalog.parquet")
+    assert Catalog.read(tmp_path / "catalog.parquet").products[0].product_id == "007"
+
+
+def test_names_that_are_given(tmp_path):
+    other = HEADER.replace("title", "Name")
+    assert products(tmp_path, other + ROWS, title="Name")[0][1] == "pan"
+    with pytest.raises(InputError, match="--columns title=Headline: no column 'Headline'; it has product_id, Name"):
+        products(tmp_path, other + ROWS, title="Headline")
+    with pytest.raises(InputError, match=r"column 'title' is missing; .* give --columns title=NAME"):
+        products(tmp_path, other + ROWS)
+    with pytest.raises(InputError, match=r"column 2 \('title'\) and column 4 \('price'\) are both 'title'"):
+        products(tmp_path, HEADER + ROWS, title="price")
+
+
+def test_pairs_of_names():
+    assert parse_columns('text=Headline,clicked = Clicks,"cost=Cost, total"') == {
+        "text": "Headline",
+        "clicked": "Clicks",
+        "cost": "Cost, total",
+    }
+    assert parse_columns("") == {}
+    assert TypeAdapter(ColumnNames).validate_python({"cost": "Cost, total"}) == '"cost=Cost, total"'
+    for wrong in ("text", "text=", "text=A,text=B", "text=A,clicked=A"):
+        with pytest.raises(InputError, match="--columns"):
+            parse_columns(wrong)

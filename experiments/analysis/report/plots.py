@@ -285,7 +285,9 @@ def kl_plot(metrics: pd.DataFrame, step: str, target: float | None) -> Plot:
     axes.set_ylabel("nats a text")
     aim = "" if target is None else f" The controller steers towards {number(target, 1)}."
     alt = f"KL divergence from the untuned writer by {step}: {'; '.join(told)} nats a text.{aim}"
-    return _plot("kl", figure, alt, f"How far the writer has moved. {_running(metrics)}")
+    below = " Estimated from each update's own texts: below zero, it is within its error of zero."
+    noise = below if (metrics["kl"] < 0).any() else ""
+    return _plot("kl", figure, alt, f"How far the writer has moved. {_running(metrics)}{noise}")
 
 
 @_styled
