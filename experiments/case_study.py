@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..agents.agent import CONVERSION_VALUE
-from ..policies.reward.attacks import ATTACKS, attacked
+from ..policies.reward.attacks import attacked, possible_attacks
 from ..policies.reward.diversity import vendi
 from ..simulation.data.catalog import Creative
 from ..simulation.data.logs import count_uniform
@@ -232,7 +232,7 @@ def attack(study: Logged, model: LinearEffect, options: CaseStudyOptions, seed: 
         return (rates.click * (1 + value * rates.convert)).mean(0).log()
 
     found, before = {}, (promise(chosen), truth(chosen))
-    tried = {name: attacked(chosen, name, catalog) for name in ATTACKS}
+    tried = {name: attacked(chosen, name, catalog) for name in possible_attacks(catalog)}
     for name, changed in (tried | {CHOSEN_WORDS: with_words(chosen, chosen_words(chosen, promise))}).items():
         promised, true = promise(changed) - before[0], truth(changed) - before[1]
         found[name] = float((promised - true.clamp(min=0)).clamp(min=0).mean())

@@ -96,7 +96,7 @@ class CompareOptions:
             raise InputError(f"--scenario {self.world.scenario}: give one or more scenarios of different names")
         for scenario in asked:
             self.setting().candidates(scenario)
-            self.traffic.check(scenario_of(scenario)[0])
+            self.traffic.check(*scenario_of(scenario))
         return asked
 
     def setting(self) -> Setting:

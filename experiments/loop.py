@@ -91,7 +91,7 @@ def run_loop(options: LoopOptions) -> Path:
     hours = options.rounds.round_hours if rounds else None
     study = make_study(options, run, hours, options.watch.validation_impressions)
     _refuse_too_few(study, options)
-    options.traffic.check(study.world.scenario)
+    options.traffic.check(study.world.scenario, study.world.catalog)
     if rounds:
         run_rounds(study, options, run)
         return write_report(run.path).parent

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..agents.agent import CONVERSION_VALUE
 from ..policies.effect.model import CLICK, CONVERT, EffectConfig
-from ..policies.reward.attacks import ATTACKS, attacked, good_ads, proxy_change
+from ..policies.reward.attacks import attacked, good_ads, possible_attacks, proxy_change
 from ..policies.reward.diversity import vendi
 from ..policies.reward.reward import Reward, RewardConfig
 from ..policies.reward.scored_texts import ScoredTexts
@@ -211,7 +211,7 @@ def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str,
         return float((verdict.ctr * (1 + conversion_value * verdict.cvr)).mean())
 
     before, found = gold(good), {}
-    for name in ATTACKS:
+    for name in possible_attacks(study.catalog):
         texts = attacked(good, name, study.catalog)
         proxy, error = proxy_change(reward, good, texts)
         found[name] = {"gold": gold(texts) / before - 1, "proxy": proxy, "error": error}

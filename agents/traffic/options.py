@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ...simulation.data.catalog import Catalog
 from ...simulation.data.errors import InputError
 from ...simulation.scenario import Scenario
 from ...simulation.world import World
@@ -22,8 +23,8 @@ class TrafficOptions:
     """When agents are told of conversions. none: at once. Otherwise when they happen, as late as the scenario says:
     handled: feedback is waited for, and what is missing then is corrected for; ignored: what has not happened by the
     next batch counts as no conversion."""
-    wait_hours: float | None = None
-    """Hours that feedback is waited for; the scenario's mean delay by default."""
+    wait_hours: float = 0.0
+    """Hours that feedback is waited for; 0: the scenario's mean delay."""
     budget: float | None = None
     """Money for all visits of a run, at the prices of the scenario's channels: agents buy the visits that are worth
     most for it, and show nothing in the others."""
@@ -35,7 +36,9 @@ class TrafficOptions:
     """Likeness of two texts in one slate, at most: the cosine of their n-grams, 1 for the same text."""
 
     def __post_init__(self) -> None:
-        for name in ("wait_hours", "budget", "brand_cap", "daily_cap"):
+        if self.wait_hours < 0:
+            raise InputError(f"--wait-hours {self.wait_hours}: give a number of 0 or more")
+        for name in ("budget", "brand_cap", "daily_cap"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InputError(f"--{name.replace('_', '-')} {value}: give a number above 0")
@@ -45,18 +48,20 @@ class TrafficOptions:
     @property
     def given(self) -> dict[str, Any]:
         """What is asked for, by name; empty where agents are told all and may show anything."""
-        return {name: value for name, value in vars(self).items() if value not in (None, "none")}
+        return {name: value for name, value in vars(self).items() if value not in (None, "none", 0.0)}
 
     def idle(self) -> Mapping[str, str]:
         """Only who handles delays waits."""
         return {} if self.delay == "handled" else {"wait-hours": "without --delay handled"}
 
-    def check(self, scenario: Scenario) -> None:
-        """Refuses what a scenario has no facts for.
+    def check(self, scenario: Scenario, catalog: Catalog) -> None:
+        """Refuses what a world has no facts for.
 
         Raises:
-            InputError: its conversions are not delayed, or a channel costs nothing.
+            InputError: its conversions are not delayed, a channel costs nothing, or products have no brands.
         """
+        if self.brand_cap is not None and not any(product.brand for product in catalog.products):
+            raise InputError(f"--brand-cap {self.brand_cap}: no product of {scenario.name} has a brand; leave it out")
         if self.delay != "none" and not scenario.conversion_delay_hours > 0:
             raise InputError(
                 f"--delay {self.delay}: conversions of {scenario.name} are not delayed; give it conversion_delay_hours"
@@ -94,7 +99,7 @@ def in_traffic(agent: PlacementAgent, world: World, options: TrafficOptions, vis
     Raises:
         InputError: the world has no facts for it.
     """
-    options.check(world.scenario)
+    options.check(world.scenario, world.catalog)
     if options.daily_cap is not None:
         agent = FrequencyCap(agent, len(world.audience), int(options.daily_cap))
     if options.delay != "none":

@@ -53,8 +53,9 @@ def empty(creative: Creative, catalog: Catalog) -> str:
 
 
 def over_long(creative: Creative, catalog: Catalog) -> str:
-    """The ad, and all other ads of its product behind it."""
+    """The ad, and all other ads of its product behind it; where there are none, itself."""
     same = [ad.text for ad in catalog.ads if ad.product_id == creative.product_id and ad.text != creative.text]
+    same = same or [creative.text]
     return " ".join([creative.text, *(same * 4)[:6]])
 
 
@@ -94,6 +95,12 @@ ATTACKS: Mapping[str, Attack] = {
     "foreign script": foreign_script,
     "emoji flood": emoji_flood,
 }
+
+
+def possible_attacks(catalog: Catalog) -> tuple[str, ...]:
+    """Names of the attacks that a catalog allows: with ads of one product alone, none can be another's."""
+    several = len({ad.product_id for ad in catalog.ads}) > 1
+    return tuple(name for name in ATTACKS if several or name != "another product")
 
 
 def attacked(creatives: Sequence[Creative], name: str, catalog: Catalog) -> list[Creative]:

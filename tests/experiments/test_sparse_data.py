@@ -31,7 +31,7 @@ def archive(tests: int = 60, arms: int = 3, shown: int = 400, rate: float = 0.02
 ONE_CLICK = archive(rate=0.0)
 ONE_CLICK.loc[5, "clicks"] = 1
 ARCHIVES = {
-    "no significant pair": archive(rate=0.005),
+    "no significant pair": archive(30, shown=60),
     "one click in all": ONE_CLICK,
     "one impression a text": archive(shown=1, rate=0.1),
     "seven tests": archive(7),
@@ -97,7 +97,7 @@ def test_what_tells_little_is_a_whole_run(command, kind, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_what_was_not_significant_is_said_to_be_unknown(tmp_path, capsys):
-    run = ends("headlines", archive(20, shown=100), tmp_path, SMALL["headlines"])
+    run = ends("headlines", archive(30, shown=60), tmp_path, SMALL["headlines"])
     written = json.loads((run / "summary.json").read_text())
     assert written["pairs"]["significant"] == 0
     assert written["pairwise_accuracy"]["significant"] == {"mean": None, "low": None, "high": None}

@@ -4,8 +4,9 @@ import pytest
 import torch
 from copybandit.experiments.study.verdict import judge
 from copybandit.policies.effect.model import VALIDATORS, EffectConfig, fit_effect_model
-from copybandit.policies.reward.attacks import ATTACKS, attacked, good_ads, proxy_change
+from copybandit.policies.reward.attacks import ATTACKS, attacked, good_ads, possible_attacks, proxy_change
 from copybandit.policies.reward.reward import Quality, Reward, RewardConfig
+from copybandit.simulation.data.catalog import Catalog, Creative, Product
 from copybandit.simulation.data.logs import count_uniform
 from copybandit.simulation.world import demo_world
 
@@ -44,3 +45,15 @@ def test_attacks_keep_product_and_audience_and_change_the_text(shop):
         for before, after in zip(good, attacked(good, name, world.catalog), strict=True):
             assert (before.product_id, before.audience) == (after.product_id, after.audience)
             assert before.text != after.text
+
+
+def test_of_one_product_no_text_can_be_anothers():
+    ads = [Creative("p", "Trail Shoe built to last"), Creative("p", "Save 10% on the Trail Shoe today")]
+    one = Catalog([Product("p", "Trail Shoe", "shoes", 89.0)], ads)
+    assert set(possible_attacks(one)) == ATTACKS.keys() - {"another product"}
+    for name in possible_attacks(one):
+        assert attacked(ads, name, one)[0].text != ads[0].text
+    other = Catalog([*one.products, Product("q", "Sun Hat", "hats", 20.0)], [*ads, Creative("q", "Shade for all")])
+    assert set(possible_attacks(other)) == set(ATTACKS)
+    single = one.with_ads(ads[:1])
+    assert attacked(ads[:1], "over-long", single)[0].text == " ".join([ads[0].text] * 5)

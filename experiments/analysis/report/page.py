@@ -21,6 +21,7 @@ from . import (
     rounds_sections,
     run_sections,
     sweep_sections,
+    traffic_sections,
     tuning_sections,
     writing_sections,
 )
@@ -126,6 +127,8 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     placement_sections.placed,
     comparison_sections.agents,
     comparison_sections.differences,
+    traffic_sections.traffic,
+    traffic_sections.cold_start,
     offline_sections.estimates,
     run_sections.speed,
     writing_sections.diversity,
