@@ -2,9 +2,11 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ....simulation.text.encoder import TextEncoder
-from ..statistics.bootstrap import Array
+
+Array = NDArray[np.float32]
 
 TOLD_APART = 32
 """Values of a column that get a number each; more are read as texts: a query a visit must not be a column a visit."""
