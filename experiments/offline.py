@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..agents.registry import AGENTS
+from ..agents.registry import KINDS
 from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
 from ..simulation.data.log_format import LOG_SCHEMA
@@ -67,7 +67,7 @@ class OfflineOptions:
     def idle(self) -> Idle:
         """Nothing is learned where no agent is named; Open Bandit logs tell their own propensities."""
         found = {}
-        if not any(name in AGENTS for name in self.names()):
+        if not any(name in KINDS for name in self.names()):
             found |= dict.fromkeys(("training-share", "draws"), "where --policy names no agent")
         if self.open_bandit is not None:
             found["propensities"] = "with --open-bandit, whose propensities are known"
@@ -124,7 +124,7 @@ def run_offline(options: OfflineOptions) -> Path:
 def _split(logged: Logged, options: OfflineOptions, rng: np.random.Generator) -> tuple[Logged, Logged]:
     """What agents learn from, nothing where there are none, and what all policies are valued on."""
     n = min(len(logged), QUICK) if options.run.quick else len(logged)
-    split = any(name in AGENTS for name in options.names())
+    split = any(name in KINDS for name in options.names())
     cut = int(options.training_share * n) if split else 0
     if n - cut < 2 or (split and cut < 1):
         raise InputError(f"{logged.source}: {n} impressions are too few; bring more, or another --training-share")
@@ -176,14 +176,14 @@ def _read(options: OfflineOptions) -> Logged:
 
 def _named(name: str, logged: Logged) -> Policy | Path | None:
     """The fixed policy of a name, the run directory it is the path of, or None for an agent."""
-    if name in AGENTS:
+    if name in KINDS:
         return None
     if (policy := fixed_policy(name, logged)) is not None:
         return policy
     if Path(name).is_dir():
         return Path(name)
     raise InputError(
-        f"--policy {name}: no such policy; give an agent ({', '.join(AGENTS)}), uniform, only=CREATIVE, a CSV of "
+        f"--policy {name}: no such policy; give an agent ({', '.join(KINDS)}), uniform, only=CREATIVE, a CSV of "
         "probabilities, or the run directory of a loop or tune"
     )
 

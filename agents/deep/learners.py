@@ -196,13 +196,13 @@ class Visible(BaseFeaturesExtractor):
 class MaskedPolicy(ActorCriticPolicy):
     """Actor and critic of stable-baselines3; the last K numbers of an observation say which of K actions are open."""
 
-    def get_distribution(self, obs: Tensor) -> Distribution:
+    def get_distribution(self, obs: Any) -> Distribution:
         """Among open actions (Huang and Ontanon, "A closer look at invalid action masking", FLAIRS 2022)."""
         distribution: Any = super().get_distribution(obs)
         logits = distribution.distribution.logits
         return distribution.proba_distribution(logits.masked_fill(obs[:, -logits.shape[1] :] == 0, CLOSED))
 
-    def evaluate_actions(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Values, log-probabilities and entropies."""
         distribution = self.get_distribution(obs)
         return self.predict_values(obs), distribution.log_prob(actions), distribution.entropy()

@@ -43,7 +43,7 @@ class Retrieval(Wrapper):
         made, places = [], []
         for rows, offered in self._groups(impressions, candidates):
             some = None if opened is None else opened[rows][:, offered]
-            if some is not None and bool((some.sum(1) < self.slots).any()):
+            if opened is not None and some is not None and bool((some.sum(1) < self.slots).any()):
                 offered, some = slice(None), _wider(some, opened[rows], offered, self.slots)
             made.append(self.agent.act(impressions[rows], candidates[offered], some))
             places.append(rows)

@@ -61,8 +61,8 @@ def read_table(
     """
     path, schemas = Path(path), [schema] if isinstance(schema, pa.DataFrameSchema) else list(schema)
     contents, said = read_contents(path, what)
-    read = _of_parquet if isinstance(contents, bytes) else _of_text
-    raw = read(contents, schemas, str(path), columns or {}, said)
+    known = (schemas, str(path), columns or {}, said)
+    raw = _of_parquet(contents, *known) if isinstance(contents, bytes) else _of_text(contents, *known)
     chosen = max(schemas, key=lambda one: np.mean([name in raw.frame for name in _needed(one)]))
     if isinstance(contents, str) and path.suffix == ".parquet" and not set(_needed(chosen)) & set(raw.frame):
         raise InputError(f"{path}: cannot be read as a table (not Parquet, as it is named); give CSV or Parquet")

@@ -55,7 +55,7 @@ def _upworthy() -> pd.DataFrame:
             "lede": ["<p>About <b>us</b>.</p><p>More.</p>"] * 2 + [None, None, "L", "L"],
             "eyecatcher_id": ["e", "e", None, None, "e", "e"],
             "impressions": [100] * 6,
-            "clicks": [1] * 6,
+            "clicks": [1, 2] * 3,
             "test_week": [201301, 201301, 201403, 201403, FLAWED_WEEKS[0], FLAWED_WEEKS[1]],
         }
     )

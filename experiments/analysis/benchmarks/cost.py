@@ -58,6 +58,7 @@ def _cost(arms: int, features: int, batch: int, slots: int, device: torch.device
     generator = torch.Generator(device).manual_seed(0)
     worth = Worth(torch.ones(1, slots, device=device))
     agent = make_agent(AGENT, arms=arms, slots=slots, width=features, worth=worth, generator=generator)
+    assert isinstance(agent, Bandit)
     candidates = torch.arange(arms, device=device)
     best = float("inf")
     for _ in range(CALLS):

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ....simulation.text.encoder import TextEncoder
-from ..statistics.bootstrap import Array
+
+Numbers = NDArray[np.float32]
 
 TOLD_APART = 32
 """Values of a column that get a number each; more are read as texts: a query a visit must not be a column a visit."""
@@ -13,7 +15,7 @@ WIDTH = 32
 BATCH = 65_536
 
 
-def contexts_of(top: pd.DataFrame) -> tuple[Array, list[str]]:
+def contexts_of(top: pd.DataFrame) -> tuple[Numbers, list[str]]:
     """A constant, the channel, and every `user_*` and `context_*` column but the user's id.
 
     Texts of few values are one-hot, of many they are hashed n-grams (`TextEncoder`); numbers and times are scaled to
@@ -45,18 +47,18 @@ def contexts_of(top: pd.DataFrame) -> tuple[Array, list[str]]:
     return np.concatenate([np.ones((len(top), 1), np.float32), *texts, *numbers], axis=1, dtype=np.float32), notes
 
 
-def _scaled(column: pd.Series) -> Array:
+def _scaled(column: pd.Series) -> Numbers:
     values = column.astype(np.float64)
     spread = values.std(ddof=0)
     return ((values - values.mean()) / (spread if spread > 0 else 1.0)).fillna(0.0).to_numpy(np.float32)[:, None]
 
 
-def _one_hot(column: pd.Series) -> Array:
+def _one_hot(column: pd.Series) -> Numbers:
     """[n, values], zeros where it is missing."""
     return pd.get_dummies(column.astype(str).where(column.notna()), dtype=np.float32).to_numpy()
 
 
-def _read(column: pd.Series) -> Array:
+def _read(column: pd.Series) -> Numbers:
     """[n, WIDTH], zeros where it is missing; every value is read once."""
     code, values = pd.factorize(column.astype(str).where(column.notna()))
     encoder = TextEncoder(dim=WIDTH)

@@ -96,7 +96,7 @@ class Trained:
         generator = torch.Generator(agent.device).manual_seed(0)
         candidates = torch.arange(logged.creatives)
         belief = agent.model.posterior(logged.impressions.context, candidates)
-        opened, shown = agent.layout.start(len(logged), candidates, logged.slots), torch.as_tensor(logged.creative)
+        opened, shown = None, torch.as_tensor(logged.creative)
         below = []
         for slot in range(logged.slots):
             below.append(chances(agent.rule, belief, opened, agent.serving.floor, generator, self.draws))
@@ -106,7 +106,7 @@ class Trained:
             return given_above, given_above
         total = torch.zeros(given_above.shape)
         for _ in range(self.draws):
-            opened, chosen = agent.layout.start(len(logged), candidates, logged.slots), []
+            opened, chosen = None, []
             for slot in range(logged.slots):
                 chance = chances(agent.rule, belief, opened, agent.serving.floor, generator, 1)
                 total[:, slot] += chance
@@ -116,7 +116,7 @@ class Trained:
 
 
 def train(name: str, logged: Logged, conversion_value: float, draws: int, seed: int) -> Trained:
-    """Lets an agent learn from a log as if it had been its own."""
+    """Lets a bandit learn from a log as if it had been its own."""
     worth = Worth(torch.as_tensor(examination(logged), dtype=torch.float32), conversion_value)
     generator = torch.Generator().manual_seed(seed)
     agent = make_agent(
@@ -127,6 +127,7 @@ def train(name: str, logged: Logged, conversion_value: float, draws: int, seed: 
         clicked, converted = torch.as_tensor(part.clicked), torch.as_tensor(part.converted)
         never = torch.full(clicked.shape, torch.inf)
         agent.update(Feedback(part.impressions, torch.as_tensor(part.creative), clicked, converted, never))
+    assert isinstance(agent, Bandit)
     return Trained(agent, draws, estimated=not agent.rule.exact or logged.slots > 1)
 
 
