@@ -45,6 +45,7 @@ COMMANDS = {
     "case-study": Command("CaseStudyOptions", "run_case_study", "does the article's recipe work?", module="case_study"),
     "calibrate": Command("CalibrateOptions", "run_calibrate", "does the world behave like my logs?"),
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
+    "pretrain": Command("PretrainOptions", "run_pretrain", "what does the built-in writer know from the start?"),
     "report": Command("ReportOptions", "run_report", "show me, side by side"),
     "runs": Command("HistoryOptions", "run_history", "what have I run?"),
     "export": Command("ExportOptions", "run_export", "give me the checkpoint"),

@@ -1,7 +1,7 @@
 """The writer: a causal language model that continues a prompt (product and audience) with an ad line."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,9 +44,15 @@ class WriterConfig:
             raise InputError(f"max_characters {self.max_characters}: must be above zero, or left out")
 
 
-def prompt(product: Product, audience: str = EVERYONE) -> str:
-    """What the writer is given: title, brand, the first attributes and the audience, ended by an arrow."""
-    details = ", ".join(value for _, value in product.attributes[:SHOWN_ATTRIBUTES])
+def prompt(product: Product, audience: str = EVERYONE, shown: int = SHOWN_ATTRIBUTES) -> str:
+    """What the writer is given: title, brand, the first attributes and the audience, ended by an arrow.
+
+    An attribute shows its value; its name too, where the value is a bare number that could count anything.
+    """
+    details = ", ".join(
+        value if any(char.isalpha() for char in value) else f"{name} {value}"
+        for name, value in product.attributes[:shown]
+    )
     parts = [product.title, product.brand, details, audience]
     return " | ".join(part.replace("=>", "->") for part in parts if part) + " =>"
 
@@ -203,16 +209,16 @@ def make_writer(
         InputError: the model cannot be loaded; see `load_model`.
     """
     if model == BUILT_IN:
-        tokenizer = _train_tokenizer(catalog, config.vocabulary)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = _small_gpt2(config, tokenizer)
+        corpus = [prompt(product) for product in catalog.products] + [f" {ad.text}" for ad in catalog.ads]
+        tokenizer = train_tokenizer(corpus, config.vocabulary)
+        network = small_gpt2(config, tokenizer, seed)
     else:
         tokenizer, network = load_model(model, seed=seed)
     return Writer(network.to(device), tokenizer, config)
 
 
-def _small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase) -> CausalLM:
+def small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> CausalLM:
+    """A GPT-2 of the sizes of `config` with first weights of `seed`, which has learned nothing."""
     ids: dict[str, Any] = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     shape = GPT2Config(
         vocab_size=len(tokenizer),
@@ -227,11 +233,13 @@ def _small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase) -> Cau
         activation_function="gelu_pytorch_tanh",
         **ids,
     )
-    return GPT2LMHeadModel(shape)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GPT2LMHeadModel(shape)
 
 
-def _train_tokenizer(catalog: Catalog, vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE on the catalog's own words: no text in any language is out of its vocabulary."""
+def train_tokenizer(corpus: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """A byte-level BPE on the words of a corpus: no text in any language is out of its vocabulary."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -241,6 +249,5 @@ def _train_tokenizer(catalog: Catalog, vocabulary: int) -> PreTrainedTokenizerFa
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    corpus = [prompt(product) for product in catalog.products] + [f" {ad.text}" for ad in catalog.ads]
     bpe.train_from_iterator(corpus, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token=PAD, eos_token=EOS, bos_token=EOS)

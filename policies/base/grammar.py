@@ -1,0 +1,200 @@
+"""A grammar of product copy whose facts come from the product: what a line says of it, its prompt says too."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from .invent import Invented
+from .words_files import BRACES, drawn, marked, pick, spelled, verb, words
+
+SLOT = re.compile(r"\{(\w+?)(_c)?\}")
+VOWEL = re.compile(r"(?!eu|uni|use|one\b|onc|a\b)[aeiou]|hour|honest|heir|8|11\b|18\b", re.IGNORECASE)
+LONGEST = 120
+"""Characters of a line."""
+
+
+class Missing(Exception):
+    """The product lacks what a shape asks for."""
+
+
+def lines(made: Invented, shown: int, audience: str, random: np.random.Generator) -> Iterator[str]:
+    """Different lines for a product, without end for as long as the grammar has any.
+
+    Args:
+        made: the product.
+        shown: how many attributes its prompt shows; no line speaks of others.
+        audience: whom the prompt names.
+        random: draws.
+    """
+    seen: set[str] = set()
+    misses = 0
+    while misses < 200:
+        try:
+            line = Speaker(made, shown, audience, random).line()
+        except Missing:
+            misses += 1
+            continue
+        if line in seen or len(line) > LONGEST:
+            misses += 1
+            continue
+        seen.add(line)
+        yield line
+
+
+class Speaker:
+    """Fills one shape for one product; nothing is said twice."""
+
+    def __init__(self, made: Invented, shown: int, audience: str, random: np.random.Generator) -> None:
+        """Keeps what may be said: see `lines`."""
+        self.made, self.random, self.audience = made, random, audience
+        self.form = "many" if made.number == "many" else "one"
+        self.facts = [made.said[i] for i in random.permutation(min(shown, len(made.said)))]
+        self.used: set[str] = set()
+
+    def line(self) -> str:
+        """One line.
+
+        Raises:
+            Missing: the shape that was drawn does not fit the product.
+        """
+        shape = self._shape()
+        text = SLOT.sub(self._slot, shape)
+        text = re.sub(r"\[([^|\]]*)\|([^\]]*)\]", r"\2" if self.form == "many" else r"\1", text)
+        text = marked(text, self.form)
+        if "^" in text or "{" in text:
+            raise AssertionError(f"not filled: {text}")
+        return tidy(text)
+
+    def _shape(self) -> str:
+        shapes, kinds = words("shapes"), [kind for kind, _ in self.facts]
+        if self.audience != "everyone" and self.random.random() < 0.1:
+            return pick(shapes["audience"], self.random)
+        if {"price", "asked", "offer"} & set(kinds) and self.random.random() < 0.3:
+            self.facts.sort(key=lambda pair: pair[0] not in ("price", "asked", "offer"))
+            return pick(shapes["price"], self.random)
+        return pick(shapes["plain"], self.random)
+
+    def _slot(self, match: re.Match[str]) -> str:
+        name, case = match.groups()
+        fill: Callable[[], str] = getattr(self, f"_{name.rstrip('2')}", self._phrase_of(name.rstrip("2")))
+        text = fill()
+        return text[:1].upper() + text[1:] if case else text
+
+    def _phrase_of(self, name: str) -> Callable[[], str]:
+        return lambda: self._unused(list(self.made.family.get(name, ())))
+
+    def _unused(self, items: list[str]) -> str:
+        left = [item for item in items if item not in self.used]
+        if not left:
+            raise Missing
+        chosen = pick(left, self.random)
+        self.used.add(chosen)
+        return chosen
+
+    # What stands for the product.
+
+    def _title(self) -> str:
+        return self.made.product.title
+
+    def _the(self) -> str:
+        return self._title() if self.made.number == "name" else f"the {self._title()}"
+
+    def _a(self) -> str:
+        return article(self._title()) if self.made.number == "one" else self._title()
+
+    def _short(self) -> str:
+        if self.made.number == "name":
+            raise Missing
+        return self.made.short
+
+    def _a_short(self) -> str:
+        return article(self._short()) if self.made.number == "one" else self._short()
+
+    def _our(self) -> str:
+        return f"our {self._plain_title()}"
+
+    def _your(self) -> str:
+        return f"your {self._plain_title()}"
+
+    def _plain_title(self) -> str:
+        if self.made.number == "name":
+            raise Missing
+        return self._title()
+
+    def _brand(self) -> str:
+        name = self.made.product.brand
+        if not name or name in self._title():
+            raise Missing
+        return name
+
+    def _brand_title(self) -> str:
+        return f"{self._brand()} {self._plain_title()}"
+
+    def _brand_short(self) -> str:
+        return f"{self._brand()} {self._short()}"
+
+    # Facts, each said once.
+
+    def _np(self) -> str:
+        return self._fact("np")
+
+    def _post(self) -> str:
+        return self._fact("post")
+
+    def _vp(self) -> str:
+        return verb(self._fact("vp"), self.form)
+
+    def _fact(self, form: str) -> str:
+        for kind, value in self.facts:
+            ways = words("facts")[kind].get(form)
+            if kind in self.used or not ways or value.lower() in self._title().lower():
+                continue
+            self.used.add(kind)
+            return pick(ways, self.random).replace("{v}", spelled(value) if self.random.random() < 0.4 else value)
+        raise Missing
+
+    # What it does, and for whom.
+
+    def _does(self) -> str:
+        return verb(self._unused(self.made.family["does"]), self.form)
+
+    def _do(self) -> str:
+        return verb(self._unused(self.made.family["does"]), "infinitive")
+
+    def _scene(self) -> str:
+        return self._unused(self.made.family["scenes"])
+
+    def _use(self) -> str:
+        return self._unused(self.made.family.get("for", []))
+
+    def _for(self) -> str:
+        return self._unused([*self.made.family.get("for", []), *self.made.family.get("people", [])])
+
+    def _who(self) -> str:
+        return self.audience
+
+
+def tidy(text: str) -> str:
+    """Sentences begin with a capital; no mark of punctuation stands twice."""
+    text = re.sub(r"([.?!])[.]", r"\1", text)
+    text = re.sub(rf"\b([Aa]) (?={VOWEL.pattern})", r"\1n ", text, flags=re.IGNORECASE)
+    text = re.sub(r"(^|[.?!] )([a-z])", lambda match: match.group(1) + match.group(2).upper(), text)
+    return text.strip()
+
+
+def article(noun: str) -> str:
+    """`a skillet`, `an hour`."""
+    return f"{'an' if VOWEL.match(noun) else 'a'} {noun}"
+
+
+def headline(random: np.random.Generator) -> tuple[str, str]:
+    """A story in a sentence, and a headline for it."""
+    lists = words("headlines")
+    known = {name: drawn(pick(items, random), random)[0] for name, items in lists["words"].items()}
+    kind = pick(lists["stories"], random)
+    story = pick(kind["stories"], random)
+    told = set(BRACES.findall(story))
+    head = pick([head for head in kind["heads"] if set(BRACES.findall(head)) <= told] or [story], random)
+    story, head = (tidy(drawn(text, random, known)[0]) for text in (story, head))
+    return story, head.title().replace("'S", "'s") if random.random() < 0.2 else head

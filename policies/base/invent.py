@@ -1,0 +1,131 @@
+"""Products that do not exist: brands of syllables, titles, and attributes with their values."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...simulation.data.catalog import Product
+from .words_files import drawn, fact, pick, words
+
+EXTRA = ("price", "offer", "warranty", "returns", "shipping", "rating", "made")
+"""Kinds of facts that any product may have."""
+OWN_WAYS = {
+    "asked": re.compile(r"from \{[^}]*\}( a (month|night))? >>"),
+    "without": re.compile("no (?!experience)"),
+    "tasting": re.compile("(mild|smoky|peppery|salty)$"),
+    "pack": re.compile("pack of|set of"),
+    "stated": re.compile(
+        "ready|dry|reads|first|free|fixed|entry|data stays|runs in|works offline|end-to-end|answers|help by|courses"
+        "|steps|serves|IPX|washable|.* (courses|office|steps)"
+    ),
+}
+"""Values that are said in ways of their own, whatever the kind of the fact."""
+PREPOSITIONS = (" in ", " of ", " on ", " to ", " through ", " off ", " about ", " around ", " by ", " at ", " kit")
+
+
+@dataclass(frozen=True)
+class Invented:
+    """A product, and what a grammar must know to speak of it."""
+
+    product: Product
+    """Its attributes are those that prompts show, and perhaps more."""
+    number: str
+    """one, many, mass (no article) or name (neither article nor plural)."""
+    short: str
+    """What it is in a word or two."""
+    family: dict[str, Any]
+    said: tuple[tuple[str, str], ...]
+    """(kind of fact, value as copy says it), one for each attribute."""
+
+
+def invent(number: int, random: np.random.Generator) -> Invented:
+    """Makes up a product.
+
+    Args:
+        number: makes its id.
+        random: draws everything.
+    """
+    family = pick(words("trades"), random)
+    name = brand(random)
+    noun, kind_of_noun = _noun(family, random, name)
+    facts = [(kind, *fact(value, random, {"brand": name})) for kind, value in _values(family, random)]
+    title = _title(noun, kind_of_noun, family, facts, name, random)
+    product = Product(
+        product_id=f"p{number}",
+        title=title,
+        category=family["trade"],
+        price=float(np.round(np.exp(random.normal(3.6, 1.1)), 0)),
+        brand=name if random.random() < 0.9 else "",
+        attributes=tuple((kind, shown) for kind, shown, _ in facts),
+    )
+    return Invented(product, kind_of_noun, _short(noun), family, tuple((kind, said) for kind, _, said in facts))
+
+
+def brand(random: np.random.Generator) -> str:
+    """A name that nobody has: syllables, two words, or a word and a suffix."""
+    parts, how = words("brands"), random.random()
+    if how < 0.5:
+        middle = pick(parts["middles"], random) if random.random() < 0.45 else ""
+        return f"{pick(parts['starts'], random)}{middle}{pick(parts['ends'], random)}"
+    one, two = pick(parts["words"], random), pick(parts["words"], random)
+    if how < 0.65:
+        return f"{one} & {two}" if one != two else f"{one} & Sons"
+    if how < 0.75:
+        return f"{one}{pick(parts['ends'], random)}"
+    if how < 0.85:
+        return f"{pick(parts['starts'], random)}{pick(parts['ends'], random)} {pick(parts['suffixes'], random)}"
+    return f"{one} {two if two != one and random.random() < 0.4 else pick(parts['suffixes'], random)}"
+
+
+def _noun(family: dict[str, Any], random: np.random.Generator, name: str) -> tuple[str, str]:
+    noun = drawn(pick(family["nouns"], random), random, {"brand": name})[0]
+    kinds = {"*": "many", "~": "mass", "!": "name"}
+    return (noun[:-1], kinds[noun[-1]]) if noun[-1] in kinds else (noun, "one")
+
+
+def _values(family: dict[str, Any], random: np.random.Generator) -> list[tuple[str, str]]:
+    """(kind, value) of some of the family's facts, in random order, now and then with one that any product may have."""
+    own: dict[str, list[str] | None] = family["facts"]
+    kinds = [str(kind) for kind in random.permutation(list(own))[: int(random.integers(1, 5))]]
+    if random.random() < 0.35:
+        extra = pick(EXTRA, random)
+        if extra not in kinds:
+            kinds.insert(int(random.integers(len(kinds) + 1)), extra)
+    values = [(kind, str(pick(own.get(kind) or words("facts")[kind]["values"], random))) for kind in kinds]
+    return [(next((name for name, how in OWN_WAYS.items() if how.match(value)), kind), value) for kind, value in values]
+
+
+def _title(
+    noun: str,
+    number: str,
+    family: dict[str, Any],
+    facts: list[tuple[str, str, str]],
+    name: str,
+    random: np.random.Generator,
+) -> str:
+    """The noun, before it perhaps a kind, its material or its colour; a few carry a model's name or big letters."""
+    if number == "name":
+        return noun
+    before = []
+    if family["kinds"] and random.random() < 0.6:
+        before.append(pick(family["kinds"], random))
+    told = [
+        shown for kind, shown, _ in facts if kind in ("material", "colour", "gem", "roast") and " and " not in shown
+    ]
+    if told and random.random() < 0.35 and not any(char.isdigit() for char in told[0]):
+        before.append(told[0].removeprefix("colour "))
+    title = " ".join([*before, noun])
+    if random.random() < 0.05 and name:
+        title = f"{name} {title}"
+    if random.random() < 0.06 and not any(word in noun for word in PREPOSITIONS):
+        title = f"{title} {pick('ABCDEFGHKLMNPRSTVXZ', random)}{int(random.integers(1, 90))}"
+    how = random.random()
+    return title.title().replace("'S", "'s") if how < 0.1 else title
+
+
+def _short(noun: str) -> str:
+    """The noun without what follows a preposition."""
+    cuts = [noun.index(word) for word in PREPOSITIONS[:-1] if word in noun]
+    return noun[: min(cuts)] if cuts else noun
