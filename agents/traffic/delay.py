@@ -97,7 +97,7 @@ class Delayed(Wrapper):
             self.held.append(feedback)
             return
         age = (self.now - feedback.impressions.hours)[:, None]
-        happened = feedback.converted.bool() & (feedback.delay_hours <= age)
+        happened = (feedback.converted == 1) & (feedback.delay_hours <= age)
         self.agent.update(_told(feedback, happened, 1.0))
 
     def release(self) -> None:
@@ -111,7 +111,7 @@ class Delayed(Wrapper):
                 still.append(feedback[~due])
         self.held = still
         for feedback in [concatenate(ready)] if ready else []:
-            happened = feedback.converted.bool() & (feedback.delay_hours <= self.wait)
+            happened = (feedback.converted == 1) & (feedback.delay_hours <= self.wait)
             self.seen += int(happened.sum())
             self.total += float(feedback.delay_hours[happened].double().sum())
             self.agent.update(_told(feedback, happened, self.weight))
@@ -154,9 +154,12 @@ class Delayed(Wrapper):
 
 
 def _told(feedback: Feedback, happened: Tensor, weight: float) -> Feedback:
-    """Feedback in which [B, L] conversions happened and count `weight` each."""
+    """Feedback in which [B, L] conversions happened and count `weight` each; what is not known (NaN) stays so."""
     delay = torch.where(happened, feedback.delay_hours, torch.inf)
-    return dataclasses.replace(feedback, converted=happened if weight == 1 else happened * weight, delay_hours=delay)
+    converted = happened if weight == 1 else happened * weight
+    if feedback.converted.is_floating_point():
+        converted = torch.where(feedback.converted.isnan(), torch.nan, converted.float())
+    return dataclasses.replace(feedback, converted=converted, delay_hours=delay)
 
 
 def concatenate(parts: list[Feedback]) -> Feedback:

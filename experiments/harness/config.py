@@ -102,7 +102,8 @@ def write_config(path: Path, options: object) -> None:
 def different(one: object, other: object) -> list[str]:
     """Names of options that differ, where they decide a run's figures."""
     first, second = flat(decisive(one)), flat(decisive(other))
-    return [name for name in first | second if first.get(name) != second.get(name)]
+    short = {".".join(setting.path): setting.short for setting in settings_of(type(one))}
+    return [short.get(name, name) for name in first | second if first.get(name) != second.get(name)]
 
 
 def decisive(options: object) -> dict[str, Any]:

@@ -104,6 +104,15 @@ def test_ignored_tells_at_once_what_has_happened_by_now():
     assert told[0].clicked.all()
 
 
+def test_what_is_not_known_stays_unknown():
+    agent, told = watched("ignored")
+    slates, unknown = torch.zeros(2, 1, dtype=torch.int64), torch.tensor([[torch.nan], [1.0]])
+    agent.act(at(5.0, 2), torch.arange(2))
+    agent.update(Feedback(at(4.0, 2), slates, torch.ones(2, 1), unknown, torch.tensor([[torch.inf], [0.5]])))
+    assert told[0].converted.isnan().tolist() == [[True], [False]]
+    assert told[0].converted[1, 0] == 1
+
+
 def test_corrected_conversions_are_worth_what_all_would_be(generator):
     """The mean worth that arms are learned to have is that without a delay."""
     agent = Delayed(two_arms(), WAIT, 3.0)

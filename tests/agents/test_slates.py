@@ -112,7 +112,7 @@ def test_slates_of_every_agent_are_apart(name):
 
 def test_layouts_grow():
     layout = Layout([Cap(torch.tensor([0, 1]), 1)], Apart(VECTORS[:2], 0.5))
-    with pytest.raises(InputError, match="vectors"):
+    with pytest.raises(InputError, match="have to hold the new ones"):
         layout.grow(1)
     grown = layout.grow(1, torch.tensor([1]), VECTORS[2:3])
     assert grown.caps[0].group.tolist() == [0, 1, 1]

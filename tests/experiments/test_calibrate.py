@@ -52,7 +52,7 @@ def test_no_log_and_no_world(tmp_path):
     with pytest.raises(InputError, match="give one of a log"):
         run_calibrate(CalibrateOptions())
     (tmp_path / "world.safetensors").write_text("none")
-    with pytest.raises(InputError, match="not a world file"):
+    with pytest.raises(InputError, match="damaged or of another kind"):
         load_world(tmp_path / "world.safetensors")
 
 

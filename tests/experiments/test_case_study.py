@@ -111,7 +111,6 @@ def test_the_whole_case(tiny_file, tmp_path):
         rounds=20,
         log_impressions=2000,
         attacked_ads=4,
-        device="cpu",
     )
     path = run_case_study(options)
     summary = json.loads((path / "summary.json").read_text())

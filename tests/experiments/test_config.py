@@ -130,7 +130,7 @@ def test_what_does_nothing_is_refused_on_the_command_line_and_named_in_a_file(tm
 def test_only_what_is_in_force_is_written_and_compared():
     assert "rank" not in plain(Some())["people"]
     assert different(Some(), Some(people=People(rank=3))) == []
-    assert different(Some(), Some(RunOptions(seed=1, out=Path("a")))) == ["run.seed"]
+    assert different(Some(), Some(RunOptions(seed=1, out=Path("a")))) == ["seed"]
     assert different(Some(), Some(people=People(kind="a"))) == ["people.kind", "people.rank"]
 
 

@@ -239,8 +239,8 @@ NO_FIGURE = {
     "jobs",  # the same figures by any number of workers: test_compare
     "engine",
     "test",
-    "budget",  # the tiny world costs nothing, and its products have no brands: test_traffic
-    "brand_cap",
+    "budget",  # the tiny world costs nothing: test_traffic
+    "brand_cap",  # its four products differ in theirs: test_slates
 } | BY_THE_COMMAND_LINE
 """Options that change no figure, or need more than a small run."""
 FIGURES = [("tune", 0), ("tune", 1), ("compare", 0), ("case-study", 0), ("offline", 0)]

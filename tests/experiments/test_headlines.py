@@ -118,7 +118,7 @@ def test_bad_archives_are_refused(tmp_path, save, rng):
 def test_single_arm_tests_are_named(tmp_path, save, rng):
     archive = pd.concat([_archive(rng, 30), _archive(rng, 1, "lonely")[:1]])
     summary = read_json(run_headlines(_options(tmp_path, save(archive))) / "summary.json")
-    assert any(note.startswith("archive.csv: 1 tests without two texts") for note in summary["notes"])
+    assert any(note.startswith("archive.csv: 1 test of one text") for note in summary["notes"])
     assert summary["tests"] == 30
 
 

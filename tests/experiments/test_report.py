@@ -430,12 +430,13 @@ def test_report_of_one_run_is_written_again(report: Path) -> None:
 
 
 def test_reports_that_cannot_be(report: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(report.parent, tmp_path / "other"))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("keep")
     with pytest.raises(InputError, match="no run is named"):
         run_report(ReportOptions(()))
     with pytest.raises(InputError, match="in use"):
-        run_report(ReportOptions((report.parent, tmp_path), tmp_path / "full"))
+        run_report(ReportOptions((report.parent, other), tmp_path / "full"))
     with pytest.raises(InputError, match=r"summary\.json: no such file"):
         run_report(ReportOptions((report.parent, tmp_path), tmp_path / "new"))
     assert not (tmp_path / "new").exists()

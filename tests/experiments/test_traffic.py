@@ -112,8 +112,9 @@ def test_agents_of_a_world_are_wrapped_in_the_order_in_which_things_happen(tiny_
 def test_options_that_a_world_has_no_facts_for_are_refused(tiny_world):
     with pytest.raises(InputError, match="costs nothing"):
         TrafficOptions(budget=5.0).check(tiny_world.scenario, tiny_world.catalog)
+    nameless = Catalog([replace(product, brand="") for product in tiny_world.catalog.products])
     with pytest.raises(InputError, match="brand"):
-        TrafficOptions(brand_cap=1).check(tiny_world.scenario, tiny_world.catalog)
+        TrafficOptions(brand_cap=1).check(tiny_world.scenario, nameless)
     at_once = tiny_world.scenario.model_copy(update={"conversion_delay_hours": 0.0})
     with pytest.raises(InputError, match="not delayed"):
         TrafficOptions("ignored").check(at_once, tiny_world.catalog)

@@ -55,7 +55,7 @@ def _upworthy() -> pd.DataFrame:
             "lede": ["<p>About <b>us</b>.</p><p>More.</p>"] * 2 + [None, None, "L", "L"],
             "eyecatcher_id": ["e", "e", None, None, "e", "e"],
             "impressions": [100] * 6,
-            "clicks": [1] * 6,
+            "clicks": [1, 2] * 3,
             "test_week": [201301, 201301, 201403, 201403, FLAWED_WEEKS[0], FLAWED_WEEKS[1]],
         }
     )
@@ -121,7 +121,8 @@ def test_variants_never_shown_are_left_out_and_counted(save):
 
 def _many(rng: np.random.Generator) -> pd.DataFrame:
     rows = [(f"t{i}", f"text {rng.integers(60)}", f"story {i % 50}") for i in range(80) for _ in range(3)]
-    return pd.DataFrame(rows, columns=["test_id", "text", "about"]).assign(impressions=100, clicks=5)
+    clicks = [1 + i % 5 for i in range(len(rows))]
+    return pd.DataFrame(rows, columns=["test_id", "text", "about"]).assign(impressions=100, clicks=clicks)
 
 
 def test_parts_share_no_test_text_or_story(save, rng):
@@ -136,7 +137,7 @@ def test_parts_share_no_test_text_or_story(save, rng):
 
 
 def test_a_split_by_test_keeps_tests_whole_and_may_share_texts(save):
-    twins = [GENERIC.iloc[:2].assign(test_id=name) for name in "abcdefgh"]
+    twins = [GENERIC.iloc[:2].assign(test_id=name, clicks=[1, 5]) for name in "abcdefgh"]
     archive = read_archive(save(pd.concat(twins)))
     with pytest.raises(InputError, match="1 tests that share no text are too few"):
         archive.split((1, 1), seed=0)

@@ -132,9 +132,6 @@ def test_a_world_file_holds_the_world(fitted, tmp_path):
         (lambda f: f.drop(columns="propensity"), "no propensities"),
         (lambda f: f[f.position == 0], "one position only"),
         (lambda f: f.iloc[::-1], "out of order"),
-        (lambda f: f.assign(timestamp=f.timestamp.where(f.index % 2 == 0, f.timestamp.str[:19])), "without a zone"),
-        (lambda f: f.assign(converted=1), "conversions without a click"),
-        (lambda f: f.assign(product_id=f.product_id.where(f.index % 7 > 0, "gone")), "products that the catalog lacks"),
         (lambda f: f.assign(text=f.text.where(f.index % 10 > 0, None)), "10% of rows have no text"),
         (lambda f: f.drop(columns=["converted", "user_segment"]), "no user_segment"),
     ],
@@ -146,6 +143,21 @@ def test_what_cannot_be_fitted_is_named_and_the_rest_is(known, tmp_path, change,
     assert any(note in said for said in evidence.notes), evidence.notes
     fitted = calibrate(evidence, world.scenario)
     assert fitted.world().gold(world.catalog.ads).click.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda f: f.assign(timestamp=f.timestamp.where(f.index % 2 == 0, f.timestamp.str[:19])), "has no time zone"),
+        (lambda f: f.assign(converted=1), "converted without a click"),
+        (lambda f: f.assign(product_id=f.product_id.where(f.index % 7 > 0, "gone")), "'gone' is not in the catalog"),
+    ],
+)
+def test_what_is_wrong_with_a_log_is_refused(known, tmp_path, change, said):
+    world, frame = known
+    change(frame.head(600).copy()).to_parquet(tmp_path / "log.parquet")
+    with pytest.raises(InputError, match=said):
+        read_evidence(tmp_path / "log.parquet", world.catalog)
 
 
 @pytest.mark.parametrize("clicked", [0, 1])

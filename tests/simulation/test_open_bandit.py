@@ -61,7 +61,7 @@ def test_bad_rows_are_named(write, change, expected):
 
 
 def test_items_twice_or_with_gaps(write):
-    with pytest.raises(InputError, match=r"item_context.csv: row 2, column 'item_id': 1.0 stands there a second time"):
+    with pytest.raises(InputError, match=r"item_context.csv: row 3, column 'item_id': 1.0 stands there a second time"):
         read_open_bandit(write({}, items=[ITEMS[0], ITEMS[0]]))
     with pytest.raises(InputError, match=r"item_context.csv: the 1 items are not numbered from 0 on"):
         read_open_bandit(write({}, items=ITEMS[:1]))
