@@ -32,6 +32,11 @@ class SizeOptions:
     vocabulary: int = 8192
     """Tokens of its BPE."""
 
+    @property
+    def writer(self) -> WriterConfig:
+        """A writer of these sizes."""
+        return WriterConfig(layers=self.layers, width=self.width, heads=self.heads, vocabulary=self.vocabulary)
+
 
 @dataclass(frozen=True)
 class PretrainOptions:
@@ -74,7 +79,7 @@ def run_pretrain(options: PretrainOptions) -> Path:
     run = Run("pretrain", options)
     taught = _teach(options, run) if options.teacher is not None else taught
     lines = _corpus(options, run, taught)
-    sizes = WriterConfig(**asdict(options.size))
+    sizes = options.size.writer
     config = options.pretrain
     looks: list[dict[str, float]] = []
     with run.stage("pretraining") as stage:

@@ -164,7 +164,9 @@ def tune_writer(
         tuned, choice = final_texts(study, options, options.tuner.written, scored, untuned)
     with run.stage("verdict"):
         verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
-        _save_creatives(run.path, study, {"untuned": untuned, "tuned": tuned}, verdicts)
+        both, claims = {"untuned": untuned, "tuned": tuned}, study.claims(options.reward)
+        found = None if claims is None else {name: [claims.said(c) for c in texts] for name, texts in both.items()}
+        _save_creatives(run.path, study, both, verdicts, found)
         lift = _lift(study, tuned, untuned, verdicts, options)
         attacks = resisted(study, reward, options.conversion_value) if study.names_products else {}
         diversity = {name: vendi_of(texts) for name, texts in (("untuned", untuned), ("tuned", tuned))}
@@ -175,6 +177,8 @@ def tune_writer(
         "lift": lift,
         "diversity": diversity,
         "texts": len(tuned),
+        "false_claims": found
+        and {name: float(np.mean([said != "" for said in texts])) for name, texts in found.items()},
         "kl": chosen["kl"] + choice_kl(choice["among"]),
         "choice": choice,
         "as_they_come": as_they_come,
@@ -290,7 +294,14 @@ def vendi_of(creatives: Sequence[Creative]) -> float:
     return vendi(report_encoder().encode([creative.text for creative in creatives]))
 
 
-def _save_creatives(path: Path, study: Study, texts: dict[str, list[Creative]], verdicts: dict[str, Verdict]) -> None:
+def _save_creatives(
+    path: Path,
+    study: Study,
+    texts: dict[str, list[Creative]],
+    verdicts: dict[str, Verdict],
+    claims: dict[str, list[str]] | None,
+) -> None:
+    """creatives.parquet: every text with its rates and, where they are looked at, the claims that nothing supports."""
     frames = []
     for name, creatives in texts.items():
         proxy: Tensor = study.effect.predict(creatives).rates
@@ -307,6 +318,7 @@ def _save_creatives(path: Path, study: Study, texts: dict[str, list[Creative]], 
                     "gold_ctr": verdicts[name].ctr,
                     "gold_cvr": verdicts[name].cvr,
                 }
+                | ({} if claims is None else {"claims": claims[name]})
             )
         )
     write_table(path / "creatives.parquet", pd.concat(frames, ignore_index=True))

@@ -210,6 +210,10 @@ class Claims:
         found += [Claim("superlative", m[0]) for m in known.superlative.finditer(text) if m[0] not in facts.text]
         return tuple(sorted(found, key=lambda claim: KINDS.index(claim.kind)))
 
+    def said(self, creative: Creative) -> str:
+        """What an ad claims without support, such as «price: $39; material: teak»; empty where nothing."""
+        return "; ".join(f"{claim.kind}: {claim.said}" for claim in self.unsupported(creative))
+
     def counts(self, creatives: Sequence[Creative]) -> Tensor:
         """[n, 8] float: unsupported claims of each kind, columns as in `KINDS`."""
         rows = torch.zeros(len(creatives), len(KINDS))

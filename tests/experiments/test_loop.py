@@ -69,6 +69,13 @@ def test_what_was_placed_can_be_taken_away_and_goes_on(runs, tmp_path):
     assert load_agent(tmp_path / "placement").ledger.issued == agent.ledger.issued == 2048 + 1
 
 
+def test_claims_without_support_are_counted_and_told(runs):
+    share, texts = summary(runs[0])["false_claims"], pd.read_parquet(runs[0] / "creatives.parquet")
+    for writer in ("untuned", "tuned"):
+        assert share[writer] == pytest.approx(texts[texts.writer == writer].claims.ne("").mean())
+    assert "claim a number, price, material" in (runs[0] / "report.html").read_text()
+
+
 def test_summary_has_the_keys_that_others_read(runs):
     found = summary(runs[0])
     for name in ("ctr", "cvr", "reward"):

@@ -133,3 +133,8 @@ def test_error_rates_on_lines_labelled_by_hand() -> None:
     wrong = lines.unsupported.to_numpy(bool)
     assert called[wrong].mean() >= 0.87
     assert called[~wrong].mean() <= 0.02
+
+
+def test_what_is_said_reads_like_a_note(claims: Claims) -> None:
+    assert claims.said(Creative("k1", "Only $39 for teak")) == "price: $39; material: teak"
+    assert claims.said(Creative("k1", "Tea for one")) == ""

@@ -136,6 +136,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     tuning_sections.pareto,
     tuning_sections.attacks,
     writing_sections.gallery,
+    writing_sections.claims,
     segments_section,
     writing_sections.effect_model,
     run_sections.wall_time,

@@ -72,6 +72,24 @@ def diversity(run: RunFiles) -> Section | None:
     return Section("Diversity", tables=[Table(caption, ["Measure", "Untuned", "Tuned"], rows)])
 
 
+def claims(run: RunFiles) -> Section | None:
+    """What texts claim without support in the catalog, and the texts that say it."""
+    share = run.summary.get("false_claims")
+    if not share or "claims" not in run.creatives:
+        return None
+    text = [
+        f"{percent(share['untuned'])} of the untuned and {percent(share['tuned'])} of the tuned writer's texts claim a "
+        "number, price, material, brand, warranty, discount, deadline or superlative that no field of the product "
+        "supports. Words are read, not meaning: some are called that are harmless, and some are missed."
+    ]
+    wrong = run.creatives[(run.creatives["writer"] == "tuned") & (run.creatives["claims"] != "")].head(12)
+    rows = [[row.text, row.claims] for row in wrong.itertuples(index=False)]
+    tables = (
+        [Table("Texts of the tuned writer that claim too much", ["Text", "Claim"], rows, prose=True)] if rows else []
+    )
+    return Section("Claims", text, tables=tables)
+
+
 def gallery(run: RunFiles) -> Section | None:
     """Texts of both writers for the same prompts."""
     pairs = findings.gallery(run.creatives) if run.both_writers else []
