@@ -75,7 +75,7 @@ def given_names(arguments: Sequence[str]) -> list[str]:
 
 def value_given(arguments: Sequence[str], name: str) -> str | None:
     """What a command line gives an option; None where it does not."""
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in zip(arguments, [*arguments, ""][1:], strict=True):
         option, equals, value = word.partition("=")
         if option == f"--{name}":
             return value if equals else following

@@ -40,6 +40,9 @@ class TunerOptions:
         """Settings of other ways, and what this one has no use for."""
         tuner, why = self.tuner, f"with --algorithm {self.algorithm}"
         found = idle_tuners({self.algorithm}, why)
+        if not tuner.on_policy:
+            unweighed = f"{why}, which keeps diversity by --keep-diversity"
+            found |= dict.fromkeys(("reward.w-div", "reward.diversity-clip"), unweighed)
         if not tuner.updates:
             found |= dict.fromkeys(("looks", "patience", "adapter"), f"{why}, which has no updates")
         if self.choose < tuner.best_of:

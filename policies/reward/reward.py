@@ -127,7 +127,9 @@ def combine(raw: dict[str, Tensor], statistics: dict[str, Normal], config: Rewar
     above = {"ctr": config.clip, "cvr": config.clip, "diversity": config.diversity_clip}
     weighted = {n: w * squash(statistics[n].z(raw[n]), config.clip, above[n]) for n, w in weights.items()}
     if config.combined == "product":
-        weighted = _product(weighted["ctr"], weighted["cvr"], raw["diversity"] / statistics["diversity"].mean, config)
+        weighted = _product(
+            weighted["ctr"], weighted["cvr"], raw["diversity"] / max(statistics["diversity"].mean, 1e-6), config
+        )
     weighted["penalty"] = -config.penalty * raw["failures"]
     return Rewards(torch.stack(list(weighted.values())).sum(0), raw, weighted)
 

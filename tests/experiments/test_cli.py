@@ -67,7 +67,7 @@ def test_a_catalog_that_cannot_be_read(fails, name, content, says):
         (["--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
         (["--scenario", "mars"], "mars: no such scenario"),
         (["--reward.w-ctr", "-1"], "zero or more"),
-        (["--reward.w-ctr", "0", "--reward.w-cvr", "0", "--reward.w-div", "0"], "one above zero"),
+        (["--reward.w-ctr", "0", "--reward.w-cvr", "0", "--reward.w-div", "0", "--algorithm", "ppo"], "one above zero"),
         (["--users", "0"], "--users 0"),
         (["--ads", "ads.csv"], "--catalog"),
         (["--agent", "nobody"], "nobody"),
@@ -114,3 +114,10 @@ def test_resuming_a_run_of_another_command(fails):
     write("environment.json", '{"command": "compare"}')
     write("config.yaml", "agents: lints\n")
     assert "a run of `copybandit compare`; resume it with that command" in fails("tune", "--resume", ".")
+
+
+def test_a_command_that_needs_no_argument_takes_none(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["runs"])
+    assert stopped.value.code == 2
+    assert "runs: no such folder" in capsys.readouterr().err

@@ -131,7 +131,7 @@ def test_only_what_is_in_force_is_written_and_compared():
     assert "rank" not in plain(Some())["people"]
     assert different(Some(), Some(people=People(rank=3))) == []
     assert different(Some(), Some(RunOptions(seed=1, out=Path("a")))) == ["seed"]
-    assert different(Some(), Some(people=People(kind="a"))) == ["people.kind", "people.rank"]
+    assert different(Some(), Some(people=People(kind="a"))) == ["kind", "rank"]
 
 
 def test_options_of_other_commands_are_refused_in_one_line():

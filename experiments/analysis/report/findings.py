@@ -134,7 +134,7 @@ def over_optimised(curve: Sequence[Mapping[str, float]]) -> str | None:
     """
     if len(curve) < 2:
         return None
-    proxy = np.array([point["proxy"] for point in curve])
+    proxy = np.array([point["proxy"] for point in curve], dtype=np.float64)  # what is not known becomes NaN
     gold = np.array([point["gold"] for point in curve]) / curve[0]["gold"] - 1
     if proxy[-1] > proxy[0] and gold[-1] < -NOISE:
         return (
