@@ -76,7 +76,11 @@ class Raft(Tuner):
 
     def within(self, calls: int, prompts: int) -> Self:
         """With fewer texts a prompt, or more."""
-        return replace(self, config=replace(self.config, texts=calls // (prompts * self.config.rounds)))
+        texts, kept = calls // (prompts * self.config.rounds), self.config.kept
+        if texts < kept:
+            least = prompts * self.config.rounds * kept
+            raise InputError(f"raft: {calls} calls are too few for {prompts} prompts; give --calls {least} or more")
+        return replace(self, config=replace(self.config, texts=texts))
 
     def tune(
         self,
