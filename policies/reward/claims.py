@@ -90,7 +90,8 @@ def lexicon() -> Lexicon:
     digits = r"\d[\d,]*(?:\.\d+)?"
     signs = "|".join(re.escape(sign) for sign in known["currencies"]["money"] if not sign.isalnum())
     spelled = _either([*words, *larger])
-    units = _either(list(families))
+    # «12 in, seasoned» is a length, «3 in the box» is not.
+    units = "|".join([_either([unit for unit in families if unit != "in"]), _either(["in"]) + r"(?!\s+[a-z])"])
     number = rf"(?:{digits}|(?:{spelled})(?:[\s-]+(?:and[\s-]+)?(?:{spelled}|one|a half))*)"
     pattern = rf"(?P<sign>{signs})?\s?(?P<number>{number})(?P<half>\s+and\s+a\s+half)?(?:[\s-]?(?P<unit>{units}))?"
     materials = {word: group for group, facts in known["materials"].items() for word in facts["words"]}

