@@ -120,8 +120,10 @@ def test_counts_are_by_kind(claims: Claims) -> None:
 
 
 def test_error_rates_on_lines_labelled_by_hand() -> None:
-    """160 ads of four trades, labelled before they were read by machine. The lists as they stood then found 28 of the 31
-    lines with an unsupported claim, and called one of 129 others; «last days» and «special offer» were added after that.
+    """160 ads of four trades, labelled before they were read by machine.
+
+    The lists as they stood then found 28 of the 31 lines with an unsupported claim, and called one of 129 others; «last
+    days» and «special offer» were added after that.
     """
     lines = pd.read_csv(Path(__file__).parents[1] / "data" / "claims.csv")
     readers = {name: Claims(load_scenario(name)[1]) for name in lines.scenario.unique()}
