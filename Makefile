@@ -1,6 +1,8 @@
-# Everything runs in a virtual environment that is made on first use. Settings: PYTHON (3.11 or newer), VENV, ARGS.
+# Everything runs in a virtual environment that is made on first use.
+# Settings: PYTHON (3.11 or newer), VENV, ARGS, WORKERS (processes that run tests).
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, os.cpu_count()))')
 ARGS ?=
 BIN := $(VENV)/bin
 
@@ -14,7 +16,8 @@ demo: $(VENV)/.installed  ## run the closed loop on the built-in shop; for a smo
 	$(BIN)/copybandit loop $(ARGS)
 
 test: $(VENV)/.installed-dev  ## run the tests; without the slow ones, ARGS="-m 'not slow'"
-	$(BIN)/pytest $(ARGS)
+	@# A file's tests stay together, for the fixtures they share; the files of the longest jobs, first by name, begin.
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Its own pins shut out this stack, and none of them is needed: it goes into an environment on top of ours, without them.
 parity: $(VENV)/.installed-dev  ## hold the off-policy estimators against the Open Bandit Pipeline's

@@ -1,5 +1,6 @@
 """The files of a run directory, written whole; read with one line where they are damaged."""
 
+import csv
 import json
 import math
 from collections.abc import Sequence
@@ -31,12 +32,18 @@ def write_yaml(path: Path, value: Any) -> None:
 
 
 def write_table(path: Path, table: pd.DataFrame, index_label: str | None = None) -> None:
-    """Writes CSV or Parquet, by the name; the index only where it is given a label."""
+    """Writes CSV or Parquet, by the name; the index only where it is given a label.
+
+    In CSV a text that holds a carriage return stands in quotes: without them, it would be read as two rows.
+    """
     index = index_label is not None
     if path.suffix == ".parquet":
         write_whole(path, lambda beside: table.to_parquet(beside, index=index))
     else:
-        write_whole(path, lambda beside: table.to_csv(beside, index=index, index_label=index_label))
+        texts = table.select_dtypes(["object", "string"])
+        returns = any(texts[name].astype("string").str.contains("\r").any() for name in texts)
+        quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+        write_whole(path, lambda beside: table.to_csv(beside, index=index, index_label=index_label, quoting=quoting))
 
 
 def read_json(path: Path) -> dict[str, Any]:

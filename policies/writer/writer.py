@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -42,6 +43,14 @@ class WriterConfig:
     def __post_init__(self) -> None:
         if self.max_characters is not None and self.max_characters < 1:
             raise InputError(f"max_characters {self.max_characters}: must be above zero, or left out")
+
+
+def one_line(text: str) -> str:
+    """The text as an ad can show it: runs of white space are one space, control characters are gone.
+
+    A byte-level writer can sample any of them, and a table that is read again must have a creative a row.
+    """
+    return " ".join("".join(char if char.isspace() or category(char) != "Cc" else "" for char in text).split())
 
 
 def prompt(product: Product, audience: str = EVERYONE, shown: int = SHOWN_ATTRIBUTES) -> str:
@@ -107,7 +116,7 @@ class Writer:
 
     def decode(self, ids: Tensor | list[list[int]]) -> list[str]:
         """Texts of [n, T] answers, special tokens left out."""
-        return [text.strip() for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+        return [one_line(text) for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
 
     @torch.no_grad()
     def write(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from copybandit.policies.writer.supervised import nats_a_token
 from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
-from copybandit.policies.writer.writer import Writer, WriterConfig, make_writer, prompt
+from copybandit.policies.writer.writer import Writer, WriterConfig, make_writer, one_line, prompt
 from copybandit.simulation.data.catalog import Creative, Product
 from copybandit.simulation.data.errors import InputError
 
@@ -100,3 +100,17 @@ def test_a_supervised_loss_counts_the_ads_tokens_alone(writer, tiny_catalog):
 def test_warm_start_needs_a_batch():
     with pytest.raises(InputError, match="at least one batch"):
         WarmStartConfig(lines=3, batch=8)
+
+
+@pytest.mark.parametrize(
+    ("sampled", "shown"),
+    [
+        (" Tough\r tent\n for  two ", "Tough tent for two"),
+        ("A\x00 t\x0een\x14t", "A tent"),
+        ("a\x1cb\x85c\u2028d", "a b c d"),
+        ("für Zürich, 帐篷", "für Zürich, 帐篷"),
+        ("\r\n", ""),
+    ],
+)
+def test_a_text_is_one_line_without_control_characters(sampled, shown):
+    assert one_line(sampled) == shown
