@@ -23,7 +23,7 @@ from ..simulation.world_file import save_world
 from .analysis.fit.another_policy import foretold
 from .analysis.fit.archive_fit import spreads
 from .analysis.fit.tables import compared, delays, log_losses
-from .analysis.report.formats import bracketed, number
+from .analysis.drawing.formats import bracketed, number
 from .analysis.report.page import write_report
 from .harness.files import write_table
 from .harness.options import Flat, Idle, RunOptions, refuse_below

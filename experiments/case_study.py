@@ -20,24 +20,14 @@ from ..agents.agent import CONVERSION_VALUE
 from ..policies.reward.attacks import attacked, possible_attacks
 from ..policies.reward.diversity import vendi
 from ..simulation.data.catalog import Creative
-from ..simulation.data.logs import count_uniform
+from ..simulation.logs import count_uniform
 from ..simulation.scenario import load_scenario
 from ..simulation.text.encoder import TextEncoder
 from ..simulation.world import World, make_world
 from .analysis.article.chosen_words import chosen_words, with_words
-from .analysis.article.linear_effect import (
-    CLICK,
-    CONVERT,
-    LinearEffect,
-    Log,
-    Reader,
-    Training,
-    fit_linear,
-    loss,
-    predicted,
-)
+from .analysis.article.linear_effect import CLICK, CONVERT, LinearEffect, Log, Reader, Training, fit_linear, loss, predicted
 from .analysis.article.phrase_generator import Bank, probabilities, sample, standardised, train_generator
-from .analysis.report.formats import bracketed
+from .analysis.drawing.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .analysis.statistics.paired import t_interval

@@ -38,7 +38,7 @@ COMMANDS = {
     "pareto": Command("ParetoOptions", "run_pareto", "what does diversity cost?"),
     "compare": Command("CompareOptions", "run_compare", "which placement policy is best here?", otherwise="writers"),
     "compare --writers": Command(
-        "WritersOptions", "run_writers", "which way of tuning the writer is best here?", module="study.writers"
+        "WritersOptions", "run_writers", "which way of tuning the writer is best here?", module="compare_writers"
     ),
     "headlines": Command("HeadlinesOptions", "run_headlines", "how well do we predict and place real A/B-tested copy?"),
     "offline": Command("OfflineOptions", "run_offline", "what would this policy have earned on these logs?"),
@@ -108,7 +108,7 @@ def _run(name: str, arguments: list[str]) -> None:
     options = parsed(_options(title), arguments, title, command.question, resumed=resumed, beside=beside)
     run = getattr(_module(title), command.run)
     if isinstance(getattr(options, "run", None), RunOptions) and options.run.sweep is not None:
-        run = import_module("..harness.sweep", __name__).sweeping(title, run)
+        run = import_module("..sweep", __name__).sweeping(title, run)
     print(run(options))
 
 

@@ -1,6 +1,6 @@
 """Which placement policy is best here? Agents serve the same visitors, in one world or several, from several seeds.
 
-With --writers, ways of tuning are compared instead; see `study/writers.py`.
+With --writers, ways of tuning are compared instead; see `compare_writers.py`.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from .analysis.report.page import write_report
 from .harness.engines import WorkerOptions, run_all
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
-from .harness.results import Results
+from .analysis.comparison.results import Results
 from .harness.run import Run
 from .study.worlds import WorldOptions
 
@@ -31,7 +31,7 @@ from .study.worlds import WorldOptions
 class CompareOptions:
     """Options of `copybandit compare`; as a YAML file (`--config`) they are an experiment.
 
-    With `--writers` the command is another one: `study.writers` has its options.
+    With `--writers` the command is another one: `compare_writers` has its options.
     """
 
     run: Flat[RunOptions] = field(default_factory=RunOptions)

@@ -21,7 +21,7 @@ from .analysis.headlines.figures import accuracies, captures, judged_pairs, reli
 from .analysis.headlines.placements import OURS, learn_prior, policies
 from .analysis.headlines.replay import ArchiveTests, Array, join, replay, replayed_tests
 from .analysis.headlines.tests import differing, mismatched, winners
-from .analysis.report.formats import bracketed
+from .analysis.drawing.formats import bracketed
 from .analysis.report.page import write_report
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device

@@ -24,14 +24,14 @@ from .analysis.statistics.sequential import call_winner, confidence_sequence
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below
 from .harness.run import Run
-from .study.choosing import ChoosingOptions
-from .study.cold_start import cold_start
-from .study.placed_log import PlacedLog
-from .study.placing import Placement, PlacingOptions, competing, expected, place
-from .study.rounds import RoundsOptions, run_rounds
+from .writing.choosing import ChoosingOptions
+from .placing.cold_start import cold_start
+from .serving.placed_log import PlacedLog
+from .placing.placement import Placement, PlacingOptions, competing, expected, place
+from .placing.rounds import RoundsOptions, run_rounds
 from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, queried
-from .study.tuner import TunerOptions
-from .study.watch import WatchOptions
+from .writing.tuner import TunerOptions
+from .writing.watch import WatchOptions
 from .study.worlds import SegmentOptions, WorldOptions
 from .tune import Tuning, make_study, tune_writer
 

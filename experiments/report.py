@@ -11,7 +11,7 @@ from ..simulation.data.errors import InputError
 from .analysis.report.page import write_report
 from .analysis.report.side_by_side import write_side_by_side
 from .harness.options import Idle
-from .harness.run_files import RunFiles
+from .analysis.drawing.run_files import RunFiles
 
 
 @dataclass(frozen=True)

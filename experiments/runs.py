@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from .harness.config import value_of
-from .harness.past_runs import Past, past_runs, selected
+from .analysis.report.past_runs import Past, past_runs, selected
 
 
 @dataclass(frozen=True)

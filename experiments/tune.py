@@ -23,30 +23,21 @@ from ..policies.writer.warm_start import WarmStartConfig
 from ..policies.writer.writer import Writer, WriterConfig, load_weights, own_weights, prompt
 from ..simulation.data.catalog import Creative
 from ..simulation.text.encoder import TextEncoder
-from .analysis.report.formats import bracketed
+from .analysis.drawing.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below, torch_device
 from .harness.run import Run
 from .study.archive import archive_study
-from .study.choosing import ChoosingOptions, final_texts
+from .writing.choosing import ChoosingOptions, final_texts
 from .study.data_sheet import data_sheet
-from .study.overoptimisation import over_optimisation
-from .study.study import (
-    DataOptions,
-    FeedbackOptions,
-    Study,
-    WritingOptions,
-    idle_in_study,
-    sample_prompts,
-    shop_study,
-    write_for,
-)
-from .study.tuner import TunerOptions
-from .study.tuning import warm_started, watched_tuning
-from .study.verdict import Verdict, judge, lifts
-from .study.watch import Watch, WatchOptions
+from .writing.overoptimisation import over_optimisation
+from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, sample_prompts, shop_study, write_for
+from .writing.tuner import TunerOptions
+from .writing.tuning import warm_started, watched_tuning
+from .writing.verdict import Verdict, judge, lifts
+from .writing.watch import Watch, WatchOptions
 from .study.worlds import SegmentOptions, WorldOptions
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from ...policies.reward.reward import RewardConfig
 from ...policies.writer.warm_start import WarmStartConfig
 from ...policies.writer.writer import WriterConfig
 from ..harness.options import ResumeOptions, RunOptions
-from .choosing import ChoosingOptions
-from .placing import PlacingOptions
-from .rounds import RoundsOptions
+from ..writing.choosing import ChoosingOptions
+from ..placing.placement import PlacingOptions
+from ..placing.rounds import RoundsOptions
 from .study import DataOptions, FeedbackOptions, WritingOptions
-from .tuner import TunerOptions
-from .watch import WatchOptions
+from ..writing.tuner import TunerOptions
+from ..writing.watch import WatchOptions
 from .worlds import SegmentOptions, WorldOptions
 
 

@@ -18,17 +18,10 @@ from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Cat
 from ...simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ...simulation.data.errors import InputError
 from ...simulation.data.log_format import LOG_SCHEMA
-from ...simulation.data.logs import Counts, count_log, count_uniform, read_log
+from ...simulation.logs import Counts, count_log, count_uniform, read_log
 from ...simulation.scenario import Scenario
 from ...simulation.visitors.audience import Audience, generate_audience
-from ...simulation.visitors.segments import (
-    Segments,
-    audience_behaviour,
-    describe,
-    find_segments,
-    log_behaviour,
-    with_segments,
-)
+from ...simulation.visitors.segments import Segments, audience_behaviour, describe, find_segments, log_behaviour, with_segments
 from ...simulation.world import World, make_world
 from ...simulation.world_file import is_world_file, open_world, scenario_of
 from ..harness.files import write_table

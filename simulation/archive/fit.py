@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..calibration.own_effects import OwnEffects, normal_of
+from .own_effects import OwnEffects, normal_of
 from ..data.catalog import Catalog, Creative
 from ..response.rates import intercept_for_rate
 from ..response.utilities import Scales

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..calibration.own_effects import OwnEffects
+from .own_effects import OwnEffects
 from ..data.catalog import Catalog, Creative
 from ..scenario import BUILT_IN, Scenario, read_scenario
 from ..text.encoder import surface_features, tokens

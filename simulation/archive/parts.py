@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..calibration.own_effects import OwnEffects
+from .own_effects import OwnEffects
 from ..data.catalog import Catalog
 from ..scenario import Scenario
 from .gold import ArchiveReader

@@ -22,7 +22,7 @@ from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.options import Flat, RunOptions, Setting, idle_settings, settings_of
 from copybandit.experiments.pareto import ParetoOptions
 from copybandit.experiments.report import ReportOptions
-from copybandit.simulation.data.logs import log_frame, uniform_slates
+from copybandit.simulation.logs import log_frame, uniform_slates
 from copybandit.simulation.scenario import load_scenario
 from copybandit.simulation.world import make_world
 

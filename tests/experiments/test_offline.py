@@ -10,7 +10,7 @@ from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import read_json
 from copybandit.experiments.offline import OfflineOptions, run_offline
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.data.logs import log_frame, uniform_slates
+from copybandit.simulation.logs import log_frame, uniform_slates
 from copybandit.simulation.world import World
 
 

@@ -11,7 +11,7 @@ from copybandit.agents.state import load_agent
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import Run
 from copybandit.experiments.loop import LoopOptions, run_loop
-from copybandit.experiments.study.rounds import LINES, Line
+from copybandit.experiments.placing.rounds import LINES, Line
 from copybandit.experiments.study.study import simulated_log
 from copybandit.experiments.tune import TuneOptions
 from copybandit.simulation.data.catalog import Creative

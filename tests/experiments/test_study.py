@@ -5,14 +5,14 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis.report.segments_sections import stands_out
+from copybandit.experiments.analysis.loop.segments_sections import stands_out
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import Run
 from copybandit.experiments.study.study import prompts, shop_study
 from copybandit.experiments.tune import TuneOptions
 from copybandit.simulation.data.catalog import Creative, Product
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.data.logs import log_frame, uniform_slates
+from copybandit.simulation.logs import log_frame, uniform_slates
 from copybandit.simulation.scenario import load_scenario
 
 SMALL = {"users": 60, "log_impressions": 3000, "effect.steps": 10, "writer.width": 32, "writer.vocabulary": 400}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ....simulation.data.catalog import Catalog, Creative
-from ....simulation.data.logs import Counts
+from ....simulation.logs import Counts
 from ....simulation.text.encoder import TextEncoder, surface_features
 
 CLICK, CONVERT = 0, 1

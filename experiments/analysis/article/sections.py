@@ -1,9 +1,9 @@
 """Sections of the report on the article's case."""
 
-from ...harness.run_files import RunFiles
-from ..report import findings
-from ..report.formats import gain, gain_range, number, number_range, percent
-from ..report.sections import Section, Table
+from ..drawing.run_files import RunFiles
+from ..loop import findings
+from ..drawing.formats import gain, gain_range, number, number_range, percent
+from ..drawing.sections import Section, Table
 
 
 def article(run: RunFiles) -> Section | None:

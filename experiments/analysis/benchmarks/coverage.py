@@ -12,9 +12,9 @@ import torch
 from scipy.stats import kendalltau
 
 from ....agents.registry import AGENTS
-from ....simulation.data.logs import log_frame, uniform_slates
+from ....simulation.logs import log_frame, uniform_slates
 from ...harness.run import Run, Stage
-from ...serving import Fixed, serve
+from ...serving.serve import Fixed, serve
 from ..off_policy.evaluation import METHODS, answers
 from ..off_policy.known_logs import KnownWorld, Seen
 from ..off_policy.logged import Logged, logged_frame

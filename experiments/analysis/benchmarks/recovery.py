@@ -13,12 +13,12 @@ from scipy.stats import kendalltau
 
 from ....simulation.calibration.evidence import Evidence, read_evidence
 from ....simulation.calibration.fit import Calibration, calibrate
-from ....simulation.data.logs import log_frame, uniform_slates
+from ....simulation.logs import log_frame, uniform_slates
 from ....simulation.scenario import Scenario, load_scenario
 from ....simulation.world import World, make_world
 from ...harness.files import read_table
 from ...harness.run import Run
-from ...serving import Answers, Fixed, serve
+from ...serving.serve import Answers, Fixed, serve
 from ..off_policy.rate_policies import rate_policies, value
 from .true_effects import true_effects
 

@@ -16,7 +16,7 @@ from ....policies.tuning.ppo import Ppo, PpoConfig
 from ....policies.tuning.stock_ppo import StockPpo
 from ....policies.writer.warm_start import WarmStartConfig, warm_start
 from ....policies.writer.writer import Writer, WriterConfig, load_weights, make_writer, own_weights
-from ....simulation.data.logs import count_uniform
+from ....simulation.logs import count_uniform
 from ....simulation.world import World, demo_world
 from ...harness.run import Run
 

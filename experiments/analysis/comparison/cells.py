@@ -25,7 +25,7 @@ from ....simulation.data.errors import InputError
 from ....simulation.world import World
 from ....simulation.world_file import open_world, scenario_of
 from ...harness.config import nearest
-from ...serving import Curve, Likeness, Money, serve
+from ...serving.serve import Curve, Likeness, Money, serve
 
 FORMAT = 3
 """Of a row; results of another format are refused."""

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from scipy import stats
 
-from ..report.formats import number
-from ..report.plots import LIGHT, Plot, _axes, _legend, _plot, _styled, eighth
+from ..drawing.formats import number
+from ..drawing.plots import LIGHT, Plot, _axes, _legend, _plot, _styled, eighth
 
 COLOURS = ("blue", "gold", "green", "purple", "red", "grey")
 

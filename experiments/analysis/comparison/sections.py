@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from ...harness.files import read_table
-from ...harness.run_files import RunFiles
-from ..report.formats import gain_units, number, number_range, percent
-from ..report.sections import Section, Table
+from ..drawing.run_files import RunFiles
+from ..drawing.formats import gain_units, number, number_range, percent
+from ..drawing.sections import Section, Table
 from . import plots as agent_plots
 
 COLUMNS = (

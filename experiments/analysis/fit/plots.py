@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
-from ..report.formats import number, percent
-from ..report.plots import LIGHT, Plot, _axes, _legend, _plot, _rows, _styled
+from ..drawing.formats import number, percent
+from ..drawing.plots import LIGHT, Plot, _axes, _legend, _plot, _rows, _styled
 
 
 @_styled

@@ -5,8 +5,8 @@ from typing import Any
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from ..report.formats import number, number_range, percent
-from ..report.plots import LIGHT, Plot, _axes, _legend, _percent_axis, _plot, _styled
+from ..drawing.formats import number, number_range, percent
+from ..drawing.plots import LIGHT, Plot, _axes, _legend, _percent_axis, _plot, _styled
 from ..statistics.bootstrap import Interval
 from .placements import OURS
 

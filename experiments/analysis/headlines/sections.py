@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ...harness.run_files import RunFiles
-from ..report.formats import gain, gain_range, number, number_range, percent
-from ..report.sections import Section, Table
+from ..drawing.run_files import RunFiles
+from ..drawing.formats import gain, gain_range, number, number_range, percent
+from ..drawing.sections import Section, Table
 from ..statistics.bootstrap import Interval
 from . import plots as headline_plots
 from .placements import OURS

@@ -7,13 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..statistics.bootstrap import Array, Interval
-from ..statistics.intervals import (
-    bootstrap_t,
-    empirical_bernstein,
-    skew_corrected,
-    weighted_events,
-    worth_of_events,
-)
+from ..statistics.intervals import bootstrap_t, empirical_bernstein, skew_corrected, weighted_events, worth_of_events
 from . import estimators, slate_estimators
 from .estimators import Tuned, slope, thresholds
 

@@ -11,7 +11,7 @@ from ....envs.placement import first_ads
 from ....simulation.scenario import load_scenario
 from ....simulation.visitors.traffic import Impressions
 from ....simulation.world import World, make_world
-from ...serving import Answers, Fixed, Turn, serve
+from ...serving.serve import Answers, Fixed, Turn, serve
 from ..statistics.bootstrap import Array
 from . import plackett_luce
 from .evaluation import Evidence

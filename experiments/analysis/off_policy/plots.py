@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..report.formats import number, number_range
-from ..report.plots import LIGHT, Plot, _axes, _plot, _rows, _styled
+from ..drawing.formats import number, number_range
+from ..drawing.plots import LIGHT, Plot, _axes, _plot, _rows, _styled
 from ..statistics.bootstrap import Interval
 
 COLOURS = ("blue", "gold", "green", "purple", "red", "grey")

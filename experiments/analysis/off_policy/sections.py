@@ -1,8 +1,8 @@
 """What logs say of policies: the sections of an offline evaluation."""
 
-from ...harness.run_files import RunFiles
-from ..report.formats import number, number_range
-from ..report.sections import Section, Table
+from ..drawing.run_files import RunFiles
+from ..drawing.formats import number, number_range
+from ..drawing.sections import Section, Table
 from . import plots as offline_plots
 from .evaluation import labels_of
 

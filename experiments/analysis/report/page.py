@@ -8,27 +8,19 @@ import jinja2
 
 from ....policies.writer.checkpoint import CAVEAT
 from ...harness.files import write_text
-from ...harness.run_files import RunFiles
+from ..drawing.run_files import RunFiles
 from ..article import sections as case_sections
 from ..comparison import sections as comparison_sections
 from ..fit import sections as fit_sections
 from ..headlines import sections as headline_sections
 from ..off_policy import sections as offline_sections
-from . import (
-    findings,
-    placement_sections,
-    plots,
-    rounds_sections,
-    run_sections,
-    sweep_sections,
-    traffic_sections,
-    tuning_sections,
-    writing_sections,
-)
-from .formats import percent
-from .plots import Plot
-from .sections import Section
-from .segments_sections import segments_section
+from ..loop import findings, placement_sections, rounds_sections, traffic_sections, tuning_sections, writing_sections
+from ..drawing import plots
+from . import run_sections, sweep_sections
+from ..drawing.formats import percent
+from ..drawing.plots import Plot
+from ..drawing.sections import Section
+from ..loop.segments_sections import segments_section
 
 
 def write_report(directory: Path) -> Path:

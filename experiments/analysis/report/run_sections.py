@@ -2,10 +2,10 @@
 
 import yaml
 
-from ...harness.run_files import RunFiles
+from ..drawing.run_files import RunFiles
 from ..comparison import plots as agent_plots
-from . import plots
-from .sections import Section, Table
+from ..drawing import plots
+from ..drawing.sections import Section, Table
 
 
 def speed(run: RunFiles) -> Section | None:

@@ -7,8 +7,8 @@ from matplotlib.ticker import MaxNLocator
 
 from ..comparison.plots import COLOURS
 from ..statistics.bootstrap import Interval
-from .formats import gain, number, percent
-from .plots import LIGHT, Plot, _axes, _percent_axis, _plot, _rows, _styled
+from ..drawing.formats import gain, number, percent
+from ..drawing.plots import LIGHT, Plot, _axes, _percent_axis, _plot, _rows, _styled
 
 MARKS = "os^vDPX*<>"
 

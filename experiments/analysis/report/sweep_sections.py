@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ...harness.run_files import RunFiles
+from ..drawing.run_files import RunFiles
 from ..statistics.fronts import front
-from .formats import number, percent
-from .plots import LIGHT, Plot, _axes, _plot, _rows, _styled
-from .sections import Section, Table
+from ..drawing.formats import number, percent
+from ..drawing.plots import LIGHT, Plot, _axes, _plot, _rows, _styled
+from ..drawing.sections import Section, Table
 
 
 def trials(run: RunFiles) -> Section | None:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ...harness.run_files import RunFiles
+from ..drawing.run_files import RunFiles
 from ..statistics.bootstrap import Interval
-from . import findings, heat_plots, plots
-from .formats import gain, number, number_range, percent
-from .sections import Section, Table
+from . import findings, heat_plots
+from ..drawing import plots
+from ..drawing.formats import gain, number, number_range, percent
+from ..drawing.sections import Section, Table
 
 
 def grid(run: RunFiles) -> Section | None:

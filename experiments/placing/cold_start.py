@@ -19,13 +19,13 @@ from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array
 from ..analysis.statistics.paired import t_interval
 from ..harness.run import Run
-from ..serving import Curve, Observer, Progress, Turn, serve
+from ..serving.serve import Curve, Observer, Progress, Turn, serve
 from ..tune import Tuning
-from .placing import competing, expected
-from .study import Study
+from .placement import competing, expected
+from ..study.study import Study
 
 if TYPE_CHECKING:
-    from .parts import PlacingParts
+    from ..study.parts import PlacingParts
 
 BATCH = 256
 """Visits decided at once: as often it is looked how far the new ones are."""

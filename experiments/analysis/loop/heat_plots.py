@@ -3,8 +3,8 @@
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from .formats import percent
-from .plots import LIGHT, Plot, _axes, _plot, _rows, _styled
+from ..drawing.formats import percent
+from ..drawing.plots import LIGHT, Plot, _axes, _plot, _rows, _styled
 
 DEEPEST = 0.6
 """Opacity of the largest share: letters stay legible on it."""

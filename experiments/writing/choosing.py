@@ -11,10 +11,10 @@ from ...policies.reward.select import write_more
 from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
 from ..harness.options import Common
-from .study import Study, write_for
+from ..study.study import Study, write_for
 
 if TYPE_CHECKING:
-    from .parts import ChoosingParts
+    from ..study.parts import ChoosingParts
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """How the writer was tuned: ways of tuning, reward against diversity, attacks on the reward."""
 
-from ...harness.run_files import RunFiles
-from . import findings, plots
-from .formats import gain, number
-from .sections import Section, Table
+from ..drawing.run_files import RunFiles
+from . import findings
+from ..drawing import plots
+from ..drawing.formats import gain, number
+from ..drawing.sections import Section, Table
 
 
 def ways(run: RunFiles) -> Section | None:

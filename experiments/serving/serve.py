@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..agents.agent import CONVERSION_VALUE, Decision, Worth
-from ..agents.traffic.pacing import Prices
-from ..simulation.visitors.traffic import Impressions
-from ..simulation.world import Feedback, Rates, World
+from ...agents.agent import CONVERSION_VALUE, Decision, Worth
+from ...agents.traffic.pacing import Prices
+from ...simulation.visitors.traffic import Impressions
+from ...simulation.world import Feedback, Rates, World
 
 BATCH = 1024
 """Visits decided at once; feedback comes after them."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .findings import Pair
+from ..loop.findings import Pair
 from .plots import Plot
 
 

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from ...simulation.data.logs import log_frame
+from ...simulation.logs import log_frame
 from ...simulation.world import Feedback, World
-from ..serving import Observer, Turn
+from .serve import Observer, Turn
 
 LOGGED = 20_000
 """Visits that are kept."""

@@ -25,12 +25,12 @@ from ..harness.files import write_table
 from ..harness.options import Common, Idle
 from ..harness.run import Run
 from ..tune import TuneOptions, Tuning, tune_writer
-from .placing import Placement, competing, new_agent, place_on
-from .study import Study, learn_effects, simulated_log
-from .verdict import judge, lifts
+from .placement import Placement, competing, new_agent, place_on
+from ..study.study import Study, learn_effects, simulated_log
+from ..writing.verdict import judge, lifts
 
 if TYPE_CHECKING:
-    from .parts import RoundsParts
+    from ..study.parts import RoundsParts
 
 
 @dataclass(frozen=True)

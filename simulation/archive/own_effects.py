@@ -11,7 +11,7 @@ from hashlib import blake2b
 import numpy as np
 from scipy.stats import norm
 
-from ..archive.contrasts import Array
+from .contrasts import Array
 from ..data.catalog import Creative
 
 

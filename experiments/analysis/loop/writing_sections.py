@@ -1,10 +1,11 @@
 """Sections of the report on what was written: proxy and gold, tuning, diversity, texts, the effect model."""
 
 from ....policies.reward.diversity import compression_ratio, distinct
-from ...harness.run_files import RunFiles
-from . import findings, plots
-from .formats import gain, number, percent
-from .sections import Section, Table
+from ..drawing.run_files import RunFiles
+from . import findings
+from ..drawing import plots
+from ..drawing.formats import gain, number, percent
+from ..drawing.sections import Section, Table
 
 
 def proxy_gold(run: RunFiles) -> Section | None:

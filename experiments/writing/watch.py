@@ -17,11 +17,11 @@ from ...policies.writer.likelihood import kl_between
 from ...policies.writer.writer import Writer, load_weights, own_weights
 from ..harness.options import refuse_below
 from ..harness.run import Run
-from .study import Study, sample_prompts, write_for
+from ..study.study import Study, sample_prompts, write_for
 from .verdict import judge
 
 if TYPE_CHECKING:
-    from .parts import TuneParts
+    from ..study.parts import TuneParts
 
 WATCHED_PROMPTS = 160
 """Prompts looked at along the run."""

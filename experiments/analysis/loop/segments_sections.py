@@ -3,10 +3,10 @@
 import pandas as pd
 
 from ...harness.files import read_table
-from ...harness.run_files import RunFiles
+from ..drawing.run_files import RunFiles
 from . import findings
-from .formats import gain, percent
-from .sections import Section, Table
+from ..drawing.formats import gain, percent
+from ..drawing.sections import Section, Table
 
 COUNTS = ("segment", "users", "share", "views", "visits", "purchases")
 """Columns of a profile that are no shares; see `simulation.segments`."""

@@ -17,11 +17,11 @@ from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, ratio
 from ..harness.options import Common, refuse_below
 from ..harness.run import Stage
-from ..serving import BATCH, Curve, Likeness, Looks, Observer, Progress, RewardByUser, Showings, WorthByArm, serve
-from .study import Study
+from ..serving.serve import BATCH, Curve, Likeness, Looks, Observer, Progress, RewardByUser, Showings, WorthByArm, serve
+from ..study.study import Study
 
 if TYPE_CHECKING:
-    from .parts import PlacingParts
+    from ..study.parts import PlacingParts
 
 
 @dataclass(frozen=True)

@@ -12,31 +12,31 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ...agents.agent import CONVERSION_VALUE
-from ...policies.effect.model import EffectConfig
-from ...policies.reward.diversity import compression_ratio, distinct, self_bleu
-from ...policies.reward.reward import RewardConfig
-from ...policies.reward.scored_texts import ScoredTexts
-from ...policies.reward.select import choice_kl
-from ...policies.tuning.registry import Algorithm, TunerSettings
-from ...policies.writer.likelihood import kl_between
-from ...policies.writer.warm_start import WarmStartConfig
-from ...policies.writer.writer import WriterConfig, load_weights, own_weights
-from ...simulation.data.catalog import Creative
-from ...simulation.data.errors import InputError
-from ...simulation.text.encoder import tokens
-from ..analysis.report.page import write_report
-from ..analysis.statistics.bootstrap import Array, Interval, bootstrap
-from ..harness.files import write_table
-from ..harness.options import Device, Flat, Idle, RunOptions, refuse_below
-from ..harness.run import Run
-from ..tune import frozen_reward, make_study, vendi_of
-from .choosing import ChoosingOptions, final_texts
-from .study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, write_for
-from .tuner import idle_tuners
-from .tuning import tuning_stage, warm_start_stage
-from .verdict import judge
-from .worlds import SegmentOptions, WorldOptions
+from ..agents.agent import CONVERSION_VALUE
+from ..policies.effect.model import EffectConfig
+from ..policies.reward.diversity import compression_ratio, distinct, self_bleu
+from ..policies.reward.reward import RewardConfig
+from ..policies.reward.scored_texts import ScoredTexts
+from ..policies.reward.select import choice_kl
+from ..policies.tuning.registry import Algorithm, TunerSettings
+from ..policies.writer.likelihood import kl_between
+from ..policies.writer.warm_start import WarmStartConfig
+from ..policies.writer.writer import WriterConfig, load_weights, own_weights
+from ..simulation.data.catalog import Creative
+from ..simulation.data.errors import InputError
+from ..simulation.text.encoder import tokens
+from .analysis.report.page import write_report
+from .analysis.statistics.bootstrap import Array, Interval, bootstrap
+from .harness.files import write_table
+from .harness.options import Device, Flat, Idle, RunOptions, refuse_below
+from .harness.run import Run
+from .tune import frozen_reward, make_study, vendi_of
+from .writing.choosing import ChoosingOptions, final_texts
+from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, write_for
+from .writing.tuner import idle_tuners
+from .writing.tuning import tuning_stage, warm_start_stage
+from .writing.verdict import judge
+from .study.worlds import SegmentOptions, WorldOptions
 
 _TUNED = [name for name in get_args(Algorithm) if name != "best-of-n"]
 _WAY = re.compile(rf"(?:({'|'.join(_TUNED)})(?:\+|$))?(?:best-of-(\d+))?")

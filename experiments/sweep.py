@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...simulation.data.errors import InputError
-from ...simulation.data.strict_yaml import parse_yaml, yaml_problem
-from ..analysis.report.page import write_report
-from .config import decisive, flat, nearest, override, write_config
-from .files import read_json, read_yaml, write_json, write_yaml
-from .options import RunParts, settings_of, torch_device
-from .run import environment, watching
+from ..simulation.data.errors import InputError
+from ..simulation.data.strict_yaml import parse_yaml, yaml_problem
+from .analysis.report.page import write_report
+from .harness.config import decisive, flat, nearest, override, write_config
+from .harness.files import read_json, read_yaml, write_json, write_yaml
+from .harness.options import RunParts, settings_of, torch_device
+from .harness.run import environment, watching
 
 Command = Callable[[Any], Path]
 

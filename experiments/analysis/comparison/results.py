@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from ...simulation.data.errors import InputError
-from ...simulation.data.files import write_whole
+from ....simulation.data.errors import InputError
+from ....simulation.data.files import write_whole
 
 SCHEMA = pa.schema(
     [

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from ...simulation.data.errors import InputError
-from ..analysis.report.formats import gain, seconds
-from .config import flat, nearest, value_of
-from .files import read_json, read_yaml
+from ....simulation.data.errors import InputError
+from ..drawing.formats import gain, seconds
+from ...harness.config import flat, nearest, value_of
+from ...harness.files import read_json, read_yaml
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..world import Feedback, World
+from .world import Feedback, World
 
 
 @dataclass(frozen=True)

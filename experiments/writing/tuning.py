@@ -9,11 +9,11 @@ from ...policies.writer.warm_start import warm_start
 from ...policies.writer.writer import load_weights, own_weights
 from ..harness.config import decisive
 from ..harness.run import Run
-from .study import Study
+from ..study.study import Study
 from .watch import Watch
 
 if TYPE_CHECKING:
-    from .parts import StudyParts, TuneParts
+    from ..study.parts import StudyParts, TuneParts
 
 
 def warm_start_stage(study: Study, options: "StudyParts", run: Run) -> float:

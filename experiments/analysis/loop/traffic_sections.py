@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ...harness.run_files import RunFiles
-from .formats import number, number_range
-from .sections import Section, Table
+from ..drawing.run_files import RunFiles
+from ..drawing.formats import number, number_range
+from ..drawing.sections import Section, Table
 
 HEADERS = {
     "delay_hours": "Mean delay learned, hours",

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...harness.run_files import RunFiles
-from .formats import gain, gain_range, number, number_range
-from .plots import LIGHT, Plot, _axes, _legend, _plot, _styled
-from .sections import Section, Table
+from ..drawing.run_files import RunFiles
+from ..drawing.formats import gain, gain_range, number, number_range
+from ..drawing.plots import LIGHT, Plot, _axes, _legend, _plot, _styled
+from ..drawing.sections import Section, Table
 
 
 def rounds(run: RunFiles) -> Section | None:
