@@ -20,10 +20,10 @@ from ..simulation.data.log_format import LOG_SCHEMA
 from ..simulation.data.open_bandit import joined, read_open_bandit
 from ..simulation.scenario import load_scenario, read_scenario
 from ..simulation.world_file import save_world
+from .analysis.drawing.formats import bracketed, number
 from .analysis.fit.another_policy import foretold
 from .analysis.fit.archive_fit import spreads
 from .analysis.fit.tables import compared, delays, log_losses
-from .analysis.drawing.formats import bracketed, number
 from .analysis.report.page import write_report
 from .harness.files import write_table
 from .harness.options import Flat, Idle, RunOptions, refuse_below

@@ -25,7 +25,17 @@ from ..simulation.scenario import load_scenario
 from ..simulation.text.encoder import TextEncoder
 from ..simulation.world import World, make_world
 from .analysis.article.chosen_words import chosen_words, with_words
-from .analysis.article.linear_effect import CLICK, CONVERT, LinearEffect, Log, Reader, Training, fit_linear, loss, predicted
+from .analysis.article.linear_effect import (
+    CLICK,
+    CONVERT,
+    LinearEffect,
+    Log,
+    Reader,
+    Training,
+    fit_linear,
+    loss,
+    predicted,
+)
 from .analysis.article.phrase_generator import Bank, probabilities, sample, standardised, train_generator
 from .analysis.drawing.formats import bracketed
 from .analysis.report.page import write_report

@@ -17,12 +17,12 @@ from ..agents.traffic.options import TrafficOptions
 from ..simulation.data.errors import InputError
 from ..simulation.world_file import scenario_of
 from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, served_agent, world_name
+from .analysis.comparison.results import Results
 from .analysis.comparison.standings import UNIFORM, Standings
 from .analysis.report.page import write_report
 from .harness.engines import WorkerOptions, run_all
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
-from .analysis.comparison.results import Results
 from .harness.run import Run
 from .study.worlds import WorldOptions
 

@@ -30,13 +30,13 @@ from .analysis.statistics.bootstrap import Array, Interval, bootstrap
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below
 from .harness.run import Run
+from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, write_for
+from .study.worlds import SegmentOptions, WorldOptions
 from .tune import frozen_reward, make_study, vendi_of
 from .writing.choosing import ChoosingOptions, final_texts
-from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, write_for
 from .writing.tuner import idle_tuners
 from .writing.tuning import tuning_stage, warm_start_stage
 from .writing.verdict import judge
-from .study.worlds import SegmentOptions, WorldOptions
 
 _TUNED = [name for name in get_args(Algorithm) if name != "best-of-n"]
 _WAY = re.compile(rf"(?:({'|'.join(_TUNED)})(?:\+|$))?(?:best-of-(\d+))?")

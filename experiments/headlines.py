@@ -17,11 +17,11 @@ from ..simulation.archive.contrasts import thin
 from ..simulation.archive.tests import Archive, SplitBy, read_archive
 from ..simulation.data.columns import ColumnNames, parse_columns
 from ..simulation.data.errors import InputError
+from .analysis.drawing.formats import bracketed
 from .analysis.headlines.figures import accuracies, captures, judged_pairs, reliability, what_matters
 from .analysis.headlines.placements import OURS, learn_prior, policies
 from .analysis.headlines.replay import ArchiveTests, Array, join, replay, replayed_tests
 from .analysis.headlines.tests import differing, mismatched, winners
-from .analysis.drawing.formats import bracketed
 from .analysis.report.page import write_report
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device

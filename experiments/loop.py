@@ -24,16 +24,16 @@ from .analysis.statistics.sequential import call_winner, confidence_sequence
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below
 from .harness.run import Run
-from .writing.choosing import ChoosingOptions
 from .placing.cold_start import cold_start
-from .serving.placed_log import PlacedLog
 from .placing.placement import Placement, PlacingOptions, competing, expected, place
 from .placing.rounds import RoundsOptions, run_rounds
+from .serving.placed_log import PlacedLog
 from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, queried
-from .writing.tuner import TunerOptions
-from .writing.watch import WatchOptions
 from .study.worlds import SegmentOptions, WorldOptions
 from .tune import Tuning, make_study, tune_writer
+from .writing.choosing import ChoosingOptions
+from .writing.tuner import TunerOptions
+from .writing.watch import WatchOptions
 
 WRITERS = ("untuned", "tuned")
 

@@ -12,12 +12,12 @@ from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
 from ..simulation.data.log_format import LOG_SCHEMA
 from ..simulation.logs import read_log
+from .analysis.drawing.formats import bracketed
 from .analysis.off_policy.evaluation import FEW, Answer, Evidence, answers, interval_of, labels_of, overlap_warning
 from .analysis.off_policy.logged import NOT_NEEDED, Kind, Logged, logged_frame, logged_open_bandit
 from .analysis.off_policy.policies import Policy, evidence, fixed_policy, own_policy, train
 from .analysis.off_policy.reward_model import fit_rates
 from .analysis.off_policy.slate_estimators import down
-from .analysis.drawing.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval, bootstrap, ratio
 from .harness.files import read_table

@@ -24,11 +24,11 @@ from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below
 from .harness.run import Run
 from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, write_for
+from .study.worlds import SegmentOptions, WorldOptions
+from .tune import frozen_reward, make_study, vendi_of
 from .writing.tuner import idle_tuners
 from .writing.tuning import tuning_stage, warm_start_stage
 from .writing.verdict import judge
-from .study.worlds import SegmentOptions, WorldOptions
-from .tune import frozen_reward, make_study, vendi_of
 
 
 @dataclass(frozen=True)

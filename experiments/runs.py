@@ -6,8 +6,8 @@ from typing import Annotated
 
 import tyro
 
-from .harness.config import value_of
 from .analysis.report.past_runs import Past, past_runs, selected
+from .harness.config import value_of
 
 
 @dataclass(frozen=True)

@@ -30,15 +30,24 @@ from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below, torch_device
 from .harness.run import Run
 from .study.archive import archive_study
-from .writing.choosing import ChoosingOptions, final_texts
 from .study.data_sheet import data_sheet
+from .study.study import (
+    DataOptions,
+    FeedbackOptions,
+    Study,
+    WritingOptions,
+    idle_in_study,
+    sample_prompts,
+    shop_study,
+    write_for,
+)
+from .study.worlds import SegmentOptions, WorldOptions
+from .writing.choosing import ChoosingOptions, final_texts
 from .writing.overoptimisation import over_optimisation
-from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, sample_prompts, shop_study, write_for
 from .writing.tuner import TunerOptions
 from .writing.tuning import warm_started, watched_tuning
 from .writing.verdict import Verdict, judge, lifts
 from .writing.watch import Watch, WatchOptions
-from .study.worlds import SegmentOptions, WorldOptions
 
 if TYPE_CHECKING:
     from .study.parts import StudyParts, TuneParts

@@ -9,13 +9,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .text.queries import share_said
-from .visitors.traffic import Impressions
-from .world import Feedback, World
 from .data.catalog import EVERYONE, Catalog, Creative
 from .data.errors import InputError
 from .data.log_format import checked_log, schema_without
 from .data.tables import read_table, understood
+from .text.queries import share_said
+from .visitors.traffic import Impressions
+from .world import Feedback, World
 
 
 @dataclass(frozen=True)

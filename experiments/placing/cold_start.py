@@ -20,9 +20,9 @@ from ..analysis.statistics.bootstrap import Array
 from ..analysis.statistics.paired import t_interval
 from ..harness.run import Run
 from ..serving.serve import Curve, Observer, Progress, Turn, serve
+from ..study.study import Study
 from ..tune import Tuning
 from .placement import competing, expected
-from ..study.study import Study
 
 if TYPE_CHECKING:
     from ..study.parts import PlacingParts

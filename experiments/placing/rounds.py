@@ -24,10 +24,10 @@ from ..analysis.statistics.bootstrap import Interval, bootstrap, lift_of_ratios
 from ..harness.files import write_table
 from ..harness.options import Common, Idle
 from ..harness.run import Run
-from ..tune import TuneOptions, Tuning, tune_writer
-from .placement import Placement, competing, new_agent, place_on
 from ..study.study import Study, learn_effects, simulated_log
+from ..tune import TuneOptions, Tuning, tune_writer
 from ..writing.verdict import judge, lifts
+from .placement import Placement, competing, new_agent, place_on
 
 if TYPE_CHECKING:
     from ..study.parts import RoundsParts

@@ -8,12 +8,12 @@ from ...policies.reward.reward import RewardConfig
 from ...policies.writer.warm_start import WarmStartConfig
 from ...policies.writer.writer import WriterConfig
 from ..harness.options import ResumeOptions, RunOptions
-from ..writing.choosing import ChoosingOptions
 from ..placing.placement import PlacingOptions
 from ..placing.rounds import RoundsOptions
-from .study import DataOptions, FeedbackOptions, WritingOptions
+from ..writing.choosing import ChoosingOptions
 from ..writing.tuner import TunerOptions
 from ..writing.watch import WatchOptions
+from .study import DataOptions, FeedbackOptions, WritingOptions
 from .worlds import SegmentOptions, WorldOptions
 
 

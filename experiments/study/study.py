@@ -21,7 +21,14 @@ from ...simulation.data.log_format import LOG_SCHEMA
 from ...simulation.logs import Counts, count_log, count_uniform, read_log
 from ...simulation.scenario import Scenario
 from ...simulation.visitors.audience import Audience, generate_audience
-from ...simulation.visitors.segments import Segments, audience_behaviour, describe, find_segments, log_behaviour, with_segments
+from ...simulation.visitors.segments import (
+    Segments,
+    audience_behaviour,
+    describe,
+    find_segments,
+    log_behaviour,
+    with_segments,
+)
 from ...simulation.world import World, make_world
 from ...simulation.world_file import is_world_file, open_world, scenario_of
 from ..harness.files import write_table

@@ -11,8 +11,8 @@ from hashlib import blake2b
 import numpy as np
 from scipy.stats import norm
 
-from .contrasts import Array
 from ..data.catalog import Creative
+from .contrasts import Array
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,12 @@ import pytest
 import torch
 from copybandit.experiments.analysis.article.chosen_words import chosen_words, with_words
 from copybandit.experiments.analysis.article.linear_effect import LinearEffect, Log, Training, fit_linear
-from copybandit.experiments.analysis.article.phrase_generator import Bank, kept_diversity, probabilities, train_generator
+from copybandit.experiments.analysis.article.phrase_generator import (
+    Bank,
+    kept_diversity,
+    probabilities,
+    train_generator,
+)
 from copybandit.experiments.case_study import CaseStudyOptions, run_case_study, verdict
 from copybandit.experiments.harness.config import configured
 from copybandit.simulation.data.catalog import Creative

@@ -1,7 +1,22 @@
 import numpy as np
 import pytest
-from copybandit.experiments.analysis.off_policy.evaluation import METHODS, Evidence, answers, interval_of, overlap_warning
-from copybandit.experiments.analysis.statistics.intervals import bootstrap_t, clopper_pearson, degrees_of_freedom, empirical_bernstein, proportion, skew_corrected, weighted_events, worth_of_events
+from copybandit.experiments.analysis.off_policy.evaluation import (
+    METHODS,
+    Evidence,
+    answers,
+    interval_of,
+    overlap_warning,
+)
+from copybandit.experiments.analysis.statistics.intervals import (
+    bootstrap_t,
+    clopper_pearson,
+    degrees_of_freedom,
+    empirical_bernstein,
+    proportion,
+    skew_corrected,
+    weighted_events,
+    worth_of_events,
+)
 from scipy.stats import chi2
 from scipy.stats import t as student
 

@@ -4,8 +4,27 @@ import numpy as np
 import pandas as pd
 import pytest
 from copybandit.experiments.analysis.headlines.figures import captures
-from copybandit.experiments.analysis.headlines.placements import OURS, Commit, TextAndHorizon, bernoulli_kl, beta_prior, learn_exploration, learn_prior, policies, text_only, uniform
-from copybandit.experiments.analysis.headlines.replay import ArchiveTests, Progress, capture, join, replay, replayed_tests, shrunken_rates
+from copybandit.experiments.analysis.headlines.placements import (
+    OURS,
+    Commit,
+    TextAndHorizon,
+    bernoulli_kl,
+    beta_prior,
+    learn_exploration,
+    learn_prior,
+    policies,
+    text_only,
+    uniform,
+)
+from copybandit.experiments.analysis.headlines.replay import (
+    ArchiveTests,
+    Progress,
+    capture,
+    join,
+    replay,
+    replayed_tests,
+    shrunken_rates,
+)
 from scipy.special import expit
 
 

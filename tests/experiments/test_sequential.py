@@ -1,6 +1,15 @@
 import numpy as np
 import pytest
-from copybandit.experiments.analysis.statistics.sequential import call_winner, confidence_sequence, discoveries, log_e_process, power, sample_ratio_mismatch, sample_size, two_proportions
+from copybandit.experiments.analysis.statistics.sequential import (
+    call_winner,
+    confidence_sequence,
+    discoveries,
+    log_e_process,
+    power,
+    sample_ratio_mismatch,
+    sample_size,
+    two_proportions,
+)
 from copybandit.simulation.data.errors import InputError
 
 

@@ -4,7 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from copybandit.policies.headlines.model import HeadlineConfig, fit_headline_model
-from copybandit.policies.headlines.text_views import STYLE, Alike, Skeleton, SparseView, Style, Vectors, View, ngram_views
+from copybandit.policies.headlines.text_views import (
+    STYLE,
+    Alike,
+    Skeleton,
+    SparseView,
+    Style,
+    Vectors,
+    View,
+    ngram_views,
+)
 from copybandit.simulation.archive.tests import Archive
 
 WORDS = ("zebra", "lemon", "piano", "river", "cloud", "stone", "tiger", "honey", "maple", "ocean", "amber", "coral")

@@ -2,7 +2,16 @@ import math
 
 import pytest
 import torch
-from copybandit.policies.reward.reward import CHECKS, Normal, Quality, RewardConfig, aggregated, combine, pessimistic, squash
+from copybandit.policies.reward.reward import (
+    CHECKS,
+    Normal,
+    Quality,
+    RewardConfig,
+    aggregated,
+    combine,
+    pessimistic,
+    squash,
+)
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.data.errors import InputError
 

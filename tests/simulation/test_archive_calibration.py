@@ -11,8 +11,8 @@ from copybandit.experiments.harness.run import read_json
 from copybandit.simulation.archive.contrasts import spread_moments, variance_between
 from copybandit.simulation.archive.fit import calibrate_archive
 from copybandit.simulation.archive.gold import NEWS
-from copybandit.simulation.archive.tests import Archive
 from copybandit.simulation.archive.own_effects import OwnEffects, normal_of
+from copybandit.simulation.archive.tests import Archive
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.scenario import read_scenario
 from copybandit.simulation.world_file import open_world, save_world

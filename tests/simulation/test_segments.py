@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 import torch
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.visitors.segments import Behaviour, audience_behaviour, describe, find_segments, log_behaviour, with_segments
+from copybandit.simulation.visitors.segments import (
+    Behaviour,
+    audience_behaviour,
+    describe,
+    find_segments,
+    log_behaviour,
+    with_segments,
+)
 
 KINDS = {"kitchen": ("kitchen", ""), "toys": ("toys", ""), "purchases": ("buys often", "buys rarely")}
 

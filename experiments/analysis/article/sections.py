@@ -1,9 +1,9 @@
 """Sections of the report on the article's case."""
 
-from ..drawing.run_files import RunFiles
-from ..loop import findings
 from ..drawing.formats import gain, gain_range, number, number_range, percent
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
+from ..loop import findings
 
 
 def article(run: RunFiles) -> Section | None:

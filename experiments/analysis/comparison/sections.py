@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from ...harness.files import read_table
-from ..drawing.run_files import RunFiles
 from ..drawing.formats import gain_units, number, number_range, percent
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
 from . import plots as agent_plots
 

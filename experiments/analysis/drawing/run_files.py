@@ -10,9 +10,9 @@ import pandas as pd
 
 from ....policies.writer.checkpoint import CHECKPOINT
 from ....simulation.data.files import MANIFEST, check_folder
-from ..loop import findings
 from ...harness.config import flat, value_of
 from ...harness.files import read_json, read_table, read_yaml
+from ..loop import findings
 
 SMOKE_NOTE = "This was a smoke-size run (--quick): it shows that everything works, not how well."
 

@@ -1,8 +1,8 @@
 """How well a fitted world agrees with what it was fitted to: the sections of a calibration."""
 
 from ...harness.files import read_table
-from ..drawing.run_files import RunFiles
 from ..drawing.formats import number, number_range, percent
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
 from . import plots as fit_plots
 from .tables import DECILE

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..drawing.run_files import RunFiles
 from ..drawing.formats import gain, gain_range, number, number_range, percent
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
 from ..statistics.bootstrap import Interval
 from . import plots as headline_plots

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..statistics.bootstrap import Interval
 from ..drawing.formats import gain, gain_range, gain_units, number, number_range, percent
+from ..statistics.bootstrap import Interval
 
 LIFT_TARGETS = {"ctr": 0.15, "cvr": 0.10}
 ARCHIVE_TARGETS = {"ctr": 0.067}

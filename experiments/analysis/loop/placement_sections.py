@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..drawing.run_files import RunFiles
-from ..statistics.bootstrap import Interval
-from . import findings, heat_plots
 from ..drawing import plots
 from ..drawing.formats import gain, number, number_range, percent
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
+from ..statistics.bootstrap import Interval
+from . import findings, heat_plots
 
 
 def grid(run: RunFiles) -> Section | None:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..drawing.run_files import RunFiles
 from ..drawing.formats import gain, gain_range, number, number_range
 from ..drawing.plots import LIGHT, Plot, _axes, _legend, _plot, _styled
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
 
 

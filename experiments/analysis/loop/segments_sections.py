@@ -3,10 +3,10 @@
 import pandas as pd
 
 from ...harness.files import read_table
-from ..drawing.run_files import RunFiles
-from . import findings
 from ..drawing.formats import gain, percent
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
+from . import findings
 
 COUNTS = ("segment", "users", "share", "views", "visits", "purchases")
 """Columns of a profile that are no shares; see `simulation.segments`."""

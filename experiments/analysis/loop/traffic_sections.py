@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..drawing.run_files import RunFiles
 from ..drawing.formats import number, number_range
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
 
 HEADERS = {

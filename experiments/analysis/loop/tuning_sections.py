@@ -1,10 +1,10 @@
 """How the writer was tuned: ways of tuning, reward against diversity, attacks on the reward."""
 
-from ..drawing.run_files import RunFiles
-from . import findings
 from ..drawing import plots
 from ..drawing.formats import gain, number
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
+from . import findings
 
 
 def ways(run: RunFiles) -> Section | None:

@@ -1,7 +1,7 @@
 """What logs say of policies: the sections of an offline evaluation."""
 
-from ..drawing.run_files import RunFiles
 from ..drawing.formats import number, number_range
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
 from . import plots as offline_plots
 from .evaluation import labels_of

@@ -8,19 +8,19 @@ import jinja2
 
 from ....policies.writer.checkpoint import CAVEAT
 from ...harness.files import write_text
-from ..drawing.run_files import RunFiles
 from ..article import sections as case_sections
 from ..comparison import sections as comparison_sections
-from ..fit import sections as fit_sections
-from ..headlines import sections as headline_sections
-from ..off_policy import sections as offline_sections
-from ..loop import findings, placement_sections, rounds_sections, traffic_sections, tuning_sections, writing_sections
 from ..drawing import plots
-from . import run_sections, sweep_sections
 from ..drawing.formats import percent
 from ..drawing.plots import Plot
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section
+from ..fit import sections as fit_sections
+from ..headlines import sections as headline_sections
+from ..loop import findings, placement_sections, rounds_sections, traffic_sections, tuning_sections, writing_sections
 from ..loop.segments_sections import segments_section
+from ..off_policy import sections as offline_sections
+from . import run_sections, sweep_sections
 
 
 def write_report(directory: Path) -> Path:

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from ....simulation.data.errors import InputError
-from ..drawing.formats import gain, seconds
 from ...harness.config import flat, nearest, value_of
 from ...harness.files import read_json, read_yaml
+from ..drawing.formats import gain, seconds
 
 
 @dataclass(frozen=True)

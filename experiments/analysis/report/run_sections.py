@@ -2,9 +2,9 @@
 
 import yaml
 
-from ..drawing.run_files import RunFiles
 from ..comparison import plots as agent_plots
 from ..drawing import plots
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
 
 

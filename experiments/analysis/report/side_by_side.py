@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from ...harness.config import flat
+from ..drawing.formats import gain, gain_range, number, number_range, percent
 from ..drawing.run_files import RunFiles
+from ..drawing.sections import Section, Table
 from ..statistics.bootstrap import Interval
 from ..statistics.fronts import front
 from ..statistics.paired import t_interval
 from . import side_plots
-from ..drawing.formats import gain, gain_range, number, number_range, percent
 from .page import write_page
-from ..drawing.sections import Section, Table
 
 INCIDENTAL = {"out", "config", "device", "jobs", "engine", "results", "ray_address", "track"}
 """Settings that figures do not depend on."""

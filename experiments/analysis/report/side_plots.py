@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from ..comparison.plots import COLOURS
-from ..statistics.bootstrap import Interval
 from ..drawing.formats import gain, number, percent
 from ..drawing.plots import LIGHT, Plot, _axes, _percent_axis, _plot, _rows, _styled
+from ..statistics.bootstrap import Interval
 
 MARKS = "os^vDPX*<>"
 

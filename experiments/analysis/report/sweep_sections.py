@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ..drawing.run_files import RunFiles
-from ..statistics.fronts import front
 from ..drawing.formats import number, percent
 from ..drawing.plots import LIGHT, Plot, _axes, _plot, _rows, _styled
+from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
+from ..statistics.fronts import front
 
 
 def trials(run: RunFiles) -> Section | None:
