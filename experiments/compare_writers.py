@@ -12,31 +12,27 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..agents.agent import CONVERSION_VALUE
-from ..policies.effect.model import EffectConfig
 from ..policies.reward.diversity import compression_ratio, distinct, self_bleu
-from ..policies.reward.reward import RewardConfig
 from ..policies.reward.scored_texts import ScoredTexts
 from ..policies.reward.select import choice_kl
 from ..policies.tuning.registry import Algorithm, TunerSettings
 from ..policies.writer.likelihood import kl_between
-from ..policies.writer.warm_start import WarmStartConfig
-from ..policies.writer.writer import WriterConfig, load_weights, own_weights
+from ..policies.writer.writer import load_weights, own_weights
 from ..simulation.data.catalog import Creative
 from ..simulation.data.errors import InputError
 from ..simulation.text.encoder import tokens
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Array, Interval, bootstrap
 from .harness.files import write_table
-from .harness.options import Device, Flat, Idle, RunOptions, refuse_below
+from .harness.options import Flat, Idle, refuse_below
 from .harness.run import Run
-from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, write_for
-from .study.worlds import SegmentOptions, WorldOptions
-from .tune import frozen_reward, make_study, vendi_of
-from .writing.choosing import ChoosingOptions, final_texts
-from .writing.tuner import idle_tuners
-from .writing.tuning import tuning_stage, warm_start_stage
-from .writing.verdict import judge
+from .study.begin import make_study
+from .study.options import StudyOptions
+from .study.study import Study, write_for
+from .writing.choosing import final_texts
+from .writing.options import ChoosingOptions, idle_tuners
+from .writing.tuning import frozen_reward, tuning_stage, warm_start_stage
+from .writing.verdict import judge, vendi_of
 
 _TUNED = [name for name in get_args(Algorithm) if name != "best-of-n"]
 _WAY = re.compile(rf"(?:({'|'.join(_TUNED)})(?:\+|$))?(?:best-of-(\d+))?")
@@ -66,12 +62,9 @@ class Way:
 
 
 @dataclass(frozen=True)
-class WritersOptions:
+class WritersOptions(StudyOptions):
     """Options of `copybandit compare --writers`."""
 
-    run: Flat[RunOptions] = field(default_factory=RunOptions)
-    device: Device = "auto"
-    """Where tensors live; auto takes a CUDA device when there is one."""
     writers: str = ""
     """Ways to tune the writer, separated by commas: raft, ppo, rloo, grpo, supervised, best-of-16, or one after the
     other such as ppo+best-of-4."""
@@ -79,22 +72,12 @@ class WritersOptions:
     """Texts that each way may have scored, at most."""
     seeds: int = 5
     """Independent repetitions, each with its own world, log, effect model and writer; counted from --seed."""
-    conversion_value: float = CONVERSION_VALUE
-    """Worth of a conversion in clicks, wherever one figure is wanted."""
-    world: Flat[WorldOptions] = field(default_factory=WorldOptions)
-    segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
-    data: Flat[DataOptions] = field(default_factory=DataOptions)
-    feedback: Flat[FeedbackOptions] = field(default_factory=FeedbackOptions)
-    writing: Flat[WritingOptions] = field(default_factory=WritingOptions)
     choosing: Flat[ChoosingOptions] = field(default_factory=ChoosingOptions)
     tuners: Flat[TunerSettings] = field(default_factory=TunerSettings)
-    writer: WriterConfig = field(default_factory=WriterConfig)
-    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
-    effect: EffectConfig = field(default_factory=EffectConfig)
-    reward: RewardConfig = field(default_factory=RewardConfig)
 
     def __post_init__(self) -> None:
-        refuse_below(self, seeds=1, calls=1, conversion_value=0)
+        super().__post_init__()
+        refuse_below(self, seeds=1, calls=1)
 
     def ways(self) -> list[Way]:
         """The ways asked for.
@@ -107,7 +90,7 @@ class WritersOptions:
     def idle(self) -> Idle:
         """Settings of ways that are not asked for."""
         ways, why = self.ways(), f"with --writers {self.writers}"
-        found = {**idle_in_study(self), **idle_tuners({way.algorithm for way in ways}, why)}
+        found = {**super().idle(), **idle_tuners({way.algorithm for way in ways}, why)}
         found |= dict.fromkeys(("raft.texts", "ppo.updates", "rloo.updates", "grpo.updates"), "beside --calls")
         if all(way.written == 1 and way.algorithm != "raft" for way in ways):
             found["keep-diversity"] = f"{why}, which picks nothing"

@@ -6,7 +6,7 @@ showings that the best new ones have: those whose gold reward is in the upper qu
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,11 +21,9 @@ from ..analysis.statistics.paired import t_interval
 from ..harness.run import Run
 from ..serving.serve import Curve, Observer, Progress, Turn, serve
 from ..study.study import Study
-from ..tune import Tuning
+from ..writing.tune_writer import Tuning
+from .options import LoopOptions
 from .placement import competing, expected
-
-if TYPE_CHECKING:
-    from ..study.parts import PlacingParts
 
 BATCH = 256
 """Visits decided at once: as often it is looked how far the new ones are."""
@@ -53,7 +51,7 @@ def until_there(shares: Array) -> int:
     return int(np.argmax(smooth >= THERE * final)) + 4
 
 
-def cold_start(study: Study, tuning: Tuning, options: "PlacingParts", run: Run) -> dict[str, Any]:
+def cold_start(study: Study, tuning: Tuning, options: LoopOptions, run: Run) -> dict[str, Any]:
     """The experiment, `cold_start` times from other seeds; with `known` and `unknown` texts the same visitors come.
 
     Returns:
@@ -84,7 +82,7 @@ def _enter(
     old: Sequence[Creative],
     new: Sequence[Creative],
     expectation: Expectation | None,
-    options: "PlacingParts",
+    options: LoopOptions,
     repeat: int,
     watch: Sequence[Observer],
 ) -> tuple[float, float, float]:

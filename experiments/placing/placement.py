@@ -2,56 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 
 from ...agents.agent import Expectation, PlacementAgent, Worth
-from ...agents.registry import AGENTS, DEEP, RETRIEVED, agent_for
+from ...agents.registry import agent_for
 from ...agents.traffic.slate import text_vectors
 from ...agents.traffic.wrapper import figures_of
 from ...simulation.data.catalog import Creative
-from ...simulation.data.errors import InputError
 from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, ratio
-from ..harness.options import Common, refuse_below
 from ..harness.run import Stage
-from ..serving.serve import BATCH, Curve, Likeness, Looks, Observer, Progress, RewardByUser, Showings, WorthByArm, serve
+from ..serving.serve import Curve, Likeness, Looks, Observer, Progress, RewardByUser, Showings, WorthByArm, serve
 from ..study.study import Study
-
-if TYPE_CHECKING:
-    from ..study.parts import PlacingParts
-
-
-@dataclass(frozen=True)
-class PlacingOptions:
-    """What is placed, before how many, by whom."""
-
-    agent: Common[str] = "lints"
-    """The bandit that places creatives, compared with uniform placement."""
-    place_impressions: Common[int] = 120_000
-    """Visits of each placement run."""
-    place_products: Common[int] = 16
-    """Products whose creatives compete for the slots; one creative a product and audience."""
-    retrieved: int = RETRIEVED
-    """Where visitors bring queries: creatives, those that answer best, that the bandit chooses among."""
-
-    expected_trials: float = 0.0
-    """What the effect model predicts of a text counts to the bandit as so many trials of it before it is shown; with 0
-    bandits begin knowing nothing."""
-    cold_start: int = 0
-    """Repetitions of an experiment: how soon a bandit that knows the untuned texts finds the best of the tuned ones,
-    with and without `expected-trials`."""
-
-    def __post_init__(self) -> None:
-        if self.agent not in AGENTS:
-            raise InputError(f"--agent {self.agent}: no such agent; known are {', '.join(AGENTS)}")
-        refuse_below(self, place_impressions=BATCH, place_products=1, retrieved=1, expected_trials=0, cold_start=0)
-        if self.cold_start and not self.expected_trials:
-            raise InputError(f"--cold-start {self.cold_start}: say what predictions count for with --expected-trials")
-        if self.expected_trials and self.agent in DEEP:
-            raise InputError(f"--expected-trials: {self.agent} cannot be told what to expect; choose a bandit")
+from .options import LoopOptions
 
 
 @dataclass(frozen=True)
@@ -77,7 +42,7 @@ class Placement:
         return bootstrap(self.by_user, ratio, rng)
 
 
-def competing(study: Study, texts: Sequence[Creative], options: "PlacingParts") -> list[Creative]:
+def competing(study: Study, texts: Sequence[Creative], options: LoopOptions) -> list[Creative]:
     """The first text of every audience for `place_products` products drawn by the seed: the same for all writers."""
     products = list(dict.fromkeys(product.product_id for product, _ in study.asked))
     order = np.random.default_rng(options.run.seed).permutation(len(products))
@@ -90,7 +55,7 @@ def place(
     world: World,
     creatives: Sequence[Creative],
     agent_name: str,
-    options: "PlacingParts",
+    options: LoopOptions,
     stage: Stage,
     expectation: Expectation | None = None,
     also: Sequence[Observer] = (),
@@ -102,7 +67,7 @@ def place(
     return place_on(world, candidates, new_agent(world, agent_name, options, expectation), options, stage, also)
 
 
-def expected(study: Study, creatives: Sequence[Creative], options: "PlacingParts") -> Expectation | None:
+def expected(study: Study, creatives: Sequence[Creative], options: LoopOptions) -> Expectation | None:
     """What the effect model predicts that creatives earn a trial, if that shall count."""
     trials = options.placing.expected_trials
     if not trials:
@@ -111,9 +76,7 @@ def expected(study: Study, creatives: Sequence[Creative], options: "PlacingParts
     return Expectation((click * (1 + options.conversion_value * convert)).to(study.world.device), trials)
 
 
-def new_agent(
-    world: World, name: str, options: "PlacingParts", expectation: Expectation | None = None
-) -> PlacementAgent:
+def new_agent(world: World, name: str, options: LoopOptions, expectation: Expectation | None = None) -> PlacementAgent:
     """An agent that has seen nothing yet, for all creatives of a world."""
     return agent_for(
         world,
@@ -131,7 +94,7 @@ def place_on(
     world: World,
     candidates: Tensor,
     agent: PlacementAgent,
-    options: "PlacingParts",
+    options: LoopOptions,
     stage: Stage,
     also: Sequence[Observer] = (),
 ) -> Placement:

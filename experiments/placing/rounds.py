@@ -7,7 +7,7 @@ difference is what rewriting brings beyond placing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,40 +17,18 @@ from ...agents.agent import PlacementAgent
 from ...agents.state import save_agent
 from ...policies.writer.checkpoint import CHECKPOINT, copy_checkpoint
 from ...simulation.data.catalog import Creative
-from ...simulation.data.errors import InputError
 from ...simulation.world import World
 from ..analysis.report.page import write_report
 from ..analysis.statistics.bootstrap import Interval, bootstrap, lift_of_ratios
 from ..harness.files import write_table
-from ..harness.options import Common, Idle
 from ..harness.run import Run
-from ..study.study import Study, learn_effects, simulated_log
-from ..tune import TuneOptions, Tuning, tune_writer
+from ..study.shop import learn_effects, simulated_log
+from ..study.study import Study
+from ..writing.options import TuneOptions
+from ..writing.tune_writer import Tuning, tune_writer
 from ..writing.verdict import judge, lifts
+from .options import LoopOptions
 from .placement import Placement, competing, new_agent, place_on
-
-if TYPE_CHECKING:
-    from ..study.parts import RoundsParts
-
-
-@dataclass(frozen=True)
-class RoundsOptions:
-    """Closing the loop several times."""
-
-    rounds: Common[int] = 1
-    """Above 1: log, learn, tune and place so many times, while the world's tastes move; beside it, the texts of the
-    first round go on being shown."""
-    round_hours: float = 400.0
-    """Hours of each round in which what is learned from is logged; after them comes the placement."""
-
-    def __post_init__(self) -> None:
-        if self.rounds < 1 or not self.round_hours > 0:
-            raise InputError(f"--rounds {self.rounds}, --round-hours {self.round_hours}: give 1 or more, and above 0")
-
-    def idle(self) -> Idle:
-        """One round has no hours of its own."""
-        return {} if self.rounds > 1 else {"round-hours": "without --rounds"}
-
 
 LINES = ("retrained", "first texts")
 RETIRED = 0.5
@@ -68,7 +46,7 @@ class Line:
     placements: list[Placement] = field(default_factory=list)
 
     @classmethod
-    def start(cls, world: World, texts: Sequence[Creative], options: "RoundsParts") -> "Line":
+    def start(cls, world: World, texts: Sequence[Creative], options: LoopOptions) -> "Line":
         """Puts the first round's texts on show; the world is the gold's, with none but these creatives."""
         world = replace(world, creatives=[])
         world.publish(texts)
@@ -102,7 +80,7 @@ class Line:
         self.agent.add_successors(torch.tensor(before, dtype=torch.int64, device=self.world.device))
         self.arms = pd.concat([self.arms, _rows(fresh, number)], ignore_index=True)
 
-    def place(self, seed: int, hours: float, options: "RoundsParts", run: Run, name: str) -> None:
+    def place(self, seed: int, hours: float, options: LoopOptions, run: Run, name: str) -> None:
         """Shows what is on show to the visitors that a seed and an hour bring."""
         self.world.reset(seed, hours)
         with run.stage(f"placement, {name}", total=options.placing.place_impressions) as stage:
@@ -117,7 +95,7 @@ def _rows(texts: Sequence[Creative], number: int) -> pd.DataFrame:
     return pd.DataFrame(facts, columns=["product_id", "audience", "text", "entered", "retired", "earned", "trials"])
 
 
-def run_rounds(study: Study, options: "RoundsParts", run: Run) -> None:
+def run_rounds(study: Study, options: LoopOptions, run: Run) -> None:
     """Runs all rounds; each leaves a tuning run of its own in `round-N/`, all of them rounds.csv and arms.csv.
 
     Args:
@@ -155,14 +133,14 @@ def run_rounds(study: Study, options: "RoundsParts", run: Run) -> None:
     run.finish({"command": "loop", "rounds": told})
 
 
-def _part(options: "RoundsParts", run: Run, number: int) -> Run:
+def _part(options: LoopOptions, run: Run, number: int) -> Run:
     """The run of one round's tuning, in a directory of its own."""
     settings: dict[str, Any] = {f.name: getattr(options, f.name) for f in fields(TuneOptions)}
     settings["run"] = replace(options.run, out=run.path / f"round-{number}")
     return Run("tune", TuneOptions(**settings))
 
 
-def _learn_again(study: Study, line: Line, options: "RoundsParts", number: int, hours: float, run: Run) -> Study:
+def _learn_again(study: Study, line: Line, options: LoopOptions, number: int, hours: float, run: Run) -> Study:
     """The study with effect models of a new log: reference ads and what is on show, placed at random."""
     world = replace(study.world, creatives=[])
     shown = list(dict.fromkeys([*study.catalog.ads, *(line.world.creatives[arm] for arm in line.on_show)]))
@@ -179,9 +157,7 @@ def _learn_again(study: Study, line: Line, options: "RoundsParts", number: int, 
     return replace(study, effect=effect, effect_metrics=metrics, validation=validation)
 
 
-def _worth_of_texts(
-    study: Study, tuning: Tuning, lines: dict[str, Line], options: "RoundsParts"
-) -> dict[str, Interval]:
+def _worth_of_texts(study: Study, tuning: Tuning, lines: dict[str, Line], options: LoopOptions) -> dict[str, Interval]:
     """Gold reward of the round's texts, over the untuned writer's and over the first round's, with today's tastes."""
     found = {"tuning": tuning.summary["lift"]["reward"]}
     newest, first = (judge(study.world, _newest(lines[name])).by_user for name in LINES)
@@ -194,7 +170,7 @@ def _newest(line: Line) -> list[Creative]:
     return list({(c.product_id, c.audience): c for c in line.world.creatives}.values())
 
 
-def _earned(lines: dict[str, Line], options: "RoundsParts") -> dict[str, Any]:
+def _earned(lines: dict[str, Line], options: LoopOptions) -> dict[str, Any]:
     """What each line earned in its last placement, and the gain of the first over the second, visitor by visitor."""
     rng = np.random.default_rng(options.run.seed)
     latest = {name: line.placements[-1] for name, line in lines.items()}

@@ -1,37 +1,18 @@
 """The texts that a writer is judged by: as they come, or the best of them and of all that was scored on the way."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
 from ...policies.reward.scored_texts import ScoredTexts
 from ...policies.reward.select import write_more
 from ...simulation.data.catalog import Creative
-from ...simulation.data.errors import InputError
-from ..harness.options import Common
+from ..study.options import StudyOptions
 from ..study.study import Study, write_for
-
-if TYPE_CHECKING:
-    from ..study.parts import ChoosingParts
-
-
-@dataclass(frozen=True)
-class ChoosingOptions:
-    """How texts are picked among more that were written."""
-
-    keep_diversity: Common[float] = 0.95
-    """Share of the untuned writer's Vendi score, by the reward's encoder, that what is picked should have, to learn
-    from (raft) and in the end: novelty weighs more until it has."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.keep_diversity <= 2:
-            raise InputError(f"--keep-diversity {self.keep_diversity}: give 0 to 2; 1 is the untuned writer's")
 
 
 def final_texts(
-    study: Study, options: "ChoosingParts", each: int, scored: ScoredTexts, untuned: Sequence[Creative]
+    study: Study, options: StudyOptions, each: int, scored: ScoredTexts, untuned: Sequence[Creative]
 ) -> tuple[list[Creative], dict[str, float]]:
     """Writes, and chooses among what was written now and while tuning.
 

@@ -1,7 +1,8 @@
 """The stages in which the writer learns: its warm start, and tuning; both go on from what a broken-off run left."""
 
-from typing import TYPE_CHECKING
+import torch
 
+from ...policies.reward.reward import Reward
 from ...policies.reward.scored_texts import ScoredTexts
 from ...policies.tuning.contract import OnUpdate, Tuner, TuningResult, Update
 from ...policies.tuning.training_state import StateDirectory, TuningState, short_hash
@@ -9,14 +10,13 @@ from ...policies.writer.warm_start import warm_start
 from ...policies.writer.writer import load_weights, own_weights
 from ..harness.config import decisive
 from ..harness.run import Run
-from ..study.study import Study
+from ..study.options import StudyOptions
+from ..study.study import Study, sample_prompts, write_for
+from .options import TuneOptions
 from .watch import Watch
 
-if TYPE_CHECKING:
-    from ..study.parts import StudyParts, TuneParts
 
-
-def warm_start_stage(study: Study, options: "StudyParts", run: Run) -> float:
+def warm_start_stage(study: Study, options: StudyOptions, run: Run) -> float:
     """Fine-tunes the writer on the catalog's ads; the loss that it ends with, in nats a token."""
     with run.stage("warm start", total=options.warm_start.lines) as stage:
         return warm_start(
@@ -30,7 +30,7 @@ def warm_start_stage(study: Study, options: "StudyParts", run: Run) -> float:
         )
 
 
-def warm_started(study: Study, options: "TuneParts", run: Run) -> float:
+def warm_started(study: Study, options: TuneOptions, run: Run) -> float:
     """The same, unless a broken-off run left its weights."""
     states = StateDirectory(run.path / "state" / "warm start", _identity(study, options))
     state = states.latest() if run.resumed else None
@@ -41,6 +41,21 @@ def warm_started(study: Study, options: "TuneParts", run: Run) -> float:
     weights = {f"policy.{name}": weight for name, weight in own_weights(study.writer).items()}
     states.save(TuningState(0, weights, {"loss": loss}))
     return loss
+
+
+PILOT_PROMPTS = 256
+"""Prompts whose texts by the untuned writer freeze the reward's statistics."""
+PILOT_TEXTS = 4
+"""Texts for each of those prompts."""
+
+
+def frozen_reward(study: Study, options: StudyOptions) -> Reward:
+    """The reward, its statistics taken on the untuned writer's texts."""
+    reward = study.reward(options.reward)
+    pilot = sample_prompts(study.asked, PILOT_PROMPTS, options.run.seed)
+    texts = write_for(study.writer, pilot, PILOT_TEXTS, options.run.seed + 2)
+    reward.freeze(texts, torch.arange(len(pilot)).repeat_interleave(PILOT_TEXTS))
+    return reward
 
 
 def tuning_stage(
@@ -67,7 +82,7 @@ def tuning_stage(
         return tuner.tune(study.writer, study.asked, scored, seed=seed, on_update=told, resumed=resumed)
 
 
-def watched_tuning(study: Study, options: "TuneParts", run: Run, scored: ScoredTexts, watch: Watch) -> TuningResult:
+def watched_tuning(study: Study, options: TuneOptions, run: Run, scored: ScoredTexts, watch: Watch) -> TuningResult:
     """Tunes under watch, from the start or from a saved state; what it did in this session, and why it ended early."""
     tuner, identity = options.tuner.tuner, _identity(study, options) | {"effect model": scored.fingerprint()}
     states = StateDirectory(run.path / "state" / "tuning", identity)
@@ -87,7 +102,7 @@ def watched_tuning(study: Study, options: "TuneParts", run: Run, scored: ScoredT
     return tuning_stage(study, tuner, scored, run, seed=options.run.seed, on_update=after, resumed=state)
 
 
-def _identity(study: Study, options: "TuneParts") -> dict[str, str]:
+def _identity(study: Study, options: TuneOptions) -> dict[str, str]:
     """What a saved state must have come from to be of use."""
     model, tokenizer = study.writer.model.config.to_diff_dict(), study.writer.tokenizer.get_vocab()
     for volatile in ("transformers_version", "_name_or_path"):

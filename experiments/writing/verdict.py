@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ...policies.reward.diversity import vendi
 from ...simulation.data.catalog import EVERYONE, Creative
+from ...simulation.text.encoder import TextEncoder
 from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, lift_of_ratios
 
@@ -97,3 +99,15 @@ def lifts(
         "cvr": lift(conversion, click, 0.0),
         "reward": lift(click + conversion_value * conversion, impression, doubt),
     }
+
+
+def report_encoder() -> TextEncoder:
+    """The encoder of the reported diversity: words, where the reward's sees characters, so that neither flatters the
+    other.
+    """
+    return TextEncoder(dim=256, seed=77, ngrams=(1, 2), words=True)
+
+
+def vendi_of(creatives: Sequence[Creative]) -> float:
+    """Vendi score by the encoder of reports."""
+    return vendi(report_encoder().encode([creative.text for creative in creatives]))

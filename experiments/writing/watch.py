@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import torch
@@ -15,33 +14,14 @@ from ...policies.tuning.contract import Tuner, Update
 from ...policies.tuning.training_state import StateDirectory
 from ...policies.writer.likelihood import kl_between
 from ...policies.writer.writer import Writer, load_weights, own_weights
-from ..harness.options import refuse_below
 from ..harness.run import Run
 from ..study.study import Study, sample_prompts, write_for
+from .options import TuneOptions
 from .verdict import judge
-
-if TYPE_CHECKING:
-    from ..study.parts import TuneParts
 
 WATCHED_PROMPTS = 160
 """Prompts looked at along the run."""
 PREFIX = "watch/"
-
-
-@dataclass(frozen=True)
-class WatchOptions:
-    """Looks at the writer along its tuning."""
-
-    validation_impressions: int = 2_000_000
-    """More impressions of the log, for the model that validates the writer. Of your own logs it is a fifth."""
-    looks: int = 10
-    """Looks at the writer, at even steps: by the validation model, and for the report by the gold. A state is saved at
-    each, from which `--resume` goes on."""
-    patience: int = 5
-    """Looks without a better validation after which tuning ends. The best of all looks is kept in any case."""
-
-    def __post_init__(self) -> None:
-        refuse_below(self, validation_impressions=1000, looks=1, patience=1)
 
 
 class Watch:
@@ -50,7 +30,7 @@ class Watch:
     The gold is there for the report alone: what stops tuning and chooses the weights is the validation model.
     """
 
-    def __init__(self, study: Study, options: "TuneParts", run: Run, scored: ScoredTexts) -> None:
+    def __init__(self, study: Study, options: TuneOptions, run: Run, scored: ScoredTexts) -> None:
         """Draws the prompts that are looked at; the writer is untuned yet."""
         self.study, self.options, self.run, self.scored = study, options, run, scored
         self.tuner: Tuner = options.tuner.tuner

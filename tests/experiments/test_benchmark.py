@@ -10,7 +10,7 @@ from copybandit.experiments.analysis.benchmarks.bandit_peers import BareTorch, B
 from copybandit.experiments.analysis.benchmarks.bandit_speed import Problem, compare_speed, time_ours
 from copybandit.experiments.benchmark import BenchmarkOptions, run_benchmark
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.run import read_json
+from copybandit.experiments.harness.files import read_json
 
 
 @pytest.fixture(autouse=True)

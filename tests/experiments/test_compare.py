@@ -10,7 +10,7 @@ from copybandit.experiments.analysis.comparison.plots import growth_exponent, re
 from copybandit.experiments.analysis.comparison.results import Results
 from copybandit.experiments.compare import CompareOptions, missing, run_compare
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.run import read_json
+from copybandit.experiments.harness.files import read_json
 from copybandit.simulation.data.errors import InputError
 
 

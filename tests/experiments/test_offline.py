@@ -7,7 +7,7 @@ import torch
 from copybandit.experiments.analysis.off_policy.logged import logged_frame, logged_open_bandit
 from copybandit.experiments.analysis.off_policy.policies import examination, fixed_policy, own_policy, train
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.run import read_json
+from copybandit.experiments.harness.files import read_json
 from copybandit.experiments.offline import OfflineOptions, run_offline
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.logs import log_frame, uniform_slates

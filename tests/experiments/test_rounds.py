@@ -10,10 +10,11 @@ import torch
 from copybandit.agents.state import load_agent
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import Run
-from copybandit.experiments.loop import LoopOptions, run_loop
+from copybandit.experiments.loop import run_loop
+from copybandit.experiments.placing.options import LoopOptions
 from copybandit.experiments.placing.rounds import LINES, Line
-from copybandit.experiments.study.study import simulated_log
-from copybandit.experiments.tune import TuneOptions
+from copybandit.experiments.study.shop import simulated_log
+from copybandit.experiments.writing.options import TuneOptions
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.data.errors import InputError
 

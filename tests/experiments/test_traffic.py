@@ -14,9 +14,9 @@ from copybandit.experiments.analysis.drawing.sections import Section
 from copybandit.experiments.analysis.loop.traffic_sections import cold_start, traffic
 from copybandit.experiments.compare import CompareOptions, run_compare
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.run import read_json
+from copybandit.experiments.harness.files import read_json
 from copybandit.experiments.placing.cold_start import until_there
-from copybandit.experiments.serving.serve.serve import Curve, Likeness, Money, Observer, RewardByUser, Showings, serve
+from copybandit.experiments.serving.serve import Curve, Likeness, Money, Observer, RewardByUser, Showings, serve
 from copybandit.simulation.data.catalog import Catalog
 from copybandit.simulation.data.errors import InputError
 

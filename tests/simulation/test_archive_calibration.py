@@ -7,7 +7,7 @@ import torch
 from copybandit.experiments.analysis.fit.archive_fit import spreads
 from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.run import read_json
+from copybandit.experiments.harness.files import read_json
 from copybandit.simulation.archive.contrasts import spread_moments, variance_between
 from copybandit.simulation.archive.fit import calibrate_archive
 from copybandit.simulation.archive.gold import NEWS

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ....agents.agent import PlacementAgent, Worth
-from ....agents.bandit import Serving
+from ....agents.checked import Serving
 from ....agents.registry import AGENTS, agent_for, make_agent
 from ....agents.traffic.options import NO_OPTIONS, TrafficOptions
 from ....agents.traffic.pacing import Prices

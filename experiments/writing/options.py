@@ -1,4 +1,4 @@
-"""How the writer is tuned: which way, its settings, and how many texts are chosen among afterwards."""
+"""Options of writing: how the writer is tuned, looked at on the way, and chosen from; and all of `copybandit tune`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, fields
 from ...policies.tuning.contract import Tuner
 from ...policies.tuning.registry import Algorithm, TunerSettings
 from ...policies.writer.adapters import AdapterConfig
-from ..harness.options import Common, Flat, Idle, refuse_below
+from ...simulation.data.errors import InputError
+from ..harness.options import Common, Flat, Idle, ResumeOptions, refuse_below
+from ..study.options import StudyOptions
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,45 @@ class TunerOptions:
         if self.written == 1 and (tuner.on_policy or not tuner.updates):
             found["keep-diversity"] = "with --choose 1, which picks nothing"
         return found
+
+
+@dataclass(frozen=True)
+class ChoosingOptions:
+    """How texts are picked among more that were written."""
+
+    keep_diversity: Common[float] = 0.95
+    """Share of the untuned writer's Vendi score, by the reward's encoder, that what is picked should have, to learn
+    from (raft) and in the end: novelty weighs more until it has."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.keep_diversity <= 2:
+            raise InputError(f"--keep-diversity {self.keep_diversity}: give 0 to 2; 1 is the untuned writer's")
+
+
+@dataclass(frozen=True)
+class WatchOptions:
+    """Looks at the writer along its tuning."""
+
+    validation_impressions: int = 2_000_000
+    """More impressions of the log, for the model that validates the writer. Of your own logs it is a fifth."""
+    looks: int = 10
+    """Looks at the writer, at even steps: by the validation model, and for the report by the gold. A state is saved at
+    each, from which `--resume` goes on."""
+    patience: int = 5
+    """Looks without a better validation after which tuning ends. The best of all looks is kept in any case."""
+
+    def __post_init__(self) -> None:
+        refuse_below(self, validation_impressions=1000, looks=1, patience=1)
+
+
+@dataclass(frozen=True)
+class TuneOptions(StudyOptions):
+    """Options of `copybandit tune`."""
+
+    resume: Flat[ResumeOptions] = field(default_factory=ResumeOptions)
+    tuner: Flat[TunerOptions] = field(default_factory=TunerOptions)
+    choosing: Flat[ChoosingOptions] = field(default_factory=ChoosingOptions)
+    watch: Flat[WatchOptions] = field(default_factory=WatchOptions)
 
 
 def idle_tuners(used: Iterable[str], why: str) -> dict[str, str]:
