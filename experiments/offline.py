@@ -10,8 +10,7 @@ import numpy as np
 from ..agents.registry import KINDS
 from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
-from ..simulation.data.log_format import LOG_SCHEMA
-from ..simulation.logs import read_log
+from ..simulation.data.log_format import LOG_SCHEMA, read_log
 from .analysis.drawing.formats import bracketed
 from .analysis.off_policy.evaluation import FEW, Answer, Evidence, answers, interval_of, labels_of, overlap_warning
 from .analysis.off_policy.logged import NOT_NEEDED, Kind, Logged, logged_frame, logged_open_bandit

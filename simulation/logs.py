@@ -1,18 +1,15 @@
-"""Logs of impressions: reading people's own, and writing the world's in the same format."""
+"""Logs of the world: uniform placement, counts of what came of it, and feedback in the format of people's own logs."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from .data.catalog import EVERYONE, Catalog, Creative
+from .data.catalog import EVERYONE, Creative
 from .data.errors import InputError
-from .data.log_format import checked_log, schema_without
-from .data.tables import read_table, understood
 from .text.queries import share_said
 from .visitors.traffic import Impressions
 from .world import Feedback, World
@@ -128,45 +125,6 @@ def _cell(feedback: Feedback, world: World, candidates: Tensor, sizes: tuple[int
     context = world.audience.segment[visits.user] * channels + visits.channel
     creative = (feedback.slates - candidates[0]) * segments * channels + context[:, None]
     return (creative * slots + torch.arange(slots, device=creative.device)).flatten()
-
-
-def read_log(
-    path: str | Path,
-    catalog: Catalog | None = None,
-    *,
-    without: Collection[str] = (),
-    channels: Collection[str] | None = None,
-    columns: Mapping[str, str] | None = None,
-) -> pd.DataFrame:
-    """Reads a log, one row an impression-slot: the one reader, with one set of checks, for every command.
-
-    Args:
-        path: the file, see `read_table`.
-        catalog: its products, where they are known.
-        without: columns that the reader can do without: all or some of their cells may be missing.
-        channels: those of the world, where it has its own.
-        columns: the file's names of columns by our own, where they differ.
-
-    Returns:
-        The log; times in UTC, positions from 0 whether the file counts from 0 or from 1.
-
-    Raises:
-        InputError: see `read_table` and `checked_log`; also a product that `catalog` lacks, or a channel that is not
-            among `channels`.
-    """
-    frame = read_table(path, schema_without(without), "log", columns)
-    frame, said = checked_log(frame, str(path))
-    if catalog is not None:
-        catalog.check_known(frame.product_id, str(path))
-    if channels is not None and not (known := frame.channel.isin(list(channels))).all():
-        row = frame[~known].iloc[0]
-        raise InputError(
-            f"{path}: row {row.name + 2}: channel '{row.channel}' is not in the world, which has "
-            f"{', '.join(channels)}; correct it, or give a --scenario that has it"
-        )
-    if said:
-        understood.info("%s: read with %s", Path(path).name, ", ".join(said))
-    return frame
 
 
 def count_log(frame: pd.DataFrame) -> Counts:

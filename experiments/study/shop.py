@@ -11,8 +11,8 @@ from ...policies.writer.writer import make_writer
 from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Catalog, Creative
 from ...simulation.data.columns import parse_columns, refuse_unknown
 from ...simulation.data.errors import InputError
-from ...simulation.data.log_format import LOG_SCHEMA
-from ...simulation.logs import Counts, count_log, count_uniform, read_log
+from ...simulation.data.log_format import LOG_SCHEMA, read_log
+from ...simulation.logs import Counts, count_log, count_uniform
 from ...simulation.scenario import Scenario
 from ...simulation.visitors.audience import Audience, generate_audience
 from ...simulation.visitors.segments import (

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..data.catalog import EVERYONE, Catalog, Creative, Product
 from ..data.errors import InputError
+from ..data.log_format import read_log
 from ..data.open_bandit import OpenBanditLog
-from ..logs import read_log
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -1,21 +1,19 @@
 """The bandit part of `copybandit benchmark`: which comparisons are made, and how they are printed."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from ...harness.run import Run
 from .bandit_peers import BATCHED, SINGLE, Peer, installed
 from .bandit_speed import Problem, compare_speed, time_estimates, time_ours
-
-if TYPE_CHECKING:
-    from ...benchmark import BenchmarkOptions
+from .options import BenchmarkOptions
 
 BATCH, ROUNDS, ROUNDS_SINGLE = 1024, 102_400, 3_000
 ARMS, WIDTH = 50, 32
 
 
-def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
+def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """Ratios by what was measured and peer, and what was left out and why."""
     batched, single = (ROUNDS // 10, ROUNDS_SINGLE // 10) if options.run.quick else (ROUNDS, ROUNDS_SINGLE)
     problem = Problem.draw(batched, ARMS, WIDTH, options.run.seed)

@@ -4,7 +4,7 @@ The truth is known, because logs come from the simulated world, and null experim
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,9 +23,7 @@ from ..off_policy.reward_model import fit_rates
 from ..statistics.bootstrap import Array, Interval
 from ..statistics.intervals import skew_corrected
 from ..statistics.sequential import log_e_process
-
-if TYPE_CHECKING:
-    from ...benchmark import BenchmarkOptions
+from .options import BenchmarkOptions
 
 LOGS, IMPRESSIONS = 500, 10_000
 NULLS, STEPS, RATES = 2000, 5000, (0.025, 0.3)
@@ -35,7 +33,7 @@ BLOCK = 8192
 """Impressions at once."""
 
 
-def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
+def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """`coverage.{slots}.{estimator}`, `false_calls.{rate}`, `ranking.{estimator}`."""
     logs, nulls, rankings = (25, 200, 1) if options.run.quick else (LOGS, NULLS, RANKING_LOGS)
     coverage = {}

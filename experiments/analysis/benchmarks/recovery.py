@@ -4,7 +4,7 @@ the fitted world as in the true one?
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,8 @@ from ...harness.files import read_table
 from ...harness.run import Run
 from ...serving.serve import Answers, Fixed, serve
 from ..off_policy.rate_policies import rate_policies, value
+from .options import BenchmarkOptions
 from .true_effects import true_effects
-
-if TYPE_CHECKING:
-    from ...benchmark import BenchmarkOptions
 
 IMPRESSIONS, SERVED = 200_000, 20_000
 """Visits logged, of three slots each, and visits that each policy is valued on."""
@@ -31,7 +29,7 @@ BATCH = 250
 """Visits at once: fatigue acts from one batch to the next."""
 
 
-def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
+def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """`recovery`: how often each main effect's interval holds the truth, the position curve, the ranking of policies.
 
     What each world gave is in effects.csv, slots.csv and policies.csv as soon as it is known.

@@ -3,17 +3,15 @@
 import resource
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from ....envs.placement import AdPlacementVectorEnv
 from ...harness.run import Run
+from .options import BenchmarkOptions
 from .world_sketch import NumpySketch
-
-if TYPE_CHECKING:
-    from ...benchmark import BenchmarkOptions
 
 SIZES = (1, 64, 1024, 8192)
 ON_GPU = 65_536
@@ -25,7 +23,7 @@ FLAT_AFTER = 1_000_000
 """Impressions after which memory has to stay as it is."""
 
 
-def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
+def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """Ratios by number of streams and peer, and what memory does over many impressions."""
     shrink = 20 if options.run.quick else 1
     ratios: dict[str, Any] = {}
@@ -49,7 +47,7 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
     return summary
 
 
-def _race(n: int, steps: int, options: "BenchmarkOptions", progress: Callable[[int, str], None]) -> tuple[float, float]:
+def _race(n: int, steps: int, options: BenchmarkOptions, progress: Callable[[int, str], None]) -> tuple[float, float]:
     """Visitors a second of the environment and of the sketch: the same actions, in turns, the best of the repeats."""
     envs = AdPlacementVectorEnv(n, max_episode_steps=None)
     envs.reset(seed=options.run.seed)
@@ -72,7 +70,7 @@ def _per_second(step: Callable[[Any], Any], actions: Any, steps: int) -> float:
     return steps * actions.shape[1] / (time.perf_counter() - start)
 
 
-def _cuda(options: "BenchmarkOptions") -> dict[str, float] | None:
+def _cuda(options: BenchmarkOptions) -> dict[str, float] | None:
     """Visitors a second on the GPU and on the CPU with 65,536 streams; None without a GPU."""
     if not torch.cuda.is_available():
         return None
@@ -87,7 +85,7 @@ def _cuda(options: "BenchmarkOptions") -> dict[str, float] | None:
     return {"ratio": found["cuda"] / found["cpu"], **found}
 
 
-def _memory(options: "BenchmarkOptions", run: Run) -> dict[str, float]:
+def _memory(options: BenchmarkOptions, run: Run) -> dict[str, float]:
     """Peak memory of the process after the first million impressions and at the end, in MB."""
     total = options.impressions // (100 if options.run.quick else 1)
     first = min(FLAT_AFTER, total // 2)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +19,7 @@ from ....policies.writer.writer import Writer, WriterConfig, load_weights, make_
 from ....simulation.logs import count_uniform
 from ....simulation.world import World, demo_world
 from ...harness.run import Run
-
-if TYPE_CHECKING:
-    from ...benchmark import BenchmarkOptions
+from .options import BenchmarkOptions
 
 UPDATES = 12
 LINES = 4000
@@ -37,7 +35,7 @@ Curve = list[tuple[float, float]]
 """Seconds from the start, and the batch's mean reward, after every update."""
 
 
-def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
+def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """Seconds to stock's level of reward, and texts a second, ours against TRL's; both with the same writer, prompts,
     batch, lengths, rewards and learning rate.
     """

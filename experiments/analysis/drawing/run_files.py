@@ -1,7 +1,7 @@
 """What a run directory holds, read when it is asked for."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from ....policies.writer.checkpoint import CHECKPOINT
 from ....simulation.data.files import MANIFEST, check_folder
 from ...harness.config import flat, value_of
 from ...harness.files import read_json, read_table, read_yaml
-from ..loop import findings
 
 SMOKE_NOTE = "This was a smoke-size run (--quick): it shows that everything works, not how well."
 
@@ -96,11 +95,6 @@ class RunFiles:
     def archive(self) -> bool:
         """Whether the run is on an archive of real tests."""
         return bool(self.setting("archive"))
-
-    @property
-    def targets(self) -> Mapping[str, float]:
-        """Lift targets that apply to this run."""
-        return findings.ARCHIVE_TARGETS if self.archive else findings.LIFT_TARGETS
 
 
 def _nan_again(found: Any) -> Any:

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from ..loop.findings import Pair
 from .plots import Plot
 
 
@@ -16,6 +16,17 @@ class Table:
     rows: Sequence[Sequence[str]]
     prose: bool = False
     """Cells are sentences, which wrap and stand on the left."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What both writers wrote for one prompt."""
+
+    product: str
+    audience: str
+    untuned: Mapping[str, Any]
+    """A row of creatives.parquet."""
+    tuned: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

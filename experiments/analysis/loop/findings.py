@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..drawing.formats import gain, gain_range, gain_units, number, number_range, percent
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Pair
 from ..statistics.bootstrap import Interval
 
 LIFT_TARGETS = {"ctr": 0.15, "cvr": 0.10}
@@ -39,6 +41,11 @@ class Headline:
     """A word or two: 'target +15.0%: met'."""
     sentence: str = ""
     """What to say about it if it is BAD."""
+
+
+def targets(run: RunFiles) -> Mapping[str, float]:
+    """Lift targets that apply to a run."""
+    return ARCHIVE_TARGETS if run.archive else LIFT_TARGETS
 
 
 def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[Headline]:
@@ -186,17 +193,6 @@ def successful_attacks(attacks: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 def _fitted_change(values: np.ndarray) -> float:
     return float(np.polyfit(np.arange(len(values)), values, 1)[0] * (len(values) - 1))
-
-
-@dataclass(frozen=True)
-class Pair:
-    """What both writers wrote for one prompt."""
-
-    product: str
-    audience: str
-    untuned: Mapping[str, Any]
-    """A row of creatives.parquet."""
-    tuned: Mapping[str, Any]
 
 
 def gallery(creatives: pd.DataFrame, size: int = 8) -> list[Pair]:

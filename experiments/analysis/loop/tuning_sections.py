@@ -1,7 +1,7 @@
 """How the writer was tuned: ways of tuning, reward against diversity, attacks on the reward."""
 
 from ..drawing import plots
-from ..drawing.formats import gain, number
+from ..drawing.formats import gain, gain_units, number
 from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
 from . import findings
@@ -51,7 +51,7 @@ def attacks(run: RunFiles) -> Section | None:
     """What spoiling good ads does to the gold and to the reward."""
     found = run.summary.get("attacks") or {}
     rows = [
-        [name, gain(change["gold"]), f"{findings.gain_units(change['proxy'])} ± {number(2 * change['error'])}"]
+        [name, gain(change["gold"]), f"{gain_units(change['proxy'])} ± {number(2 * change['error'])}"]
         for name, change in found.items()
     ]
     text = ["Good ads of the catalog, spoiled. A reward that can be trusted pays for none of it. Novelty is left out."]

@@ -37,9 +37,10 @@ def write_report(directory: Path) -> Path:
     """
     run = RunFiles(directory)
     sections = [section for make in SECTIONS if (section := make(run)) is not None]
-    headlines = findings.headlines(run.summary, run.targets)
+    targets = findings.targets(run)
+    headlines = findings.headlines(run.summary, targets)
     over = run.summary.get("lift_over", "users")
-    lift = plots.lift_plot(run.summary["lift"], run.targets, over) if "lift" in run.summary else None
+    lift = plots.lift_plot(run.summary["lift"], targets, over) if "lift" in run.summary else None
     title = f"Copybandit {run.summary.get('command', 'run')}: {directory.resolve().name}"
     source = findings.TARGET_SOURCES[run.archive]
     caveat = run.summary.get("caveat", CAVEAT)
