@@ -140,7 +140,7 @@ def run_compare(options: CompareOptions) -> Path:
     _leave_best(run, standings, options)
     traffic = {"traffic": options.traffic.given} if options.traffic.given else {}
     run.finish({"command": "compare", **standings.summary(), **traffic})
-    run.console.print(standings.text(), soft_wrap=True, markup=False)
+    run.say(standings.text())
     write_report(run.path)
     return run.path
 

@@ -190,9 +190,9 @@ def _mean(values: Array, rng: np.random.Generator) -> Interval:
 def show(writers: dict[str, dict[str, Interval]], run: Run) -> None:
     """The table on the terminal."""
     heads = ("gold reward", "CTR", "CVR", "KL", "Vendi", "distinct-2", "self-BLEU", "compression", "seconds", "calls")
-    run.console.print(f"{'writer':<18}" + "".join(f"{head:>12}" for head in heads), soft_wrap=True, markup=False)
+    run.say(f"{'writer':<18}" + "".join(f"{head:>12}" for head in heads))
     for name, row in writers.items():
         means = [row[figure]["mean"] for figure in FIGURES]
         cells = [f"{value:+.1%}" for value in means[:3]] + [f"{value:.2f}" for value in means[3:8]]
         cells += [f"{value:,.0f}" for value in means[8:]]
-        run.console.print(f"{name:<18}" + "".join(f"{cell:>12}" for cell in cells), soft_wrap=True, markup=False)
+        run.say(f"{name:<18}" + "".join(f"{cell:>12}" for cell in cells))

@@ -1,7 +1,7 @@
 """How well do we predict and place real A/B-tested copy? Learned from tests of an archive, judged on others."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -278,11 +278,10 @@ def _tests(archive: Archive, judged: list[Judged], options: HeadlinesOptions, ru
 
 
 def _show(summary: dict[str, Any], run: Run) -> None:
-    say: Callable[[str], None] = lambda line: run.console.print(line, soft_wrap=True, markup=False)  # noqa: E731
     for name, value in summary["pairwise_accuracy"].items():
-        say(f"pairwise accuracy, {name}: {bracketed(value, '.3f')}")
+        run.say(f"pairwise accuracy, {name}: {bracketed(value, '.3f')}")
     for total, row in summary["capture"].items():
         for name, value in row.items():
-            say(f"capture at {total}, {name:<14} {bracketed(value, '+.3f')}")
+            run.say(f"capture at {total}, {name:<14} {bracketed(value, '+.3f')}")
         margin = summary["margin"][total]
-        say(f"  ours over {margin['over']}: {bracketed(margin, '+.3f')}")
+        run.say(f"  ours over {margin['over']}: {bracketed(margin, '+.3f')}")

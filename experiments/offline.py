@@ -90,8 +90,7 @@ def run_offline(options: OfflineOptions) -> Path:
     run = Run("offline", options)
     rng = np.random.default_rng(options.run.seed)
     logged = _read(options)
-    for note in logged.notes:
-        run.console.print(f"  {note}", soft_wrap=True, markup=False)
+    run.say(*(f"  {note}" for note in logged.notes))
     training, valued = _split(logged, options, rng)
     # Everything that is named is looked at before anything is computed: a misspelt name costs no wait.
     named = {name: _named(name, valued) for name in options.names()}
@@ -261,15 +260,12 @@ def _notes(options: OfflineOptions, logged: Logged, split: bool) -> list[str]:
 
 def _show(summary: dict[str, Any], run: Run) -> None:
     labels = labels_of(summary["slots"])
-    head = f"{'policy':<18} {'estimator':<27} {'value':>9}  95% interval             ESS  max weight"
-    run.console.print(head, soft_wrap=True, markup=False)
+    run.say(f"{'policy':<18} {'estimator':<27} {'value':>9}  95% interval             ESS  max weight")
     for policy, row in summary["estimates"].items():
         for estimator, entry in row.items():
             size = "" if entry["ess"] is None else f"{entry['ess']:>8,.0f}  {entry['max_weight']:>10.2f}"
-            line = f"{policy:<18} {labels[estimator]:<27}   {bracketed(entry, '.5f')} {size}"
-            run.console.print(line, soft_wrap=True, markup=False)
+            run.say(f"{policy:<18} {labels[estimator]:<27}   {bracketed(entry, '.5f')} {size}")
     for policy, known in summary["on_policy"].items():
-        line = f"{policy:<18} {'on policy':<27}   {bracketed(known, '.5f')}"
-        run.console.print(line, soft_wrap=True, markup=False)
+        run.say(f"{policy:<18} {'on policy':<27}   {bracketed(known, '.5f')}")
     for policy, warning in summary["warnings"].items():
-        run.console.print(f"{policy}: {warning}", soft_wrap=True, markup=False)
+        run.say(f"{policy}: {warning}")

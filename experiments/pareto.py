@@ -99,7 +99,7 @@ def run_pareto(options: ParetoOptions) -> Path:
     table["front"] = front(table[["reward", "vendi"]].to_numpy(np.float64))
     write_table(run.path / "pareto.csv", table)
     run.finish({"command": "pareto", "pareto": table.astype(object).where(table.notna(), None).to_dict("records")})
-    run.console.print(table.to_string(index=False), markup=False, soft_wrap=True)
+    run.say(table.to_string(index=False))
     write_report(run.path)
     return run.path
 

@@ -109,7 +109,7 @@ def run_rounds(study: Study, options: LoopOptions, run: Run) -> None:
     warm = None
     for number in range(1, rounds + 1):
         part = _part(options, run, number)
-        run.console.print(f"round {number} of {rounds}")
+        run.say(f"round {number} of {rounds}")
         if number > 1:
             study = _learn_again(study, lines[LINES[0]], options, number, hours, part)
         tuning = tune_writer(study, options, part, warm)

@@ -93,7 +93,7 @@ def watched_tuning(study: Study, options: TuneOptions, run: Run, scored: ScoredT
             watch.restore(recorded, state.part("best"))
             scored.restore(state.part("scored"))
     for warning in states.damaged:
-        run.console.print(f"  {warning}; the state before it is used")
+        run.say(f"  {warning}; the state before it is used")
     if state is None:
         watch.look(0)
     elif state.facts["stopped"] or state.step == tuner.updates:

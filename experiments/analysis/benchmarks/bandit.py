@@ -54,20 +54,17 @@ def _missing(*tables: dict[str, dict[str, type[Peer]]]) -> list[str]:
 
 
 def _show(summary: dict[str, Any], run: Run) -> None:
-    def say(line: str) -> None:
-        run.console.print(line, soft_wrap=True)
-
-    say(f"d={WIDTH}, K={ARMS}, decide + update, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    say(f"{'':<24} {'peer':<28} {'ours /s':>10} {'theirs /s':>10} {'ratio':>7}   capture ours / theirs")
+    run.say(f"d={WIDTH}, K={ARMS}, decide + update, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    run.say(f"{'':<24} {'peer':<28} {'ours /s':>10} {'theirs /s':>10} {'ratio':>7}   capture ours / theirs")
     for what, peers in summary["ratios"].items():
         for title, row in peers.items():
-            say(
+            run.say(
                 f"{what:<24} {title + ' ' + row['version']:<28} {row['ours']:>10,.0f} {row['theirs']:>10,.0f} "
                 f"{row['ratio']:>7.2f}   {row['capture_ours']:.3f} / {row['capture_theirs']:.3f}"
             )
-    say(f"estimated propensities (quadrature): {summary['estimated_propensities_per_second']:,.0f} /s")
+    run.say(f"estimated propensities (quadrature): {summary['estimated_propensities_per_second']:,.0f} /s")
     cuda = summary["cuda"]
     row = "no GPU here, not measured" if cuda is None else f"{cuda['cuda']:,.0f} /s, {cuda['ratio']:.0f} x our CPU"
-    say(f"CUDA, batch 65,536, K=200, d=64: {row}")
+    run.say(f"CUDA, batch 65,536, K=200, d=64: {row}")
     if summary["missing"]:
-        say(f"not installed: {', '.join(summary['missing'])}; pip install 'copybandit[bench]' brings them")
+        run.say(f"not installed: {', '.join(summary['missing'])}; pip install 'copybandit[bench]' brings them")

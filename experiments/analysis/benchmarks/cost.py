@@ -47,7 +47,7 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
             }
     for name, row in cost.items():
         line = f"{name:<10} time to the {row['exponent_time']:.2f}, memory to the {row['exponent_memory']:.2f}"
-        run.console.print(line, soft_wrap=True)
+        run.say(line)
     return {"cost": cost}
 
 

@@ -148,9 +148,9 @@ def _show(coverage: dict[str, Any], calls: dict[str, float], ranking: dict[str, 
     for slots, rows in coverage.items():
         for name, row in rows.items():
             line = f"{slots:<8} {name:<32} covers {row['coverage']:.3f}  bias {row['bias'] / row['deviation']:+.2f} sd"
-            run.console.print(line, soft_wrap=True, markup=False)
+            run.say(line)
     for rate, share in calls.items():
-        run.console.print(f"null experiments at rate {rate}: {share:.2%} called", soft_wrap=True)
+        run.say(f"null experiments at rate {rate}: {share:.2%} called")
     for name, row in ranking.items():
         line = f"ranking by {name:<12} tau {row['mean']:.2f} on average, {row['least']:.2f} at least"
-        run.console.print(line, soft_wrap=True)
+        run.say(line)

@@ -155,17 +155,14 @@ def summarised(effects: pd.DataFrame, slots: pd.DataFrame, policies: pd.DataFram
 
 
 def _show(summary: dict[str, Any], run: Run) -> None:
-    def say(line: str) -> None:
-        run.console.print(line, soft_wrap=True, markup=False)
-
-    say(f"{'effect':<34} {'intervals that hold the truth':>30} {'bias':>8} {'in se':>7}")
+    run.say(f"{'effect':<34} {'intervals that hold the truth':>30} {'bias':>8} {'in se':>7}")
     for name, row in summary["effects"].items():
-        say(f"{name:<34} {row['inside']:>30.0%} {row['bias']:>+8.3f} {row['z']:>+7.2f}")
-    say(
+        run.say(f"{name:<34} {row['inside']:>30.0%} {row['bias']:>+8.3f} {row['z']:>+7.2f}")
+    run.say(
         f"{summary['worlds']} worlds: {summary['inside']:.1%} of all intervals hold the truth, "
         f"{summary['effects_held']:.0%} of effects do in 90% of worlds"
     )
     error = summary["position_error"]
-    say(f"looks by slot: off by {error['mean']:.1%} on average, {error['most']:.1%} at most")
+    run.say(f"looks by slot: off by {error['mean']:.1%} on average, {error['most']:.1%} at most")
     for name, row in summary["ranking"].items():
-        say(f"{name:<18} {row['mean']:.2f} on average, {row['least']:.2f} at least")
+        run.say(f"{name:<18} {row['mean']:.2f} on average, {row['least']:.2f} at least")

@@ -117,19 +117,16 @@ def _peak() -> float:
 
 
 def _show(summary: dict[str, Any], run: Run) -> None:
-    def say(line: str) -> None:
-        run.console.print(line, soft_wrap=True)
-
-    say(f"the shop with all its effects, slates of 3, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    say(f"{'':<16} {'peer':<24} {'ours /s':>12} {'theirs /s':>12} {'ratio':>8}")
+    run.say(f"the shop with all its effects, slates of 3, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    run.say(f"{'':<16} {'peer':<24} {'ours /s':>12} {'theirs /s':>12} {'ratio':>8}")
     for what, peers in summary["ratios"].items():
         for title, row in peers.items():
             name = f"{title} {row['version']}" if row["version"] != "reported" else f"{title} (reported)"
-            say(f"{what:<16} {name:<24} {row['ours']:>12,.0f} {row['theirs']:>12,.0f} {row['ratio']:>8.2f}")
+            run.say(f"{what:<16} {name:<24} {row['ours']:>12,.0f} {row['theirs']:>12,.0f} {row['ratio']:>8.2f}")
     cuda, memory = summary["cuda"], summary["memory"]
     row = "no GPU here, not measured" if cuda is None else f"{cuda['cuda']:,.0f} /s, {cuda['ratio']:.0f} x our CPU"
-    say(f"CUDA, n={ON_GPU:,}: {row}")
-    say(
+    run.say(f"CUDA, n={ON_GPU:,}: {row}")
+    run.say(
         f"memory over {memory['impressions']:,} impressions: {memory['early_mb']:,.0f} MB early, "
         f"{memory['peak_mb']:,.0f} MB at most ({memory['growth']:+.1%}), {memory['seconds']:.0f} s"
     )

@@ -124,5 +124,5 @@ def _show(summary: dict[str, Any], run: Run) -> None:
         for peer, row in peers.items():
             said = " ".join("never" if row[k] is None else f"{row[k]:,.1f}" for k in ("ours", "theirs"))
             ratio = f"ratio {row['ratio']:.2f}" if "ratio" in row else "no ratio: the level was not reached"
-            run.console.print(f"{what} | {peer} {row['version']} | ours, theirs: {said} | {ratio}", soft_wrap=True)
-    run.console.print("GPT-2 small on a CUDA device: not measured; this command times the CPU", soft_wrap=True)
+            run.say(f"{what} | {peer} {row['version']} | ours, theirs: {said} | {ratio}")
+    run.say("GPT-2 small on a CUDA device: not measured; this command times the CPU")

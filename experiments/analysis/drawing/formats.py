@@ -41,6 +41,16 @@ def number_range(interval: Interval, digits: int = 4) -> str:
     return _range(number(interval["low"], digits), number(interval["high"], digits))
 
 
+def gained(interval: Interval) -> str:
+    """'+6.5% (+4.1% to +9.0%)'."""
+    return f"{gain(interval['mean'])} ({gain_range(interval)})"
+
+
+def ranged(interval: Interval, digits: int = 4) -> str:
+    """'0.0331 (0.0312 to 0.0350)'."""
+    return f"{number(interval['mean'], digits)} ({number_range(interval, digits)})"
+
+
 def bracketed(interval: Interval, form: str) -> str:
     """For the terminal, '0.033 [0.031, 0.035]' for the form '.3f'; an interval that is not known is said to be."""
     low, high = interval["low"], interval["high"]

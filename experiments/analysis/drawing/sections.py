@@ -1,10 +1,12 @@
 """What a report is made of: sections with text, plots, tables and texts side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
 from .plots import Plot
+from .run_files import RunFiles
 
 
 @dataclass(frozen=True)
@@ -46,3 +48,17 @@ class Section:
     def anchor(self) -> str:
         """Its id in the page."""
         return "-".join(self.title.lower().split())
+
+
+def told_by(key: str) -> Callable[[Callable[[RunFiles, Any], Section | None]], Callable[[RunFiles], Section | None]]:
+    """Makes a section of what summary.json says under a key; there is none where it says nothing."""
+
+    def of(make: Callable[[RunFiles, Any], Section | None]) -> Callable[[RunFiles], Section | None]:
+        @wraps(make)
+        def section(run: RunFiles) -> Section | None:
+            found = run.summary.get(key)
+            return make(run, found) if found else None
+
+        return section
+
+    return of

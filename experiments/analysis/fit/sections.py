@@ -1,9 +1,11 @@
 """How well a fitted world agrees with what it was fitted to: the sections of a calibration."""
 
+from typing import Any
+
 from ...harness.files import read_table
 from ..drawing.formats import number, number_range, percent
 from ..drawing.run_files import RunFiles
-from ..drawing.sections import Section, Table
+from ..drawing.sections import Section, Table, told_by
 from . import plots as fit_plots
 from .tables import DECILE
 
@@ -38,11 +40,9 @@ def _effects(run: RunFiles) -> Table:
     return Table("Main effects, in log-odds where no unit is given", ["Effect", "Estimate", "95% interval"], rows)
 
 
-def foretold(run: RunFiles) -> Section | None:
+@told_by("foretold")
+def foretold(run: RunFiles, found: Any) -> Section:
     """What another policy earns: foretold, and earned."""
-    found = run.summary.get("foretold")
-    if not found:
-        return None
     titles = {"earned": "earned", "world": "this world", "direct_method": "direct method"}
     rows = [[title, number(found[name]["mean"], 5), number_range(found[name], 5)] for name, title in titles.items()]
     miss = {name: abs(found[name]["mean"] - found["earned"]["mean"]) for name in ("world", "direct_method")}
@@ -52,11 +52,9 @@ def foretold(run: RunFiles) -> Section | None:
     return Section("Another policy foretold", text, tables=[Table("CTR", ["By", "CTR", "95% interval"], rows)])
 
 
-def spread(run: RunFiles) -> Section | None:
+@told_by("spread")
+def spread(run: RunFiles, found: Any) -> Section:
     """Whether texts and tests differ in the world as they do in the archive."""
-    found = run.summary.get("spread")
-    if not found:
-        return None
     ratio, tests = found["held_out"]["texts"]["ratio"], found["held_out"]["tests"]
     model = run.summary["text_model"]
     text = [

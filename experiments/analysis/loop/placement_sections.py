@@ -3,19 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..drawing import plots
 from ..drawing.formats import gain, number, number_range, percent
+from ..drawing.plots import eighth
 from ..drawing.run_files import RunFiles
-from ..drawing.sections import Section, Table
+from ..drawing.sections import Section, Table, told_by
 from ..statistics.bootstrap import Interval
-from . import findings, heat_plots
+from . import findings, plots
 
 
-def grid(run: RunFiles) -> Section | None:
+@told_by("grid")
+def grid(run: RunFiles, grid: Any) -> Section:
     """Gold reward by writer and placement."""
-    grid = run.summary.get("grid")
-    if not grid:
-        return None
     rows = [
         [f"{writer}, {how}", number(value["mean"], 4), number_range(value)]
         for writer, row in grid.items()
@@ -66,8 +64,8 @@ def placement(run: RunFiles) -> Section | None:
         return None
     rows = []
     for (writer, how), part in run.placement.groupby(["writer", "placement"], sort=False):
-        eighth = plots.eighth(part)
-        first, last = part["reward"].iloc[:eighth].mean(), part["reward"].iloc[-eighth:].mean()
+        few = eighth(part)
+        first, last = part["reward"].iloc[:few].mean(), part["reward"].iloc[-few:].mean()
         rows.append([f"{writer}, {how}", number(first, 4), number(last, 4)])
     table = Table("Gold reward an impression along the run", ["Writer, placement", "First eighth", "Last eighth"], rows)
     return Section("Learning to place", plots=[plots.placement_plot(run.placement)], tables=[table])
@@ -92,5 +90,5 @@ def placed(run: RunFiles) -> Section | None:
             rows = [[str(name), percent(share, 0)] for name, share in everywhere.items()]
             tables.append(Table("Share of every slot under uniform placement", ["Category", "Share"], rows))
         else:
-            drawn.append(heat_plots.placed_plot(shares, how))
+            drawn.append(plots.placed_plot(shares, how))
     return Section("What was placed where", text, plots=drawn, tables=tables)

@@ -3,17 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..drawing.formats import gain, gain_range, number, number_range
-from ..drawing.plots import LIGHT, Plot, _axes, _legend, _plot, _styled
+from ..drawing.formats import gained, number, number_range
 from ..drawing.run_files import RunFiles
-from ..drawing.sections import Section, Table
+from ..drawing.sections import Section, Table, told_by
+from . import plots
 
 
-def rounds(run: RunFiles) -> Section | None:
+@told_by("rounds")
+def rounds(run: RunFiles, found: Any) -> Section:
     """Reward of both lines, round by round."""
-    found = run.summary.get("rounds")
-    if not found:
-        return None
     last = found[-1]
     text = [
         "Each round logs the ads and what is on show at random, learns the effect model anew, tunes the writer from "
@@ -22,16 +20,15 @@ def rounds(run: RunFiles) -> Section | None:
         "showing the first round's texts. The same visitors come to both, and both bandits go on learning. What the "
         "random logs cost is not counted. The rewritten line has more on show to choose among; what its newest texts "
         "are worth by themselves is in the second table.",
-        f"In round {last['round']} rewriting earned {gain(last['gain']['mean'])} ({gain_range(last['gain'])}) over the "
-        "first round's texts.",
+        f"In round {last['round']} rewriting earned {gained(last['gain'])} over the first round's texts.",
     ]
     alarms = []
     if len(found) > 1 and not last["gain"]["low"] > 0:
         alarms.append(
             f"Rewriting the texts brought nothing that can be told from chance in round {last['round']}: "
-            f"{gain(last['gain']['mean'])} ({gain_range(last['gain'])})."
+            f"{gained(last['gain'])}."
         )
-    return Section("Round by round", text, alarms, [rounds_plot(found)], [_earned(found), _brought(found)])
+    return Section("Round by round", text, alarms, [plots.rounds_plot(found)], [_earned(found), _brought(found)])
 
 
 def _earned(found: Sequence[Mapping[str, Any]]) -> Table:
@@ -54,7 +51,7 @@ def _brought(found: Sequence[Mapping[str, Any]]) -> Table:
     rows = [
         [
             str(row["round"]),
-            *(f"{gain(row[key]['mean'])} ({gain_range(row[key])})" for key in ("tuning", "texts", "gain")),
+            *(gained(row[key]) for key in ("tuning", "texts", "gain")),
         ]
         for row in found
     ]
@@ -65,23 +62,3 @@ def _brought(found: Sequence[Mapping[str, Any]]) -> Table:
         "Earned, both placed",
     ]
     return Table("What each round brought, gold reward", columns, rows)
-
-
-@_styled
-def rounds_plot(found: Sequence[Mapping[str, Any]]) -> Plot:
-    """Gold reward of both lines by round, with intervals."""
-    figure, axes = _axes(3.4)
-    told = []
-    looks = zip(found[0]["lines"], ((LIGHT["blue"], "o"), (LIGHT["grey"], "s")), (-0.06, 0.06), strict=True)
-    for name, (colour, mark), aside in looks:
-        x = [row["round"] + aside for row in found]
-        rewards = [row["lines"][name]["reward"] for row in found]
-        axes.plot(x, [reward["mean"] for reward in rewards], f"{mark}-", color=colour, label=name)
-        axes.vlines(x, [r["low"] for r in rewards], [r["high"] for r in rewards], color=colour, linewidth=2)
-        told.append(f"{name} " + ", ".join(number(reward["mean"], 4) for reward in rewards))
-    axes.set_xticks([row["round"] for row in found])
-    axes.set_xlabel("round")
-    axes.set_ylabel("gold reward an impression")
-    _legend(axes, 2)
-    caption = "The same visitors come to both lines; bars are 95% intervals over users."
-    return _plot("rounds", figure, f"Gold reward by round: {'; '.join(told)}.", caption)

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..drawing.formats import number, number_range
 from ..drawing.run_files import RunFiles
-from ..drawing.sections import Section, Table
+from ..drawing.sections import Section, Table, told_by
 
 HEADERS = {
     "delay_hours": "Mean delay learned, hours",
@@ -18,11 +18,9 @@ HEADERS = {
 """Of figures that wrappers tell, in this order."""
 
 
-def traffic(run: RunFiles) -> Section | None:
+@told_by("traffic")
+def traffic(run: RunFiles, told: Any) -> Section:
     """What was asked for, and what there is to tell of it, agent by agent or placement by placement."""
-    told = run.summary.get("traffic")
-    if not told:
-        return None
     given = told.get("options", told)
     rows = _of_agents(run.summary["agents"]) if "agents" in run.summary else _of_placements(told)
     names = [name for name in HEADERS if any(name in figures for figures in rows.values())]
@@ -51,11 +49,9 @@ def _of_placements(told: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
     }
 
 
-def cold_start(run: RunFiles) -> Section | None:
+@told_by("cold_start")
+def cold_start(run: RunFiles, found: Any) -> Section:
     """How soon the best new texts are shown, with and without what the effect model expects of them."""
-    found = run.summary.get("cold_start")
-    if not found:
-        return None
     names = {"unknown": "nothing is known of them", "known": "the effect model's word counts"}
     rows = [
         [names[way], *(number_range(found[way][column], digits) for column, digits in COLUMNS.values())]

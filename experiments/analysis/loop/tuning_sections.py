@@ -1,17 +1,16 @@
 """How the writer was tuned: ways of tuning, reward against diversity, attacks on the reward."""
 
-from ..drawing import plots
+from typing import Any
+
 from ..drawing.formats import gain, gain_units, number
 from ..drawing.run_files import RunFiles
-from ..drawing.sections import Section, Table
-from . import findings
+from ..drawing.sections import Section, Table, told_by
+from . import findings, plots
 
 
-def ways(run: RunFiles) -> Section | None:
+@told_by("writers")
+def ways(run: RunFiles, writers: Any) -> Section:
     """Ways of tuning at one budget."""
-    writers = run.summary.get("writers") or {}
-    if not writers:
-        return None
     columns = ["Way", "Gold reward", "CTR", "CVR", "KL", "Vendi", "Distinct-2", "Self-BLEU", "Compression"]
     columns += ["Seconds", "Reward calls"]
     rows = []
@@ -24,11 +23,9 @@ def ways(run: RunFiles) -> Section | None:
     return Section("Ways of tuning", text, tables=[Table("Means over seeds", columns, rows)])
 
 
-def pareto(run: RunFiles) -> Section | None:
+@told_by("pareto")
+def pareto(run: RunFiles, points: Any) -> Section:
     """Writers by gold reward and diversity."""
-    points = run.summary.get("pareto") or []
-    if not points:
-        return None
     rows = [
         [
             point["writer"],
@@ -47,9 +44,9 @@ def pareto(run: RunFiles) -> Section | None:
     return Section("Reward and diversity", text, plots=[plots.pareto_plot(points)], tables=[table])
 
 
-def attacks(run: RunFiles) -> Section | None:
+@told_by("attacks")
+def attacks(run: RunFiles, found: Any) -> Section:
     """What spoiling good ads does to the gold and to the reward."""
-    found = run.summary.get("attacks") or {}
     rows = [
         [name, gain(change["gold"]), f"{gain_units(change['proxy'])} ± {number(2 * change['error'])}"]
         for name, change in found.items()
@@ -57,4 +54,4 @@ def attacks(run: RunFiles) -> Section | None:
     text = ["Good ads of the catalog, spoiled. A reward that can be trusted pays for none of it. Novelty is left out."]
     columns = ["Attack", "Gold reward", "Proxy reward (change in its units, two standard errors)"]
     table = Table("What each attack changed", columns, rows)
-    return Section("Attacks", text, findings.successful_attacks(found), tables=[table]) if rows else None
+    return Section("Attacks", text, findings.successful_attacks(found), tables=[table])

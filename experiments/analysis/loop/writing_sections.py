@@ -1,11 +1,10 @@
 """Sections of the report on what was written: proxy and gold, tuning, diversity, texts, the effect model."""
 
 from ....policies.reward.diversity import compression_ratio, distinct
-from ..drawing import plots
 from ..drawing.formats import gain, number, percent
 from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
-from . import findings
+from . import findings, plots
 
 
 def proxy_gold(run: RunFiles) -> Section | None:

@@ -10,7 +10,6 @@ from ....policies.writer.checkpoint import CAVEAT
 from ...harness.files import write_text
 from ..article import sections as case_sections
 from ..comparison import sections as comparison_sections
-from ..drawing import plots
 from ..drawing.formats import percent
 from ..drawing.plots import Plot
 from ..drawing.run_files import RunFiles
@@ -18,6 +17,7 @@ from ..drawing.sections import Section
 from ..fit import sections as fit_sections
 from ..headlines import sections as headline_sections
 from ..loop import findings, placement_sections, rounds_sections, traffic_sections, tuning_sections, writing_sections
+from ..loop.plots import lift_plot
 from ..loop.segments_sections import segments_section
 from ..off_policy import sections as offline_sections
 from . import run_sections, sweep_sections
@@ -40,7 +40,7 @@ def write_report(directory: Path) -> Path:
     targets = findings.targets(run)
     headlines = findings.headlines(run.summary, targets)
     over = run.summary.get("lift_over", "users")
-    lift = plots.lift_plot(run.summary["lift"], targets, over) if "lift" in run.summary else None
+    lift = lift_plot(run.summary["lift"], targets, over) if "lift" in run.summary else None
     title = f"Copybandit {run.summary.get('command', 'run')}: {directory.resolve().name}"
     source = findings.TARGET_SOURCES[run.archive]
     caveat = run.summary.get("caveat", CAVEAT)
