@@ -8,11 +8,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..simulation.data.errors import InputError
-from ..simulation.data.strict_yaml import parse_yaml, yaml_problem
+from ..simulation.data.strict_yaml import read_strict_yaml
 from .analysis.report.page import write_report
 from .harness.config import decisive, flat, nearest, override, write_config
 from .harness.files import read_json, read_yaml, write_json, write_yaml
@@ -58,11 +57,7 @@ def read_plan(path: Path, options: RunParts) -> Plan:
     if not path.is_file():
         raise InputError(f"--sweep {path}: no such file; give a YAML file with maximise, trials and search")
     try:
-        plan = Plan.model_validate(parse_yaml(path.read_text(encoding="utf-8")) or {})
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not readable as YAML ({yaml_problem(error)}); correct it") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not readable as YAML (not UTF-8 at byte {error.start}); correct it") from None
+        plan = Plan.model_validate(read_strict_yaml(path) or {})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -11,7 +11,7 @@ from ..checked import CheckedAgent, Serving, check_opened
 from ..checks import Guard, check_contexts, check_shapes, known_outcomes
 from ..rules import sample, with_floor
 from ..traffic.slate import Layout
-from .learners import LEARNERS, Rows
+from .learner import LEARNERS, Rows
 
 WAITING = 1 << 16
 """Decisions whose open candidates are remembered until their feedback comes."""

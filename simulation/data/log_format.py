@@ -11,8 +11,8 @@ import pandera.pandas as pa
 
 from .catalog import Catalog
 from .errors import InputError
+from .reading.times import read_times
 from .tables import FREE, finite, not_blank, read_table, understood, whole
-from .times import read_times
 
 _flag = pa.Check.isin([0, 1], error="0 or 1")
 

@@ -13,8 +13,8 @@ import pandera.pandas as pa
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .reading.times import read_times
 from .tables import finite, read_table, whole
-from .times import read_times
 
 _share = pa.Check.in_range(0, 1, include_min=False, error="in (0, 1]")
 _whole = [whole, pa.Check.ge(0, error="a number of zero or more")]

@@ -16,11 +16,11 @@ from pandera.errors import SchemaErrors
 from pyarrow import parquet
 
 from .columns import canonical, refuse_repeated
-from .contents import read_contents
-from .delimited import SEPARATORS, find_header, read_delimited
 from .errors import InputError
-from .numbers import is_missing, read_numbers
-from .totals import totals_lines
+from .reading.contents import read_contents
+from .reading.delimited import SEPARATORS, find_header, read_delimited
+from .reading.numbers import is_missing, read_numbers
+from .reading.totals import totals_lines
 
 understood = logging.getLogger(__name__)
 """Says at level INFO, in one line a file, what in it was not plain; the command line prints it."""

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.data.numbers import number, read_numbers
+from copybandit.simulation.data.reading.numbers import number, read_numbers
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from ..errors import InputError
 from .encodings import decode
-from .errors import InputError
 
 PARQUET = b"PAR1"
 

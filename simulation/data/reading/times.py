@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 import pandas as pd
 
-from .errors import InputError
+from ..errors import InputError
 
 REMEDY = "write times as in ISO 8601, such as 2026-11-27T12:00:00Z"
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from .errors import InputError
+from ..errors import InputError
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """Signs that may stand between columns, and what they are called; a comma is tried first."""

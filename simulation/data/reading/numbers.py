@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from .errors import InputError
+from ..errors import InputError
 
 Decimal = Literal["point", "comma"]
 
