@@ -11,8 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from ..simulation.data.errors import InputError
-from ..simulation.data.tables import understood
+from ..simulation.data.errors import InputError, understood
 
 # Before transformers and tokenizers are imported: they read these once.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -11,8 +11,11 @@ from ..checked import CheckedAgent, Serving, check_opened
 from ..checks import Guard, check_contexts, check_shapes, known_outcomes
 from ..rules import sample, with_floor
 from ..traffic.slate import Layout
-from .learner import LEARNERS, Rows
+from .learner import Learner, Rows
+from .on_policy import ActorCritic, ProximalPolicy
+from .q_network import QNetwork
 
+LEARNERS: dict[str, type[Learner]] = {"sb3-ppo": ProximalPolicy, "sb3-a2c": ActorCritic, "sb3-dqn": QNetwork}
 WAITING = 1 << 16
 """Decisions whose open candidates are remembered until their feedback comes."""
 

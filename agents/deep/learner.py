@@ -17,20 +17,11 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 import torch
-from stable_baselines3 import A2C, DQN, PPO
-from stable_baselines3.common.buffers import ReplayBuffer, RolloutBuffer
-from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.policies import ActorCriticPolicy
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import Tensor
 
 from ...simulation.data.errors import InputError
-from ..rules import tied_best
-
-CLOSED = -1e8
-"""Logit of a closed action; its probability is 0 in float32."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +122,9 @@ class Learner(ABC):
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Takes over what `tensors` gave."""
-        self.model.policy.load_state_dict(_part(state, "policy."))
+        self.model.policy.load_state_dict(part_of(state, "policy."))
         moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in _part(state, "optimizer.").items():
+        for name, value in part_of(state, "optimizer.").items():
             number, moment = name.split(".")
             moments.setdefault(int(number), {})[moment] = value
         self._load_optimizer(moments)
@@ -181,204 +172,6 @@ class Learner(ABC):
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-class Visible(BaseFeaturesExtractor):
-    """Of an observation, what networks see: all but the mask."""
-
-    def __init__(self, observation_space: gym.spaces.Box, width: int) -> None:
-        """Keeps the first `width` numbers."""
-        super().__init__(observation_space, width)
-
-    def forward(self, observations: Tensor) -> Tensor:
-        """[N, width]."""
-        return observations[:, : self.features_dim]
-
-
-class MaskedPolicy(ActorCriticPolicy):
-    """Actor and critic of stable-baselines3; the last K numbers of an observation say which of K actions are open."""
-
-    def get_distribution(self, obs: Any) -> Distribution:
-        """Among open actions (Huang and Ontanon, "A closer look at invalid action masking", FLAIRS 2022)."""
-        distribution: Any = super().get_distribution(obs)
-        logits = distribution.distribution.logits
-        return distribution.proba_distribution(logits.masked_fill(obs[:, -logits.shape[1] :] == 0, CLOSED))
-
-    def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Values, log-probabilities and entropies."""
-        distribution = self.get_distribution(obs)
-        return self.predict_values(obs), distribution.log_prob(actions), distribution.entropy()
-
-
-class OnPolicy(Learner):
-    """PPO and A2C: train on the rows since the last training once these are `n_steps`, then drop them."""
-
-    def __init__(self, arms: int, width: int, generator: torch.Generator, settings: dict[str, float]) -> None:
-        """See `Learner`."""
-        super().__init__(arms, width, generator, settings)
-        self._rows: list[Rows] = []
-
-    def chances(self, observed: Tensor, opened: Tensor) -> Tensor:
-        """See `Learner.chances`; the policy's own."""
-        with torch.no_grad():
-            return self.model.policy.get_distribution(_with_mask(observed, opened)).distribution.probs
-
-    def worth(self, observed: Tensor, opened: Tensor) -> Tensor:
-        """See `Learner.worth`; the critic's."""
-        with torch.no_grad():
-            return self.model.policy.predict_values(_with_mask(observed, opened)).flatten()
-
-    def learn(self, rows: Rows) -> None:
-        """See `Learner.learn`; the advantage is the reward less the critic's value."""
-        self._rows.append(rows)
-        if sum(map(len, self._rows)) < self.settings["n_steps"]:
-            return
-        rows = Rows.joined(self._rows)
-        self._rows = []
-        seen = _with_mask(rows.observed, rows.opened)
-        buffer = RolloutBuffer(len(rows), self.model.observation_space, self.model.action_space, self.device)
-        columns = {
-            "observations": seen,
-            "actions": rows.arms[:, None],
-            "rewards": rows.rewards[:, None],
-            "values": self.worth(rows.observed, rows.opened)[:, None],
-            "log_probs": rows.chances.log()[:, None],
-        }
-        for name, value in columns.items():
-            setattr(buffer, name, value.numpy(force=True).reshape(getattr(buffer, name).shape))
-        buffer.returns, buffer.advantages = buffer.rewards, buffer.rewards - buffer.values
-        buffer.full = True
-        self.model.rollout_buffer = buffer
-        with self.own_randomness():
-            self.model.train()
-
-    def grow(self, n: int, like: Tensor | None) -> None:
-        """See `Learner.grow`; to rows that wait the new arms were closed."""
-        super().grow(n, like)
-        for i, rows in enumerate(self._rows):
-            closed = rows.opened.new_zeros(len(rows), n)
-            self._rows[i] = Rows(**(vars(rows) | {"opened": torch.cat([rows.opened, closed], 1)}))
-
-    def tensors(self) -> dict[str, Tensor]:
-        """See `Learner.tensors`; and the rows that wait."""
-        waiting = vars(Rows.joined(self._rows)) if self._rows else {}
-        return super().tensors() | {f"rows.{name}": value for name, value in waiting.items()}
-
-    def load(self, state: dict[str, Tensor]) -> None:
-        """See `Learner.load`."""
-        super().load(state)
-        waiting = _part(state, "rows.")
-        self._rows = [Rows(**waiting)] if waiting else []
-
-    def _observation_width(self) -> int:
-        return self.width + self.arms
-
-    def _policy(self) -> Any:
-        return MaskedPolicy
-
-    def _policy_settings(self) -> dict[str, Any]:
-        return {"features_extractor_class": Visible, "features_extractor_kwargs": {"width": self.width}}
-
-
-class ProximalPolicy(OnPolicy):
-    """PPO."""
-
-    algorithm = PPO
-    defaults: ClassVar = {
-        "learning_rate": 1e-3,
-        "n_steps": 2048,
-        "batch_size": 512,
-        "n_epochs": 5,
-        "clip_range": 0.2,
-        "ent_coef": 0.0,
-    }
-
-
-class ActorCritic(OnPolicy):
-    """A2C."""
-
-    algorithm = A2C
-    defaults: ClassVar = {"learning_rate": 7e-4, "n_steps": 256, "ent_coef": 0.0}
-
-
-class QNetwork(Learner):
-    """DQN: a gradient step for every `train_freq` rows, on rows drawn from the last `buffer_size`."""
-
-    algorithm = DQN
-    defaults: ClassVar = {
-        "learning_rate": 1e-3,
-        "buffer_size": 100_000,
-        "learning_starts": 100,
-        "batch_size": 256,
-        "train_freq": 32,
-        "exploration_final_eps": 0.05,
-    }
-
-    def __init__(self, arms: int, width: int, generator: torch.Generator, settings: dict[str, float]) -> None:
-        """See `Learner`."""
-        super().__init__(arms, width, generator, settings)
-        self._owed = 0
-
-    def chances(self, observed: Tensor, opened: Tensor) -> Tensor:
-        """See `Learner.chances`: the best value, and with `exploration_final_eps` any that is open."""
-        with torch.no_grad():
-            best = tied_best(self.model.q_net(observed), opened).float()
-        share = self.settings["exploration_final_eps"] / opened.sum(1, keepdim=True)
-        best /= best.sum(1, keepdim=True)
-        return (1 - self.settings["exploration_final_eps"]) * best + share * opened
-
-    def worth(self, observed: Tensor, opened: Tensor) -> Tensor:
-        """See `Learner.worth`; the best value."""
-        with torch.no_grad():
-            return self.model.q_net(observed).masked_fill(~opened, -torch.inf).amax(1)
-
-    def learn(self, rows: Rows) -> None:
-        """See `Learner.learn`; each row ends its episode, so the target network has no say."""
-        buffer: ReplayBuffer = self.model.replay_buffer
-        rows = rows[-buffer.buffer_size :]
-        place = (buffer.pos + np.arange(len(rows))) % buffer.buffer_size
-        buffer.observations[place, 0] = rows.observed.numpy(force=True)
-        buffer.actions[place, 0, 0] = rows.arms.numpy(force=True)
-        buffer.rewards[place, 0] = rows.rewards.numpy(force=True)
-        buffer.dones[place] = 1.0
-        buffer.full = buffer.full or buffer.pos + len(rows) >= buffer.buffer_size
-        buffer.pos = (buffer.pos + len(rows)) % buffer.buffer_size
-        self._owed += len(rows)
-        if buffer.size() < self.settings["learning_starts"]:
-            return
-        steps, self._owed = divmod(self._owed, int(self.settings["train_freq"]))
-        if steps:
-            with self.own_randomness():
-                self.model.train(steps, int(self.settings["batch_size"]))
-
-    def grow(self, n: int, like: Tensor | None) -> None:
-        """See `Learner.grow`; what is remembered stays."""
-        kept = self.model.replay_buffer
-        super().grow(n, like)
-        self.model.replay_buffer = kept
-
-    def tensors(self) -> dict[str, Tensor]:
-        """See `Learner.tensors`; and what is remembered."""
-        buffer = self.model.replay_buffer
-        held = {name: torch.from_numpy(getattr(buffer, name)[: buffer.size()]) for name in self._COLUMNS}
-        counts = torch.tensor([buffer.pos, self._owed])
-        return super().tensors() | {f"rows.{name}": value for name, value in held.items()} | {"rows.counts": counts}
-
-    def load(self, state: dict[str, Tensor]) -> None:
-        """See `Learner.load`."""
-        super().load(state)
-        buffer = self.model.replay_buffer
-        held = _part(state, "rows.")
-        size = len(held["dones"])
-        for name in self._COLUMNS:
-            getattr(buffer, name)[:size] = held[name].numpy(force=True)
-        buffer.pos, self._owed = held["counts"].tolist()
-        buffer.full = size == buffer.buffer_size
-
-    _COLUMNS = ("observations", "actions", "rewards", "dones")
-
-
-LEARNERS: dict[str, type[Learner]] = {"sb3-ppo": ProximalPolicy, "sb3-a2c": ActorCritic, "sb3-dqn": QNetwork}
-
-
 def grown(old: Tensor, shape: torch.Size, like: Tensor | None) -> Tensor:
     """A weight with more rows, like those of [n] others or the mean of all; itself where it has that shape."""
     if old.shape == shape:
@@ -394,11 +187,8 @@ def _padded(old: Any, shape: torch.Size) -> Any:
     return torch.cat([old, old.new_zeros(shape[0] - len(old), *shape[1:])])
 
 
-def _with_mask(observed: Tensor, opened: Tensor) -> Tensor:
-    return torch.cat([observed, opened.float()], 1)
-
-
-def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def part_of(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """What is named so, the prefix taken off."""
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 

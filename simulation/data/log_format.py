@@ -10,9 +10,9 @@ import pandas as pd
 import pandera.pandas as pa
 
 from .catalog import Catalog
-from .errors import InputError
+from .errors import InputError, understood
 from .reading.times import read_times
-from .tables import FREE, finite, not_blank, read_table, understood, whole
+from .tables import FREE, finite, not_blank, read_table, whole
 
 _flag = pa.Check.isin([0, 1], error="0 or 1")
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from copybandit.agents.agent import Expectation, Worth
-from copybandit.agents.deep.learner import LEARNERS, Rows, grown
+from copybandit.agents.deep.agent import LEARNERS
+from copybandit.agents.deep.learner import Rows, grown
 from copybandit.agents.registry import DEEP, make_agent
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.world import Feedback
