@@ -17,7 +17,7 @@ from ..simulation.data.catalog import CATALOG_SCHEMA, Catalog
 from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
 from ..simulation.data.log_format import LOG_SCHEMA
-from ..simulation.data.open_bandit import joined, read_open_bandit
+from ..simulation.data.open_bandit import joined_logs, read_open_bandit
 from ..simulation.scenario import load_scenario, read_scenario
 from ..simulation.world_file import save_world
 from .analysis.drawing.formats import bracketed, number
@@ -140,7 +140,7 @@ def _evidence(options: CalibrateOptions, products: Catalog) -> tuple[Evidence, E
     if options.on_policy is None:
         return evidence_of_open_bandit(log, str(options.open_bandit)), None
     # Read together, users and segments have the same names in both.
-    both = evidence_of_open_bandit(joined(log, read_open_bandit(options.on_policy)), str(options.open_bandit))
+    both = evidence_of_open_bandit(joined_logs(log, read_open_bandit(options.on_policy)), str(options.open_bandit))
     first = np.arange(len(both)) < len(log)
     return both.rows(first), both.rows(~first)
 

@@ -46,7 +46,7 @@ COMMANDS = {
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
     "pretrain": Command("PretrainOptions", "run_pretrain", "what does the built-in writer know from the start?"),
     "report": Command("ReportOptions", "run_report", "show me, side by side"),
-    "runs": Command("HistoryOptions", "run_history", "what have I run?"),
+    "runs": Command("RunsOptions", "list_runs", "what have I run?"),
     "export": Command("ExportOptions", "run_export", "give me the checkpoint"),
 }
 
@@ -122,11 +122,11 @@ def _options(title: str) -> type:
 def _title(name: str, arguments: list[str]) -> str:
     """Which command is meant: one option may make it another, on the command line or in the file of `--config`."""
     from .harness.command_line import given_names, value_given
-    from .harness.config import read_yaml
+    from .harness.config import read_options
 
     other = COMMANDS[name].otherwise
     file = value_given(arguments, "config")
-    if other and (other in given_names(arguments) or (file is not None and read_yaml(Path(file)).get(other))):
+    if other and (other in given_names(arguments) or (file is not None and read_options(Path(file)).get(other))):
         return f"{name} --{other}"
     return name
 

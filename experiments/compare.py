@@ -16,7 +16,7 @@ from ..agents.state import save_agent
 from ..agents.traffic.options import TrafficOptions
 from ..simulation.data.errors import InputError
 from ..simulation.world_file import scenario_of
-from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, served_agent, world_name
+from .analysis.comparison.cells import CellSetting, Task, cells_of, check_agent, run_task, served_agent, world_name
 from .analysis.comparison.results import Results
 from .analysis.comparison.standings import UNIFORM, Standings
 from .analysis.report.page import write_report
@@ -99,9 +99,9 @@ class CompareOptions:
             self.traffic.check(*scenario_of(scenario))
         return asked
 
-    def setting(self) -> Setting:
+    def setting(self) -> CellSetting:
         """What all cells share."""
-        return Setting(
+        return CellSetting(
             users=self.world.users,
             creatives=self.creatives,
             retrieved=self.retrieved,

@@ -20,9 +20,10 @@ from ..simulation.data.errors import InputError
 from .analysis.drawing.formats import bracketed
 from .analysis.headlines.figures import accuracies, captures, judged_pairs, reliability, what_matters
 from .analysis.headlines.placements import OURS, learn_prior, policies
-from .analysis.headlines.replay import ArchiveTests, Array, join, replay, replayed_tests
+from .analysis.headlines.replay import ArchiveTests, join, replay, replayed_tests
 from .analysis.headlines.tests import differing, mismatched, winners
 from .analysis.report.page import write_report
+from .analysis.statistics.bootstrap import Array
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
 from .harness.run import Run, Stage

@@ -12,14 +12,14 @@ from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
 from ..simulation.data.log_format import LOG_SCHEMA, read_log
 from .analysis.drawing.formats import bracketed
-from .analysis.off_policy.evaluation import FEW, Answer, Evidence, answers, interval_of, labels_of, overlap_warning
+from .analysis.off_policy.evaluation import FEW, Answer, WeightedLog, answers, interval_of, labels_of, overlap_warning
 from .analysis.off_policy.logged import NOT_NEEDED, Kind, Logged, logged_frame, logged_open_bandit
 from .analysis.off_policy.policies import Policy, evidence, fixed_policy, own_policy, train
 from .analysis.off_policy.reward_model import fit_rates
 from .analysis.off_policy.slate_estimators import down
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval, bootstrap, ratio
-from .harness.files import read_table
+from .harness.files import load_table
 from .harness.options import Flat, Idle, RunOptions
 from .harness.run import Run
 
@@ -146,7 +146,7 @@ def _value_all(
         for name, made in policies.items():
             policy = made or train(name, training, options.conversion_value, options.draws, options.run.seed)
             found, unseen = evidence(policy, valued, rates, options.conversion_value)
-            told, warning = value(found, unseen, rng, options.interval)
+            told, warning = value_policy(found, unseen, rng, options.interval)
             estimates[name] = {estimator: _entry(answer) for estimator, answer in told.items()}
             warnings |= {name: warning} if warning else {}
             estimated += [name] if policy.estimated else []
@@ -186,8 +186,8 @@ def _named(name: str, logged: Logged) -> Policy | Path | None:
     )
 
 
-def value(
-    found: Evidence, unseen: float, rng: np.random.Generator, method: str
+def value_policy(
+    found: WeightedLog, unseen: float, rng: np.random.Generator, method: str
 ) -> tuple[dict[str, Answer], str | None]:
     """Answers on one policy, and why they should not be leaned on.
 
@@ -224,7 +224,7 @@ def _writers(path: Path, slots: int, options: OfflineOptions, rng: np.random.Gen
     file = path / "creatives.parquet"
     if not file.is_file():
         raise InputError(f"{path}: no creatives.parquet in it; give the run directory of a finished loop or tune")
-    texts = read_table(file, ["writer", "product_id", "proxy_ctr", "proxy_cvr"])
+    texts = load_table(file, ["writer", "product_id", "proxy_ctr", "proxy_cvr"])
     worth = slots * texts.proxy_ctr * (1 + options.conversion_value * texts.proxy_cvr.fillna(0.0))
     found = {}
     for writer, part in texts.assign(worth=worth).groupby("writer", sort=False):

@@ -11,7 +11,7 @@ from .harness.config import value_of
 
 
 @dataclass(frozen=True)
-class HistoryOptions:
+class RunsOptions:
     """Options of `copybandit runs`."""
 
     folder: Annotated[Path, tyro.conf.Positional] = Path("runs")
@@ -24,7 +24,7 @@ class HistoryOptions:
     """Only runs that have finished."""
 
 
-def run_history(options: HistoryOptions) -> str:
+def list_runs(options: RunsOptions) -> str:
     """`copybandit runs [FOLDER]`: one line a run, oldest first.
 
     Raises:

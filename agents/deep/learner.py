@@ -25,7 +25,7 @@ from ...simulation.data.errors import InputError
 
 
 @dataclass(frozen=True)
-class Rows:
+class SlotRows:
     """N fillings of a slot."""
 
     observed: Tensor
@@ -39,19 +39,19 @@ class Rows:
     chances: Tensor
     """[N] float32, the probability with which it was chosen."""
 
-    def __getitem__(self, rows: Tensor | slice) -> "Rows":
-        return Rows(**{name: value[rows] for name, value in vars(self).items()})
+    def __getitem__(self, rows: Tensor | slice) -> "SlotRows":
+        return SlotRows(**{name: value[rows] for name, value in vars(self).items()})
 
     def __len__(self) -> int:
         return len(self.arms)
 
     @staticmethod
-    def joined(parts: list["Rows"]) -> "Rows":
+    def joined(parts: list["SlotRows"]) -> "SlotRows":
         """The rows of several, in order."""
-        return Rows(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Rows)})
+        return SlotRows(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(SlotRows)})
 
 
-class Learner(ABC):
+class DeepLearner(ABC):
     """Chooses arms and learns from rows; its settings carry stable-baselines3's names."""
 
     algorithm: ClassVar[Any]
@@ -93,7 +93,7 @@ class Learner(ABC):
         """[N] reward that is expected."""
 
     @abstractmethod
-    def learn(self, rows: Rows) -> None:
+    def learn(self, rows: SlotRows) -> None:
         """Takes rows in, and trains when there are enough."""
 
     def grow(self, n: int, like: Tensor | None) -> None:

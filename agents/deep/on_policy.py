@@ -11,7 +11,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
-from .learner import Learner, Rows, part_of
+from .learner import DeepLearner, SlotRows, part_of
 
 CLOSED = -1e8
 """Logit of a closed action; its probability is 0 in float32."""
@@ -44,30 +44,30 @@ class MaskedPolicy(ActorCriticPolicy):
         return self.predict_values(obs), distribution.log_prob(actions), distribution.entropy()
 
 
-class OnPolicy(Learner):
+class ActorCriticLearner(DeepLearner):
     """PPO and A2C: train on the rows since the last training once these are `n_steps`, then drop them."""
 
     def __init__(self, arms: int, width: int, generator: torch.Generator, settings: dict[str, float]) -> None:
-        """See `Learner`."""
+        """See `DeepLearner`."""
         super().__init__(arms, width, generator, settings)
-        self._rows: list[Rows] = []
+        self._rows: list[SlotRows] = []
 
     def chances(self, observed: Tensor, opened: Tensor) -> Tensor:
-        """See `Learner.chances`; the policy's own."""
+        """See `DeepLearner.chances`; the policy's own."""
         with torch.no_grad():
             return self.model.policy.get_distribution(_with_mask(observed, opened)).distribution.probs
 
     def worth(self, observed: Tensor, opened: Tensor) -> Tensor:
-        """See `Learner.worth`; the critic's."""
+        """See `DeepLearner.worth`; the critic's."""
         with torch.no_grad():
             return self.model.policy.predict_values(_with_mask(observed, opened)).flatten()
 
-    def learn(self, rows: Rows) -> None:
-        """See `Learner.learn`; the advantage is the reward less the critic's value."""
+    def learn(self, rows: SlotRows) -> None:
+        """See `DeepLearner.learn`; the advantage is the reward less the critic's value."""
         self._rows.append(rows)
         if sum(map(len, self._rows)) < self.settings["n_steps"]:
             return
-        rows = Rows.joined(self._rows)
+        rows = SlotRows.joined(self._rows)
         self._rows = []
         seen = _with_mask(rows.observed, rows.opened)
         buffer = RolloutBuffer(len(rows), self.model.observation_space, self.model.action_space, self.device)
@@ -87,22 +87,22 @@ class OnPolicy(Learner):
             self.model.train()
 
     def grow(self, n: int, like: Tensor | None) -> None:
-        """See `Learner.grow`; to rows that wait the new arms were closed."""
+        """See `DeepLearner.grow`; to rows that wait the new arms were closed."""
         super().grow(n, like)
         for i, rows in enumerate(self._rows):
             closed = rows.opened.new_zeros(len(rows), n)
-            self._rows[i] = Rows(**(vars(rows) | {"opened": torch.cat([rows.opened, closed], 1)}))
+            self._rows[i] = SlotRows(**(vars(rows) | {"opened": torch.cat([rows.opened, closed], 1)}))
 
     def tensors(self) -> dict[str, Tensor]:
-        """See `Learner.tensors`; and the rows that wait."""
-        waiting = vars(Rows.joined(self._rows)) if self._rows else {}
+        """See `DeepLearner.tensors`; and the rows that wait."""
+        waiting = vars(SlotRows.joined(self._rows)) if self._rows else {}
         return super().tensors() | {f"rows.{name}": value for name, value in waiting.items()}
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """See `Learner.load`."""
+        """See `DeepLearner.load`."""
         super().load(state)
         waiting = part_of(state, "rows.")
-        self._rows = [Rows(**waiting)] if waiting else []
+        self._rows = [SlotRows(**waiting)] if waiting else []
 
     def _observation_width(self) -> int:
         return self.width + self.arms
@@ -114,7 +114,7 @@ class OnPolicy(Learner):
         return {"features_extractor_class": Visible, "features_extractor_kwargs": {"width": self.width}}
 
 
-class ProximalPolicy(OnPolicy):
+class ProximalPolicy(ActorCriticLearner):
     """PPO."""
 
     algorithm = PPO
@@ -128,7 +128,7 @@ class ProximalPolicy(OnPolicy):
     }
 
 
-class ActorCritic(OnPolicy):
+class ActorCritic(ActorCriticLearner):
     """A2C."""
 
     algorithm = A2C

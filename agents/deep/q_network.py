@@ -9,10 +9,10 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from torch import Tensor
 
 from ..rules import tied_best
-from .learner import Learner, Rows, part_of
+from .learner import DeepLearner, SlotRows, part_of
 
 
-class QNetwork(Learner):
+class QNetwork(DeepLearner):
     """DQN: a gradient step for every `train_freq` rows, on rows drawn from the last `buffer_size`."""
 
     algorithm = DQN
@@ -26,12 +26,12 @@ class QNetwork(Learner):
     }
 
     def __init__(self, arms: int, width: int, generator: torch.Generator, settings: dict[str, float]) -> None:
-        """See `Learner`."""
+        """See `DeepLearner`."""
         super().__init__(arms, width, generator, settings)
         self._owed = 0
 
     def chances(self, observed: Tensor, opened: Tensor) -> Tensor:
-        """See `Learner.chances`: the best value, and with `exploration_final_eps` any that is open."""
+        """See `DeepLearner.chances`: the best value, and with `exploration_final_eps` any that is open."""
         with torch.no_grad():
             best = tied_best(self.model.q_net(observed), opened).float()
         share = self.settings["exploration_final_eps"] / opened.sum(1, keepdim=True)
@@ -39,12 +39,12 @@ class QNetwork(Learner):
         return (1 - self.settings["exploration_final_eps"]) * best + share * opened
 
     def worth(self, observed: Tensor, opened: Tensor) -> Tensor:
-        """See `Learner.worth`; the best value."""
+        """See `DeepLearner.worth`; the best value."""
         with torch.no_grad():
             return self.model.q_net(observed).masked_fill(~opened, -torch.inf).amax(1)
 
-    def learn(self, rows: Rows) -> None:
-        """See `Learner.learn`; each row ends its episode, so the target network has no say."""
+    def learn(self, rows: SlotRows) -> None:
+        """See `DeepLearner.learn`; each row ends its episode, so the target network has no say."""
         buffer: ReplayBuffer = self.model.replay_buffer
         rows = rows[-buffer.buffer_size :]
         place = (buffer.pos + np.arange(len(rows))) % buffer.buffer_size
@@ -63,20 +63,20 @@ class QNetwork(Learner):
                 self.model.train(steps, int(self.settings["batch_size"]))
 
     def grow(self, n: int, like: Tensor | None) -> None:
-        """See `Learner.grow`; what is remembered stays."""
+        """See `DeepLearner.grow`; what is remembered stays."""
         kept = self.model.replay_buffer
         super().grow(n, like)
         self.model.replay_buffer = kept
 
     def tensors(self) -> dict[str, Tensor]:
-        """See `Learner.tensors`; and what is remembered."""
+        """See `DeepLearner.tensors`; and what is remembered."""
         buffer = self.model.replay_buffer
         held = {name: torch.from_numpy(getattr(buffer, name)[: buffer.size()]) for name in self._COLUMNS}
         counts = torch.tensor([buffer.pos, self._owed])
         return super().tensors() | {f"rows.{name}": value for name, value in held.items()} | {"rows.counts": counts}
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """See `Learner.load`."""
+        """See `DeepLearner.load`."""
         super().load(state)
         buffer = self.model.replay_buffer
         held = part_of(state, "rows.")

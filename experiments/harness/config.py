@@ -19,7 +19,7 @@ from .options import idle_settings, settings_of
 Options = TypeVar("Options")
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_options(path: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds.
 
     Raises:
@@ -39,7 +39,7 @@ def read_config(path: Path, defaults: Options) -> Options:
     Raises:
         InputError: no such file, not YAML, a key that does not exist or a value of the wrong kind.
     """
-    return override(defaults, read_yaml(path), str(path))
+    return override(defaults, read_options(path), str(path))
 
 
 def configured(defaults: Options, **settings: object) -> Options:

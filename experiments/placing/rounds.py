@@ -36,7 +36,7 @@ RETIRED = 0.5
 
 
 @dataclass
-class Line:
+class Lineup:
     """Creatives on show in a world of their own, and the agent that goes on learning where they belong."""
 
     world: World
@@ -46,7 +46,7 @@ class Line:
     placements: list[Placement] = field(default_factory=list)
 
     @classmethod
-    def start(cls, world: World, texts: Sequence[Creative], options: LoopOptions) -> "Line":
+    def start(cls, world: World, texts: Sequence[Creative], options: LoopOptions) -> "Lineup":
         """Puts the first round's texts on show; the world is the gold's, with none but these creatives."""
         world = replace(world, creatives=[])
         world.publish(texts)
@@ -104,7 +104,7 @@ def run_rounds(study: Study, options: LoopOptions, run: Run) -> None:
         run: where all goes.
     """
     rounds, hours = options.rounds.rounds, options.rounds.round_hours
-    lines: dict[str, Line] = {}
+    lines: dict[str, Lineup] = {}
     told: list[dict[str, Any]] = []
     warm = None
     for number in range(1, rounds + 1):
@@ -118,7 +118,7 @@ def run_rounds(study: Study, options: LoopOptions, run: Run) -> None:
         write_report(part.path)
         texts = competing(study, tuning.tuned, options)
         if number == 1:
-            lines = {name: Line.start(study.world, texts, options) for name in LINES}
+            lines = {name: Lineup.start(study.world, texts, options) for name in LINES}
         else:
             lines[LINES[0]].rewrite(texts, number)
         start = study.world.traffic.hours
@@ -140,7 +140,7 @@ def _part(options: LoopOptions, run: Run, number: int) -> Run:
     return Run("tune", TuneOptions(**settings))
 
 
-def _learn_again(study: Study, line: Line, options: LoopOptions, number: int, hours: float, run: Run) -> Study:
+def _learn_again(study: Study, line: Lineup, options: LoopOptions, number: int, hours: float, run: Run) -> Study:
     """The study with effect models of a new log: reference ads and what is on show, placed at random."""
     world = replace(study.world, creatives=[])
     shown = list(dict.fromkeys([*study.catalog.ads, *(line.world.creatives[arm] for arm in line.on_show)]))
@@ -157,7 +157,9 @@ def _learn_again(study: Study, line: Line, options: LoopOptions, number: int, ho
     return replace(study, effect=effect, effect_metrics=metrics, validation=validation)
 
 
-def _worth_of_texts(study: Study, tuning: Tuning, lines: dict[str, Line], options: LoopOptions) -> dict[str, Interval]:
+def _worth_of_texts(
+    study: Study, tuning: Tuning, lines: dict[str, Lineup], options: LoopOptions
+) -> dict[str, Interval]:
     """Gold reward of the round's texts, over the untuned writer's and over the first round's, with today's tastes."""
     found = {"tuning": tuning.summary["lift"]["reward"]}
     newest, first = (judge(study.world, _newest(lines[name])).by_user for name in LINES)
@@ -165,12 +167,12 @@ def _worth_of_texts(study: Study, tuning: Tuning, lines: dict[str, Line], option
     return found | {"texts": lifts(newest, first, options.conversion_value, rng)["reward"]}
 
 
-def _newest(line: Line) -> list[Creative]:
+def _newest(line: Lineup) -> list[Creative]:
     """The text that entered last for each product and audience."""
     return list({(c.product_id, c.audience): c for c in line.world.creatives}.values())
 
 
-def _earned(lines: dict[str, Line], options: LoopOptions) -> dict[str, Any]:
+def _earned(lines: dict[str, Lineup], options: LoopOptions) -> dict[str, Any]:
     """What each line earned in its last placement, and the gain of the first over the second, visitor by visitor."""
     rng = np.random.default_rng(options.run.seed)
     latest = {name: line.placements[-1] for name, line in lines.items()}
@@ -188,7 +190,7 @@ def _earned(lines: dict[str, Line], options: LoopOptions) -> dict[str, Any]:
     return {"lines": figures, "gain": bootstrap(both, lift_of_ratios, rng)}
 
 
-def _save(run: Run, told: Sequence[dict[str, Any]], line: Line) -> None:
+def _save(run: Run, told: Sequence[dict[str, Any]], line: Lineup) -> None:
     rows = [
         {"round": row["round"], "line": name, "from_hour": row["hours"][0], "to_hour": row["hours"][1]}
         | {key: value for key, value in facts.items() if key != "reward"}

@@ -115,7 +115,7 @@ def read_open_bandit(directory: str | Path) -> OpenBanditLog:
     )
 
 
-def joined(first: OpenBanditLog, second: OpenBanditLog) -> OpenBanditLog:
+def joined_logs(first: OpenBanditLog, second: OpenBanditLog) -> OpenBanditLog:
     """The rows of two logs of one campaign, one log after the other; items by their number, with the first log's
     features. Texts are hashed otherwise in every folder, so users of the two never look alike.
 

@@ -9,7 +9,7 @@ from ..loop import findings
 
 
 @told_by("case")
-def article(run: RunFiles, case: Any) -> Section:
+def beside_the_article(run: RunFiles, case: Any) -> Section:
     """Ours beside the article's."""
     text = [
         "The article's recipe, in a simulated shop: a linear effect model, effect and diversity in a weighted sum, and "

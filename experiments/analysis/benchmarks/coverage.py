@@ -3,7 +3,6 @@
 The truth is known, because logs come from the simulated world, and null experiments from one rate.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from ...serving.serve import Fixed, serve
 from ..off_policy.evaluation import METHODS, answers
 from ..off_policy.known_logs import KnownWorld, Seen
 from ..off_policy.logged import Logged, logged_frame
-from ..off_policy.policies import evidence, train
+from ..off_policy.policies import evidence, row_batches, train
 from ..off_policy.reward_model import fit_rates
 from ..statistics.bootstrap import Array, Interval
 from ..statistics.intervals import skew_corrected
@@ -113,7 +112,9 @@ def rank(logs: int, impressions: int, seed: int, stage: Stage) -> dict[str, dict
             policy = train(name, training, 0.0, 64, seed)
             found, _ = evidence(policy, valued, model, 0.0)
             said.append({estimator: answer.interval["mean"] for estimator, answer in answers(found, rng).items()})
-            chance = np.concatenate([policy.chances(valued.rows(rows))[0][:, 0] for rows in _blocks(len(valued))])
+            chance = np.concatenate(
+                [policy.chances(valued.rows(rows))[0][:, 0] for rows in row_batches(len(valued), BLOCK)]
+            )
             truth.append(float((chance * rates).sum(1).mean()))
             stage.advance(1, name)
         for estimator in said[0]:
@@ -137,11 +138,6 @@ def _uniform_log(known: KnownWorld, impressions: int, seed: int) -> tuple[Logged
     logged = logged_frame(pd.concat(frames, ignore_index=True), "world", "given-above")
     examined = torch.cat([world.examination[feedback.impressions.channel, :1] for feedback in seen.feedback])
     return logged, (examined * torch.cat(seen.click)).double().numpy()
-
-
-def _blocks(n: int) -> Iterator[np.ndarray]:
-    for start in range(0, n, BLOCK):
-        yield np.arange(start, min(start + BLOCK, n))
 
 
 def _show(coverage: dict[str, Any], calls: dict[str, float], ranking: dict[str, Any], run: Run) -> None:

@@ -16,10 +16,10 @@ from ....simulation.calibration.fit import Calibration, calibrate
 from ....simulation.logs import log_frame, uniform_slates
 from ....simulation.scenario import Scenario, load_scenario
 from ....simulation.world import World, make_world
-from ...harness.files import read_table
+from ...harness.files import load_table
 from ...harness.run import Run
 from ...serving.serve import Answers, Fixed, serve
-from ..off_policy.rate_policies import rate_policies, value
+from ..off_policy.rate_policies import rate_policies, value_in_world
 from .options import BenchmarkOptions
 from .true_effects import true_effects
 
@@ -43,7 +43,7 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
                 path = run.path / f"{name}.csv"
                 table.assign(world=seed).to_csv(path, mode="a", header=not path.exists(), index=False)
             stage.advance(1, f"world {seed}")
-    tables = {name: read_table(run.path / f"{name}.csv") for name in ("effects", "slots", "policies")}
+    tables = {name: load_table(run.path / f"{name}.csv") for name in ("effects", "slots", "policies")}
     summary = summarised(**tables)
     _show(summary, run)
     return {"recovery": summary}
@@ -116,8 +116,8 @@ def _policies(world: World, fitted: World, evidence: Evidence, served: int) -> p
     true = make_world(world.scenario, world.catalog, audience=world.audience, scales=world.scales, reader=world.reader)
     rows = []
     for name, policy in rate_policies(evidence).items():
-        values = [value(each, creatives, policy, served) for each in (true, fitted)]
-        again = value(true, creatives, policy, served, seed=1)
+        values = [value_in_world(each, creatives, policy, served) for each in (true, fitted)]
+        again = value_in_world(true, creatives, policy, served, seed=1)
         rows.append((name, *(v for pair in zip(*values, strict=True) for v in pair), *again))
     columns = ["clicks", "clicks_fitted", "reward", "reward_fitted", "clicks_again", "reward_again"]
     return pd.DataFrame(rows, columns=["policy", *columns])

@@ -9,9 +9,7 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from ..drawing.formats import number
-from ..drawing.plots import LIGHT, Plot, eighth, in_thousands, legend_above, new_axes, plot_of, styled
-
-COLOURS = ("blue", "gold", "green", "purple", "red", "grey")
+from ..drawing.plots import COLOURS, LIGHT, Plot, eighth, in_thousands, legend_above, new_axes, plot_of, styled
 
 
 def growth_exponent(x: np.ndarray, y: np.ndarray) -> float:

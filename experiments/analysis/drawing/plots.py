@@ -37,6 +37,8 @@ DARK = {
     "purple": "#e797cc",
     "red": "#ff8f4f",
 }
+COLOURS = ("blue", "gold", "green", "purple", "red", "grey")
+"""Of lines that stand beside each other, in this order."""
 WRITER_COLOUR = {"untuned": LIGHT["grey"], "tuned": LIGHT["blue"]}
 styled = matplotlib.rc_context(  # a decorator: drawing and saving both read the style
     {
@@ -128,7 +130,7 @@ def label_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def estimate(
+def mark_estimate(
     axes: Axes,
     at: float,
     interval: Interval,

@@ -11,7 +11,7 @@ import pandas as pd
 from ....policies.writer.checkpoint import CHECKPOINT
 from ....simulation.data.files import MANIFEST, check_folder
 from ...harness.config import flat, value_of
-from ...harness.files import read_json, read_table, read_yaml
+from ...harness.files import load_table, read_json, read_yaml
 
 SMOKE_NOTE = "This was a smoke-size run (--quick): it shows that everything works, not how well."
 
@@ -49,7 +49,7 @@ class RunFiles:
             InputError: it is torn, or columns are missing.
         """
         path = self.path / name
-        return read_table(path, columns) if path.is_file() else pd.DataFrame({column: [] for column in columns})
+        return load_table(path, columns) if path.is_file() else pd.DataFrame({column: [] for column in columns})
 
     def setting(self, name: str) -> Any:
         """What config.yaml says of a setting, by its name on the command line; None where it says nothing."""

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
 from ..drawing.formats import number, percent
-from ..drawing.plots import LIGHT, Plot, estimate, label_rows, legend_above, new_axes, plot_of, styled
+from ..drawing.plots import LIGHT, Plot, label_rows, legend_above, mark_estimate, new_axes, plot_of, styled
 
 
 @styled
@@ -79,7 +79,7 @@ def spread_plot(spread: Mapping[str, Any]) -> Plot:
     rows = [(label, side) for label in ("held_out", "own") for side in ("archive", "world")]
     for row, (part, side) in enumerate(rows):
         value, colour = spread[part]["texts"][side], LIGHT["blue" if side == "archive" else "red"]
-        estimate(axes, row, value, colour, width=3)
+        mark_estimate(axes, row, value, colour, width=3)
     names = {"held_out": "held out", "own": "its own"}
     label_rows(axes, [f"{names[part]}: {side}" for part, side in rows])
     axes.set_xlim(left=0)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...harness.files import read_table
+from ...harness.files import load_table
 from ..drawing.formats import number, number_range, percent
 from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table, told_by
@@ -10,13 +10,13 @@ from . import plots as fit_plots
 from .tables import DECILE
 
 
-def held_out(run: RunFiles) -> Section | None:
+def later_days(run: RunFiles) -> Section | None:
     """Log-loss, CTR by group and by decile, and delays, on days that the fit has not seen."""
     loss = run.summary.get("held_out")
     if run.summary.get("command") != "calibrate" or not loss:
         return None
-    fit = read_table(run.path / "fit.csv", dtype={"group": str})
-    delays = read_table(run.path / "delays.csv")
+    fit = load_table(run.path / "fit.csv", dtype={"group": str})
+    delays = load_table(run.path / "delays.csv")
     gain = 1 - loss["log_loss"] / loss["log_loss_of_base_rate"]
     text = [
         "Fitted to the first four fifths of the log, held against the last. Log-loss "
@@ -31,7 +31,7 @@ def held_out(run: RunFiles) -> Section | None:
 
 
 def _effects(run: RunFiles) -> Table:
-    effects = read_table(run.path / "effects.csv")
+    effects = load_table(run.path / "effects.csv")
     columns = (effects[name] for name in ("name", "mean", "low", "high"))
     rows = [
         [name, number(mean, 3), f"{number(low, 3)} to {number(high, 3)}"]
@@ -41,7 +41,7 @@ def _effects(run: RunFiles) -> Table:
 
 
 @told_by("foretold")
-def foretold(run: RunFiles, found: Any) -> Section:
+def another_policy(run: RunFiles, found: Any) -> Section:
     """What another policy earns: foretold, and earned."""
     titles = {"earned": "earned", "world": "this world", "direct_method": "direct method"}
     rows = [[title, number(found[name]["mean"], 5), number_range(found[name], 5)] for name, title in titles.items()]

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from ..drawing.formats import number, number_range, percent
-from ..drawing.plots import LIGHT, Plot, estimate, legend_above, new_axes, percent_axis, plot_of, styled
+from ..drawing.plots import LIGHT, Plot, legend_above, mark_estimate, new_axes, percent_axis, plot_of, styled
 from ..statistics.bootstrap import Interval
 from .placements import OURS
 
@@ -74,7 +74,9 @@ def words_plot(rows: Sequence[Mapping[str, Any]]) -> Plot:
     rows = sorted(rows, key=lambda row: -row["effect"]["mean"])
     figure, axes = new_axes(0.9 + 0.24 * len(rows))
     for place, row in enumerate(rows):
-        estimate(axes, place, row["effect"], LIGHT["blue" if row["effect"]["mean"] > 0 else "red"], size=5, width=2)
+        mark_estimate(
+            axes, place, row["effect"], LIGHT["blue" if row["effect"]["mean"] > 0 else "red"], size=5, width=2
+        )
     axes.axvline(0, color=LIGHT["grey"], linewidth=1.2)
     axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=8.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)

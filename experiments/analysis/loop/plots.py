@@ -14,10 +14,10 @@ from ..drawing.plots import (
     WRITER_COLOUR,
     Plot,
     eighth,
-    estimate,
     in_thousands,
     label_rows,
     legend_above,
+    mark_estimate,
     new_axes,
     percent_axis,
     plot_of,
@@ -32,7 +32,7 @@ def lift_plot(lift: Mapping[str, Interval], targets: Mapping[str, float], over: 
     """Lifts with their intervals, the zero line and the targets."""
     figure, axes = new_axes(0.9 + 0.55 * len(lift))
     for row, (name, value) in enumerate(lift.items()):
-        estimate(axes, row, value, LIGHT["blue"], size=8, width=3)
+        mark_estimate(axes, row, value, LIGHT["blue"], size=8, width=3)
         if name in targets:
             axes.plot(
                 [targets[name]] * 2, [row - 0.3, row + 0.3], color=LIGHT["red"], linestyle=(0, (3, 2)), linewidth=2
@@ -56,7 +56,7 @@ def grid_plot(grid: Mapping[str, Mapping[str, Interval]]) -> Plot:
     for row, (writer, placement, value) in enumerate(cells):
         colour = WRITER_COLOUR.get(writer, LIGHT["green"])
         inside = LIGHT["paper"] if placement == "uniform" else colour
-        estimate(axes, row, value, colour, size=9, width=3, markerfacecolor=inside, markeredgewidth=2)
+        mark_estimate(axes, row, value, colour, size=9, width=3, markerfacecolor=inside, markeredgewidth=2)
     label_rows(axes, [f"{writer}, {placement}" for writer, placement, _ in cells])
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("gold reward an impression")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ...harness.files import read_table
+from ...harness.files import load_table
 from ..drawing.formats import gain, percent
 from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
@@ -17,7 +17,7 @@ def segments_section(run: RunFiles) -> Section | None:
     file = run.path / "segments.csv"
     if not file.is_file():
         return None
-    profile = read_table(file)
+    profile = load_table(file)
     gains = findings.mean_gains(run.creatives, "audience") if run.both_writers else pd.DataFrame()
     rows = [
         [

@@ -50,7 +50,7 @@ def _of_placements(told: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
 
 
 @told_by("cold_start")
-def cold_start(run: RunFiles, found: Any) -> Section:
+def new_creatives(run: RunFiles, found: Any) -> Section:
     """How soon the best new texts are shown, with and without what the effect model expects of them."""
     names = {"unknown": "nothing is known of them", "known": "the effect model's word counts"}
     rows = [

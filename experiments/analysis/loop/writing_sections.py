@@ -90,7 +90,7 @@ def claims(run: RunFiles) -> Section | None:
     return Section("Claims", text, tables=tables)
 
 
-def gallery(run: RunFiles) -> Section | None:
+def texts(run: RunFiles) -> Section | None:
     """Texts of both writers for the same prompts."""
     pairs = findings.gallery(run.creatives) if run.both_writers else []
     if not pairs:

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..drawing.formats import number, number_range
-from ..drawing.plots import LIGHT, Plot, estimate, label_rows, new_axes, plot_of, styled
+from ..drawing.plots import COLOURS, LIGHT, Plot, label_rows, mark_estimate, new_axes, plot_of, styled
 from ..statistics.bootstrap import Interval
-
-COLOURS = ("blue", "gold", "green", "purple", "red", "grey")
 
 
 @styled
@@ -29,7 +27,9 @@ def estimates_plot(
     figure, axes = new_axes(0.9 + 0.25 * len(rows))
     colour = {policy: LIGHT[COLOURS[i % len(COLOURS)]] for i, policy in enumerate(estimates)}
     for row, (policy, _, entry) in enumerate(rows):
-        estimate(axes, row, Interval(mean=entry["mean"], low=entry["low"], high=entry["high"]), colour[policy], size=6)
+        mark_estimate(
+            axes, row, Interval(mean=entry["mean"], low=entry["low"], high=entry["high"]), colour[policy], size=6
+        )
         if policy in on_policy:
             own = on_policy[policy]["mean"]
             axes.plot([own, own], [row - 0.45, row + 0.45], color=LIGHT["red"], linewidth=2)

@@ -87,7 +87,7 @@ def _log_rates(evidence: Evidence, group: Ints, item: Ints, shape: tuple[int, in
     return np.log(clicks / (np.bincount(cell, minlength=cells) + PRIOR_ROWS) / base).reshape(shape)
 
 
-def value(
+def value_in_world(
     world: World,
     creatives: Sequence[Creative],
     policy: RatePolicy,

@@ -38,7 +38,7 @@ def wall_time(run: RunFiles, stages: Any) -> Section:
 
 
 @told_by("data")
-def data_sheet(run: RunFiles, facts: Any) -> Section:
+def facts_of_data(run: RunFiles, facts: Any) -> Section:
     """What the figures were made of, as the run wrote it down."""
     text = ['What the figures rest on, in the manner of Gebru et al., "Datasheets for Datasets" (CACM 64:12, 2021).']
     tables = [Table(name, ["What", "Is"], list(part.items()), prose=True) for name, part in facts.items()]

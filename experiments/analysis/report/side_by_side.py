@@ -66,7 +66,7 @@ def _writers(runs: Mapping[str, RunFiles]) -> Section | None:
     text = []
     if len(points) > 1:
         on_front = front([(kept, reward["mean"]) for kept, reward in points.values()])
-        drawn.append(side_plots.pareto_plot(points, on_front))
+        drawn.append(side_plots.front_plot(points, on_front))
         best = [name for name, on in zip(points, on_front, strict=True) if on]
         text.append(f"On the Pareto front of reward and diversity, by their means: {', '.join(best)}.")
     return Section("Writers", text, plots=drawn, tables=[Table("Tuned over untuned writer, gold", columns, rows)])

@@ -5,9 +5,19 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from ..comparison.plots import COLOURS
 from ..drawing.formats import gain, number, percent
-from ..drawing.plots import LIGHT, Plot, estimate, label_rows, legend_above, new_axes, percent_axis, plot_of, styled
+from ..drawing.plots import (
+    COLOURS,
+    LIGHT,
+    Plot,
+    label_rows,
+    legend_above,
+    mark_estimate,
+    new_axes,
+    percent_axis,
+    plot_of,
+    styled,
+)
 from ..statistics.bootstrap import Interval
 
 MARKS = "os^vDPX*<>"
@@ -27,7 +37,7 @@ def lifts_plot(lifts: Mapping[str, Mapping[str, Interval]]) -> Plot:
         colour, mark = _look(i)
         for row, name in enumerate(names):
             y, value = row - 0.4 + step * (i + 0.5), lift[name]
-            estimate(axes, y, value, colour, mark, label=run if row == 0 else None)
+            mark_estimate(axes, y, value, colour, mark, label=run if row == 0 else None)
         told.append(f"{run} " + ", ".join(f"{name} {gain(lift[name]['mean'])}" for name in names))
     axes.axvline(0, color=LIGHT["grey"], linewidth=1.2)
     label_rows(axes, [name if name == "reward" else name.upper() for name in names])
@@ -39,7 +49,7 @@ def lifts_plot(lifts: Mapping[str, Mapping[str, Interval]]) -> Plot:
 
 
 @styled
-def pareto_plot(points: Mapping[str, tuple[float, Interval]], on_front: Sequence[bool]) -> Plot:
+def front_plot(points: Mapping[str, tuple[float, Interval]], on_front: Sequence[bool]) -> Plot:
     """Reward lift over the diversity kept; the Pareto front is joined by a line.
 
     Args:
@@ -92,7 +102,7 @@ def captures_plot(captures: Mapping[str, Mapping[str, Interval]]) -> Plot:
         colour, mark = _look(i)
         for agent, value in row.items():
             y = agents.index(agent) - 0.4 + step * (i + 0.5)
-            estimate(axes, y, value, colour, mark, 6, label=run if agent == next(iter(row)) else None)
+            mark_estimate(axes, y, value, colour, mark, 6, label=run if agent == next(iter(row)) else None)
         told.append(f"{run}: " + ", ".join(f"{agent} {number(value['mean'])}" for agent, value in row.items()))
     axes.axvline(0, color=LIGHT["grey"], linewidth=1.2)
     label_rows(axes, agents)

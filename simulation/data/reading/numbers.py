@@ -86,15 +86,15 @@ def _as_stands(texts: pd.Series, plain: pd.Series, count: bool, separator: str) 
 
 
 def _read(texts: pd.Series, sign: Decimal) -> pd.Series:
-    parse: Callable[[str], float] = partial(number, sign=sign)
+    parse: Callable[[str], float] = partial(parse_number, sign=sign)
     known = {text: parse(text) for text in texts.dropna().unique()}
     return texts.map(known).astype(np.float64)
 
 
-def number(text: str, sign: Decimal) -> float:
+def parse_number(text: str, sign: Decimal) -> float:
     """One number, by its decimal sign; percent as a share, NaN for what is no number.
 
-    >>> number("1.234,5 €", "comma"), number("12 %", "point")
+    >>> parse_number("1.234,5 €", "comma"), parse_number("12 %", "point")
     (1234.5, 0.12)
     """
     text = unicodedata.normalize("NFKC", text).strip().replace("\u2212", "-")
