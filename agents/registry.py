@@ -10,10 +10,10 @@ from torch import Tensor
 from ..simulation.data.errors import InputError
 from ..simulation.world import World
 from .agent import CONVERSION_VALUE, Expectation, PlacementAgent, Worth
-from .bandit import Bandit, Serving
-from .checked import CheckedAgent
+from .bandit import Bandit
+from .checked import CheckedAgent, Serving
 from .labels import Labels
-from .models.counts import Counts, UpperCounts
+from .models.counts import ArmCounts, UpperCounts
 from .models.linear import DisjointLinear
 from .models.logistic import LogisticLinear
 from .models.neural import NeuralLinear
@@ -54,7 +54,7 @@ class Kind:
 
 
 def _counts(setup: Setup) -> Model:
-    return Counts(setup.arms, setup.device, setup.worth.largest)
+    return ArmCounts(setup.arms, setup.device, setup.worth.largest)
 
 
 def _upper_counts(setup: Setup) -> Model:

@@ -38,7 +38,7 @@ def load_model(name: str, *, seed: int) -> tuple[PreTrainedTokenizerBase, Causal
     """Tokenizer and model, on the CPU, in float32.
 
     Args:
-        name: of a Hugging Face model, or a directory, or a GGUF file (with the `gguf` extra), whose weights are unpacked.
+        name: of a Hugging Face model, a directory, or a GGUF file (with the `gguf` extra), whose weights are unpacked.
         seed: of the rows of tokens that the model does not know yet.
 
     Raises:

@@ -9,14 +9,14 @@ from copybandit.agents.agent import Decision
 from copybandit.agents.registry import agent_for
 from copybandit.agents.traffic.options import TrafficOptions
 from copybandit.agents.traffic.pacing import Prices
-from copybandit.experiments.analysis.report.sections import Section
-from copybandit.experiments.analysis.report.traffic_sections import cold_start, traffic
+from copybandit.experiments.analysis.drawing.run_files import RunFiles
+from copybandit.experiments.analysis.drawing.sections import Section
+from copybandit.experiments.analysis.loop.traffic_sections import new_creatives, traffic
 from copybandit.experiments.compare import CompareOptions, run_compare
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.run import read_json
-from copybandit.experiments.harness.run_files import RunFiles
-from copybandit.experiments.serving import Curve, Likeness, Money, Observer, RewardByUser, Showings, serve
-from copybandit.experiments.study.cold_start import until_there
+from copybandit.experiments.harness.files import read_json
+from copybandit.experiments.placing.cold_start import until_there
+from copybandit.experiments.serving.serve import Curve, Likeness, Money, Observer, RewardByUser, Showings, serve
 from copybandit.simulation.data.catalog import Catalog
 from copybandit.simulation.data.errors import InputError
 
@@ -165,9 +165,11 @@ def test_cold_start_in_the_report(tmp_path):
     way = {"impressions": interval, "share": interval, "reward": interval}
     run = RunFiles.__new__(RunFiles)
     object.__setattr__(
-        run, "summary", {"cold_start": {"known": way, "unknown": way, "saved": interval, "trials": 50.0, "repeats": 3}}
+        run,
+        "summary",
+        {"cold_start": {"known": way, "unknown": way, "saved": interval, "trials": 50.0, "repeats": 3}},
     )
-    section = cold_start(run)
+    section = new_creatives(run)
     assert isinstance(section, Section)
     assert [row[0] for row in section.tables[0].rows] == ["nothing is known of them", "the effect model's word counts"]
     assert traffic(run) is None
