@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 from ...policies.effect.model import CLICK, CONVERT
@@ -81,7 +82,7 @@ def tune_writer(
         verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
         both, claims = {"untuned": untuned, "tuned": tuned}, study.claims(options.reward)
         found = None if claims is None else {name: [claims.said(c) for c in texts] for name, texts in both.items()}
-        _save_creatives(run.path, study, both, verdicts, found)
+        _save_creatives(run.path, study, reward, both, verdicts, found)
         lift = _lift(study, tuned, untuned, verdicts, options)
         attacks = resisted(study, reward, options.conversion_value) if study.names_products else {}
         diversity = {name: vendi_of(texts) for name, texts in (("untuned", untuned), ("tuned", tuned))}
@@ -202,14 +203,18 @@ def _figures(summary: dict[str, Any]) -> dict[str, str]:
 def _save_creatives(
     path: Path,
     study: Study,
+    reward: Reward,
     texts: dict[str, list[Creative]],
     verdicts: dict[str, Verdict],
     claims: dict[str, list[str]] | None,
 ) -> None:
-    """creatives.parquet: every text with its rates and, where they are looked at, the claims that nothing supports."""
+    """creatives.parquet: every text with its rates, its reward, the checks that it fails and, where they are looked at,
+    the claims that nothing supports.
+    """
     frames = []
     for name, creatives in texts.items():
         proxy: Tensor = study.effect.predict(creatives).rates
+        prompt_of = torch.arange(len(study.asked)).repeat_interleave(len(creatives) // len(study.asked))
         frames.append(
             pd.DataFrame(
                 {
@@ -222,6 +227,8 @@ def _save_creatives(
                     "proxy_cvr": proxy[:, CONVERT].numpy(),
                     "gold_ctr": verdicts[name].ctr,
                     "gold_cvr": verdicts[name].cvr,
+                    "reward": reward(creatives, prompt_of).total.numpy(),
+                    "checks": reward.quality.said(creatives),
                 }
                 | ({} if claims is None else {"claims": claims[name]})
             )
