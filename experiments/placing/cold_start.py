@@ -19,8 +19,8 @@ from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array
 from ..analysis.statistics.paired import t_interval
 from ..harness.run import Run
-from ..serving.observers import Progress
-from ..serving.serve import Curve, Observer, Turn, serve
+from ..serving.observers import Curve, Progress
+from ..serving.serve import Observer, Turn, serve
 from ..study.study import Study
 from ..writing.tune_writer import Tuning
 from .options import LoopOptions

@@ -14,8 +14,8 @@ from ...simulation.data.catalog import Creative
 from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, ratio
 from ..harness.run import Stage
-from ..serving.observers import Likeness, Looks, Progress, RewardByUser, Showings, WorthByArm
-from ..serving.serve import Curve, Observer, serve
+from ..serving.observers import Curve, Likeness, Looks, Progress, RewardByUser, Showings, WorthByArm
+from ..serving.serve import Observer, serve
 from ..study.study import Study
 from .options import LoopOptions
 

@@ -25,8 +25,8 @@ from ....simulation.data.errors import InputError
 from ....simulation.world import World
 from ....simulation.world_file import open_world, scenario_of
 from ...harness.config import nearest
-from ...serving.observers import Likeness, Money
-from ...serving.serve import Curve, serve
+from ...serving.observers import Curve, Likeness, Money
+from ...serving.serve import serve
 
 FORMAT = 3
 """Of a row; results of another format are refused."""
