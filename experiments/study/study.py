@@ -8,10 +8,15 @@ import torch
 from ...policies.effect.model import EffectModel
 from ...policies.headlines.pairwise import PairwiseEffect
 from ...policies.reward.claims import Claims
+from ...policies.reward.fluency import FEW, Fluency
 from ...policies.reward.reward import Quality, Reward, RewardConfig
+from ...policies.writer.warm_start import split_ads
 from ...policies.writer.writer import Writer
 from ...simulation.data.catalog import Catalog, Creative, Product
 from ...simulation.world import World
+
+HUMAN = 600
+"""Of the catalog's ads, so many say what reads well."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,12 @@ class Study:
         return tuple(dict.fromkeys(audience for _, audience in self.asked))
 
     def reward(self, config: RewardConfig) -> Reward:
-        """The writer's reward; freeze it on the untuned writer."""
+        """The writer's reward, which reads as the writer does now; freeze it on the untuned writer."""
         limit, truthful = self.writer.config.max_characters, self.names_products and config.claims == "strict"
-        quality = Quality.of(self.catalog, naming=self.names_products, limit=limit, truthful=truthful)
+        known, away = split_ads(self.catalog, list(filter(self.fit_to_say(config), self.catalog.ads)))
+        human = (away if len(away) >= FEW else known)[:HUMAN]
+        fluency = Fluency.of(self.writer, self.catalog, human, config.fluency) if config.fluency else None
+        quality = Quality.of(self.catalog, naming=self.names_products, limit=limit, truthful=truthful, fluency=fluency)
         return Reward(self.effect, quality, config)
 
     def claims(self, config: RewardConfig) -> Claims | None:

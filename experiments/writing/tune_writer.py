@@ -25,6 +25,7 @@ from ..harness.run import Run
 from ..study.data_sheet import data_sheet
 from ..study.study import Study, write_for
 from .choosing import final_texts
+from .efficiency import efficiency, untuned_choices
 from .options import TuneOptions
 from .overoptimisation import over_optimisation
 from .tuning import frozen_reward, warm_started, watched_tuning
@@ -85,6 +86,8 @@ def tune_writer(
         attacks = resisted(study, reward, options.conversion_value) if study.names_products else {}
         diversity = {name: vendi_of(texts) for name, texts in (("untuned", untuned), ("tuned", tuned))}
         as_they_come = _as_they_come(study, untuned, options) if choice["among"] > 1 and chosen["step"] else None
+        alone = (as_they_come or {"lift": lift})["lift"]["reward"]["mean"]
+        spent = _efficiency(study, start, reward, options, alone, chosen["kl"]) if chosen["step"] else None
     summary = {
         "algorithm": options.tuner.algorithm,
         "tuner": {"label": tuner.label, "settings": tuner.described(), "kl_target": tuner.kl_target},
@@ -96,6 +99,7 @@ def tune_writer(
         "kl": chosen["kl"] + choice_kl(choice["among"]),
         "choice": choice,
         "as_they_come": as_they_come,
+        "efficiency": spent,
         "proxy_gold": watch.curve,
         "chosen": chosen | {"stopped": stopped},
         "over_optimisation": over_optimisation(watch.curve),
@@ -146,6 +150,14 @@ def _as_they_come(study: Study, untuned: Sequence[Creative], options: TuneOption
     texts = write_for(study.writer, study.asked, options.writing.samples, options.run.seed + 1)
     verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, texts)}
     return {"lift": _lift(study, texts, untuned, verdicts, options), "vendi": vendi_of(texts)}
+
+
+def _efficiency(
+    study: Study, start: dict[str, Tensor], reward: Reward, options: TuneOptions, gain: float, kl: float
+) -> float | None:
+    """What the tuned writer gains by itself, over what choosing among the untuned writer's texts gains at its KL."""
+    rewards, gold = untuned_choices(study, start, reward, options.conversion_value, options.run.seed + 6)
+    return efficiency(gain, kl, rewards, gold)
 
 
 def _facts(options: TuneOptions) -> dict[str, Any]:
