@@ -1,7 +1,7 @@
 """Agents by name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -192,12 +192,15 @@ def agent_for(
     Raises:
         InputError: no such agent or setting; the world has no facts for what the traffic asks for.
     """
+    worth = Worth.of(world, conversion_value)
+    if traffic.click_model == "independent":
+        worth = replace(worth, going_on=1.0)
     inner = make_agent(
         name,
         arms=len(world.creatives),
         slots=world.slots,
         width=len(world.traffic.context_names),
-        worth=Worth.of(world, conversion_value),
+        worth=worth,
         generator=torch.Generator(world.device).manual_seed(seed + 23),
         serving=serving,
         layout=layout_for(world, traffic),

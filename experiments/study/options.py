@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...agents.agent import CONVERSION_VALUE
-from ...policies.base.start import BASE
 from ...policies.effect.model import EffectConfig
 from ...policies.reward.reward import RewardConfig
 from ...policies.writer.warm_start import WarmStartConfig
@@ -64,9 +63,9 @@ class FeedbackOptions:
 class WritingOptions:
     """Who writes, and how much."""
 
-    model: Common[str] = BASE
-    """base (a small GPT-2 that comes along and writes English), built-in (a smaller one that learns from the catalog
-    alone, in any language), or any causal LM: the name or directory of a Hugging Face model, or a GGUF file."""
+    model: Common[str] = BUILT_IN
+    """built-in (a small GPT-2 that learns from the catalog alone, in any language), base (a larger one that comes along
+    and has read English copy), or any causal LM: the name or directory of a Hugging Face model, or a GGUF file."""
     queries_per_product: int = 6
     """Where visitors bring queries, the writer answers so many of a product's category, in turns."""
     samples: Common[int] = 2
