@@ -46,7 +46,7 @@ def test_a_writer_that_begins_from_nothing_reads_all_ads_to_the_end(catalog):
     writer, seen = make_writer(catalog, SMALL, seed=0), []
     config = WarmStartConfig(lines=640, batch=16, learning_rate=0.02, patience=1)
     warm_start(writer, catalog, (), config, seed=0, progress=lambda lines, _: seen.append(lines))
-    assert sum(seen) == 640
+    assert len(seen) == 40
 
 
 def test_the_rate_fits_the_writer(catalog, monkeypatch):
