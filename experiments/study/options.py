@@ -75,9 +75,11 @@ class WritingOptions:
         refuse_below(self, samples=1, queries_per_product=1)
 
     def idle(self) -> Idle:
-        """A model that is brought has its own size."""
+        """A model that is brought has its own size; one that begins from nothing reads all ads to the end."""
+        if self.model == BUILT_IN:
+            return {"warm-start.patience": "with --model built-in, which reads all ads to the end"}
         sizes = ("writer.layers", "writer.width", "writer.heads", "writer.vocabulary")
-        return {} if self.model == BUILT_IN else dict.fromkeys(sizes, f"with --model {self.model}, which has its own")
+        return dict.fromkeys(sizes, f"with --model {self.model}, which has its own")
 
 
 @dataclass(frozen=True)

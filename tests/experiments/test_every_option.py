@@ -247,7 +247,6 @@ NO_FIGURE = {
     "writer.max_characters",  # test_limit; the tiny world's ads are all longer than its writer's texts
     "ppo.kl_cap",  # test_ppo; two updates of a tiny writer do not get that far
     "patience",  # test_resume; it ends longer runs
-    "warm_start.patience",  # test_warm_start; of so few products none is held out
     "reward.fluency",  # test_fluency; so few ads do not say what reads well
     "ppo.gradient_checkpointing",  # memory for time: figures stay
     "adapter.kind",  # adalora starts at another rank in runs longer than two updates
@@ -259,6 +258,7 @@ NO_FIGURE = {
     "engine",
     "test",
     "budget",  # the tiny world costs nothing: test_traffic
+    "click_model",  # its slots are read independently: test_traffic
     "brand_cap",  # its four products differ in theirs: test_slates
 } | BY_THE_COMMAND_LINE
 """Options that change no figure, or need more than a small run."""
@@ -342,7 +342,8 @@ def _written(setting: Setting) -> str:
     default = next(f.default for f in fields(setting.part) if f.name == setting.path[-1])
     if default is not None:
         return str(default)
-    return "some" if {str, Path} & set(get_args(setting.kind)) else "1"
+    kinds = set(get_args(setting.kind))
+    return "some" if {str, Path} & kinds else "0.5" if float in kinds else "1"
 
 
 def test_every_rule_is_of_an_option():
