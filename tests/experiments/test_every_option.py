@@ -31,8 +31,8 @@ RUNS = [title for title in COMMANDS if title not in ("report", "runs", "export")
 BY_THE_COMMAND_LINE = {"config", "sweep", "quick", "archive"}
 """Read before a command begins: files of options, a search, recipes; test_config, test_sweep and below say what they
 do."""
-WITH_A_TEACHER = {"teacher-products"}
-"""Needs a language model that writes: test_base_taught."""
+WITH_A_MODEL = {"teacher-products", "warm-start.patience"}
+"""Need a pretrained language model: test_base_taught, test_warm_start."""
 WRITER = {
     "model": "built-in",
     "writer.width": 32,
@@ -155,7 +155,7 @@ def test_every_option_is_read_by_its_command(title, inputs, monkeypatch):
     seen = recorded(options, monkeypatch)
     for small in given:
         getattr(_module(title), COMMANDS[title].run)(small)
-    assert unread(options, seen) - BY_THE_COMMAND_LINE - WITH_A_TEACHER == set()
+    assert unread(options, seen) - BY_THE_COMMAND_LINE - WITH_A_MODEL == set()
 
 
 @dataclass(frozen=True)
