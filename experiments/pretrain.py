@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..policies.base.corpus import HEADLINES, Line, corpus, read_taught, write_taught
-from ..policies.base.load import save_base
+from ..policies.base.keep import save_base
 from ..policies.base.pretrain import PretrainConfig, fingerprint, pretrain
 from ..policies.base.taught import EACH, learn, teach
 from ..policies.base.words_files import words

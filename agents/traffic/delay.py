@@ -49,9 +49,9 @@ def truncated_rate(mean: float, wait: float) -> float:
 class Delayed(Wrapper):
     """An agent that learns of conversions when they happen, not when they are drawn.
 
-    Credited: a click is learned at once and counts for as many conversions as clicks of that age bring on average;
-    after `wait` hours for those seen, and after `LAST` times as long again, each time divided by the share that is seen
-    by then. An agent that cannot correct what it learned (`PlacementAgent.credits`) waits instead.
+    Credited: a click is learned at once and counts for as many conversions as clicks bring on average; after `wait`
+    hours for those seen by then, and once more after `LAST` times `wait`, each time divided by the share that is seen.
+    An agent that cannot correct what it learned (`PlacementAgent.credits`) waits instead.
     Waited: feedback is held until `wait` hours after the impression; conversions seen by then count as `weight` each.
     Ignored: feedback is handed on at once, and a conversion that has not happened yet is taken for none.
     The clock is the latest impression that was decided.

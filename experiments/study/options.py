@@ -64,8 +64,8 @@ class WritingOptions:
     """Who writes, and how much."""
 
     model: Common[str] = BUILT_IN
-    """built-in (a small GPT-2 that learns from the catalog alone, in any language), base (a larger one that comes along
-    and has read English copy), or any causal LM: the name or directory of a Hugging Face model, or a GGUF file."""
+    """built-in (a small GPT-2 that learns from the catalog alone, in any language), or any causal LM: the name or
+    directory of a Hugging Face model, `RUN/base` of `copybandit pretrain`, or a GGUF file."""
     queries_per_product: int = 6
     """Where visitors bring queries, the writer answers so many of a product's category, in turns."""
     samples: Common[int] = 2

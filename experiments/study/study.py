@@ -14,7 +14,8 @@ from ...simulation.data.catalog import Catalog, Creative, Product
 from ...simulation.world import World
 
 HUMAN = 600
-"""Of the catalog's ads, so many say what reads well."""
+"""Of the catalog's ads, at most so many say what reads well, at even steps; of a writer that was pretrained, those
+that its warm start held out."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ class Study:
     def reward(self, config: RewardConfig) -> Reward:
         """The writer's reward, which reads as the writer does now; freeze it on the untuned writer."""
         limit, truthful = self.writer.config.max_characters, self.names_products and config.claims == "strict"
-        known, away = split_ads(self.catalog, list(filter(self.fit_to_say(config), self.catalog.ads)))
-        human = (away if len(away) >= FEW else known)[:HUMAN]
+        ads = list(filter(self.fit_to_say(config), self.catalog.ads))
+        away = split_ads(self.catalog, ads)[1]
+        human = away if self.writer.pretrained and len(away) >= FEW else ads[:: -(-len(ads) // HUMAN) or 1]
         fluency = Fluency.of(self.writer, self.catalog, human, config.fluency) if config.fluency else None
         quality = Quality.of(self.catalog, naming=self.names_products, limit=limit, truthful=truthful, fluency=fluency)
         return Reward(self.effect, quality, config)

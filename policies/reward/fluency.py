@@ -42,7 +42,7 @@ class Fluency:
         if len(human) < FEW:
             return None
         judge = cls(writer, catalog, (0.0, 0.0))
-        # Both limits are passed by the share, if what fails one fails the other too; by less, if not.
+        # If no line fails both limits, the share passes both; a little more, if some do.
         limits = judge.nats(human).quantile((1 + share) / 2, dim=0).tolist()
         judge.limits = (limits[0], limits[1])
         return judge

@@ -15,7 +15,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -180,15 +180,19 @@ class Quality:
         self._titles = [frozenset(tokens(product.title)) for product in catalog.products]
 
     @classmethod
-    def of(cls, catalog: Catalog, **how: Any) -> "Quality":
-        """Allows a fifth less than the shortest of the catalog's own ads has, and no more than the longest.
-
-        Args:
-            catalog: see above.
-            how: as above.
-        """
+    def of(
+        cls,
+        catalog: Catalog,
+        *,
+        naming: bool = True,
+        limit: int | None = None,
+        truthful: bool = True,
+        fluency: Fluency | None = None,
+    ) -> "Quality":
+        """Allows a fifth less than the shortest of the catalog's own ads has, and no more than the longest."""
         lengths = sorted(len(ad.text) for ad in catalog.ads) or [10, 120]
-        return cls(catalog, (0.8 * lengths[0], lengths[-1]), **how)
+        shortest, longest = 0.8 * lengths[0], lengths[-1]
+        return cls(catalog, (shortest, longest), naming=naming, limit=limit, truthful=truthful, fluency=fluency)
 
     def failures(self, creatives: Sequence[Creative]) -> Tensor:
         """[n, 9] float, 1 where a check fails; columns as in `CHECKS`."""

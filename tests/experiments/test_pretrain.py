@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from copybandit.experiments.cli import main
 from copybandit.policies.base.corpus import read_taught
-from copybandit.policies.base.load import load_base
+from copybandit.policies.writer.loading import load_model
 from copybandit.policies.writer.writer import WriterConfig, make_writer
 from copybandit.simulation.data.catalog import Catalog
 
@@ -20,7 +20,7 @@ def test_one_command_makes_the_base_and_the_same_one_again(tmp_path: Path) -> No
     assert one["weights"] == two["weights"]
     assert one["corpus"] == two["corpus"]
     assert one["lines"] == len(read_taught(tmp_path / "one" / "corpus.jsonl.gz"))
-    assert load_base(WriterConfig(), tmp_path / "one" / "base").model.config.n_layer == 2
+    assert load_model(str(tmp_path / "one" / "base"), seed=0)[1].config.n_layer == 2
     card = (tmp_path / "one" / "base" / "README.md").read_text()
     assert one["corpus"] in card
     assert "copybandit pretrain" in card

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from copybandit.policies.base.corpus import Line, corpus
-from copybandit.policies.base.load import load_base, save_base
+from copybandit.policies.base.keep import save_base
 from copybandit.policies.base.pretrain import PretrainConfig, batches, encode, loss_on, pretrain, rate
 from copybandit.policies.tuning.training_state import StateDirectory
 from copybandit.policies.writer.supervised import nats_a_token
-from copybandit.policies.writer.writer import Writer, WriterConfig, own_weights
+from copybandit.policies.writer.writer import Writer, WriterConfig, make_writer, own_weights
 from copybandit.simulation.data.catalog import Catalog
 
 SIZES = WriterConfig(layers=2, width=48, heads=2, vocabulary=600, max_new_tokens=12)
@@ -79,7 +79,7 @@ def test_the_rate_goes_up_stays_and_comes_down() -> None:
 def test_what_is_kept_is_read_back(tmp_path: Path, base: Writer, tiny_catalog: Catalog) -> None:
     before = own_weights(base)
     save_base(base, tmp_path / "base", "copybandit pretrain --seed 0", {"lines": 96})
-    read = load_base(SIZES, tmp_path / "base")
+    read = make_writer(tiny_catalog, SIZES, seed=0, model=str(tmp_path / "base"))
     for name, weight in own_weights(read).items():
         assert weight.dtype == torch.float32
         torch.testing.assert_close(weight, before[name].half().float())
@@ -89,6 +89,6 @@ def test_what_is_kept_is_read_back(tmp_path: Path, base: Writer, tiny_catalog: C
     products = tiny_catalog.products[:2]
     wrote = [
         [ad.text for ad in writer.write(products, ["everyone"] * 2, generator=torch.Generator().manual_seed(0))]
-        for writer in (read, load_base(SIZES, tmp_path / "base"))
+        for writer in (read, make_writer(tiny_catalog, SIZES, seed=1, model=str(tmp_path / "base")))
     ]
     assert wrote[0] == wrote[1]
