@@ -1,5 +1,7 @@
 """The pages: every block of sh and python runs, page by page, in an empty folder; the site builds."""
 
+import ast
+import importlib
 import importlib.util
 import re
 import shlex
@@ -70,6 +72,16 @@ def test_the_blocks_of_a_page_run(page):
             exec(compile(code, page, "exec"), {"__name__": "__main__"})
         elif kind == "sh":
             run_shell(code)
+
+
+@pytest.mark.parametrize("page", ["../README.md", *PAGES])
+def test_what_a_page_imports_is_there(page):
+    """What was moved is found at once; whether the blocks run is seen by slower tests."""
+    for kind, code in blocks(DOCS / page):
+        for node in ast.walk(ast.parse(code)) if kind == "python" else ():
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("copybandit"):
+                module = importlib.import_module(node.module)
+                assert [name.name for name in node.names if not hasattr(module, name.name)] == [], node.module
 
 
 @pytest.mark.slow
