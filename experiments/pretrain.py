@@ -28,7 +28,7 @@ class SizeOptions:
 
     layers: int = 4
     width: int = 192
-    heads: int = 3
+    heads: int = 6
     vocabulary: int = 8192
     """Tokens of its BPE."""
 
@@ -45,7 +45,7 @@ class PretrainOptions:
     run: Flat[RunOptions] = field(default_factory=RunOptions)
     resume: Flat[ResumeOptions] = field(default_factory=ResumeOptions)
     device: Device = "auto"
-    products: Common[int] = 9000
+    products: Common[int] = 12_000
     """Products that are invented."""
     lines_each: int = 24
     """Lines of the grammar for a product."""

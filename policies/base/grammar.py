@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from .invent import Invented
-from .words_files import BRACES, drawn, marked, pick, spelled, verb, words
+from ..writer.placeholders import takes_an
+from .words_files import BRACES, drawn, marked, pick, verb, words
 
 SLOT = re.compile(r"\{(\w+?)(_c)?\}")
-VOWEL = re.compile(r"(?!eu|uni|use|one\b|onc|a\b)[aeiou]|hour|honest|heir|8|11\b|18\b", re.IGNORECASE)
 SHORTEST, LONGEST = 24, 120
 """Characters of a line."""
 
@@ -153,7 +153,7 @@ class Speaker:
             if kind in self.used or not ways or value.lower() in self._title().lower():
                 continue
             self.used.add(kind)
-            return pick(ways, self.random).replace("{v}", spelled(value) if self.random.random() < 0.4 else value)
+            return pick(ways, self.random).replace("{v}", value)
         raise Missing
 
     # What it does, and for whom.
@@ -181,14 +181,14 @@ def tidy(text: str) -> str:
     """Sentences begin with a capital; no mark of punctuation stands twice."""
     text = re.sub(r"([.?!])[.]", r"\1", text)
     text = re.sub(r"\b(?:for|at|in|with|has|up to) (from|up to|for|in|at|sale)\b", r"\1", text)
-    text = re.sub(rf"\b([Aa]) (?={VOWEL.pattern})", r"\1n ", text, flags=re.IGNORECASE)
+    text = re.sub(r"\b([Aa]) (\w+)", lambda match: f"{match[1]}{'n' if takes_an(match[2]) else ''} {match[2]}", text)
     text = re.sub(r"(^|[.?!] )([a-z])", lambda match: match.group(1) + match.group(2).upper(), text)
     return text.strip()
 
 
 def article(noun: str) -> str:
     """`a skillet`, `an hour`."""
-    return f"{'an' if VOWEL.match(noun) else 'a'} {noun}"
+    return f"{'an' if takes_an(noun) else 'a'} {noun}"
 
 
 def headline(random: np.random.Generator) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...simulation.data.catalog import Product
+from ..writer.placeholders import head_noun
 from .words_files import BRACES, drawn, fact, pick, words
 
 EXTRA = ("price", "offer", "warranty", "returns", "shipping", "rating")
@@ -38,7 +39,7 @@ class Invented:
     number: str
     """one, many, mass (no article) or name (neither article nor plural)."""
     short: str
-    """What it is in a word or two."""
+    """What it is in a word."""
     family: dict[str, Any]
     said: tuple[tuple[str, str], ...]
     """(kind of fact, value as copy says it), one for each attribute."""
@@ -68,7 +69,7 @@ def invent(number: int, random: np.random.Generator) -> Invented:
         brand=name if random.random() < 0.9 else "",
         attributes=tuple((kind, shown) for kind, shown, _ in facts),
     )
-    return Invented(product, kind_of_noun, _short(noun), family, tuple((kind, said) for kind, _, said in facts))
+    return Invented(product, kind_of_noun, head_noun(title), family, tuple((kind, said) for kind, _, said in facts))
 
 
 def brand(random: np.random.Generator) -> str:
@@ -165,9 +166,3 @@ def _title(
         title = f"{title} {pick('ABCDEFGHKLMNPRSTVXZ', random)}{int(random.integers(1, 90))}"
     how = random.random()
     return title.title().replace("'S", "'s") if how < 0.1 else title
-
-
-def _short(noun: str) -> str:
-    """The noun without what follows a preposition."""
-    cuts = [noun.index(word) for word in PREPOSITIONS[:-1] if word in noun]
-    return noun[: min(cuts)] if cuts else noun

@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from ..tuning.training_state import StateDirectory, TuningState, load_optimizer, optimizer_tensors
 from ..writer.writer import CausalLM, Writer, WriterConfig, load_weights, own_weights, small_gpt2, train_tokenizer
+from ..writer.placeholders import give_placeholders, to_template
 from .corpus import Line, held_out
 
 ANSWERS = 4
@@ -73,7 +74,9 @@ def pretrain(
         told: called after every look with the step and the losses, in nats a token.
     """
     learned, away = held_out(corpus, HELD_OUT)
-    tokenizer = train_tokenizer((text for line in learned for text in (line.prompt, f" {line.text}")), sizes.vocabulary)
+    words = (text for line in learned for text in (line.prompt, f" {to_template(line.text, line.prompt)}"))
+    tokenizer = train_tokenizer(words, sizes.vocabulary)
+    give_placeholders(tokenizer)
     writer = Writer(small_gpt2(sizes, tokenizer, seed).to(device), tokenizer, sizes)
     rows, unseen = encode(writer, learned), encode(writer, away)
     optimizer = _optimizer(writer.model, config)
@@ -114,18 +117,17 @@ def fingerprint(corpus: Sequence[Line]) -> str:
 
 
 def encode(writer: Writer, lines: Sequence[Line]) -> list[Row]:
-    """Rows of the lines: those of one prompt together, up to `ANSWERS`; the longest are cut to the model's context."""
-    tokenizer, eos, room = writer.tokenizer, writer.tokenizer.eos_token_id, writer.model.config.n_positions
-    grouped: dict[str, list[str]] = {}
-    for line in lines:
-        grouped.setdefault(line.prompt, []).append(f" {line.text}")
-    asked = tokenizer(list(grouped))["input_ids"]
-    flat = iter(tokenizer([text for texts in grouped.values() for text in texts])["input_ids"])
+    """Rows of the lines: those of one prompt together, up to `ANSWERS`; without what exceeds the context."""
+    tokenizer, room = writer.tokenizer, writer.model.config.n_positions
+    grouped: dict[str, list[tuple[int, ...]]] = {}
+    answers = writer.answer_ids([line.prompt for line in lines], [line.text for line in lines])
+    for line, answer in zip(lines, answers, strict=True):
+        grouped.setdefault(line.prompt, []).append(tuple(answer))
     rows = []
-    for prompt, texts in zip(asked, grouped.values(), strict=True):
+    for prompt, texts in zip(tokenizer(list(grouped))["input_ids"], grouped.values(), strict=True):
         prompt = tuple(prompt[: room // 2])
-        answers = [tuple([*next(flat), eos][: room - len(prompt)]) for _ in texts]
-        rows += [Row(prompt, tuple(answers[i : i + ANSWERS])) for i in range(0, len(answers), ANSWERS)]
+        whole = [text for text in texts if len(text) <= room - len(prompt)]
+        rows += [Row(prompt, tuple(whole[i : i + ANSWERS])) for i in range(0, len(whole), ANSWERS)]
     return rows
 
 

@@ -24,7 +24,8 @@ class RewardAdapter(nn.Module):
         super().__init__()
         self._grouped = grouped
         self._writer, self._reward = writer, reward
-        read = writer.tokenizer([prompt(*pair) for pair in asked])["input_ids"]
+        self._prompts = [prompt(*pair) for pair in asked]
+        read = writer.tokenizer(self._prompts)["input_ids"]
         self._number = {tuple(ids): i for i, ids in enumerate(read)}
         self._lengths = sorted({len(ids) for ids in read}, reverse=True)
         self._asked = list(asked)
@@ -40,7 +41,8 @@ class RewardAdapter(nn.Module):
         rows = [row[keep.bool()].tolist() for row, keep in zip(ids, mask, strict=True)]
         begun = [self._prompt_of(row) for row in rows]
         numbers = [self._number[question] for question in begun]
-        texts = self._writer.decode([row[len(question) :] for row, question in zip(rows, begun, strict=True)])
+        answers = [row[len(question) :] for row, question in zip(rows, begun, strict=True)]
+        texts = self._writer.decode([self._prompts[i] for i in numbers], answers)
         creatives = [
             Creative(self._asked[i][0].product_id, text, self._asked[i][1])
             for i, text in zip(numbers, texts, strict=True)

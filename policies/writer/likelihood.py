@@ -66,7 +66,8 @@ def token_log_probs(writer: Writer, prompts: Sequence[str], texts: Sequence[str]
     for start in range(0, len(texts), batch):
         ids, mask = writer.encode_prompts(prompts[start : start + batch])
         room = (getattr(writer.model.config, "max_position_embeddings", None) or 10**9) - ids.shape[1]
-        answers = [torch.tensor(row[:room]) for row in writer.answer_ids(texts[start : start + batch])]
+        read = writer.answer_ids(prompts[start : start + batch], texts[start : start + batch])
+        answers = [torch.tensor(row[:room]) for row in read]
         tokens = pad_sequence(answers, batch_first=True, padding_value=-1).to(ids.device)
         valid, model = tokens >= 0, writer.model
         first, cache, last, full = read_prompts(model, ids, mask, ids.shape[1] + tokens.shape[1])

@@ -72,7 +72,7 @@ def _tensors(
     tokenizer = writer.tokenizer
     questions = [torch.tensor(ids) for ids in tokenizer(list(prompts))["input_ids"]]
     room = max(1, longest - max(map(len, questions)))
-    answers = [torch.tensor(ids[:room]) for ids in writer.answer_ids(texts)]
+    answers = [torch.tensor(ids[:room]) for ids in writer.answer_ids(prompts, texts)]
     labels = pad_sequence(answers, batch_first=True, padding_value=IGNORED)
     before = pad_sequence(questions, batch_first=True, padding_value=IGNORED, padding_side="left")
     both = torch.cat([before, labels], dim=1)

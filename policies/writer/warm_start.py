@@ -147,7 +147,7 @@ class _HeldOut:
         tokens, total = 0, 0.0
         for i in range(0, len(self.texts), 64):
             asked, texts = self.prompts[i : i + 64], self.texts[i : i + 64]
-            n = sum(map(len, self.writer.answer_ids(texts)))
+            n = sum(map(len, self.writer.answer_ids(asked, texts)))
             total += n * float(nats_a_token(self.writer, asked, texts, self.config.max_length))
             tokens += n
         return total / tokens

@@ -17,6 +17,7 @@ from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
 from ...simulation.data.errors import InputError
 from .limit import Limit, limit_of
 from .loading import EOS, PAD, CausalLM, load_model
+from .placeholders import EMPTY, filled, placeholders_of, to_template
 from .rollout import Sampling, sample
 
 BUILT_IN = "built-in"
@@ -54,7 +55,7 @@ def one_line(text: str) -> str:
 
 
 def prompt(product: Product, audience: str = EVERYONE, shown: int = SHOWN_ATTRIBUTES) -> str:
-    """What the writer is given: title, brand, the first attributes and the audience, ended by an arrow.
+    """What the writer is given: title, brand, the first attributes and the audience, ended by an arrow; `-` for none.
 
     An attribute shows its value; its name too, where the value is a bare number that could count anything.
     """
@@ -63,7 +64,7 @@ def prompt(product: Product, audience: str = EVERYONE, shown: int = SHOWN_ATTRIB
         for name, value in product.attributes[:shown]
     )
     parts = [product.title, product.brand, details, audience]
-    return " | ".join(part.replace("=>", "->") for part in parts if part) + " =>"
+    return " | ".join(part.replace("=>", "->").replace(" | ", " / ") or EMPTY for part in parts) + " =>"
 
 
 class Writer:
@@ -110,15 +111,25 @@ class Writer:
             )
         return batch["input_ids"].to(self.device), batch["attention_mask"].to(self.device)
 
-    def answer_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of answers, their end included."""
+    @cached_property
+    def has_placeholders(self) -> bool:
+        """Whether it writes placeholders for what its prompt holds; see `placeholders.py`."""
+        return bool(placeholders_of(self.tokenizer))
+
+    def answer_ids(self, prompts: Sequence[str], texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of the answer to each prompt, their end included."""
         end: Any = self.tokenizer.eos_token_id
+        if self.has_placeholders:
+            texts = [to_template(text, prompt) for text, prompt in zip(texts, prompts, strict=True)]
         read = self.tokenizer([f" {text}" for text in texts], add_special_tokens=False)["input_ids"]
         return [[*ids, end] for ids in read]
 
-    def decode(self, ids: Tensor | list[list[int]]) -> list[str]:
-        """Texts of [n, T] answers, special tokens left out."""
-        return [one_line(text) for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+    def decode(self, prompts: Sequence[str], ids: Tensor | list[list[int]]) -> list[str]:
+        """Texts of [n, T] answers to n prompts, special tokens left out."""
+        texts: list[str] = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        if self.has_placeholders:
+            texts = [filled(text.strip(), prompt) for text, prompt in zip(texts, prompts, strict=True)]
+        return [one_line(text) for text in texts]
 
     @torch.no_grad()
     def write(
@@ -146,8 +157,9 @@ class Writer:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed)
             for start in range(0, len(asked), batch):
-                ids, mask = self.encode_prompts([prompt(*pair) for pair in asked[start : start + batch]])
-                texts += self.decode(sample(self.model, ids, mask, self.sampling).tokens)
+                prompts = [prompt(*pair) for pair in asked[start : start + batch]]
+                ids, mask = self.encode_prompts(prompts)
+                texts += self.decode(prompts, sample(self.model, ids, mask, self.sampling).tokens)
         self.model.train(was_training)
         return [Creative(product.product_id, text, whom) for (product, whom), text in zip(asked, texts, strict=True)]
 
@@ -159,7 +171,7 @@ class Writer:
         out = []
         for question, creative in zip(asked, creatives, strict=True):
             start = self.tokenizer(question)["input_ids"]
-            answer = self.answer_ids([creative.text])[0]
+            answer = self.answer_ids([question], [creative.text])[0]
             logits = self.model(torch.tensor([start + answer], device=self.device)).logits[0, len(start) - 1 : -1]
             chosen = torch.tensor(answer, device=self.device)[:, None]
             out.append(logits.log_softmax(-1).gather(1, chosen).sum())

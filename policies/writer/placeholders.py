@@ -1,0 +1,106 @@
+"""Placeholders: what stands in a text for the product's own words, as in the dynamic ads of a product feed.
+
+A small model that has read a few million words knows what can be said of a thing, and cannot spell a name that it never
+saw. So it writes `Meet the {{title}}: {{figure1}} hours on a charge.`, and the words come from its prompt: a title is
+never garbled, and a figure is always one that the product has. (Delexicalisation, as in Wen et al., EMNLP 2015.)
+"""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from tokenizers import AddedToken
+
+from ...simulation.data.catalog import EVERYONE
+
+DETAILS = 6
+"""Details and figures of a prompt that have a placeholder."""
+NAMES = ("title", "noun", "brand", "audience", *(f"{kind}{i + 1}" for kind in ("detail", "figure") for i in range(DETAILS)))
+EMPTY = "-"
+"""What a prompt shows where the product has nothing."""
+FIGURE = re.compile(r"(?<![\w.,$€£¥])[$€£¥]?\d+(?:[.,:x×]\d+)*")
+"""A number as it stands in a text, with its currency, `165x125` and `10:30` being one."""
+PLACE = re.compile(r"(?:(?<!\w)(?P<article>[Aa])n? )?\{\{(?P<name>\w+)\}\}")
+_AFTER_NOUN = re.compile(r",| - |\(| (?:for|in|of|on|to|with|by|at|from|and|through|off|about|around|without|under|near) ")
+_BEGINS = re.compile(r"(?:^|[.?!]\s+)$")
+_VOWEL = re.compile(r"(?!eu|uni|use|one\b|onc)[aeiou]|hour|honest|heir|8|11\b|18\b", re.IGNORECASE)
+
+
+def takes_an(word: str) -> bool:
+    """Whether its article is `an`."""
+    return _VOWEL.match(word) is not None
+
+
+def head_noun(title: str) -> str:
+    """What a thing is in a word: the last one of a title before a preposition or a comma, `skillet` of `Cast Iron
+    Skillet with Lid`.
+    """
+    words = _AFTER_NOUN.split(title, maxsplit=1)[0].split()
+    last = words[-1] if words else title
+    return last.lower() if last.istitle() else last
+
+
+@lru_cache(65536)
+def held(prompt: str) -> dict[str, str]:
+    """What a prompt holds by the name of its placeholder: title, noun, brand, audience, details and figures."""
+    parts = prompt.removesuffix(" =>").split(" | ")
+    title, brand, told, audience = (*parts, *[EMPTY] * 4)[:4]
+    details = [] if told == EMPTY else told.split(", ")
+    named = "" if title.endswith((".", "?", "!")) else head_noun(title)  # a sentence is a story, and no thing
+    found = {"title": title, "noun": named, "brand": brand, "audience": audience}
+    found |= {f"detail{i + 1}": text for i, text in enumerate(details[:DETAILS]) if any(map(str.isalpha, text))}
+    figures = dict.fromkeys(FIGURE.findall(" ".join(details)))
+    found |= {f"figure{i + 1}": text for i, text in enumerate(list(figures)[:DETAILS])}
+    return {name: text for name, text in found.items() if text and text not in (EMPTY, EVERYONE)}
+
+
+def to_template(text: str, prompt: str) -> str:
+    """The text with placeholders for what its prompt holds, the longest first; `filled` is its inverse but for case."""
+    values = held(prompt)
+    named = sorted((name for name in values if name != "noun" and "figure" not in name), key=lambda n: -len(values[n]))
+    text = f" {text}"
+    for name in named:
+        text = _placed(text, name, values[name])
+    if "noun" in values and "noun" != values["noun"]:
+        own = {word.lower() for word in values.get("title", "").split()}
+        text = _placed(text, "noun", values["noun"], own)
+    for name in (name for name in values if "figure" in name):
+        text = _placed(text, name, values[name])
+    return re.sub(r"(?<!\w)([Aa])n (?=\{\{)", r"\1 ", text)[1:]
+
+
+def _placed(text: str, name: str, value: str, not_after: set[str] | frozenset[str] = frozenset()) -> str:
+    pattern = re.compile(rf"(?P<before>\S*) (?:{re.escape(value)})(?![\w])", re.IGNORECASE)
+
+    def one(match: re.Match[str]) -> str:
+        kept = match["before"].strip("\"'([").lower() in not_after
+        return match[0] if kept else f"{match['before']} {{{{{name}}}}}"
+
+    return pattern.sub(one, text)
+
+
+def filled(template: str, prompt: str) -> str:
+    """The text: each placeholder is what the prompt holds, or nothing; sentences begin with a capital, and articles
+    agree.
+    """
+    values = held(prompt)
+
+    def one(match: re.Match[str]) -> str:
+        value, article = values.get(match["name"], ""), match["article"]
+        begins = _BEGINS.search(template[: match.start()]) is not None
+        if article:
+            return f"{article}{'n' if takes_an(value) else ''} {value}"
+        return value[:1].upper() + value[1:] if begins else value
+
+    return PLACE.sub(one, template)
+
+
+def give_placeholders(tokenizer: Any) -> None:
+    """Makes each placeholder, with the space before it, one token of a tokenizer."""
+    tokenizer.add_tokens([AddedToken(f" {{{{{name}}}}}", normalized=False) for name in NAMES])
+
+
+def placeholders_of(tokenizer: Any) -> dict[int, str]:
+    """The names of a tokenizer's placeholders by id; none for one that was never given any."""
+    known = tokenizer.get_added_vocab()
+    return {known[text]: name for name in NAMES if (text := f" {{{{{name}}}}}") in known}
