@@ -1,0 +1,144 @@
+"""Fits the reader: clean lines against the same lines garbled by many hands, and against what weak models write."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from .hands import HANDS, garbled
+from .network import UNKNOWN, Network, ReaderSizes, read_words
+
+
+@dataclass(frozen=True)
+class Source:
+    """Clean lines of one kind, and how much of what is read is of it."""
+
+    lines: Sequence[str]
+    weight: float
+
+
+@dataclass(frozen=True)
+class ReaderFit:
+    """How the reader is fitted."""
+
+    steps: int = 6000
+    batch: int = 128
+    rate: float = 3e-3
+    forget: float = 0.1
+    """Share of common words that are read by their letters alone, as an unknown word is."""
+    weak: float = 0.25
+    """Share of garbled lines that weak models wrote."""
+    smoothing: float = 0.02
+    """Taken off every label: a hand may leave a line as good as it was."""
+
+
+def fit_reader(
+    sources: Mapping[str, Source],
+    weak: Sequence[str],
+    config: ReaderFit,
+    network: Network,
+    *,
+    seed: int,
+    told: Callable[[int, float], None] = lambda step, loss: None,
+) -> Network:
+    """Fits a network; the same seed gives the same one.
+
+    Args:
+        sources: clean lines.
+        weak: lines that weak language models wrote.
+        config: how.
+        sizes: of the network.
+        seed: of everything random.
+        told: called now and then with the step and the mean loss since.
+    """
+    random, draw = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    learned = [weight for weight in network.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(learned, lr=config.rate, weight_decay=0.01, fused=True)
+    batches = _alike(sources, weak, config, random)
+    losses: list[float] = []
+    for step in range(config.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = config.rate * min(1.0, (step + 1) / 100) * (1 - step / config.steps)
+        texts, labels = next(batches)
+        lines = network.encode([read_words(text) for text in texts])
+        forgotten = (torch.rand(lines.rows.shape, generator=draw) < config.forget) & (lines.rows > UNKNOWN)
+        logits, _ = network(replace(lines, rows=torch.where(forgotten, UNKNOWN, lines.rows)))
+        target = torch.tensor(labels) * (1 - 2 * config.smoothing) + config.smoothing
+        loss = binary_cross_entropy_with_logits(logits, target)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learned, 1.0)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        if (step + 1) % 250 == 0:
+            told(step + 1, float(np.mean(losses[-250:])))
+    return network.eval()
+
+
+def _alike(
+    sources: Mapping[str, Source], weak: Sequence[str], config: ReaderFit, random: np.random.Generator
+) -> Iterator[tuple[list[str], list[float]]]:
+    """Batches of texts of like length, which take less time."""
+    batches = _batches(sources, weak, config, random)
+    while True:
+        drawn = [next(batches) for _ in range(16)]
+        rows = sorted(
+            ((text, label) for texts, labels in drawn for text, label in zip(texts, labels, strict=True)),
+            key=lambda row: len(row[0]),
+        )
+        parts = [rows[i : i + config.batch] for i in range(0, len(rows), config.batch)]
+        for i in random.permutation(len(parts)):
+            yield [text for text, _ in parts[i]], [label for _, label in parts[i]]
+
+
+def common_words(sources: Mapping[str, Source], most: int) -> list[str]:
+    """The words that clean lines say most often, each source by its weight; at least twice."""
+    counts: Counter[str] = Counter()
+    often: Counter[str] = Counter()
+    for source in sources.values():
+        found = Counter(word for text in source.lines for word in read_words(text) if not word[0].isdigit())
+        often.update(found)
+        total = max(found.total(), 1)
+        for word, count in found.items():
+            counts[word] += source.weight * count / total  # type: ignore[assignment]
+    kept = sorted((word for word in counts if often[word] > 1), key=lambda word: (-counts[word], word))
+    return kept[:most]
+
+
+def _batches(
+    sources: Mapping[str, Source], weak: Sequence[str], config: ReaderFit, random: np.random.Generator
+) -> Iterator[tuple[list[str], list[float]]]:
+    """Without end: texts, half of them garbled, and labels (1 for garbled)."""
+    kept = [source for source in sources.values() if len(source.lines)]
+    weight = np.array([source.weight for source in kept])
+    weight = weight / weight.sum()
+    hands = list(HANDS.values())
+    while True:
+        texts, labels = [], []
+        for at in random.choice(len(kept), size=config.batch // 2, p=weight):
+            lines = kept[at].lines
+            clean = lines[int(random.integers(len(lines)))]
+            if len(weak) and random.random() < config.weak:
+                bad: str | None = weak[int(random.integers(len(weak)))]
+            else:
+                bad = None
+                for hand in random.choice(len(hands), size=4, replace=False):
+                    bad = garbled(clean, hands[hand], lines, random)
+                    if bad is not None:
+                        break
+            texts.append(_ended(clean, random))
+            labels.append(0.0)
+            if bad is not None:
+                texts.append(_ended(bad, random))
+                labels.append(1.0)
+        yield texts, labels
+
+
+def _ended(text: str, random: np.random.Generator) -> str:
+    """A full stop at the end comes and goes: it says nothing of a line."""
+    if random.random() > 0.3:
+        return text
+    return text[:-1] if text.endswith(".") else text + "." if text[-1:].isalnum() else text

@@ -1,0 +1,160 @@
+"""The reader's network: does a line stumble, and where?
+
+A word is a projection of its vector in some language model, where it is a common one, and the mean of its letter
+groups' embeddings, which an unknown word has too. Two convolutions read it with its neighbours, three on each side;
+each place says how much a reader stumbles there, and the line is judged by its worst places and by its usual ones. It
+is discriminative: it knows clean lines from garbled ones, and gives no text a probability.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from zlib import crc32
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:[.,:]\d+)*|[^\w\s]|_")
+PAD, UNKNOWN, NUMBER, SPECIAL = 0, 1, 2, 3
+"""Rows of what is no common word: the border of a line, unknown words, numbers; common words come from SPECIAL on."""
+LONGEST = 64
+"""Words that are read; what comes after them is not."""
+MARKS = 7
+"""A place is the border, a mark of punctuation, a number; its word stood before in the line, just before, or as part
+of two or of three words that did."""
+
+
+@lru_cache(maxsize=2**16)
+def read_words(text: str) -> tuple[str, ...]:
+    """Words in lower case, numbers, and single marks; straight quotes for curly ones."""
+    plain = unicodedata.normalize("NFKC", text).replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"')
+    return tuple(_WORD.findall(plain.lower())[:LONGEST])
+
+
+@dataclass(frozen=True)
+class ReaderSizes:
+    """Sizes of the network."""
+
+    grams: int = 4096
+    """Rows of the table of letter groups, which share rows by hash."""
+    word_width: int = 48
+    gram_width: int = 24
+    width: int = 64
+
+
+@lru_cache(maxsize=2**17)
+def letter_groups(word: str, rows: int) -> tuple[int, ...]:
+    """Rows of the groups of two to four letters of a word with its borders; all numbers are one, a mark is itself."""
+    if not word[0].isalpha():
+        return (crc32(f"mark {'0' if word[0].isdigit() else word[0]}".encode()) % rows,)
+    bounded = f"<{word}>"
+    grams = {bounded[i : i + n] for n in (2, 3, 4) for i in range(len(bounded) - n + 1)}
+    return tuple(crc32(gram.encode()) % rows for gram in sorted(grams))
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """n lines of at most T words, the border first, in numbers. The k different words of all lines are listed once."""
+
+    rows: Tensor
+    """[k + 1] int64, the row of each different word; the border is the first."""
+    grams: Tensor
+    """int64, letter groups of the k different words, one after the other."""
+    offsets: Tensor
+    """[k] int64, where each word's begin."""
+    which: Tensor
+    """[n, T] int64, which of the different words stands where; 0 outside."""
+    marks: Tensor
+    """[n, T, 7] float32, see `MARKS`."""
+    size: Tensor
+    """[n] float32, words of each line."""
+
+
+class Network(nn.Module):
+    """Logits that lines are garbled."""
+
+    def __init__(self, vocabulary: Sequence[str], vectors: Tensor, sizes: ReaderSizes) -> None:
+        """Draws new weights from torch's generator.
+
+        Args:
+            vocabulary: common words.
+            vectors: [V, D] of each, as some language model has them; they are not learned, their projection is.
+            sizes: of the network.
+        """
+        super().__init__()
+        self.vocabulary, self.sizes = tuple(vocabulary), sizes
+        self.number = {word: SPECIAL + i for i, word in enumerate(self.vocabulary)}
+        """Row of each common word."""
+        self.register_buffer("vectors", vectors)
+        self.special = nn.Embedding(SPECIAL, sizes.word_width, padding_idx=PAD)
+        self.project = nn.Linear(vectors.shape[1], sizes.word_width, bias=False)
+        self.gram = nn.EmbeddingBag(sizes.grams, sizes.gram_width, mode="mean")
+        self.near = nn.Conv1d(sizes.word_width + sizes.gram_width + MARKS, sizes.width, 3, padding=1)
+        self.far = nn.Conv1d(sizes.width, sizes.width, 5, padding=2)
+        self.stumble = nn.Conv1d(2 * sizes.width, 1, 1)
+        self.judge = nn.Linear(2 * sizes.width + 4, 1)
+
+    def encode(self, lines: Sequence[Sequence[str]]) -> Encoded:
+        """What `forward` takes, of lines as `read_words` cuts them."""
+        kinds: dict[str, int] = {}
+        places = [[kinds.setdefault(word, len(kinds) + 1) for word in line] for line in lines]
+        longest = max((len(line) for line in lines), default=0) + 2
+        which = np.zeros((len(lines), longest), dtype=np.int64)
+        again = np.zeros((len(lines), longest, 4), dtype=np.float32)
+        for i, (line, place) in enumerate(zip(lines, places, strict=True)):
+            which[i, 1 : len(line) + 1] = place
+            if len(set(place)) < len(place):
+                again[i, 1 : len(line) + 1] = _said_before(line)
+        grams = [letter_groups(word, self.sizes.grams) for word in kinds]
+        kind = [PAD, *(NUMBER if w[0].isdigit() else self.number.get(w, UNKNOWN) for w in kinds)]
+        mark = np.array([False, *(not w[0].isalnum() for w in kinds)])[which]
+        digit = np.array([False, *(w[0].isdigit() for w in kinds)])[which]
+        flags = np.stack([which == 0, mark, digit], axis=2).astype(np.float32)
+        return Encoded(
+            torch.tensor(kind),
+            torch.tensor([row for found in grams for row in found], dtype=torch.int64),
+            torch.tensor([0, *(len(found) for found in grams[:-1])], dtype=torch.int64)[: len(grams)].cumsum(0),
+            torch.from_numpy(which),
+            torch.from_numpy(np.concatenate([flags, again], axis=2)),
+            torch.tensor([float(len(line)) for line in lines]),
+        )
+
+    def words(self, rows: Tensor, grams: Tensor, offsets: Tensor) -> Tensor:
+        """[k + 1, width] what is known of the border and of each different word."""
+        common = rows >= SPECIAL
+        meant = self.project(self.vectors[torch.where(common, rows - SPECIAL, 0)].float())
+        meant = torch.where(common[:, None], meant, self.special(torch.where(common, PAD, rows)))
+        return torch.cat([meant, pad(self.gram(grams, offsets), (0, 0, 1, 0))], dim=1)
+
+    def forward(self, lines: Encoded) -> tuple[Tensor, Tensor]:
+        """Logits of lines, [n], and of places, [n, T], the border's included."""
+        known = self.words(lines.rows, lines.grams, lines.offsets)
+        seen = torch.cat([known[lines.which], lines.marks], dim=2).transpose(1, 2)
+        near = torch.relu(self.near(seen))
+        far = torch.relu(self.far(near))
+        stumble = self.stumble(torch.cat([near, far], dim=1))[:, 0]
+        inside = (lines.which > 0)[:, None]
+        # The place after the last word counts too: a line may end too soon.
+        real = pad(inside[:, 0, :-1], (1, 0), value=True)
+        top = stumble.masked_fill(~real, -10.0).topk(2, dim=1).values.clamp(min=-10)
+        mean = (stumble * real).sum(1) / real.sum(1)
+        size = lines.size.clamp(min=1)
+        far = far * inside
+        facts = torch.stack([top[:, 0], top[:, 1], mean, size.log()], dim=1)
+        return self.judge(torch.cat([far.sum(2) / size[:, None], far.amax(2), facts], dim=1))[:, 0], stumble
+
+
+def _said_before(line: Sequence[str]) -> list[list[float]]:
+    """Of each word: it stood before in the line, just before, as part of two words that did, of three."""
+    seen: set[tuple[str, ...]] = set()
+    found = []
+    for i, word in enumerate(line):
+        spans = [tuple(line[max(0, i - n + 1) : i + 1]) for n in (1, 2, 3)]
+        old = [float(len(span) == n and word[0].isalpha() and span in seen) for n, span in enumerate(spans, 1)]
+        seen.update(spans)
+        found.append([old[0], float(i > 0 and line[i - 1] == word and word[0].isalpha()), old[1], old[2]])
+    return found
