@@ -119,6 +119,23 @@ class PlacementAgent(ABC):
     def update(self, feedback: Feedback) -> None:
         """Learns from shown slates."""
 
+    @property
+    def credits(self) -> bool:
+        """Whether what it learned of a visit can be corrected: see `credit`."""
+        return False
+
+    def credit(self, feedback: Feedback, conversions: Tensor) -> None:
+        """Corrects what visits were learned to have earned: by conversions that came late, or that never came.
+
+        Args:
+            feedback: visits that were learned from before.
+            conversions: [B, L] by which each slot's count goes up, or down.
+
+        Raises:
+            InputError: this agent has no way to, or naming what does not fit.
+        """
+        raise InputError(f"{type(self).__name__}: conversions cannot be added later; give them with their visits")
+
     @abstractmethod
     def expected_worth(self, impressions: Impressions, candidates: Tensor) -> Tensor:
         """[B] what the best slate is believed to earn, by what was learned so far; nothing is drawn."""

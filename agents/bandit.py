@@ -1,5 +1,6 @@
 """A bandit: a model that learns, a rule that fills slots, and what both need around them while serving."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -103,6 +104,33 @@ class Bandit(CheckedAgent):
         if feedback.decisions is not None:
             self.ledger.close(feedback.decisions, ok)
         self._learn(feedback, ok)
+        return None
+
+    @property
+    def credits(self) -> bool:
+        """A model that adds rows up does, unless rows leave a window again."""
+        return self._history is None and not self.model.keeps_window
+
+    def credit(self, feedback: Feedback, conversions: Tensor) -> None:
+        """See `PlacementAgent.credit`: rows that earn and are no trial."""
+        if not self.credits:
+            return super().credit(feedback, conversions)
+        self.guard.settle()
+        feedback = dataclasses.replace(feedback, decisions=None)
+        check_shapes(feedback)
+        if conversions.shape != feedback.slates.shape:
+            raise InputError(f"conversions: expected {list(feedback.slates.shape)}, got {list(conversions.shape)}")
+        ok = self._accept(feedback)
+        row, slot = conversions.nonzero(as_tuple=True)
+        if not len(row):
+            return None
+        arms, x = feedback.slates[row, slot], feedback.impressions.context.float()[row]
+        worth = self.worth.conversion_value * conversions[row, slot].float()
+        if self.guard.deferred:
+            fine = ok[row, slot]
+            x, arms = torch.where(fine[:, None], x, 0.0), arms.clamp(0, self.arms - 1)
+            worth = torch.where(fine, worth, 0.0)
+        self.model.learn(*self.model.prepare(x, arms, torch.zeros_like(worth), worth))
         return None
 
     def expected_worth(self, impressions: Impressions, candidates: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ from .harness.run import Run
 from .study.archive import archive_study
 from .study.choosing import ChoosingOptions, final_texts
 from .study.data_sheet import data_sheet
+from .study.efficiency import efficiency, untuned_choices
 from .study.overoptimisation import over_optimisation
 from .study.study import (
     DataOptions,
@@ -171,6 +172,8 @@ def tune_writer(
         attacks = resisted(study, reward, options.conversion_value) if study.names_products else {}
         diversity = {name: vendi_of(texts) for name, texts in (("untuned", untuned), ("tuned", tuned))}
         as_they_come = _as_they_come(study, untuned, options) if choice["among"] > 1 and chosen["step"] else None
+        alone = (as_they_come or {"lift": lift})["lift"]["reward"]["mean"]
+        spent = _efficiency(study, start, reward, options, alone, chosen["kl"]) if chosen["step"] else None
     summary = {
         "algorithm": options.tuner.algorithm,
         "tuner": {"label": tuner.label, "settings": tuner.described(), "kl_target": tuner.kl_target},
@@ -182,6 +185,7 @@ def tune_writer(
         "kl": chosen["kl"] + choice_kl(choice["among"]),
         "choice": choice,
         "as_they_come": as_they_come,
+        "efficiency": spent,
         "proxy_gold": watch.curve,
         "chosen": chosen | {"stopped": stopped},
         "over_optimisation": over_optimisation(watch.curve),
@@ -241,6 +245,14 @@ def _as_they_come(study: Study, untuned: Sequence[Creative], options: "TuneParts
     texts = write_for(study.writer, study.asked, options.writing.samples, options.run.seed + 1)
     verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, texts)}
     return {"lift": _lift(study, texts, untuned, verdicts, options), "vendi": vendi_of(texts)}
+
+
+def _efficiency(
+    study: Study, start: dict[str, Tensor], reward: Reward, options: "TuneParts", gain: float, kl: float
+) -> float | None:
+    """What the tuned writer gains by itself, over what choosing among the untuned writer's texts gains at its KL."""
+    rewards, gold = untuned_choices(study, start, reward, options.conversion_value, options.run.seed + 6)
+    return efficiency(gain, kl, rewards, gold)
 
 
 def _facts(options: "TuneParts") -> dict[str, Any]:

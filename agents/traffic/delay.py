@@ -1,4 +1,4 @@
-"""Conversions that come late: feedback is held for a while, and what is still missing then is corrected for.
+"""Conversions that come late: feedback is held for a while, or corrected later, for what is not seen yet.
 
 With waiting time w and delay distribution F, a conversion is seen in time with probability F(w), so that conversions
 seen divided by F(w) are unbiased (waiting: Joulani, Gyorgy and Szepesvari, ICML 2013; weight: Vernade, Cappe and
@@ -8,7 +8,8 @@ as in Chapelle, "Modeling delayed feedback in display advertising", KDD 2014.
 
 import dataclasses
 import math
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,6 +20,10 @@ from ...simulation.world import Feedback
 from ..agent import Decision, PlacementAgent
 from .wrapper import Wrapper
 
+Mode: TypeAlias = Literal["credited", "waited", "ignored"]
+
+LAST = 4
+"""Waiting times after which a click is credited for the last time."""
 ENOUGH = 20
 """Delays seen before their rate is learned from them."""
 
@@ -44,23 +49,24 @@ def truncated_rate(mean: float, wait: float) -> float:
 class Delayed(Wrapper):
     """An agent that learns of conversions when they happen, not when they are drawn.
 
-    Handled: feedback is held until `wait` hours after the impression; conversions seen by then count as `weight` each.
+    Credited: a click is learned at once and counts for as many conversions as clicks of that age bring on average;
+    after `wait` hours for those seen, and after `LAST` times as long again, each time divided by the share that is seen
+    by then. An agent that cannot correct what it learned (`PlacementAgent.credits`) waits instead.
+    Waited: feedback is held until `wait` hours after the impression; conversions seen by then count as `weight` each.
     Ignored: feedback is handed on at once, and a conversion that has not happened yet is taken for none.
-    The clock is the latest impression that was decided. What is held counts as nothing until it is released.
+    The clock is the latest impression that was decided.
     """
 
     kind = "delayed"
 
-    def __init__(
-        self, agent: PlacementAgent, wait: float, mean_delay: float, mode: Literal["handled", "ignored"] = "handled"
-    ) -> None:
+    def __init__(self, agent: PlacementAgent, wait: float, mean_delay: float, mode: Mode = "credited") -> None:
         """Puts an agent behind time.
 
         Args:
             agent: learns.
             wait: hours that feedback is held.
             mean_delay: hours from click to conversion, a first guess.
-            mode: handled, or ignored.
+            mode: credited, waited, or ignored.
 
         Raises:
             InputError: a time that is not positive.
@@ -68,12 +74,14 @@ class Delayed(Wrapper):
         if not (wait > 0 and mean_delay > 0):
             raise InputError(f"delay: wait {wait} hours, mean {mean_delay} hours; give times above 0")
         super().__init__(agent)
-        self.wait, self.mode, self.mean_delay = wait, mode, mean_delay
+        self.wait, self.mean_delay = wait, mean_delay
+        self.mode: Mode = "waited" if mode == "credited" and not agent.credits else mode
         self.now = 0.0
         """Hours; the latest impression."""
-        self.held: list[Feedback] = []
-        self.seen, self.total = 0, 0.0
-        """Conversions seen in time, and the hours that they took together."""
+        self.fresh, self.old = Queue(), Queue()
+        """What is younger than `wait`, and what was credited once and will be once more."""
+        self.seen, self.total, self.clicks = 0, 0.0, 0
+        """Conversions seen in time, the hours that they took together, and the clicks that were given the time."""
 
     @property
     def rate(self) -> float:
@@ -83,7 +91,7 @@ class Delayed(Wrapper):
     @property
     def weight(self) -> float:
         """What a conversion seen in time stands for, 1 / F(wait)."""
-        return 1 / -math.expm1(-self.rate * self.wait)
+        return self._weight(self.wait)
 
     def act(self, impressions: Impressions, candidates: Tensor, opened: Tensor | None = None) -> Decision:
         """See `PlacementAgent.act`; first learns from what is due."""
@@ -93,55 +101,58 @@ class Delayed(Wrapper):
 
     def update(self, feedback: Feedback) -> None:
         """Takes feedback in, with conversions of any delay; which of them are seen depends on the time."""
-        if self.mode == "handled":
-            self.held.append(feedback)
+        if self.mode == "ignored":
+            age = (self.now - feedback.impressions.hours)[:, None]
+            self.agent.update(_told(feedback, (feedback.delay_hours <= age) * 1.0))
             return
-        age = (self.now - feedback.impressions.hours)[:, None]
-        happened = (feedback.converted == 1) & (feedback.delay_hours <= age)
-        self.agent.update(_told(feedback, happened, 1.0))
+        usual = feedback.clicked.nan_to_num() * (self.weight * self.seen / max(self.clicks, 1))
+        if self.mode == "credited":
+            unknown = feedback.converted.isnan() & feedback.converted.is_floating_point()
+            self.agent.update(dataclasses.replace(feedback, converted=torch.where(unknown, torch.nan, usual)))
+        self.fresh.put(feedback, usual)
 
     def release(self) -> None:
-        """Lets the agent learn from feedback to impressions at least `wait` hours old; later conversions are unseen."""
-        ready, still = [], []
-        for feedback in self.held:
-            due = feedback.impressions.hours <= self.now - self.wait
-            if bool(due.any()):
-                ready.append(feedback[due])
-            if not bool(due.all()):
-                still.append(feedback[~due])
-        self.held = still
-        for feedback in [concatenate(ready)] if ready else []:
-            happened = (feedback.converted == 1) & (feedback.delay_hours <= self.wait)
-            self.seen += int(happened.sum())
-            self.total += float(feedback.delay_hours[happened].double().sum())
-            self.agent.update(_told(feedback, happened, self.weight))
+        """Lets the agent learn of what is due by now."""
+        for feedback, counted in self.fresh.take(self.now - self.wait):
+            in_time = (feedback.converted == 1) & (feedback.delay_hours <= self.wait)
+            self.seen += int(in_time.sum())
+            self.total += float(feedback.delay_hours[in_time].double().sum())
+            self.clicks += int((feedback.clicked == 1).sum())
+            if self.mode == "waited":
+                self.agent.update(_told(feedback, in_time * self.weight))
+            else:
+                self._credit(feedback, counted, in_time * self.weight)
+                self.old.put(feedback, in_time * self.weight)
+        last = LAST * self.wait
+        for feedback, counted in self.old.take(self.now - last):
+            in_time = (feedback.converted == 1) & (feedback.delay_hours <= last)
+            self._credit(feedback, counted, in_time * self._weight(last))
+
+    def _credit(self, feedback: Feedback, counted: Tensor, counts: Tensor) -> None:
+        """Has conversions count for something else than before; what is not known at all was not learned from."""
+        known = ~(feedback.clicked.isnan() | feedback.converted.isnan()).any(1)
+        self.agent.credit(feedback[known], (counts - counted)[known])
+
+    def _weight(self, hours: float) -> float:
+        """What a conversion stands for that is seen within so many hours."""
+        return 1 / -math.expm1(-self.rate * hours)
 
     def figures(self) -> dict[str, float]:
-        """The mean delay that was learned, and what a conversion counted at the end, where delays are handled."""
+        """The mean delay that was learned, and what a conversion counts that is seen in time."""
         if self.mode == "ignored":
             return {}
         return {"delay_hours": 1 / self.rate, "conversion_weight": self.weight}
 
     def own_state(self) -> dict[str, Tensor]:
         """The clock, what was learned of delays, and the feedback that is held."""
-        numbers = torch.tensor([self.now, float(self.seen), self.total], dtype=torch.float64)
-        if not self.held:
-            return {"numbers": numbers}
-        whole = concatenate(self.held)
-        visits = {f"visit.{name}": value for name, value in vars(whole.impressions).items() if value is not None}
-        rest = {f"held.{name}": value for name, value in vars(whole).items() if isinstance(value, Tensor)}
-        return {"numbers": numbers} | visits | rest
+        numbers = torch.tensor([self.now, self.seen, self.total, self.clicks], dtype=torch.float64)
+        return {"numbers": numbers} | self.fresh.tensors("") | self.old.tensors("old.")
 
     def load_own_state(self, state: dict[str, Tensor]) -> None:
         """Takes over what `own_state` gave."""
-        now, seen, total = state["numbers"].tolist()
-        self.now, self.seen, self.total = now, int(seen), total
-        parts = {
-            kind: {name.removeprefix(kind): value for name, value in state.items() if name.startswith(kind)}
-            for kind in ("visit.", "held.")
-        }
-        whole = parts["held."]
-        self.held = [Feedback(Impressions(**parts["visit."]), **whole)] if whole else []
+        now, seen, total, *clicks = state["numbers"].tolist()
+        self.now, self.seen, self.total, self.clicks = now, int(seen), total, int(sum(clicks))
+        self.fresh, self.old = Queue.of(state, ""), Queue.of(state, "old.")
 
     def settings(self) -> dict[str, Any]:
         """See `Wrapper.settings`."""
@@ -150,16 +161,69 @@ class Delayed(Wrapper):
     @classmethod
     def restore(cls, agent: PlacementAgent, settings: dict[str, Any]) -> "Delayed":
         """See `Wrapper.restore`."""
-        return cls(agent, settings["wait"], settings["mean_delay"], settings["mode"])
+        mode = {"handled": "waited"}.get(settings["mode"], settings["mode"])
+        return cls(agent, settings["wait"], settings["mean_delay"], mode)
 
 
-def _told(feedback: Feedback, happened: Tensor, weight: float) -> Feedback:
-    """Feedback in which [B, L] conversions happened and count `weight` each; what is not known (NaN) stays so."""
-    delay = torch.where(happened, feedback.delay_hours, torch.inf)
-    converted = happened if weight == 1 else happened * weight
+class Queue:
+    """Feedback that waits for its time, and what its conversions have counted for so far."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self.parts: list[tuple[Feedback, Tensor]] = []
+
+    def put(self, feedback: Feedback, counted: Tensor) -> None:
+        """Adds feedback whose conversions have counted for [B, L] so far."""
+        self.parts.append((feedback, counted))
+
+    def take(self, until: float) -> Iterator[tuple[Feedback, Tensor]]:
+        """All of impressions up to a time, in one piece, if there are any; the rest stays."""
+        due, still = [], []
+        for feedback, counted in self.parts:
+            rows = feedback.impressions.hours <= until
+            if bool(rows.any()):
+                due.append((feedback[rows], counted[rows]))
+            if not bool(rows.all()):
+                still.append((feedback[~rows], counted[~rows]))
+        self.parts = still
+        if due:
+            yield _joined(due)
+
+    def tensors(self, prefix: str) -> dict[str, Tensor]:
+        """All that waits, by name; nothing where nothing does."""
+        if not self.parts:
+            return {}
+        whole, counted = _joined(self.parts)
+        visits = {f"{prefix}visit.{name}": value for name, value in vars(whole.impressions).items()}
+        rest = {f"{prefix}held.{name}": value for name, value in vars(whole).items() if isinstance(value, Tensor)}
+        known = {name: value for name, value in (visits | rest).items() if value is not None}
+        return known | {f"{prefix}counted": counted}
+
+    @classmethod
+    def of(cls, state: dict[str, Tensor], prefix: str) -> "Queue":
+        """What `tensors` gave."""
+        queue = cls()
+        visits, rest = (
+            {name.removeprefix(kind): value for name, value in state.items() if name.startswith(kind)}
+            for kind in (f"{prefix}visit.", f"{prefix}held.")
+        )
+        if rest:
+            held = Feedback(Impressions(**visits), **rest)
+            queue.put(held, state.get(f"{prefix}counted", torch.zeros_like(held.delay_hours)))
+        return queue
+
+
+def _joined(parts: list[tuple[Feedback, Tensor]]) -> tuple[Feedback, Tensor]:
+    return concatenate([feedback for feedback, _ in parts]), torch.cat([counted for _, counted in parts])
+
+
+def _told(feedback: Feedback, seen: Tensor) -> Feedback:
+    """Feedback in which conversions count for [B, L] each where there are any; what is not known (NaN) stays so."""
+    counts = torch.where(feedback.converted == 1, seen, 0.0)
+    delay = torch.where(counts > 0, feedback.delay_hours, torch.inf)
     if feedback.converted.is_floating_point():
-        converted = torch.where(feedback.converted.isnan(), torch.nan, converted.float())
-    return dataclasses.replace(feedback, converted=converted, delay_hours=delay)
+        counts = torch.where(feedback.converted.isnan(), torch.nan, counts)
+    return dataclasses.replace(feedback, converted=counts, delay_hours=delay)
 
 
 def concatenate(parts: list[Feedback]) -> Feedback:

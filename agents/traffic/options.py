@@ -19,12 +19,13 @@ from .slate import Apart, Cap, Layout, text_vectors
 class TrafficOptions:
     """What agents have to live with; by default they are told all at once and may show anything to anyone."""
 
-    delay: Literal["none", "handled", "ignored"] = "none"
+    delay: Literal["none", "credited", "waited", "ignored"] = "none"
     """When agents are told of conversions. none: at once. Otherwise when they happen, as late as the scenario says:
-    handled: feedback is waited for, and what is missing then is corrected for; ignored: what has not happened by the
-    next batch counts as no conversion."""
+    credited: clicks are learned at once, with the conversions that they usually bring, and corrected by those that come
+    (agents that cannot correct wait); waited: feedback is waited for, and what is missing then is corrected for;
+    ignored: what has not happened by the next batch counts as no conversion."""
     wait_hours: float = 0.0
-    """Hours that feedback is waited for; 0: the scenario's mean delay."""
+    """Hours that feedback is waited for, where it is; 0: the scenario's mean delay."""
     budget: float | None = None
     """Money for all visits of a run, at the prices of the scenario's channels: agents buy the visits that are worth
     most for it, and show nothing in the others."""
@@ -51,8 +52,9 @@ class TrafficOptions:
         return {name: value for name, value in vars(self).items() if value not in (None, "none", 0.0)}
 
     def idle(self) -> Mapping[str, str]:
-        """Only who handles delays waits."""
-        return {} if self.delay == "handled" else {"wait-hours": "without --delay handled"}
+        """Only who learns of delayed conversions waits."""
+        waits = self.delay in ("credited", "waited")
+        return {} if waits else {"wait-hours": "without --delay credited or waited"}
 
     def check(self, scenario: Scenario, catalog: Catalog) -> None:
         """Refuses what a world has no facts for.

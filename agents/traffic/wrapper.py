@@ -35,6 +35,15 @@ class Wrapper(PlacementAgent):
         """See `PlacementAgent.update`."""
         self.agent.update(feedback)
 
+    @property
+    def credits(self) -> bool:
+        """See `PlacementAgent.credits`."""
+        return self.agent.credits
+
+    def credit(self, feedback: Feedback, conversions: Tensor) -> None:
+        """See `PlacementAgent.credit`."""
+        self.agent.credit(feedback, conversions)
+
     def expected_worth(self, impressions: Impressions, candidates: Tensor) -> Tensor:
         """See `PlacementAgent.expected_worth`."""
         return self.agent.expected_worth(impressions, candidates)

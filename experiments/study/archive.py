@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import torch
 
+from ...policies.base.start import first_writer
 from ...policies.effect.model import CLICK
 from ...policies.headlines.pairwise import PairwiseEffect, fit_pairwise_effect
-from ...policies.writer.writer import make_writer
 from ...simulation.archive.contrasts import agreement
 from ...simulation.archive.gold import ArchiveReader, archive_world
 from ...simulation.archive.tests import Archive, read_archive
@@ -49,7 +49,7 @@ def archive_study(options: "StudyParts", run: Run, validation: int = 0) -> Study
     stories = {product.title: product for product in asked.products()}
     catalog = Catalog([*learned.products(), *asked.products()], learned.creatives())
     device = torch_device(options.device)
-    writer = make_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
+    writer, note = first_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
     with run.stage("gold of real clicks") as stage:
         world = archive_world(judged, catalog, seed=seed, users=options.world.users, device=device)
         gold = _process(world).unseen
@@ -67,6 +67,7 @@ def archive_study(options: "StudyParts", run: Run, validation: int = 0) -> Study
         f"The gold was fitted on tests that nothing in training saw. On tests it had not seen either it names "
         f"{gold.accuracy:.1%} of better headlines ({gold.accuracy_significant:.1%} of significant ones) and explains "
         f"{gold.explained:.0%} of the true variance; its differences are to scale (slope {gold.slope:.2f}).",
+        *filter(None, (note,)),
         *archive.notes,
     )
     return Study(

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import torch
 
+from ...policies.base.start import BASE, first_writer
 from ...policies.effect.metrics import binomial_metrics
 from ...policies.effect.model import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectModel, fit_effect_model
 from ...policies.headlines.pairwise import PairwiseEffect
 from ...policies.reward.claims import Claims
+from ...policies.reward.fluency import FEW, Fluency
 from ...policies.reward.reward import Quality, Reward, RewardConfig
-from ...policies.writer.writer import BUILT_IN, Writer, make_writer
+from ...policies.writer.warm_start import split_ads
+from ...policies.writer.writer import BUILT_IN, Writer
 from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Catalog, Creative, Product
 from ...simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ...simulation.data.errors import InputError
@@ -88,8 +91,9 @@ class FeedbackOptions:
 class WritingOptions:
     """Who writes, and how much."""
 
-    model: Common[str] = BUILT_IN
-    """built-in (a small GPT-2 made for the catalog), or any Hugging Face causal LM by name or path."""
+    model: Common[str] = BASE
+    """base (a small GPT-2 that comes along and writes English), built-in (a smaller one that learns from the catalog
+    alone, in any language), or any Hugging Face causal LM by name or path."""
     queries_per_product: int = 6
     """Where visitors bring queries, the writer answers so many of a product's category, in turns."""
     samples: Common[int] = 2
@@ -118,6 +122,10 @@ def queried(options: "StudyParts") -> bool:
     """Whether visitors bring queries: products that you bring have none."""
     own = options.data.catalog is not None or options.data.archive is not None
     return not own and options.world.brings_queries
+
+
+HUMAN = 600
+"""Of the catalog's ads, so many say what reads well."""
 
 
 @dataclass(frozen=True)
@@ -158,9 +166,12 @@ class Study:
         return tuple(dict.fromkeys(audience for _, audience in self.asked))
 
     def reward(self, config: RewardConfig) -> Reward:
-        """The writer's reward; freeze it on the untuned writer."""
+        """The writer's reward, which reads as the writer does now; freeze it on the untuned writer."""
         limit, truthful = self.writer.config.max_characters, self.names_products and config.claims == "strict"
-        quality = Quality.of(self.catalog, naming=self.names_products, limit=limit, truthful=truthful)
+        known, away = split_ads(self.catalog, list(filter(self.fit_to_say(config), self.catalog.ads)))
+        human = (away if len(away) >= FEW else known)[:HUMAN]
+        fluency = Fluency.of(self.writer, self.catalog, human, config.fluency) if config.fluency else None
+        quality = Quality.of(self.catalog, naming=self.names_products, limit=limit, truthful=truthful, fluency=fluency)
         return Reward(self.effect, quality, config)
 
     def claims(self, config: RewardConfig) -> Claims | None:
@@ -202,7 +213,7 @@ def shop_study(options: "StudyParts", run: Run, hours: float | None = None, vali
         texts = [Creative(p, t) for p, t in zip(logged.product_id, logged.text, strict=True)]
         catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
     device, seed = torch_device(options.device), options.run.seed
-    writer = make_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
+    writer, note = first_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
     if is_world_file(name):
         world = open_world(name, seed=seed, device=device)
         behaviour = audience_behaviour(world.audience, catalog.categories)
@@ -221,7 +232,7 @@ def shop_study(options: "StudyParts", run: Run, hours: float | None = None, vali
     effect, metrics, validating = learn_effects(catalog, train, test, held if validation else None, options, run)
     write_table(run.path / "segments.csv", divided.profile)
     asked = prompts(catalog, audiences, options.writing.queries_per_product)
-    notes = () if data.logs is None else (OWN_LOGS,)
+    notes = tuple(filter(None, (note, "" if data.logs is None else OWN_LOGS)))
     return Study(world, catalog, writer, asked, effect, metrics, validating, notes=notes)
 
 

@@ -75,7 +75,7 @@ class Speaker:
             return pick(shapes["price"], self.random)
         shape = pick(shapes["plain"], self.random)
         # Copy names its brand less often than its product.
-        return pick(shapes["plain"], self.random) if "{brand" in shape and self.random.random() < 0.5 else shape
+        return pick(shapes["plain"], self.random) if "{brand" in shape and self.random.random() < 0.6 else shape
 
     def _slot(self, match: re.Match[str]) -> str:
         name, case = match.groups()
@@ -180,6 +180,7 @@ class Speaker:
 def tidy(text: str) -> str:
     """Sentences begin with a capital; no mark of punctuation stands twice."""
     text = re.sub(r"([.?!])[.]", r"\1", text)
+    text = re.sub(r"\b(?:for|at|in|with|has|up to) (from|up to|for|in|at|sale)\b", r"\1", text)
     text = re.sub(rf"\b([Aa]) (?={VOWEL.pattern})", r"\1n ", text, flags=re.IGNORECASE)
     text = re.sub(r"(^|[.?!] )([a-z])", lambda match: match.group(1) + match.group(2).upper(), text)
     return text.strip()

@@ -15,7 +15,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ from ...simulation.text.encoder import TextEncoder, surface_features, tokens
 from ..effect.model import CLICK, CONVERT, Prediction
 from .claims import Claims
 from .diversity import nearest_novelty, novelty
+from .fluency import Fluency
 
 TERMS = ("ctr", "cvr", "diversity")
 
@@ -55,6 +56,9 @@ class RewardConfig:
     """What becomes of claims that no field of the product supports: a check that fails (strict), a share that is only
     reported (flag), or nothing (off).
     """
+    fluency: float = 0.95
+    """Share of the catalog's own ads that read well enough; a text less likely than that, on the whole or in one place,
+    fails a check (see `fluency`). With 0 nobody looks."""
     clip: float = 3.0
     """Each z is squashed to (-clip, clip): beyond it, more of one term pays little."""
     diversity_clip: float = 0.5
@@ -64,6 +68,8 @@ class RewardConfig:
         weights = (self.w_ctr, self.w_cvr, self.w_div)
         if min(weights) < 0 or max(weights) == 0:
             raise InputError(f"reward weights {weights}: each must be zero or more and one above zero; change them")
+        if not 0 <= self.fluency < 1:
+            raise InputError(f"reward.fluency {self.fluency}: give a share below 1, or 0 to look at none")
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,7 @@ def _product(ctr: Tensor, cvr: Tensor, novelty: Tensor, config: RewardConfig) ->
     return {"ctr": first - 1, "cvr": quality - first, "diversity": varied - quality}
 
 
-CHECKS = ("length", "repetition", "shouting", "symbols", "off_topic", "other_product", "echo", "claims")
+CHECKS = ("length", "repetition", "shouting", "symbols", "off_topic", "other_product", "echo", "claims", "fluency")
 """Names of the columns of `quality_failures`."""
 
 
@@ -156,6 +162,7 @@ class Quality:
         naming: bool = True,
         limit: int | None = None,
         truthful: bool = True,
+        fluency: Fluency | None = None,
     ) -> None:
         """Sets what passes.
 
@@ -165,20 +172,26 @@ class Quality:
             naming: whether a text has to name its own product, and no other; headlines do not name their story.
             limit: most characters as platforms count them, if there is a limit.
             truthful: whether a claim that no field of the product supports fails (see `claims`).
+            fluency: says which texts do not read well; None where nobody looks.
         """
-        self.limit = limit
+        self.limit, self.fluency = limit, fluency
         self.catalog, self.lengths, self.naming = catalog, lengths, naming
         self.claims = Claims(catalog) if truthful else None
         self._titles = [frozenset(tokens(product.title)) for product in catalog.products]
 
     @classmethod
-    def of(cls, catalog: Catalog, *, naming: bool = True, limit: int | None = None, truthful: bool = True) -> "Quality":
-        """Allows a fifth less than the shortest of the catalog's own ads has, and no more than the longest."""
+    def of(cls, catalog: Catalog, **how: Any) -> "Quality":
+        """Allows a fifth less than the shortest of the catalog's own ads has, and no more than the longest.
+
+        Args:
+            catalog: see above.
+            how: as above.
+        """
         lengths = sorted(len(ad.text) for ad in catalog.ads) or [10, 120]
-        return cls(catalog, (0.8 * lengths[0], lengths[-1]), naming=naming, limit=limit, truthful=truthful)
+        return cls(catalog, (0.8 * lengths[0], lengths[-1]), **how)
 
     def failures(self, creatives: Sequence[Creative]) -> Tensor:
-        """[n, 8] float, 1 where a check fails; columns as in `CHECKS`."""
+        """[n, 9] float, 1 where a check fails; columns as in `CHECKS`."""
         surface = surface_features([creative.text for creative in creatives])
         length, _, upper, marks, symbols, _, repetition = surface.unbind(1)
         size = torch.tensor([characters(creative.text) for creative in creatives])
@@ -192,6 +205,7 @@ class Quality:
             named[:, 1] > 0,
             torch.tensor(["|" in creative.text or "=>" in creative.text for creative in creatives]),
             torch.tensor([self.claims is not None and bool(self.claims.unsupported(c)) for c in creatives]),
+            torch.zeros(len(creatives)) if self.fluency is None else self.fluency.failures(creatives),
         ]
         return torch.stack(columns, dim=1).float()
 

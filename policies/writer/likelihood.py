@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from ...simulation.data.catalog import Product
-from .rollout import sample
+from .rollout import cache_name, read_prompts, sample
 from .writer import Writer, load_weights, own_weights, prompt
 
 
@@ -46,6 +47,45 @@ def log_likelihood(model: Any, ids: Tensor, context: int, pad: int, temperature:
     with torch.no_grad():
         entropy = -(log_prob.exp() * log_prob).sum(1)
     return _spread(chosen, valid), _spread(entropy, valid)
+
+
+@torch.no_grad()
+def token_log_probs(writer: Writer, prompts: Sequence[str], texts: Sequence[str], batch: int = 256) -> list[Tensor]:
+    """Log-probability of each token of n answers, their ends included, at temperature 1; prompts are read once each.
+
+    Args:
+        writer: its model is asked.
+        prompts: n of them; equal ones side by side are quickest.
+        texts: the answer to each.
+        batch: read at once.
+    """
+    out: list[Tensor] = []
+    writer.model.eval()
+    for start in range(0, len(texts), batch):
+        ids, mask = writer.encode_prompts(prompts[start : start + batch])
+        answers = [torch.tensor(row) for row in writer.answer_ids(texts[start : start + batch])]
+        tokens = pad_sequence(answers, batch_first=True, padding_value=-1).to(ids.device)
+        valid, model = tokens >= 0, writer.model
+        first, cache, last, full = read_prompts(model, ids, mask, ids.shape[1] + tokens.shape[1])
+        inner = _inner(model)
+        place = last[:, None] + 1 + torch.arange(tokens.shape[1], device=ids.device)
+        given = {"input_ids": tokens.clamp(min=0), "attention_mask": full, "position_ids": place, "use_cache": True}
+        given[cache_name(model)] = cache
+        if _plain(model):
+            head, hidden = inner.get_output_embeddings(), inner.base_model(**given).last_hidden_state
+            later = head(hidden[:, :-1][valid[:, 1:]])
+        else:
+            later = model(**given).logits[:, :-1][valid[:, 1:]]
+        log_prob = torch.zeros(tokens.shape, device=ids.device)
+        log_prob[:, 0] = _chosen(first, tokens[:, 0])
+        log_prob[:, 1:][valid[:, 1:]] = _chosen(later, tokens[:, 1:][valid[:, 1:]])
+        out += [row[: len(answer)].cpu() for row, answer in zip(log_prob, answers, strict=True)]
+    return out
+
+
+def _chosen(logits: Tensor, tokens: Tensor) -> Tensor:
+    """[m] log-probabilities of tokens under [m, V] logits."""
+    return logits.float().log_softmax(-1).gather(1, tokens[:, None]).squeeze(1)
 
 
 def _spread(values: Tensor, valid: Tensor) -> Tensor:

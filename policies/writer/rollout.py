@@ -82,7 +82,7 @@ def _sample(model: Any, ids: Tensor, mask: Tensor, how: Sampling) -> tuple[Sampl
     """One answer a prompt; under a limit those that were given up have no end."""
     n, length = ids.shape
     uniform = torch.rand(how.max_new_tokens, n, device=ids.device)
-    logits, cache, last, full = _read_prompts(model, ids, mask, length + how.max_new_tokens)
+    logits, cache, last, full = read_prompts(model, ids, mask, length + how.max_new_tokens)
     out = ids.new_full((n, how.max_new_tokens), how.pad)
     log_probs = torch.zeros(n, how.max_new_tokens, device=ids.device)
     rows = torch.arange(n, device=ids.device)
@@ -136,7 +136,7 @@ def _nucleus(logits: Tensor, top_p: float) -> Tensor:
     return logits.masked_fill(drop.scatter(1, index, drop), -torch.inf)
 
 
-def _read_prompts(model: Any, ids: Tensor, mask: Tensor, room: int) -> tuple[Tensor, StaticCache, Tensor, Tensor]:
+def read_prompts(model: Any, ids: Tensor, mask: Tensor, room: int) -> tuple[Tensor, StaticCache, Tensor, Tensor]:
     """Reads every different prompt once.
 
     Returns:
@@ -148,7 +148,7 @@ def _read_prompts(model: Any, ids: Tensor, mask: Tensor, room: int) -> tuple[Ten
     place = (seen.cumsum(1) - 1).clamp(min=0)
     cache = StaticCache(config=model.config, max_cache_len=room)
     given = {"input_ids": asked, "attention_mask": _widened(seen, room), "position_ids": place, "logits_to_keep": 1}
-    logits = model(**given, **{_cache_name(model): cache}, use_cache=True).logits[:, -1]
+    logits = model(**given, **{cache_name(model): cache}, use_cache=True).logits[:, -1]
     _take_rows(cache, row)
     return logits[row], cache, place[row, -1], _widened(mask, room)
 
@@ -164,7 +164,7 @@ def _take_rows(cache: StaticCache, rows: Tensor) -> None:
         layer.keys, layer.values = layer.keys[rows], layer.values[rows]
 
 
-def _cache_name(model: Any) -> str:
+def cache_name(model: Any) -> str:
     """What the model's `forward` calls its cache; transformers renamed it."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     return "cache" if "cache" in inspect.signature(inner.forward).parameters else "past_key_values"
@@ -219,7 +219,7 @@ class _Step:
 
     def __init__(self, model: Any, cache: StaticCache, mask: Tensor) -> None:
         self.model, self.cache, self.mask = model, cache, mask
-        self.name = _cache_name(model)
+        self.name = cache_name(model)
         self.graphed = mask.is_cuda
         self.graph: torch.cuda.CUDAGraph | None = None
         self.calls = 0

@@ -10,13 +10,23 @@ import torch
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, fill
 from ...simulation.data.errors import InputError
 from ...simulation.text.characters import characters
-from .supervised import Learner
-from .writer import Writer, prompt
+from .supervised import Learner, nats_a_token
+from .writer import Writer, load_weights, own_weights, prompt
 
 FILLS = 8
-"""Times that every phrase is filled for each time that an ad comes by: what recurs in many ads is learned well, what is
-said once comes out garbled by a writer this small.
+"""Times that every phrase is filled for each time that an ad comes by, for a writer that begins from nothing: what
+recurs in many ads is learned well, what is said once comes out garbled by a writer so small.
 """
+APART = 10
+"""One product in so many is held out: its ads are not learned from."""
+LEAST = 20
+"""Products with ads without which none is held out."""
+LOOKS = 24
+"""Looks at the loss on what is held out, at even steps."""
+RATES = {"nothing": 1.2e-3, "small": 5e-4, "large": 5e-5}
+"""Learning rates by what the writer brings along."""
+LARGE = 50_000_000
+"""Weights from which on a model is large."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +34,22 @@ class WarmStartConfig:
     """How the writer is fine-tuned."""
 
     lines: int = 24_000
-    """Ad lines it is trained on; the catalog's ads come round as often as that takes."""
+    """Ad lines it is trained on, at most; the catalog's ads come round as often as that takes."""
     batch: int = 16
-    learning_rate: float = 1.2e-3
-    """Peak of a cosine schedule; a pretrained model wants 2e-5 to 1e-4."""
+    learning_rate: float | None = None
+    """Peak of a cosine schedule; by default 0.0012 for a writer that begins from nothing, 0.0005 for one that was
+    pretrained, and 0.00005 for one of 50 million weights or more."""
     weight_decay: float = 0.01
     max_length: int = 128
     """Tokens of prompt and ad together; what is longer is cut."""
+    patience: int = 3
+    """Looks at ads of products that are held out without a lower loss after which it ends; the best look is kept."""
 
     def __post_init__(self) -> None:
         if self.lines < self.batch or self.batch < 1:
             raise InputError(f"warm start on {self.lines} lines in batches of {self.batch}: give at least one batch")
+        if self.patience < 1:
+            raise InputError(f"warm start: patience {self.patience}; give 1 or more")
 
 
 def warm_start(
@@ -62,18 +77,15 @@ def warm_start(
         progress: called after every batch with its number of lines and its loss in nats a token.
 
     Returns:
-        The mean loss of the last tenth.
+        The loss that it ends with, in nats a token: on what is held out, or of the last tenth where nothing is.
 
     Raises:
         InputError: no ad keeps the writer's limit of characters, or none may be learned from.
     """
-    most = writer.config.max_characters
-
-    def fits(ad: Creative) -> bool:
-        return (most is None or characters(ad.text) <= most) and fit_to_say(ad)
-
-    ads = [ad for ad in catalog.ads if fits(ad)]
-    if not ads:
+    fits = _fitting(writer, fit_to_say)
+    learned, away = split_ads(catalog, [ad for ad in catalog.ads if fits(ad)])
+    if not learned:
+        most = writer.config.max_characters
         raise InputError(
             f"none of {len(catalog.ads)} reference ads may be learned from: they claim what the catalog does not "
             f"support{'' if most is None else f', or have over {most} characters'}; add what they claim to the "
@@ -81,29 +93,95 @@ def warm_start(
         )
     generator = torch.Generator().manual_seed(seed)
     steps, losses = config.lines // config.batch, []
-    learner = Learner(writer, steps, config.learning_rate, weight_decay=config.weight_decay, longest=config.max_length)
+    rate = config.learning_rate or fitting_rate(writer)
+    learner = Learner(writer, steps, rate, weight_decay=config.weight_decay, longest=config.max_length)
+    held = _HeldOut(writer, catalog, away, config)
+    apart = {ad.product_id for ad in away}
+
+    def fresh(random: np.random.Generator) -> list[Creative]:
+        """Phrases, filled; a writer that was pretrained knows how to name a product, and learns from ads alone."""
+        filled = (ad for _ in range(0 if writer.pretrained else FILLS) for ad in _fresh_ads(catalog, random))
+        return [ad for ad in filled if ad.product_id not in apart and fits(ad)]
+
     with torch.random.fork_rng(devices=[writer.device] if writer.device.type == "cuda" else []):
         torch.manual_seed(seed)
-        for batch in islice(_batches(catalog, ads, fits, config.batch, generator, seed), steps):
+        batches = _batches(catalog, learned, fresh, config.batch, generator, seed)
+        for step, batch in enumerate(islice(batches, steps)):
             losses.append(learner.learn(_asked(catalog, batch, audiences, generator), [ad.text for ad in batch]))
             progress(len(batch), losses[-1])
-    return float(np.mean(losses[-max(1, steps // 10) :]))
+            if (step + 1) * LOOKS // steps > step * LOOKS // steps and held.has_enough():
+                break
+    return held.keep_best() if away else float(np.mean(losses[-max(1, steps // 10) :]))
+
+
+def fitting_rate(writer: Writer) -> float:
+    """The learning rate for a writer, by what it brings along and how large it is."""
+    large = sum(weight.numel() for weight in writer.model.parameters()) >= LARGE
+    return RATES["large" if large else "small" if writer.pretrained else "nothing"]
+
+
+def split_ads(catalog: Catalog, ads: Sequence[Creative]) -> tuple[list[Creative], list[Creative]]:
+    """Ads to learn from, and those of one product in ten, to see whether what was learned holds for others."""
+    products = list(dict.fromkeys(ad.product_id for ad in ads))
+    apart = set(products[APART - 1 :: APART]) if len(products) >= LEAST else set[str]()
+    parts: tuple[list[Creative], list[Creative]] = ([], [])
+    for ad in ads:
+        parts[ad.product_id in apart].append(ad)
+    return parts
+
+
+def _fitting(writer: Writer, fit_to_say: Callable[[Creative], bool]) -> Callable[[Creative], bool]:
+    """Which ads may be learned from: those that keep the writer's limit, too."""
+    most = writer.config.max_characters
+    return lambda ad: (most is None or characters(ad.text) <= most) and fit_to_say(ad)
+
+
+class _HeldOut:
+    """The loss on ads of products that nothing is learned from, and the weights with the lowest."""
+
+    def __init__(self, writer: Writer, catalog: Catalog, ads: Sequence[Creative], config: WarmStartConfig) -> None:
+        self.writer, self.config = writer, config
+        self.prompts, self.texts = [prompt(catalog[ad.product_id]) for ad in ads], [ad.text for ad in ads]
+        self.losses = [self._loss()] if ads else []
+        self.best = own_weights(writer)
+
+    @torch.no_grad()
+    def _loss(self) -> float:
+        tokens, total = 0, 0.0
+        for i in range(0, len(self.texts), 64):
+            asked, texts = self.prompts[i : i + 64], self.texts[i : i + 64]
+            n = sum(map(len, self.writer.answer_ids(texts)))
+            total += n * float(nats_a_token(self.writer, asked, texts, self.config.max_length))
+            tokens += n
+        return total / tokens
+
+    def has_enough(self) -> bool:
+        """Looks once more; whether so many looks brought nothing lower."""
+        if not self.texts:
+            return False
+        self.losses.append(self._loss())
+        if self.losses[-1] == min(self.losses):
+            self.best = own_weights(self.writer)
+        return len(self.losses) - 1 - self.losses.index(min(self.losses)) >= self.config.patience
+
+    def keep_best(self) -> float:
+        """Gives the writer the weights of the lowest loss, and says what that is."""
+        load_weights(self.writer, self.best)
+        return min(self.losses)
 
 
 def _batches(
     catalog: Catalog,
     known: Sequence[Creative],
-    fits: Callable[[Creative], bool],
+    fresh: Callable[[np.random.Generator], list[Creative]],
     size: int,
     generator: torch.Generator,
     seed: int,
 ) -> Iterator[list[Creative]]:
-    """Batches without end: known ads and freshly filled phrases that fit, in random order, those of like length
-    together.
-    """
+    """Batches without end: known ads and freshly filled phrases, in random order, those of like length together."""
     random = np.random.default_rng(seed)
     while True:
-        ads = [*known, *(ad for _ in range(FILLS) for ad in _fresh_ads(catalog, random) if fits(ad))]
+        ads = [*known, *fresh(random)]
         for window in torch.randperm(len(ads), generator=generator).split(8 * size):
             alike = sorted(window.tolist(), key=lambda i: len(ads[i].text))
             batches = torch.tensor(alike).split(size)

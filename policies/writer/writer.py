@@ -69,9 +69,11 @@ def prompt(product: Product, audience: str = EVERYONE, shown: int = SHOWN_ATTRIB
 class Writer:
     """A causal LM with its tokenizer. Pads on the left with a pad token that is not EOS."""
 
-    def __init__(self, model: CausalLM, tokenizer: PreTrainedTokenizerBase, config: WriterConfig) -> None:
-        """Keeps model and tokenizer; see `make_writer`."""
-        self.model, self.tokenizer, self.config = model, tokenizer, config
+    def __init__(
+        self, model: CausalLM, tokenizer: PreTrainedTokenizerBase, config: WriterConfig, *, pretrained: bool = True
+    ) -> None:
+        """Keeps model and tokenizer, and whether the model has read before; see `make_writer`."""
+        self.model, self.tokenizer, self.config, self.pretrained = model, tokenizer, config, pretrained
 
     @property
     def device(self) -> torch.device:
@@ -223,7 +225,7 @@ def make_writer(
         network = small_gpt2(config, tokenizer, seed)
     else:
         tokenizer, network = load_model(model, seed=seed)
-    return Writer(network.to(device), tokenizer, config)
+    return Writer(network.to(device), tokenizer, config, pretrained=model != BUILT_IN)
 
 
 def small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> CausalLM:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from copybandit.agents.agent import Worth
+from copybandit.agents.checked import Serving
 from copybandit.agents.traffic.delay import ENOUGH, Delayed, truncated_rate
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.world import Feedback
@@ -44,10 +45,11 @@ def earned(seed, mode, rounds=120):
 
 
 @pytest.mark.slow
-def test_handled_beats_ignored_over_20_seeds():
-    gains = np.array([[earned(seed, mode) for mode in ("handled", "ignored")] for seed in range(20)])
-    mean, half = gains.mean(0), 1.96 * gains.std(0, ddof=1) / 20**0.5
-    assert mean[0] - half[0] > mean[1] + half[1]
+def test_who_corrects_beats_who_ignores_over_20_seeds():
+    gains = np.array([[earned(seed, mode) for mode in ("credited", "waited", "ignored")] for seed in range(20)])
+    for corrected in gains.T[:2]:
+        more = corrected - gains[:, 2]
+        assert more.mean() > 1.96 * more.std(ddof=1) / 20**0.5
 
 
 def test_rate_is_recovered_from_censored_delays():
@@ -62,7 +64,7 @@ def test_rate_by_hand():
 
 
 def test_weight_by_hand_until_enough_was_seen():
-    delayed = Delayed(two_arms(), 6.0, 6.0)
+    delayed = Delayed(two_arms(), 6.0, 6.0, "waited")
     assert delayed.weight == pytest.approx(1 / (1 - math.exp(-1)))
     delayed.seen, delayed.total = ENOUGH, 6 * ENOUGH * (1 - 1 / (math.e - 1))
     assert delayed.weight == pytest.approx(1 / (1 - math.exp(-1)))
@@ -77,8 +79,8 @@ def watched(mode, wait=2.0):
     return Delayed(agent, wait, 6.0, mode), told
 
 
-def test_handled_waits_weighs_and_hides_what_is_late():
-    agent, told = watched("handled")
+def test_waiting_weighs_and_hides_what_is_late():
+    agent, told = watched("waited")
     slates, yes = torch.zeros(2, 1, dtype=torch.int64), torch.ones(2, 1, dtype=torch.bool)
     agent.update(Feedback(at(0.0, 2), slates, yes, yes, torch.tensor([[1.0], [3.0]])))
     agent.update(Feedback(at(1.0, 2), slates, yes, yes, torch.tensor([[1.0], [1.0]])))
@@ -115,7 +117,7 @@ def test_what_is_not_known_stays_unknown():
 
 def test_corrected_conversions_are_worth_what_all_would_be(generator):
     """The mean worth that arms are learned to have is that without a delay."""
-    agent = Delayed(two_arms(), WAIT, 3.0)
+    agent = Delayed(two_arms(), WAIT, 3.0, "waited")
     slates = torch.arange(2).repeat(20_000)[:, None]
     for i in range(3):
         agent.update(respond(at(float(i), 40_000), slates, generator))
@@ -130,8 +132,9 @@ def test_corrected_conversions_are_worth_what_all_would_be(generator):
     torch.testing.assert_close(mean, CLICK * (1 + 10 * CONVERT), atol=0.04, rtol=0)
 
 
-def test_what_is_held_survives_saving(generator):
-    first, second = (Delayed(two_arms(), WAIT, MEAN_DELAY) for _ in range(2))
+@pytest.mark.parametrize("mode", ["credited", "waited"])
+def test_what_is_held_survives_saving(generator, mode):
+    first, second = (Delayed(two_arms(), WAIT, MEAN_DELAY, mode) for _ in range(2))
     for i in range(12):
         come = at(i / 4, 8)
         decision = first.act(come, torch.arange(2))
@@ -141,7 +144,54 @@ def test_what_is_held_survives_saving(generator):
         slates = [agent.act(at(hours, 32), torch.arange(2)).slates for agent in (first, second)]
         assert torch.equal(*slates)
     assert (first.seen, first.total, first.rate) == (second.seen, second.total, second.rate)
-    assert not second.held
+    assert not second.fresh.parts
+
+
+def test_credited_by_hand():
+    """Waits two hours, mean delay six: seen within 2 hours is 1 - e^-1/3 of all, within 8 hours 1 - e^-4/3."""
+    agent, told = watched("credited")
+    credits = []
+    agent.agent.credit = lambda feedback, conversions: credits.append(conversions[:, 0].tolist())
+    slates, yes = torch.zeros(3, 1, dtype=torch.int64), torch.ones(3, 1, dtype=torch.bool)
+    agent.act(at(4.0, 3), torch.arange(2))
+    agent.update(Feedback(at(4.0, 3), slates, yes, yes, torch.tensor([[0.5], [3.0], [9.0]])))
+    assert told[0].clicked.all() and told[0].converted.tolist() == [[0.0]] * 3
+    agent.act(at(5.9, 3), torch.arange(2))
+    assert not credits
+    agent.act(at(6.0, 3), torch.arange(2))
+    first, last = 1 / (1 - math.exp(-1 / 3)), 1 / (1 - math.exp(-4 / 3))
+    assert credits[0] == pytest.approx([first, 0.0, 0.0])
+    # Of three clicks that had their time one converted: of each that is fresh a third, times its weight, is expected.
+    agent.update(Feedback(at(6.0, 3), slates, yes, ~yes, torch.full((3, 1), torch.inf)))
+    assert told[1].converted[:, 0].tolist() == pytest.approx([first / 3] * 3)
+    agent.act(at(12.0, 3), torch.arange(2))
+    assert credits[1] == pytest.approx([-first / 3] * 3)
+    assert credits[2] == pytest.approx([last - first, last, 0.0])
+    agent.act(at(99.0, 3), torch.arange(2))
+    assert credits[3] == [0.0] * 3 and not agent.fresh.parts and not agent.old.parts
+
+
+def test_what_is_credited_counts_as_if_it_had_been_known(generator):
+    for name in ("beta-thompson", "linucb", "lints", "ucb1"):
+        once, late = (build(name, slots=2, worth=Worth(torch.ones(1, 2), conversion_value=10.0)) for _ in range(2))
+        come = visits(64)
+        slates = once.act(come, torch.arange(once.arms)).slates
+        clicked = torch.rand(slates.shape, generator=generator) < 0.5
+        converted = clicked & (torch.rand(slates.shape, generator=generator) < 0.5)
+        answer = Feedback(come, slates, clicked, converted, torch.zeros(slates.shape))
+        once.update(answer)
+        late.update(dataclasses.replace(answer, converted=0.3 * clicked))
+        late.credit(answer, converted.float() - 0.3 * clicked)
+        mean = [agent.model.posterior(come.context.float(), torch.arange(agent.arms)).mean for agent in (once, late)]
+        torch.testing.assert_close(*mean)
+
+
+def test_who_cannot_be_credited_waits():
+    windowed = build("linucb", slots=1, arms=2, serving=Serving(window=50))
+    assert Delayed(windowed, WAIT, MEAN_DELAY).mode == "waited"
+    assert Delayed(two_arms(), WAIT, MEAN_DELAY).mode == "credited"
+    with pytest.raises(InputError, match="cannot be added later"):
+        windowed.credit(None, torch.zeros(1, 1))
 
 
 def test_refusals():

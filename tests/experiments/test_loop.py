@@ -21,6 +21,7 @@ SMALL = {
     "validation_impressions": 2000,
     "samples": 2,
     "effect.steps": 20,
+    "model": "built-in",
     "writer.layers": 1,
     "writer.width": 32,
     "writer.heads": 2,

@@ -34,6 +34,7 @@ def test_both_fronts_are_drawn_together(tiny_file, tmp_path):
         "log_impressions": 4000,
         "samples": 1,
         "effect.steps": 20,
+        "model": "built-in",
         "writer.layers": 1,
         "writer.width": 32,
         "writer.heads": 2,

@@ -26,6 +26,7 @@ SMALL = {
     "validation_impressions": 2000,
     "looks": 4,
     "effect.steps": 20,
+    "model": "built-in",
     "writer.layers": 1,
     "writer.width": 32,
     "writer.heads": 2,

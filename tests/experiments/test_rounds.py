@@ -23,6 +23,7 @@ SMALL = {
     "validation_impressions": 2000,
     "choose": 2,
     "effect.steps": 20,
+    "model": "built-in",
     "writer.width": 32,
     "writer.vocabulary": 400,
     "writer.max_new_tokens": 8,

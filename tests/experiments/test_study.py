@@ -15,7 +15,14 @@ from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.data.logs import log_frame, uniform_slates
 from copybandit.simulation.scenario import load_scenario
 
-SMALL = {"users": 60, "log_impressions": 3000, "effect.steps": 10, "writer.width": 32, "writer.vocabulary": 400}
+SMALL = {
+    "model": "built-in",
+    "users": 60,
+    "log_impressions": 3000,
+    "effect.steps": 10,
+    "writer.width": 32,
+    "writer.vocabulary": 400,
+}
 
 
 def study(tmp_path, **changes: object):

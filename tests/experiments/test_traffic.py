@@ -99,7 +99,7 @@ def test_agents_of_a_world_are_wrapped_in_the_order_in_which_things_happen(tiny_
     world = replace(tiny_world, scenario=tiny_world.scenario.model_copy(update={"channels": channels}))
     branded = [replace(product, brand="Harrow") for product in world.catalog.products]
     world.catalog = Catalog(branded, world.catalog.ads)
-    options = TrafficOptions("handled", budget=5.0, brand_cap=1, daily_cap=3, most_alike=0.4)
+    options = TrafficOptions("waited", budget=5.0, brand_cap=1, daily_cap=3, most_alike=0.4)
     agent = agent_for(world, "lints", traffic=options, visits=100)
     kinds = [agent.kind, agent.agent.kind, agent.agent.agent.kind]
     assert kinds == ["paced", "delayed", "frequency"]
@@ -130,9 +130,9 @@ def compared(tiny_file, out, **given):
 
 
 def test_compare_tells_of_the_traffic(tiny_file, tmp_path):
-    path = compared(tiny_file, tmp_path / "run", delay="handled", wait_hours=2.0, daily_cap=1, most_alike=0.5)
+    path = compared(tiny_file, tmp_path / "run", delay="waited", wait_hours=2.0, daily_cap=1, most_alike=0.5)
     summary = read_json(path / "summary.json")
-    assert summary["traffic"] == {"delay": "handled", "wait_hours": 2.0, "daily_cap": 1, "most_alike": 0.5}
+    assert summary["traffic"] == {"delay": "waited", "wait_hours": 2.0, "daily_cap": 1, "most_alike": 0.5}
     for name in ("random", "linucb", "sb3-a2c"):
         told = summary["agents"][name]["traffic"]
         assert set(told) == {"delay_hours", "conversion_weight", "over_daily_cap", "likeness"}
@@ -149,7 +149,7 @@ def test_every_traffic_option_changes_what_is_earned(tiny_file, tmp_path):
 
     usual = rewards("usual")
     for number, option in enumerate(
-        [{"delay": "handled"}, {"delay": "ignored"}, {"daily_cap": 1}, {"most_alike": 0.05}]
+        [{"delay": "credited"}, {"delay": "waited"}, {"delay": "ignored"}, {"daily_cap": 1}, {"most_alike": 0.05}]
     ):
         assert rewards(f"run{number}", **option) != usual
 

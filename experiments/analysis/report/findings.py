@@ -48,7 +48,10 @@ def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[
     alone = summary.get("as_they_come")
     if alone:
         lift = alone["lift"]["reward"]
-        found.append(Headline("Nothing picked", gain(lift["mean"]), "reward of the tuned writer's texts as they come"))
+        detail, spent = "reward of the tuned writer's texts as they come", summary.get("efficiency")
+        if spent is not None:
+            detail += f": {spent:.0%} of what choosing among the untuned writer's texts gains at that KL"
+        found.append(Headline("Nothing picked", gain(lift["mean"]), detail))
     diversity = summary.get("diversity", {})
     if {"untuned", "tuned"} <= diversity.keys():
         found.append(_diversity(diversity["untuned"], diversity["tuned"]))

@@ -1,0 +1,84 @@
+"""The reward's reader: what is garbled is unlikely, on the whole or in one place, and human lines pass."""
+
+import math
+import random
+
+import pytest
+import torch
+from copybandit.policies.reward.fluency import Fluency
+from copybandit.policies.reward.reward import CHECKS, Quality
+from copybandit.policies.writer.likelihood import token_log_probs
+from copybandit.policies.writer.warm_start import WarmStartConfig, split_ads, warm_start
+from copybandit.policies.writer.writer import Writer, WriterConfig, make_writer, prompt
+from copybandit.simulation.data.catalog import Catalog, Creative
+from copybandit.simulation.scenario import load_scenario
+
+
+@pytest.fixture(scope="module")
+def shop() -> Catalog:
+    return load_scenario("shop")[1]
+
+
+@pytest.fixture(scope="module")
+def writer(shop) -> Writer:
+    """A small one that has learned the shop's ads for some seconds."""
+    small = make_writer(shop, WriterConfig(layers=1, width=96, heads=2, vocabulary=1500), seed=0)
+    warm_start(small, shop, ["savers"], WarmStartConfig(lines=4000), seed=0)
+    return small
+
+
+def test_log_probs_are_those_of_the_whole_text(writer, shop):
+    ads = [*shop.ads[:5], Creative(shop.ads[0].product_id, "x"), *shop.ads[90:95]]
+    asked = [prompt(shop[ad.product_id]) for ad in ads]
+    found = token_log_probs(writer, asked, [ad.text for ad in ads], batch=4)
+    assert [len(row) for row in found] == [len(ids) for ids in writer.answer_ids([ad.text for ad in ads])]
+    torch.testing.assert_close(
+        torch.stack([row.sum() for row in found]), writer.log_prob(ads, shop), atol=1e-3, rtol=1e-4
+    )
+
+
+def test_nats_by_hand(writer, shop, monkeypatch):
+    """Tokens of 1, 1, 4, 4, 4 and 2 nats: 16 / 6 on the whole, 4 in the worst three; a text of two tokens: its mean."""
+    rows = [-torch.tensor([1.0, 1.0, 4.0, 4.0, 4.0, 2.0]), -torch.tensor([1.0, 3.0])]
+    monkeypatch.setattr("copybandit.policies.reward.fluency.token_log_probs", lambda *_: rows)
+    judge = Fluency(writer, shop, (2.0, 4.5))
+    texts = [Creative(shop.products[0].product_id, "a b c d e"), Creative(shop.products[1].product_id, "a")]
+    torch.testing.assert_close(judge.nats(texts), torch.tensor([[16 / 6, 4.0], [2.0, 2.0]]))
+    assert judge.failures(texts).tolist() == [True, False]
+
+
+def test_human_lines_pass_and_garbled_ones_do_not(writer, shop):
+    learned, away = split_ads(shop, shop.ads)
+    judge = Fluency.of(writer, shop, away, 0.9)
+    assert judge is not None
+    passed = 1 - judge.failures(away).float().mean().item()
+    assert 0.85 <= passed <= 0.95
+    draw = random.Random(0)
+
+    def garbled(ad: Creative) -> Creative:
+        words = ad.text.split()
+        draw.shuffle(words)
+        return Creative(ad.product_id, " ".join(words))
+
+    caught = judge.failures([garbled(ad) for ad in learned[:200]]).float().mean().item()
+    assert caught > 0.9
+
+
+def test_the_judge_stays_as_it_was_when_the_writer_learns(writer, shop):
+    judge = Fluency(writer, shop, (math.inf, math.inf))
+    before = judge.nats(shop.ads[:4])
+    weight = writer.model.transformer.wte.weight
+    kept = weight.detach().clone()
+    with torch.no_grad():
+        weight.mul_(0.5)
+    torch.testing.assert_close(judge.nats(shop.ads[:4]), before)
+    with torch.no_grad():
+        weight.copy_(kept)
+
+
+def test_too_few_lines_say_nothing_and_a_text_that_does_not_read_well_fails_a_check(writer, shop):
+    assert Fluency.of(writer, shop, shop.ads[:5], 0.95) is None
+    judge = Fluency(writer, shop, (0.0, 0.0))
+    column = CHECKS.index("fluency")
+    for fluency, failed in ((None, 0.0), (judge, 1.0)):
+        assert Quality.of(shop, fluency=fluency).failures(shop.ads[:3])[:, column].tolist() == [failed] * 3
