@@ -1,6 +1,5 @@
 """Fits the reader: clean lines against the same lines garbled by many hands, and against what weak models write."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,8 +7,12 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ..data.errors import InputError
 from .hands import HANDS, garbled
-from .network import UNKNOWN, Network, ReaderSizes, read_words
+from .network import UNKNOWN, Network, read_words
+
+TOLD = 250
+"""Steps between two words on the loss."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Source:
 class ReaderFit:
     """How the reader is fitted."""
 
-    steps: int = 6000
+    steps: int = 2500
     batch: int = 128
     rate: float = 3e-3
     forget: float = 0.1
@@ -33,6 +36,16 @@ class ReaderFit:
     """Share of garbled lines that weak models wrote."""
     smoothing: float = 0.02
     """Taken off every label: a hand may leave a line as good as it was."""
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch) < 1 or self.rate <= 0 or self.batch % 2:
+            raise InputError(
+                f"reader of {self.steps} steps of {self.batch} lines at a rate of {self.rate}: give at least one step, an "
+                "even number of lines, and a rate above zero"
+            )
+        for name, share in (("forget", self.forget), ("weak", self.weak), ("smoothing", 2 * self.smoothing)):
+            if not 0 <= share < 1:
+                raise InputError(f"fit.{name} of the reader is out of range: a share from 0, below 1, is wanted")
 
 
 def fit_reader(
@@ -44,18 +57,18 @@ def fit_reader(
     seed: int,
     told: Callable[[int, float], None] = lambda step, loss: None,
 ) -> Network:
-    """Fits a network; the same seed gives the same one.
+    """Fits a network, half of what it reads clean; the same seed gives the same one.
 
     Args:
         sources: clean lines.
         weak: lines that weak language models wrote.
         config: how.
-        sizes: of the network.
+        network: new; it is fitted in place.
         seed: of everything random.
         told: called now and then with the step and the mean loss since.
     """
     random, draw = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    learned = [weight for weight in network.parameters() if weight.requires_grad]
+    learned = list(network.parameters())
     optimizer = torch.optim.AdamW(learned, lr=config.rate, weight_decay=0.01, fused=True)
     batches = _alike(sources, weak, config, random)
     losses: list[float] = []
@@ -73,8 +86,8 @@ def fit_reader(
         torch.nn.utils.clip_grad_norm_(learned, 1.0)
         optimizer.step()
         losses.append(float(loss.detach()))
-        if (step + 1) % 250 == 0:
-            told(step + 1, float(np.mean(losses[-250:])))
+        if (step + 1) % TOLD == 0:
+            told(step + 1, float(np.mean(losses[-TOLD:])))
     return network.eval()
 
 
@@ -94,47 +107,31 @@ def _alike(
             yield [text for text, _ in parts[i]], [label for _, label in parts[i]]
 
 
-def common_words(sources: Mapping[str, Source], most: int) -> list[str]:
-    """The words that clean lines say most often, each source by its weight; at least twice."""
-    counts: Counter[str] = Counter()
-    often: Counter[str] = Counter()
-    for source in sources.values():
-        found = Counter(word for text in source.lines for word in read_words(text) if not word[0].isdigit())
-        often.update(found)
-        total = max(found.total(), 1)
-        for word, count in found.items():
-            counts[word] += source.weight * count / total  # type: ignore[assignment]
-    kept = sorted((word for word in counts if often[word] > 1), key=lambda word: (-counts[word], word))
-    return kept[:most]
-
-
 def _batches(
     sources: Mapping[str, Source], weak: Sequence[str], config: ReaderFit, random: np.random.Generator
 ) -> Iterator[tuple[list[str], list[float]]]:
     """Without end: texts, half of them garbled, and labels (1 for garbled)."""
     kept = [source for source in sources.values() if len(source.lines)]
     weight = np.array([source.weight for source in kept])
-    weight = weight / weight.sum()
-    hands = list(HANDS.values())
     while True:
         texts, labels = [], []
-        for at in random.choice(len(kept), size=config.batch // 2, p=weight):
+        for at in random.choice(len(kept), size=config.batch // 2, p=weight / weight.sum()):
             lines = kept[at].lines
             clean = lines[int(random.integers(len(lines)))]
-            if len(weak) and random.random() < config.weak:
-                bad: str | None = weak[int(random.integers(len(weak)))]
-            else:
-                bad = None
-                for hand in random.choice(len(hands), size=4, replace=False):
-                    bad = garbled(clean, hands[hand], lines, random)
-                    if bad is not None:
-                        break
-            texts.append(_ended(clean, random))
-            labels.append(0.0)
-            if bad is not None:
-                texts.append(_ended(bad, random))
-                labels.append(1.0)
+            drawn = len(weak) > 0 and random.random() < config.weak
+            bad = weak[int(random.integers(len(weak)))] if drawn else _spoiled(clean, lines, random)
+            for text, label in ((clean, 0.0), (bad, 1.0)):
+                if text is not None:
+                    texts.append(_ended(text, random))
+                    labels.append(label)
         yield texts, labels
+
+
+def _spoiled(clean: str, others: Sequence[str], random: np.random.Generator) -> str | None:
+    """A line after the first of four hands that find something to spoil."""
+    hands = list(HANDS.values())
+    tried = (garbled(clean, hands[i], others, random) for i in random.choice(len(hands), size=4, replace=False))
+    return next((line for line in tried if line is not None), None)
 
 
 def _ended(text: str, random: np.random.Generator) -> str:

@@ -1,9 +1,10 @@
 """The reader's network: does a line stumble, and where?
 
-A word is a projection of its vector in some language model, where it is a common one, and the mean of its letter
-groups' embeddings, which an unknown word has too. Two convolutions read it with its neighbours, three on each side;
-each place says how much a reader stumbles there, and the line is judged by its worst places and by its usual ones. It
-is discriminative: it knows clean lines from garbled ones, and gives no text a probability.
+A common word is two vectors, what it is and what it leads to; how well a word goes with the ones before it is a product
+of theirs. Any word is also the mean of its letter groups' embeddings. Two convolutions read places with their
+neighbours, three on each side; each place says how much a reader stumbles there, and the line is judged by its worst
+places and by its usual ones. It is discriminative: it knows clean lines from garbled ones, and gives no text a
+probability.
 """
 
 import re
@@ -41,7 +42,6 @@ class ReaderSizes:
 
     grams: int = 4096
     """Rows of the table of letter groups, which share rows by hash."""
-    word_width: int = 48
     gram_width: int = 24
     width: int = 64
 
@@ -77,23 +77,25 @@ class Encoded:
 class Network(nn.Module):
     """Logits that lines are garbled."""
 
-    def __init__(self, vocabulary: Sequence[str], vectors: Tensor, sizes: ReaderSizes) -> None:
+    def __init__(self, vocabulary: Sequence[str], follows: Tensor, leads: Tensor, sizes: ReaderSizes) -> None:
         """Draws new weights from torch's generator.
 
         Args:
             vocabulary: common words.
-            vectors: [V, D] of each, as some language model has them; they are not learned, their projection is.
+            follows: [V, D] what each word is, see `pairs.py`; not learned.
+            leads: [V, D] what each leads to, likewise.
             sizes: of the network.
         """
         super().__init__()
         self.vocabulary, self.sizes = tuple(vocabulary), sizes
         self.number = {word: SPECIAL + i for i, word in enumerate(self.vocabulary)}
         """Row of each common word."""
-        self.register_buffer("vectors", vectors)
-        self.special = nn.Embedding(SPECIAL, sizes.word_width, padding_idx=PAD)
-        self.project = nn.Linear(vectors.shape[1], sizes.word_width, bias=False)
+        width = follows.shape[1]
+        self.register_buffer("follows", follows)
+        self.register_buffer("leads", leads)
+        self.special = nn.Embedding(SPECIAL, 2 * width, padding_idx=PAD)
         self.gram = nn.EmbeddingBag(sizes.grams, sizes.gram_width, mode="mean")
-        self.near = nn.Conv1d(sizes.word_width + sizes.gram_width + MARKS, sizes.width, 3, padding=1)
+        self.near = nn.Conv1d(2 * width + 2 + sizes.gram_width + MARKS, sizes.width, 3, padding=1)
         self.far = nn.Conv1d(sizes.width, sizes.width, 5, padding=2)
         self.stumble = nn.Conv1d(2 * sizes.width, 1, 1)
         self.judge = nn.Linear(2 * sizes.width + 4, 1)
@@ -123,17 +125,23 @@ class Network(nn.Module):
             torch.tensor([float(len(line)) for line in lines]),
         )
 
-    def words(self, rows: Tensor, grams: Tensor, offsets: Tensor) -> Tensor:
-        """[k + 1, width] what is known of the border and of each different word."""
-        common = rows >= SPECIAL
-        meant = self.project(self.vectors[torch.where(common, rows - SPECIAL, 0)].float())
-        meant = torch.where(common[:, None], meant, self.special(torch.where(common, PAD, rows)))
-        return torch.cat([meant, pad(self.gram(grams, offsets), (0, 0, 1, 0))], dim=1)
+    def words(self, rows: Tensor, grams: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+        """[k + 1, D + gram_width] what the border and each different word is; [k + 1, D] what it leads to."""
+        common = (rows >= SPECIAL)[:, None]
+        at = torch.where(common[:, 0], rows - SPECIAL, 0)
+        follows, leads = self.special(torch.where(common[:, 0], PAD, rows)).chunk(2, dim=1)
+        follows = torch.where(common, self.follows[at].float(), follows)
+        leads = torch.where(common, self.leads[at].float(), leads)
+        return torch.cat([follows, pad(self.gram(grams, offsets), (0, 0, 1, 0))], dim=1), leads
 
     def forward(self, lines: Encoded) -> tuple[Tensor, Tensor]:
         """Logits of lines, [n], and of places, [n, T], the border's included."""
-        known = self.words(lines.rows, lines.grams, lines.offsets)
-        seen = torch.cat([known[lines.which], lines.marks], dim=2).transpose(1, 2)
+        known, leads = self.words(lines.rows, lines.grams, lines.offsets)
+        words, leads = known[lines.which], leads[lines.which]
+        follows = words[..., : leads.shape[2]]
+        after = pad(leads[:, :-1], (0, 0, 1, 0)) * follows
+        later = (pad(leads[:, :-2], (0, 0, 2, 0)) * follows).sum(2, keepdim=True)
+        seen = torch.cat([words, after, after.sum(2, keepdim=True), later, lines.marks], dim=2).transpose(1, 2)
         near = torch.relu(self.near(seen))
         far = torch.relu(self.far(near))
         stumble = self.stumble(torch.cat([near, far], dim=1))[:, 0]
