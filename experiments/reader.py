@@ -18,6 +18,7 @@ from ..simulation.reader.fit import TOLD, ReaderFit, Source, fit_reader
 from ..simulation.reader.garbled import GarbledReader
 from ..simulation.reader.network import Network, ReaderSizes, read_words
 from ..simulation.reader.pairs import pair_vectors
+from ..simulation.reader.spelling import bloom_filter
 from ..simulation.scenario import load_scenario
 from .harness.options import Common, Flat, RunOptions, refuse_below
 from .harness.run import Run
@@ -44,6 +45,10 @@ class ReaderOptions:
     """Pretrained language model, by name or directory: its vectors of words say which are of a kind."""
     english: Common[tuple[Path, ...]] = ()
     """Files of clean English, a line a text, such as the examples of a dictionary."""
+    words: Common[Path | None] = None
+    """File of words that are spelled right, a word a line, such as those of a dictionary; words of the clean lines are
+    known anyway.
+    """
     products: int = 2500
     """Invented products whose ads, by the grammar of the built-in writer's corpus, are read."""
     common: int = 10_000
@@ -65,11 +70,12 @@ def run_reader(options: ReaderOptions) -> Path:
         InputError: the model cannot be loaded, or a file of lines cannot be read.
     """
     texts = {path.name: _lines(path) for path in options.english}
+    spelled = _lines(options.words) if options.words is not None else []
     tokenizer, model = load_model(options.model, seed=options.run.seed)
     run = Run("reader", options)
     random = np.random.default_rng(options.run.seed)
     with run.stage("clean lines"):
-        held, sources = _sources(options, texts)
+        held, own, sources = _sources(options, texts)
         weak = [
             line
             for source in sources.values()
@@ -77,7 +83,8 @@ def run_reader(options: ReaderOptions) -> Path:
         ]
     with run.stage("words"):
         clean = [line for source in sources.values() for line in _some(source.lines, 45_000, random)]
-        network = _network(options, tokenizer, model, list(dict.fromkeys(map(read_words, clean))))
+        read = [read_words(line) for line in dict.fromkeys([*clean, *sources["ads"].lines])]
+        network = _network(options, tokenizer, model, read, spelled)
     with run.stage("fit", total=options.fit.steps) as stage:
 
         def told(step: int, loss: float) -> None:
@@ -85,7 +92,7 @@ def run_reader(options: ReaderOptions) -> Path:
             stage.advance(TOLD, f"loss {loss:.3f}")
 
         fit_reader(sources, weak, options.fit, network, seed=options.run.seed, told=told)
-    threshold = float(GarbledReader(network, 0.0, 1.0).logits(held).quantile(1 - FALSE_ALARMS))
+    threshold = float(GarbledReader(network, 0.0, 1.0).logits(held, own).quantile(1 - FALSE_ALARMS))
     card = _card(options, sources, weak)
     GarbledReader(network, threshold, SHARPNESS).save(run.path / READER, card)
     run.finish({"command": "reader", **card, "threshold": threshold})
@@ -106,8 +113,10 @@ def _some(lines: Sequence[str], most: int, random: np.random.Generator) -> list[
     return [lines[i] for i in random.permutation(len(lines))[:most]]
 
 
-def _sources(options: ReaderOptions, texts: dict[str, list[str]]) -> tuple[list[str], dict[str, Source]]:
-    """Ads that set the threshold, and what is read."""
+def _sources(
+    options: ReaderOptions, texts: dict[str, list[str]]
+) -> tuple[list[str], frozenset[str], dict[str, Source]]:
+    """Ads that set the threshold, words of their catalogs, and what is read."""
     catalogs = [load_scenario(name)[1] for name in TRADES]
     away = {product.product_id for catalog in catalogs for product in catalog.products[::HELD_OUT]}
     ads = [ad for catalog in catalogs for ad in catalog.ads]
@@ -115,22 +124,26 @@ def _sources(options: ReaderOptions, texts: dict[str, list[str]]) -> tuple[list[
     read = list(dict.fromkeys(ad.text for ad in ads if ad.product_id not in away))
     made = [line.text for line in corpus(options.products, 16, options.run.seed)]
     sources = {"ads": Source(read, HUMAN), "grammar": Source(made, GRAMMAR)}
-    return held, sources | {name: Source(lines, ENGLISH / len(texts)) for name, lines in texts.items()}
+    own = frozenset(word for catalog in catalogs for text in catalog.texts() for word in read_words(text))
+    return held, own, sources | {name: Source(lines, ENGLISH / len(texts)) for name, lines in texts.items()}
 
 
-def _network(options: ReaderOptions, tokenizer: Any, model: Any, lines: list[tuple[str, ...]]) -> Network:
+def _network(
+    options: ReaderOptions, tokenizer: Any, model: Any, lines: list[tuple[str, ...]], spelled: list[str]
+) -> Network:
     often = Counter(word for line in lines for word in line if not word[0].isdigit())
     starts = [piece[1:] for piece, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
-    known = [word for word in starts if word.isascii() and word.isalpha() and word.islower()]
-    words = list(dict.fromkeys([*known[: options.common], *(word for word, count in often.items() if count > 3)]))
+    common = [word for word in starts if word.isascii() and word.isalpha() and word.islower()]
+    words = list(dict.fromkeys([*common[: options.common], *(word for word, count in often.items() if count > 3)]))
     ids = tokenizer([f" {word}" if word[0].isalpha() else word for word in words])["input_ids"]
     table: Tensor = model.get_input_embeddings().weight.detach().float().cpu()
     vectors = torch.stack([table[pieces].mean(0) for pieces in ids])
     vectors = (vectors - vectors.mean(0)) / vectors.std()
+    known = bloom_filter({*often, *(word for entry in spelled for word in read_words(entry))})
     width = min(options.width, vectors.shape[1])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.run.seed)
-        return Network(words, *pair_vectors(lines, words, vectors, width), ReaderSizes())
+        return Network(words, *pair_vectors(lines, words, vectors, width), known, ReaderSizes())
 
 
 def _card(options: ReaderOptions, sources: dict[str, Source], weak: list[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ..data.errors import InputError
 from .hands import HANDS, garbled
-from .network import UNKNOWN, Network, read_words
+from .network import STRANGE, UNKNOWN, Network, read_words
 
 TOLD = 250
 """Steps between two words on the loss."""
@@ -27,11 +27,13 @@ class Source:
 class ReaderFit:
     """How the reader is fitted."""
 
-    steps: int = 2500
+    steps: int = 4000
     batch: int = 128
     rate: float = 3e-3
     forget: float = 0.1
     """Share of common words that are read by their letters alone, as an unknown word is."""
+    unlisted: float = 0.004
+    """Share of words that are taken for spelled like none: a new name is no fault."""
     weak: float = 0.25
     """Share of garbled lines that weak models wrote."""
     smoothing: float = 0.02
@@ -40,10 +42,15 @@ class ReaderFit:
     def __post_init__(self) -> None:
         if min(self.steps, self.batch) < 1 or self.rate <= 0 or self.batch % 2:
             raise InputError(
-                f"reader of {self.steps} steps of {self.batch} lines at a rate of {self.rate}: give at least one step, an "
-                "even number of lines, and a rate above zero"
+                f"reader of {self.steps} steps of {self.batch} lines at a rate of {self.rate}: give at least one "
+                "step, an even number of lines, and a rate above zero"
             )
-        for name, share in (("forget", self.forget), ("weak", self.weak), ("smoothing", 2 * self.smoothing)):
+        for name, share in (
+            ("forget", self.forget),
+            ("unlisted", self.unlisted),
+            ("weak", self.weak),
+            ("smoothing", 2 * self.smoothing),
+        ):
             if not 0 <= share < 1:
                 raise InputError(f"fit.{name} of the reader is out of range: a share from 0, below 1, is wanted")
 
@@ -78,6 +85,8 @@ def fit_reader(
         texts, labels = next(batches)
         lines = network.encode([read_words(text) for text in texts])
         forgotten = (torch.rand(lines.rows.shape, generator=draw) < config.forget) & (lines.rows > UNKNOWN)
+        unlisted = (torch.rand(lines.which.shape, generator=draw) < config.unlisted) & (lines.which > 0)
+        lines.marks[..., STRANGE] = torch.maximum(lines.marks[..., STRANGE], unlisted.float())
         logits, _ = network(replace(lines, rows=torch.where(forgotten, UNKNOWN, lines.rows)))
         target = torch.tensor(labels) * (1 - 2 * config.smoothing) + config.smoothing
         loss = binary_cross_entropy_with_logits(logits, target)

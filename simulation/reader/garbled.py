@@ -1,7 +1,7 @@
 """How garbled a text is to the gold's readers: the shipped network, and where it keeps silent."""
 
-import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,7 @@ KEPT = 2**17
 
 
 class GarbledReader:
-    """Reads single texts; what it has read it remembers."""
+    """Reads single texts."""
 
     def __init__(self, network: Network, threshold: float, sharpness: float) -> None:
         """Takes a fitted network.
@@ -38,27 +38,27 @@ class GarbledReader:
             sharpness: factor on what lies beyond it.
         """
         self.network, self.threshold, self.sharpness = network.eval(), threshold, sharpness
-        self._read: dict[str, float] = {}
 
     @torch.no_grad()
-    def logits(self, texts: Sequence[str]) -> Tensor:
-        """[n] float32, the network's word on each text, those of like length together."""
+    def logits(self, texts: Sequence[str], own: AbstractSet[str] = frozenset()) -> Tensor:
+        """[n] float32, the network's word on each text, those of like length together.
+
+        Args:
+            texts: n of them.
+            own: words that are known beside those of the reader, such as names of a catalog.
+        """
         cut = [read_words(text) for text in texts]
         order = sorted(range(len(texts)), key=lambda i: len(cut[i]))
         found = torch.zeros(len(texts))
         for start in range(0, len(order), BATCH):
             at = order[start : start + BATCH]
-            found[at] = self.network(self.network.encode([cut[i] for i in at]))[0]
+            found[at] = self.network(self.network.encode([cut[i] for i in at], own))[0]
         return found
 
-    def read(self, texts: Sequence[str]) -> Tensor:
-        """[n] float32 in [0, 1], how garbled each text is; an empty one is not."""
-        if len(self._read) > KEPT:
-            self._read.clear()
-        fresh = [text for text in dict.fromkeys(texts) if text not in self._read]
-        found = torch.sigmoid(self.sharpness * (self.logits(fresh) - self.threshold)).tolist()
-        self._read |= {text: value if read_words(text) else 0.0 for text, value in zip(fresh, found, strict=True)}
-        return torch.tensor([self._read[text] for text in texts], dtype=torch.float32)
+    def read(self, texts: Sequence[str], own: AbstractSet[str] = frozenset()) -> Tensor:
+        """[n] float32 in [0, 1], how garbled each text is; an empty one is not. See `logits`."""
+        said = torch.tensor([bool(read_words(text)) for text in texts])
+        return torch.sigmoid(self.sharpness * (self.logits(texts, own) - self.threshold)) * said
 
     def save(self, path: Path, card: Mapping[str, Any]) -> None:
         """Writes what `load_reader` reads: tables of words in 8 bits, the other weights in 16."""
@@ -67,7 +67,7 @@ class GarbledReader:
             if name in ("follows", "leads"):
                 tensors[name], tensors[f"{name}.step"] = quantized(value)
             else:
-                tensors[name] = value.half()
+                tensors[name] = value if name == "spelled" else value.half()
         facts = {
             "sizes": asdict(self.network.sizes),
             "vocabulary": " ".join(self.network.vocabulary),
@@ -88,8 +88,9 @@ def load_reader(path: Path) -> tuple[GarbledReader, dict[str, Any]]:
     tables = {name: tensors.pop(name).float() * tensors.pop(f"{name}.step") for name in ("follows", "leads")}
     sizes = ReaderSizes(**facts["sizes"])
     with torch.random.fork_rng(devices=[]):
-        network = Network(facts["vocabulary"].split(" "), tables["follows"], tables["leads"], sizes)
-    network.load_state_dict({name: value.float() for name, value in tensors.items()} | tables)
+        network = Network(facts["vocabulary"].split(" "), tables["follows"], tables["leads"], tensors["spelled"], sizes)
+    weights = {name: value if name == "spelled" else value.float() for name, value in tensors.items()}
+    network.load_state_dict(weights | tables)
     return GarbledReader(network, facts["threshold"], facts["sharpness"]), facts["card"]
 
 
@@ -100,23 +101,28 @@ def shipped_reader() -> GarbledReader:
 
 
 class GarbledCopy:
-    """The readers of a catalog's language: those of English know garbled copy, those of others are not modelled."""
+    """The readers of a catalog: those of English know garbled copy, those of other languages are not modelled."""
 
     def __init__(self, catalog: Catalog) -> None:
-        """Finds out whether the catalog is in English, by its function words."""
-        self.judges = is_english(catalog.texts())
+        """Finds out whether the catalog is in English, by its function words; its readers know its own words."""
+        texts = catalog.texts()
+        self.judges = is_english(texts)
+        self._own = frozenset(word for text in texts for word in read_words(text))
+        self._kept: dict[str, float] = {}
 
     def read(self, texts: Sequence[str]) -> Tensor:
         """[n] in [0, 1], how garbled each text is; 0 for all where the language is not English."""
-        return shipped_reader().read(texts) if self.judges and len(texts) else torch.zeros(len(texts))
+        if not self.judges:
+            return torch.zeros(len(texts))
+        if len(self._kept) > KEPT:
+            self._kept.clear()
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._kept]
+        if fresh:
+            self._kept |= zip(fresh, shipped_reader().read(fresh, self._own).tolist(), strict=True)
+        return torch.tensor([self._kept[text] for text in texts], dtype=torch.float32)
 
 
 def is_english(texts: Sequence[str]) -> bool:
     """Whether texts use the function words of English as often as English does."""
     found = [word for text in texts for word in tokens(text)]
     return bool(found) and sum(word in FUNCTION for word in found) / len(found) >= ENGLISH
-
-
-def card_of(path: Path = SHIPPED) -> str:
-    """How a reader was made, as JSON."""
-    return json.dumps(load_reader(path)[1], indent=2)

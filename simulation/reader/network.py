@@ -10,6 +10,7 @@ probability.
 import re
 import unicodedata
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from zlib import crc32
@@ -19,14 +20,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from .spelling import Spelling
+
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:[.,:]\d+)*|[^\w\s]|_")
 PAD, UNKNOWN, NUMBER, SPECIAL = 0, 1, 2, 3
 """Rows of what is no common word: the border of a line, unknown words, numbers; common words come from SPECIAL on."""
+STRANGE = 3
+"""Which of the marks says that a word is spelled like none."""
 LONGEST = 64
 """Words that are read; what comes after them is not."""
-MARKS = 7
-"""A place is the border, a mark of punctuation, a number; its word stood before in the line, just before, or as part
-of two or of three words that did."""
+MARKS = 8
+"""A place is the border, a mark of punctuation, a number, a word that is spelled like none; its word stood before
+in the line, just before, or as part of two or of three words that did."""
 
 
 @lru_cache(maxsize=2**16)
@@ -69,7 +74,7 @@ class Encoded:
     which: Tensor
     """[n, T] int64, which of the different words stands where; 0 outside."""
     marks: Tensor
-    """[n, T, 7] float32, see `MARKS`."""
+    """[n, T, 8] float32, see `MARKS`."""
     size: Tensor
     """[n] float32, words of each line."""
 
@@ -77,13 +82,16 @@ class Encoded:
 class Network(nn.Module):
     """Logits that lines are garbled."""
 
-    def __init__(self, vocabulary: Sequence[str], follows: Tensor, leads: Tensor, sizes: ReaderSizes) -> None:
+    def __init__(
+        self, vocabulary: Sequence[str], follows: Tensor, leads: Tensor, spelled: Tensor, sizes: ReaderSizes
+    ) -> None:
         """Draws new weights from torch's generator.
 
         Args:
             vocabulary: common words.
             follows: [V, D] what each word is, see `pairs.py`; not learned.
             leads: [V, D] what each leads to, likewise.
+            spelled: filter of the words that are spelled like words, see `spelling.py`.
             sizes: of the network.
         """
         super().__init__()
@@ -93,6 +101,8 @@ class Network(nn.Module):
         width = follows.shape[1]
         self.register_buffer("follows", follows)
         self.register_buffer("leads", leads)
+        self.register_buffer("spelled", spelled)
+        self.spelling = Spelling(spelled)
         self.special = nn.Embedding(SPECIAL, 2 * width, padding_idx=PAD)
         self.gram = nn.EmbeddingBag(sizes.grams, sizes.gram_width, mode="mean")
         self.near = nn.Conv1d(2 * width + 2 + sizes.gram_width + MARKS, sizes.width, 3, padding=1)
@@ -100,8 +110,13 @@ class Network(nn.Module):
         self.stumble = nn.Conv1d(2 * sizes.width, 1, 1)
         self.judge = nn.Linear(2 * sizes.width + 4, 1)
 
-    def encode(self, lines: Sequence[Sequence[str]]) -> Encoded:
-        """What `forward` takes, of lines as `read_words` cuts them."""
+    def encode(self, lines: Sequence[Sequence[str]], own: AbstractSet[str] = frozenset()) -> Encoded:
+        """What `forward` takes, of lines as `read_words` cuts them.
+
+        Args:
+            lines: n of them.
+            own: words that are spelled right whether or not they are known, such as names of a catalog.
+        """
         kinds: dict[str, int] = {}
         places = [[kinds.setdefault(word, len(kinds) + 1) for word in line] for line in lines]
         longest = max((len(line) for line in lines), default=0) + 2
@@ -115,7 +130,9 @@ class Network(nn.Module):
         kind = [PAD, *(NUMBER if w[0].isdigit() else self.number.get(w, UNKNOWN) for w in kinds)]
         mark = np.array([False, *(not w[0].isalnum() for w in kinds)])[which]
         digit = np.array([False, *(w[0].isdigit() for w in kinds)])[which]
-        flags = np.stack([which == 0, mark, digit], axis=2).astype(np.float32)
+        odd = [w[0].isalpha() and w not in own and not self.spelling.knows(w) for w in kinds]
+        strange = np.array([False, *odd])[which]
+        flags = np.stack([which == 0, mark, digit, strange], axis=2).astype(np.float32)
         return Encoded(
             torch.tensor(kind),
             torch.tensor([row for found in grams for row in found], dtype=torch.int64),

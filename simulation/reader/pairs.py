@@ -1,5 +1,6 @@
 """What common words are, and what they lead to: two vectors a word, whose products say how well words follow."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,7 +29,7 @@ def pair_vectors(
     """
     number = {word: i for i, word in enumerate(vocabulary)}
     places = [[number.get(word, -1) for word in line] for line in lines]
-    pairs = np.array([(a, b) for line in places for a, b in zip(line, line[1:], strict=False) if min(a, b) >= 0])
+    pairs = np.array([(a, b) for line in places for a, b in itertools.pairwise(line) if min(a, b) >= 0])
     # A pair that stands in every line of a template counts for little more than one of ten lines.
     counts = csr_matrix((np.ones(len(pairs)), pairs.T), shape=(len(vocabulary), len(vocabulary)))
     counts.data = np.minimum(counts.data, 30.0)

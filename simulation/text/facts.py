@@ -1,7 +1,7 @@
 """Facts that a text states and its product does not have: what a buyer finds out after the click.
 
-Numbers, in digits or in words, are held against all numbers of the product's fields and its price, whatever they count;
-a short list of words that state a fact (a material, a warranty, a rebate) against the words of the fields. It is coarse:
+Numbers, in digits or words, are held against all numbers of the product's fields and its price, whatever they count; a
+short list of words that state a fact (a material, a warranty, a rebate) against the words of the fields. It is coarse:
 it reads no units, no brand, and no word that is not on the list.
 """
 
@@ -14,36 +14,13 @@ from torch import Tensor
 from ..data.catalog import Catalog, Creative, Product
 from .encoder import tokens
 
-SMALL = {
-    word: float(value)
-    for value, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        ]
-    )
-} | {
-    word: 10.0 * (i + 2)
-    for i, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
-}
+_ONES = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+    eighteen nineteen
+"""
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+SMALL = {word: float(value) for value, word in enumerate(_ONES.split())}
+SMALL |= {word: 10.0 * value for value, word in enumerate(_TENS.split(), 2)}
 LARGE = {"dozen": 12.0, "hundred": 100.0, "thousand": 1000.0, "million": 1e6}
 MOST = 2
 """False facts that count: a text with ten is not believed ten times less than one with two."""
@@ -51,47 +28,12 @@ NEAR = 0.02
 """Relative distance at which two numbers are the same."""
 BOUND = 1.3
 """«Under 40» is kept by a price from 40 / 1.3."""
-STATING = [
-    "warranty",
-    "guarantee",
-    "refund",
-    "percent",
-    "discount",
-    "rebate",
-    "voucher",
-    "certified",
-    "patented",
-    "award",
-    "waterproof",
-    "dishwasher",
-    "organic",
-    "vegan",
-    "recycled",
-    "handmade",
-    "leather",
-    "cotton",
-    "linen",
-    "wool",
-    "merino",
-    "cashmere",
-    "silk",
-    "oak",
-    "walnut",
-    "bamboo",
-    "teak",
-    "ceramic",
-    "porcelain",
-    "glass",
-    "steel",
-    "titanium",
-    "aluminum",
-    "aluminium",
-    "copper",
-    "brass",
-    "silver",
-    "gold",
-    "marble",
-]
+_STATING = """
+    warranty guarantee refund percent discount rebate voucher certified patented award waterproof dishwasher organic
+    vegan recycled handmade leather cotton linen wool merino cashmere silk oak walnut bamboo teak ceramic porcelain
+    glass steel titanium aluminum aluminium copper brass silver gold marble
+"""
+STATING = tuple(_STATING.split())
 """Words that state a fact about a product, in English; a scenario may name its own (`facts`)."""
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _UNDER = re.compile(r"\b(?:under|below|less than|up to)\s+\W?\s*$")
@@ -105,7 +47,7 @@ class Facts:
 
         Args:
             catalog: products whose fields are true.
-            stating: words that state a fact, as they begin: «recycl» is said by «recycled» too.
+            stating: words that state a fact, as they begin: «waterproof» is said by «waterproofed» too.
         """
         self.catalog = catalog
         self._stating = tuple(word.casefold() for word in stating)

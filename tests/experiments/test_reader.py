@@ -15,6 +15,9 @@ CLEAN = [
     for where in ("in the garden", "by the door", "every morning", "near the station")
 ]
 
+OPTIONS = ["products 6", "weak 40", "common 100", "width 8", "seed 1", "fit.rate 0.001", "fit.forget 0.5"]
+OPTIONS += ["fit.unlisted 0.3", "fit.weak 0.9", "fit.smoothing 0.2", "fit.batch 16", "fit.steps 4"]
+
 
 @pytest.fixture
 def model(tmp_path):
@@ -47,8 +50,7 @@ def test_it_learns_and_the_same_seed_learns_the_same(model, tmp_path):
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("products", "6"), ("weak", "40"), ("common", "100"), ("width", "8"), ("seed", "1"), ("fit.rate", "0.001")]
-    + [("fit.forget", "0.5"), ("fit.weak", "0.9"), ("fit.smoothing", "0.2"), ("fit.batch", "16"), ("fit.steps", "4")],
+    [option.split() for option in OPTIONS],
 )
 @pytest.mark.slow
 def test_every_option_is_read(model, tmp_path, option, value):
