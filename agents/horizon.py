@@ -19,7 +19,7 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Prior:
+class ArchivePrior:
     """What earlier tests say about a new one, in log-odds of a click."""
 
     level: float
@@ -55,7 +55,7 @@ def sums(values: Array, starts: Indices) -> Array:
 
 
 def believe(
-    prior: Prior, text: Array, shown: Array, clicks: Array, starts: Indices, at: Belief | None = None
+    prior: ArchivePrior, text: Array, shown: Array, clicks: Array, starts: Indices, at: Belief | None = None
 ) -> Belief:
     """One Newton step of the hierarchical logistic model from an earlier belief; from none, the prior itself.
 

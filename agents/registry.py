@@ -1,7 +1,7 @@
 """Agents by name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,10 +10,10 @@ from torch import Tensor
 from ..simulation.data.errors import InputError
 from ..simulation.world import World
 from .agent import CONVERSION_VALUE, Expectation, PlacementAgent, Worth
-from .bandit import Bandit, Serving
-from .checked import CheckedAgent
+from .bandit import Bandit
+from .checked import CheckedAgent, Serving
 from .labels import Labels
-from .models.counts import Counts, UpperCounts
+from .models.counts import ArmCounts, UpperCounts
 from .models.linear import DisjointLinear
 from .models.logistic import LogisticLinear
 from .models.neural import NeuralLinear
@@ -54,7 +54,7 @@ class Kind:
 
 
 def _counts(setup: Setup) -> Model:
-    return Counts(setup.arms, setup.device, setup.worth.largest)
+    return ArmCounts(setup.arms, setup.device, setup.worth.largest)
 
 
 def _upper_counts(setup: Setup) -> Model:
@@ -192,12 +192,15 @@ def agent_for(
     Raises:
         InputError: no such agent or setting; the world has no facts for what the traffic asks for.
     """
+    worth = Worth.of(world, conversion_value)
+    if traffic.click_model == "independent":
+        worth = replace(worth, going_on=1.0)
     inner = make_agent(
         name,
         arms=len(world.creatives),
         slots=world.slots,
         width=len(world.traffic.context_names),
-        worth=Worth.of(world, conversion_value),
+        worth=worth,
         generator=torch.Generator(world.device).manual_seed(seed + 23),
         serving=serving,
         layout=layout_for(world, traffic),

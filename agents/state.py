@@ -17,8 +17,8 @@ from ..simulation.data.catalog import Creative, Query
 from ..simulation.data.errors import InputError
 from ..simulation.data.files import MANIFEST, check_folder, read_checked, write_folder
 from .agent import PlacementAgent, Worth
-from .bandit import Bandit, Serving
-from .checked import CheckedAgent
+from .bandit import Bandit
+from .checked import CheckedAgent, Serving
 from .labels import Labels
 from .registry import AGENTS, make_agent
 from .traffic.delay import Delayed

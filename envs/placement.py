@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from ..simulation.data.catalog import Catalog, Creative
-from ..simulation.response.outcomes import Accounts, Outcomes
+from ..simulation.outcomes import Accounts, Outcomes
 from ..simulation.visitors.traffic import Impressions
 from ..simulation.world import World, demo_world
 

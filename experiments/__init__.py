@@ -1,4 +1,5 @@
-"""One file, one command, one question; `cli.py` lists them. `study/`, `harness/` and `analysis/` are shared.
+"""One file, one command, one question; `cli.py` lists them.
 
-`serving.py` is the one loop in which visitors come and agents act.
+Below the commands: `study/`, `writing/` and `placing/` are the stages that commands share, `analysis/` answers,
+`serving/` is the one loop in which visitors come and agents act, `harness/` is what every command has.
 """

@@ -17,13 +17,13 @@ from ..simulation.data.catalog import CATALOG_SCHEMA, Catalog
 from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
 from ..simulation.data.log_format import LOG_SCHEMA
-from ..simulation.data.open_bandit import joined, read_open_bandit
+from ..simulation.data.open_bandit import joined_logs, read_open_bandit
 from ..simulation.scenario import load_scenario, read_scenario
 from ..simulation.world_file import save_world
+from .analysis.drawing.formats import bracketed, number
 from .analysis.fit.another_policy import foretold
 from .analysis.fit.archive_fit import spreads
 from .analysis.fit.tables import compared, delays, log_losses
-from .analysis.report.formats import bracketed, number
 from .analysis.report.page import write_report
 from .harness.files import write_table
 from .harness.options import Flat, Idle, RunOptions, refuse_below
@@ -86,7 +86,7 @@ def run_calibrate(options: CalibrateOptions) -> Path:
     run = Run("calibrate", options)
     summary = _of_archive(options, run) if options.archive is not None else _of_log(options, run)
     for note in summary["notes"]:
-        _say(run, f"not fitted or left out: {note}")
+        run.say(f"not fitted or left out: {note}")
     run.finish({"command": "calibrate", **summary})
     write_report(run.path)
     return run.path
@@ -140,7 +140,7 @@ def _evidence(options: CalibrateOptions, products: Catalog) -> tuple[Evidence, E
     if options.on_policy is None:
         return evidence_of_open_bandit(log, str(options.open_bandit)), None
     # Read together, users and segments have the same names in both.
-    both = evidence_of_open_bandit(joined(log, read_open_bandit(options.on_policy)), str(options.open_bandit))
+    both = evidence_of_open_bandit(joined_logs(log, read_open_bandit(options.on_policy)), str(options.open_bandit))
     first = np.arange(len(both)) < len(log)
     return both.rows(first), both.rows(~first)
 
@@ -173,31 +173,25 @@ def _of_archive(options: CalibrateOptions, run: Run) -> dict[str, Any]:
     return summary
 
 
-def _say(run: Run, line: str) -> None:
-    run.console.print(line, soft_wrap=True, markup=False)
-
-
 def _show_log(run: Run, final: Calibration, summary: dict[str, Any]) -> None:
-    _say(run, f"{'effect (log-odds unless hours)':<36} {'mean':>8}  95% interval")
+    run.say(f"{'effect (log-odds unless hours)':<36} {'mean':>8}  95% interval")
     for effect in final.effects:
-        _say(run, f"{effect.name:<36} {effect.mean:>+8.3f}  [{effect.low:+.3f}, {effect.high:+.3f}]")
+        run.say(f"{effect.name:<36} {effect.mean:>+8.3f}  [{effect.low:+.3f}, {effect.high:+.3f}]")
     loss = summary["held_out"]
-    _say(run, f"held-out log-loss {loss['log_loss']:.5f}, of the base rate {loss['log_loss_of_base_rate']:.5f}")
-    _say(run, f"CTR by position, channel, segment, hour, decile: {summary['inside']:.0%} inside the log's intervals")
+    run.say(f"held-out log-loss {loss['log_loss']:.5f}, of the base rate {loss['log_loss_of_base_rate']:.5f}")
+    run.say(f"CTR by position, channel, segment, hour, decile: {summary['inside']:.0%} inside the log's intervals")
     if "foretold" in summary:
         found = summary["foretold"]
         for name, title in (("earned", "earned"), ("world", "this world"), ("direct_method", "the direct method")):
             row = found[name]
-            line = f"{found['policy']}, by {title:<18} {bracketed(row, '.5f')}"
-            _say(run, line)
+            run.say(f"{found['policy']}, by {title:<18} {bracketed(row, '.5f')}")
 
 
 def _show_archive(run: Run, summary: dict[str, Any]) -> None:
     for name, title in (("held_out", "tests held out"), ("own", "its own tests")):
         found = summary["spread"][name]
         texts, ratio = found["texts"], found["texts"]["ratio"]
-        _say(
-            run,
+        run.say(
             f"{title}: texts inside a test differ by {texts['archive']['mean']:.3f} log-odds in the archive, "
             f"{texts['world']['mean']:.3f} in the world, ratio {bracketed(ratio, '.2f')}; tests by "
             f"{number(found['tests']['archive'])} and {number(found['tests']['world'])}",

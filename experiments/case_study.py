@@ -17,27 +17,18 @@ import torch
 from torch import Tensor
 
 from ..agents.agent import CONVERSION_VALUE
+from ..policies.effect.model import CLICK, CONVERT
 from ..policies.reward.attacks import attacked, possible_attacks
 from ..policies.reward.diversity import vendi
 from ..simulation.data.catalog import Creative
-from ..simulation.data.logs import count_uniform
+from ..simulation.logs import count_uniform
 from ..simulation.scenario import load_scenario
 from ..simulation.text.encoder import TextEncoder
 from ..simulation.world import World, make_world
 from .analysis.article.chosen_words import chosen_words, with_words
-from .analysis.article.linear_effect import (
-    CLICK,
-    CONVERT,
-    LinearEffect,
-    Log,
-    Reader,
-    Training,
-    fit_linear,
-    loss,
-    predicted,
-)
-from .analysis.article.phrase_generator import Bank, probabilities, sample, standardised, train_generator
-from .analysis.report.formats import bracketed
+from .analysis.article.linear_effect import LinearEffect, Log, TextFeatures, Training, fit_linear, loss, predicted
+from .analysis.article.phrase_generator import Bank, probabilities, sample_texts, standardised, train_generator
+from .analysis.drawing.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .analysis.statistics.paired import t_interval
@@ -90,7 +81,7 @@ def run_case_study(options: CaseStudyOptions) -> Path:
     """
     run = Run("case-study", options)
     with run.stage("regularisation") as stage:
-        trainings, losses = choose(logged(options, options.run.seed + DEVELOPMENT), options)
+        trainings, losses = choose_trainings(logged(options, options.run.seed + DEVELOPMENT), options)
         stage.advance(1, ", ".join(f"{name} {t.ridge:g} {t.radius:g}" for name, t in trainings.items()))
     cases = []
     for seed in range(options.run.seed, options.run.seed + options.seeds):
@@ -110,11 +101,11 @@ def run_case_study(options: CaseStudyOptions) -> Path:
 
 
 @dataclass(frozen=True)
-class Logged:
+class LoggedWorld:
     """A world of a seed, and what was logged in it."""
 
     world: World
-    reader: Reader
+    reader: TextFeatures
     log: Log
 
     def fit(self, log: Log, training: Training, options: CaseStudyOptions) -> LinearEffect:
@@ -124,17 +115,17 @@ class Logged:
         return fit_linear(log, sizes, training, options.rounds, options.learning_rate)
 
 
-def logged(options: CaseStudyOptions, seed: int) -> Logged:
+def logged(options: CaseStudyOptions, seed: int) -> LoggedWorld:
     """Builds a world and logs its reference ads, placed at random."""
     scenario, catalog = load_scenario(options.world.scenario)
     world = make_world(scenario, catalog, seed=seed, users=options.world.users)
     generator = torch.Generator().manual_seed(seed + 5)
     counts = count_uniform(world, catalog.ads, options.log_impressions, generator)
-    reader = Reader([ad.text for ad in catalog.ads])
-    return Logged(world, reader, Log.of(counts, catalog, reader))
+    reader = TextFeatures([ad.text for ad in catalog.ads])
+    return LoggedWorld(world, reader, Log.of(counts, catalog, reader))
 
 
-def choose(study: Logged, options: CaseStudyOptions) -> tuple[dict[str, Training], dict[str, float]]:
+def choose_trainings(study: LoggedWorld, options: CaseStudyOptions) -> tuple[dict[str, Training], dict[str, float]]:
     """Ridge and radius with the least loss on a fifth of the texts, held out; nothing of the gold is asked.
 
     Returns:
@@ -165,7 +156,7 @@ def worth(logits: Tensor, value: float) -> Tensor:
     return (rates[..., CLICK] * (1 + value * rates[..., CONVERT])).log().T
 
 
-def judge_generator(study: Logged, model: LinearEffect, options: CaseStudyOptions, seed: int) -> dict[str, Any]:
+def judge_generator(study: LoggedWorld, model: LinearEffect, options: CaseStudyOptions, seed: int) -> dict[str, Any]:
     """Trains the generator on the model's word; its gold lift over the even generator, and the diversity kept."""
     world, reader = study.world, study.reader
     ads, catalog = world.catalog.ads, world.catalog
@@ -193,7 +184,7 @@ def judge_generator(study: Logged, model: LinearEffect, options: CaseStudyOption
     value = options.conversion_value
     draw = torch.Generator().manual_seed(seed + 9)
     words = TextEncoder(dim=256, seed=77, ngrams=(1, 2), words=True).encode([ad.text for ad in ads])
-    scores = [vendi(words[torch.cat([sample(chance, bank, draw) for _ in range(2)])]) for chance in (tuned, even)]
+    scores = [vendi(words[torch.cat([sample_texts(chance, bank, draw) for _ in range(2)])]) for chance in (tuned, even)]
     return {
         "ctr": clicks / clicks0 - 1,
         "cvr": (conversions / clicks) / (conversions0 / clicks0) - 1,
@@ -211,7 +202,7 @@ def _earned(chance: Tensor, bank: Bank, click: Tensor, convert: Tensor, world: W
     return float((weight * share * click).sum()), float((weight * share * click * convert).sum())
 
 
-def attack(study: Logged, model: LinearEffect, options: CaseStudyOptions, seed: int) -> dict[str, float]:
+def attack(study: LoggedWorld, model: LinearEffect, options: CaseStudyOptions, seed: int) -> dict[str, float]:
     """False gain: how much more the model promises of an ad after an attack than the gold gains by it, in log reward.
 
     A promise that does not rise counts as nothing gained, and so does a gold that falls: what is measured is what the

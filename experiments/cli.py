@@ -11,8 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from ..simulation.data.errors import InputError
-from ..simulation.data.tables import understood
+from ..simulation.data.errors import InputError, understood
 
 # Before transformers and tokenizers are imported: they read these once.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -38,7 +37,7 @@ COMMANDS = {
     "pareto": Command("ParetoOptions", "run_pareto", "what does diversity cost?"),
     "compare": Command("CompareOptions", "run_compare", "which placement policy is best here?", otherwise="writers"),
     "compare --writers": Command(
-        "WritersOptions", "run_writers", "which way of tuning the writer is best here?", module="study.writers"
+        "WritersOptions", "run_writers", "which way of tuning the writer is best here?", module="compare_writers"
     ),
     "headlines": Command("HeadlinesOptions", "run_headlines", "how well do we predict and place real A/B-tested copy?"),
     "offline": Command("OfflineOptions", "run_offline", "what would this policy have earned on these logs?"),
@@ -48,7 +47,7 @@ COMMANDS = {
     "pretrain": Command("PretrainOptions", "run_pretrain", "what does the built-in writer know from the start?"),
     "reader": Command("ReaderOptions", "run_reader", "what is garbled copy to the world's readers?"),
     "report": Command("ReportOptions", "run_report", "show me, side by side"),
-    "runs": Command("HistoryOptions", "run_history", "what have I run?"),
+    "runs": Command("RunsOptions", "list_runs", "what have I run?"),
     "export": Command("ExportOptions", "run_export", "give me the checkpoint"),
 }
 
@@ -109,7 +108,7 @@ def _run(name: str, arguments: list[str]) -> None:
     options = parsed(_options(title), arguments, title, command.question, resumed=resumed, beside=beside)
     run = getattr(_module(title), command.run)
     if isinstance(getattr(options, "run", None), RunOptions) and options.run.sweep is not None:
-        run = import_module("..harness.sweep", __name__).sweeping(title, run)
+        run = import_module("..sweep", __name__).sweeping(title, run)
     print(run(options))
 
 
@@ -124,11 +123,11 @@ def _options(title: str) -> type:
 def _title(name: str, arguments: list[str]) -> str:
     """Which command is meant: one option may make it another, on the command line or in the file of `--config`."""
     from .harness.command_line import given_names, value_given
-    from .harness.config import read_yaml
+    from .harness.config import read_options
 
     other = COMMANDS[name].otherwise
     file = value_given(arguments, "config")
-    if other and (other in given_names(arguments) or (file is not None and read_yaml(Path(file)).get(other))):
+    if other and (other in given_names(arguments) or (file is not None and read_options(Path(file)).get(other))):
         return f"{name} --{other}"
     return name
 

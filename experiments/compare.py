@@ -1,6 +1,6 @@
 """Which placement policy is best here? Agents serve the same visitors, in one world or several, from several seeds.
 
-With --writers, ways of tuning are compared instead; see `study/writers.py`.
+With --writers, ways of tuning are compared instead; see `compare_writers.py`.
 """
 
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from ..agents.state import save_agent
 from ..agents.traffic.options import TrafficOptions
 from ..simulation.data.errors import InputError
 from ..simulation.world_file import scenario_of
-from .analysis.comparison.cells import Setting, Task, cells_of, check_agent, run_task, served_agent, world_name
+from .analysis.comparison.cells import CellSetting, Task, cells_of, check_agent, run_task, served_agent, world_name
+from .analysis.comparison.results import Results
 from .analysis.comparison.standings import UNIFORM, Standings
 from .analysis.report.page import write_report
 from .harness.engines import WorkerOptions, run_all
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
-from .harness.results import Results
 from .harness.run import Run
 from .study.worlds import WorldOptions
 
@@ -31,7 +31,7 @@ from .study.worlds import WorldOptions
 class CompareOptions:
     """Options of `copybandit compare`; as a YAML file (`--config`) they are an experiment.
 
-    With `--writers` the command is another one: `study.writers` has its options.
+    With `--writers` the command is another one: `compare_writers` has its options.
     """
 
     run: Flat[RunOptions] = field(default_factory=RunOptions)
@@ -99,9 +99,9 @@ class CompareOptions:
             self.traffic.check(*scenario_of(scenario))
         return asked
 
-    def setting(self) -> Setting:
+    def setting(self) -> CellSetting:
         """What all cells share."""
-        return Setting(
+        return CellSetting(
             users=self.world.users,
             creatives=self.creatives,
             retrieved=self.retrieved,
@@ -140,7 +140,7 @@ def run_compare(options: CompareOptions) -> Path:
     _leave_best(run, standings, options)
     traffic = {"traffic": options.traffic.given} if options.traffic.given else {}
     run.finish({"command": "compare", **standings.summary(), **traffic})
-    run.console.print(standings.text(), soft_wrap=True, markup=False)
+    run.say(standings.text())
     write_report(run.path)
     return run.path
 

@@ -1,7 +1,7 @@
 """How well do we predict and place real A/B-tested copy? Learned from tests of an archive, judged on others."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from ..simulation.archive.contrasts import thin
 from ..simulation.archive.tests import Archive, SplitBy, read_archive
 from ..simulation.data.columns import ColumnNames, parse_columns
 from ..simulation.data.errors import InputError
+from .analysis.drawing.formats import bracketed
 from .analysis.headlines.figures import accuracies, captures, judged_pairs, reliability, what_matters
 from .analysis.headlines.placements import OURS, learn_prior, policies
-from .analysis.headlines.replay import ArchiveTests, Array, join, replay, replayed_tests
+from .analysis.headlines.replay import ArchiveTests, join, replay, replayed_tests
 from .analysis.headlines.tests import differing, mismatched, winners
-from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
+from .analysis.statistics.bootstrap import Array
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
 from .harness.run import Run, Stage
@@ -278,11 +279,10 @@ def _tests(archive: Archive, judged: list[Judged], options: HeadlinesOptions, ru
 
 
 def _show(summary: dict[str, Any], run: Run) -> None:
-    say: Callable[[str], None] = lambda line: run.console.print(line, soft_wrap=True, markup=False)  # noqa: E731
     for name, value in summary["pairwise_accuracy"].items():
-        say(f"pairwise accuracy, {name}: {bracketed(value, '.3f')}")
+        run.say(f"pairwise accuracy, {name}: {bracketed(value, '.3f')}")
     for total, row in summary["capture"].items():
         for name, value in row.items():
-            say(f"capture at {total}, {name:<14} {bracketed(value, '+.3f')}")
+            run.say(f"capture at {total}, {name:<14} {bracketed(value, '+.3f')}")
         margin = summary["margin"][total]
-        say(f"  ours over {margin['over']}: {bracketed(margin, '+.3f')}")
+        run.say(f"  ours over {margin['over']}: {bracketed(margin, '+.3f')}")

@@ -2,86 +2,30 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..agents.agent import CONVERSION_VALUE
 from ..agents.state import save_agent
-from ..agents.traffic.options import TrafficOptions
-from ..policies.effect.model import EffectConfig
-from ..policies.reward.reward import RewardConfig
-from ..policies.writer.warm_start import WarmStartConfig
-from ..policies.writer.writer import WriterConfig
 from ..simulation.data.errors import InputError
 from ..simulation.world import World
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .analysis.statistics.sequential import call_winner, confidence_sequence
 from .harness.files import write_table
-from .harness.options import Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below
 from .harness.run import Run
-from .study.choosing import ChoosingOptions
-from .study.cold_start import cold_start
-from .study.placed_log import PlacedLog
-from .study.placing import Placement, PlacingOptions, competing, expected, place
-from .study.rounds import RoundsOptions, run_rounds
-from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, queried
-from .study.tuner import TunerOptions
-from .study.watch import WatchOptions
-from .study.worlds import SegmentOptions, WorldOptions
-from .tune import Tuning, make_study, tune_writer
+from .placing.cold_start import cold_start
+from .placing.options import LoopOptions
+from .placing.placement import Placement, competing, expected, place
+from .placing.rounds import run_rounds
+from .serving.placed_log import PlacedLog
+from .study.begin import make_study
+from .study.study import Study
+from .writing.tune_writer import Tuning, tune_writer
 
 WRITERS = ("untuned", "tuned")
-
-
-@dataclass(frozen=True)
-class LoopOptions:
-    """Options of `copybandit loop`."""
-
-    run: Flat[RunOptions] = field(default_factory=RunOptions)
-    resume: Flat[ResumeOptions] = field(default_factory=ResumeOptions)
-    device: Device = "auto"
-    """Where tensors live; auto takes a CUDA device when there is one."""
-    conversion_value: float = CONVERSION_VALUE
-    """Worth of a conversion in clicks, wherever one figure is wanted."""
-    world: Flat[WorldOptions] = field(default_factory=WorldOptions)
-    segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
-    data: Flat[DataOptions] = field(default_factory=DataOptions)
-    feedback: Flat[FeedbackOptions] = field(default_factory=FeedbackOptions)
-    writing: Flat[WritingOptions] = field(default_factory=WritingOptions)
-    tuner: Flat[TunerOptions] = field(default_factory=TunerOptions)
-    choosing: Flat[ChoosingOptions] = field(default_factory=ChoosingOptions)
-    watch: Flat[WatchOptions] = field(default_factory=WatchOptions)
-    placing: Flat[PlacingOptions] = field(default_factory=PlacingOptions)
-    traffic: Flat[TrafficOptions] = field(default_factory=TrafficOptions)
-    rounds: Flat[RoundsOptions] = field(default_factory=RoundsOptions)
-    writer: WriterConfig = field(default_factory=WriterConfig)
-    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
-    effect: EffectConfig = field(default_factory=EffectConfig)
-    reward: RewardConfig = field(default_factory=RewardConfig)
-
-    def __post_init__(self) -> None:
-        refuse_below(self, conversion_value=0)
-        if self.rounds.rounds > 1 and (self.data.archive or self.data.logs or self.resume.resume):
-            raise InputError(
-                f"--rounds {self.rounds.rounds}: needs a world that goes on, from its start; leave out --archive, "
-                "--logs and --resume"
-            )
-        if self.rounds.rounds > 1 and self.traffic.budget is not None:
-            raise InputError(f"--budget {self.traffic.budget}: is for one placement; leave out --rounds")
-
-    def idle(self) -> Idle:
-        """What the parts mean for each other."""
-        unasked = {} if queried(self) else {"retrieved": "where no visitor brings queries"}
-        if self.rounds.rounds > 1:
-            unasked |= dict.fromkeys(("expected-trials", "cold-start"), "with --rounds, where texts follow others")
-        if not self.conversion_value:
-            unasked["delay"] = "with --conversion-value 0"
-        return {**idle_in_study(self), **unasked}
 
 
 def run_loop(options: LoopOptions) -> Path:

@@ -10,17 +10,16 @@ import numpy as np
 from ..agents.registry import KINDS
 from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
 from ..simulation.data.errors import InputError
-from ..simulation.data.log_format import LOG_SCHEMA
-from ..simulation.data.logs import read_log
-from .analysis.off_policy.evaluation import FEW, Answer, Evidence, answers, interval_of, labels_of, overlap_warning
+from ..simulation.data.log_format import LOG_SCHEMA, read_log
+from .analysis.drawing.formats import bracketed
+from .analysis.off_policy.evaluation import FEW, Answer, WeightedLog, answers, interval_of, labels_of, overlap_warning
 from .analysis.off_policy.logged import NOT_NEEDED, Kind, Logged, logged_frame, logged_open_bandit
 from .analysis.off_policy.policies import Policy, evidence, fixed_policy, own_policy, train
 from .analysis.off_policy.reward_model import fit_rates
 from .analysis.off_policy.slate_estimators import down
-from .analysis.report.formats import bracketed
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval, bootstrap, ratio
-from .harness.files import read_table
+from .harness.files import load_table
 from .harness.options import Flat, Idle, RunOptions
 from .harness.run import Run
 
@@ -91,8 +90,7 @@ def run_offline(options: OfflineOptions) -> Path:
     run = Run("offline", options)
     rng = np.random.default_rng(options.run.seed)
     logged = _read(options)
-    for note in logged.notes:
-        run.console.print(f"  {note}", soft_wrap=True, markup=False)
+    run.say(*(f"  {note}" for note in logged.notes))
     training, valued = _split(logged, options, rng)
     # Everything that is named is looked at before anything is computed: a misspelt name costs no wait.
     named = {name: _named(name, valued) for name in options.names()}
@@ -148,7 +146,7 @@ def _value_all(
         for name, made in policies.items():
             policy = made or train(name, training, options.conversion_value, options.draws, options.run.seed)
             found, unseen = evidence(policy, valued, rates, options.conversion_value)
-            told, warning = value(found, unseen, rng, options.interval)
+            told, warning = value_policy(found, unseen, rng, options.interval)
             estimates[name] = {estimator: _entry(answer) for estimator, answer in told.items()}
             warnings |= {name: warning} if warning else {}
             estimated += [name] if policy.estimated else []
@@ -188,8 +186,8 @@ def _named(name: str, logged: Logged) -> Policy | Path | None:
     )
 
 
-def value(
-    found: Evidence, unseen: float, rng: np.random.Generator, method: str
+def value_policy(
+    found: WeightedLog, unseen: float, rng: np.random.Generator, method: str
 ) -> tuple[dict[str, Answer], str | None]:
     """Answers on one policy, and why they should not be leaned on.
 
@@ -226,7 +224,7 @@ def _writers(path: Path, slots: int, options: OfflineOptions, rng: np.random.Gen
     file = path / "creatives.parquet"
     if not file.is_file():
         raise InputError(f"{path}: no creatives.parquet in it; give the run directory of a finished loop or tune")
-    texts = read_table(file, ["writer", "product_id", "proxy_ctr", "proxy_cvr"])
+    texts = load_table(file, ["writer", "product_id", "proxy_ctr", "proxy_cvr"])
     worth = slots * texts.proxy_ctr * (1 + options.conversion_value * texts.proxy_cvr.fillna(0.0))
     found = {}
     for writer, part in texts.assign(worth=worth).groupby("writer", sort=False):
@@ -262,15 +260,12 @@ def _notes(options: OfflineOptions, logged: Logged, split: bool) -> list[str]:
 
 def _show(summary: dict[str, Any], run: Run) -> None:
     labels = labels_of(summary["slots"])
-    head = f"{'policy':<18} {'estimator':<27} {'value':>9}  95% interval             ESS  max weight"
-    run.console.print(head, soft_wrap=True, markup=False)
+    run.say(f"{'policy':<18} {'estimator':<27} {'value':>9}  95% interval             ESS  max weight")
     for policy, row in summary["estimates"].items():
         for estimator, entry in row.items():
             size = "" if entry["ess"] is None else f"{entry['ess']:>8,.0f}  {entry['max_weight']:>10.2f}"
-            line = f"{policy:<18} {labels[estimator]:<27}   {bracketed(entry, '.5f')} {size}"
-            run.console.print(line, soft_wrap=True, markup=False)
+            run.say(f"{policy:<18} {labels[estimator]:<27}   {bracketed(entry, '.5f')} {size}")
     for policy, known in summary["on_policy"].items():
-        line = f"{policy:<18} {'on policy':<27}   {bracketed(known, '.5f')}"
-        run.console.print(line, soft_wrap=True, markup=False)
+        run.say(f"{policy:<18} {'on policy':<27}   {bracketed(known, '.5f')}")
     for policy, warning in summary["warnings"].items():
-        run.console.print(f"{policy}: {warning}", soft_wrap=True, markup=False)
+        run.say(f"{policy}: {warning}")

@@ -1,74 +1,72 @@
 """What does diversity cost? Writers tuned for more and less of it, and those between, which cost no tuning."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ..agents.agent import CONVERSION_VALUE
-from ..policies.effect.model import EffectConfig
-from ..policies.reward.reward import RewardConfig
 from ..policies.reward.scored_texts import ScoredTexts
-from ..policies.tuning.registry import Algorithm, TunerSettings
-from ..policies.writer.warm_start import WarmStartConfig
-from ..policies.writer.writer import WriterConfig, load_weights, own_weights
+from ..policies.tuning.contract import Tuner
+from ..policies.tuning.ppo import PpoConfig
+from ..policies.tuning.registry import TUNERS
+from ..policies.tuning.rloo_grpo import GrpoConfig, RlooConfig
+from ..policies.writer.writer import load_weights, own_weights
 from ..simulation.data.errors import InputError
 from .analysis.report.page import write_report
-from .analysis.statistics.bootstrap import Array
+from .analysis.statistics.fronts import front
 from .harness.files import write_table
-from .harness.options import Device, Flat, Idle, RunOptions, refuse_below
+from .harness.options import Flat, Idle, refuse_below
 from .harness.run import Run
-from .study.study import DataOptions, FeedbackOptions, Study, WritingOptions, idle_in_study, write_for
-from .study.tuner import idle_tuners
-from .study.tuning import tuning_stage, warm_start_stage
-from .study.verdict import judge
-from .study.worlds import SegmentOptions, WorldOptions
-from .tune import frozen_reward, make_study, vendi_of
+from .study.begin import make_study
+from .study.options import StudyOptions
+from .study.study import Study, write_for
+from .writing.options import idle_tuners
+from .writing.tuning import frozen_reward, tuning_stage, warm_start_stage
+from .writing.verdict import judge, vendi_of
 
 
 @dataclass(frozen=True)
-class ParetoOptions:
+class WeighingTuners:
+    """Ways of tuning that learn from the whole reward, diversity included, and so have a price for it."""
+
+    ppo: PpoConfig = field(default_factory=PpoConfig)
+    rloo: RlooConfig = field(default_factory=RlooConfig)
+    grpo: GrpoConfig = field(default_factory=GrpoConfig)
+
+
+@dataclass(frozen=True)
+class ParetoOptions(StudyOptions):
     """Options of `copybandit pareto`."""
 
-    run: Flat[RunOptions] = field(default_factory=RunOptions)
-    device: Device = "auto"
-    """Where tensors live; auto takes a CUDA device when there is one."""
-    algorithm: Algorithm = "ppo"
-    """How each writer is tuned: by a way that learns from the whole reward, ppo, rloo or grpo."""
+    algorithm: Literal["ppo", "rloo", "grpo"] = "ppo"
+    """How each writer is tuned: by a way that learns from the whole reward."""
     weights: str = "0,0.2,0.4,0.6"
     """Weights of diversity, separated by commas: a writer is tuned for each; clicks and conversions share the rest."""
     between: int = 3
     """Writers looked at between those of the first and the last weight, by interpolating what they learned."""
-    conversion_value: float = CONVERSION_VALUE
-    """Worth of a conversion in clicks, wherever one figure is wanted."""
-    world: Flat[WorldOptions] = field(default_factory=WorldOptions)
-    segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
-    data: Flat[DataOptions] = field(default_factory=DataOptions)
-    feedback: Flat[FeedbackOptions] = field(default_factory=FeedbackOptions)
-    writing: Flat[WritingOptions] = field(default_factory=WritingOptions)
-    tuners: Flat[TunerSettings] = field(default_factory=TunerSettings)
-    writer: WriterConfig = field(default_factory=WriterConfig)
-    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
-    effect: EffectConfig = field(default_factory=EffectConfig)
-    reward: RewardConfig = field(default_factory=RewardConfig)
+    tuners: Flat[WeighingTuners] = field(default_factory=WeighingTuners)
 
     def __post_init__(self) -> None:
         found = self.shares()
         if len(found) < 2 or min(found) < 0 or max(found) >= 1:
             raise InputError(f"--weights {self.weights}: give two or more numbers from 0 to below 1")
-        refuse_below(self, between=0, conversion_value=0)
-        if not self.tuners.tuner(self.algorithm).on_policy:
-            raise InputError(f"--algorithm {self.algorithm}: no weight of diversity changes it; give ppo, rloo or grpo")
+        super().__post_init__()
+        refuse_below(self, between=0)
 
     def idle(self) -> Idle:
         """What the parts mean for each other."""
         found = idle_tuners({self.algorithm}, f"with --algorithm {self.algorithm}")
-        return {**idle_in_study(self), **found, "reward.w-div": "beside --weights, which sets it"}
+        return {**super().idle(), **found, "reward.w-div": "beside --weights, which sets it"}
+
+    @property
+    def tuner(self) -> Tuner:
+        """The way that is asked for."""
+        return TUNERS[self.algorithm](getattr(self.tuners, self.algorithm))
 
     def shares(self) -> list[float]:
         """The weights of diversity.
@@ -98,10 +96,10 @@ def run_pareto(options: ParetoOptions) -> Path:
         load_weights(study.writer, interpolated(ends[0], ends[-1], float(part)))
         rows.append({"writer": "interpolated", "share": float(part), **_judged(study, options)})
     table = pd.DataFrame(rows)
-    table["front"] = on_front(table[["reward", "vendi"]].to_numpy(np.float64))
+    table["front"] = front(table[["reward", "vendi"]].to_numpy(np.float64))
     write_table(run.path / "pareto.csv", table)
     run.finish({"command": "pareto", "pareto": table.astype(object).where(table.notna(), None).to_dict("records")})
-    run.console.print(table.to_string(index=False), markup=False, soft_wrap=True)
+    run.say(table.to_string(index=False))
     write_report(run.path)
     return run.path
 
@@ -111,8 +109,8 @@ def _tune(study: Study, options: ParetoOptions, share: float, run: Run) -> None:
     effect = options.reward.w_ctr + options.reward.w_cvr
     scaled = {name: (1 - share) * getattr(options.reward, name) / effect for name in ("w_ctr", "w_cvr")}
     weighted = dataclasses.replace(options, reward=dataclasses.replace(options.reward, w_div=share, **scaled))
-    scored, tuner = ScoredTexts(frozen_reward(study, weighted), study.asked), options.tuners.tuner(options.algorithm)
-    tuning_stage(study, tuner, scored, run, seed=options.run.seed, name=f"diversity {share:.2f}")
+    scored = ScoredTexts(frozen_reward(study, weighted), study.asked)
+    tuning_stage(study, options.tuner, scored, run, seed=options.run.seed, name=f"diversity {share:.2f}")
 
 
 def _judged(study: Study, options: ParetoOptions) -> dict[str, Any]:
@@ -127,11 +125,3 @@ def interpolated(first: Mapping[str, Tensor], last: Mapping[str, Tensor], part: 
     NeurIPS 2023): where tuning moved little, what they do lies between too.
     """
     return {name: (1 - part) * weight + part * last[name] for name, weight in first.items()}
-
-
-def on_front(points: Array) -> Sequence[bool]:
-    """Whether no other point is at least as good in every column and better in one: [n, k] -> [n]."""
-    no_worse = (points[:, None] >= points[None]).all(2)
-    better = (points[:, None] > points[None]).any(2)
-    beaten = np.asarray((no_worse & better).any(axis=0))
-    return [not flag for flag in beaten.tolist()]

@@ -8,10 +8,10 @@ from typing import Annotated
 import tyro
 
 from ..simulation.data.errors import InputError
+from .analysis.drawing.run_files import RunFiles
 from .analysis.report.page import write_report
 from .analysis.report.side_by_side import write_side_by_side
 from .harness.options import Idle
-from .harness.run_files import RunFiles
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import tyro
 
+from .analysis.report.past_runs import Past, past_runs, selected
 from .harness.config import value_of
-from .harness.past_runs import Past, past_runs, selected
 
 
 @dataclass(frozen=True)
-class HistoryOptions:
+class RunsOptions:
     """Options of `copybandit runs`."""
 
     folder: Annotated[Path, tyro.conf.Positional] = Path("runs")
@@ -24,7 +24,7 @@ class HistoryOptions:
     """Only runs that have finished."""
 
 
-def run_history(options: HistoryOptions) -> str:
+def list_runs(options: RunsOptions) -> str:
     """`copybandit runs [FOLDER]`: one line a run, oldest first.
 
     Raises:

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .data.catalog import Catalog, read_phrases, read_queries
 from .data.errors import InputError
-from .data.strict_yaml import parse_yaml, yaml_problem
+from .data.strict_yaml import read_strict_yaml
 from .text.facts import STATING
 
 BUILT_IN = Path(__file__).parent / "scenarios"
@@ -210,17 +209,13 @@ def read_scenario(path: Path) -> Scenario:
         raise InputError(f"{name}: no such scenario; built in are {known}, or give the path of a YAML file")
     try:
         return Scenario.model_validate(_with_base(path))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}; save the scenario as UTF-8") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not readable as YAML ({yaml_problem(error)}); correct it") from None
     except ValidationError as error:
         raise InputError(f"{path}: {_first_failure(error)}") from None
 
 
 def _with_base(path: Path) -> Any:
     """What a file says, over what the scenario that it names as its `base` says."""
-    given = parse_yaml(path.read_text(encoding="utf-8"))
+    given = read_strict_yaml(path)
     if not isinstance(given, dict) or "base" not in given:
         return given
     name = str(given.pop("base"))

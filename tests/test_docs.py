@@ -1,5 +1,6 @@
 """The pages: every block of sh and python runs, page by page, in an empty folder; the site builds."""
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -29,6 +30,24 @@ def run_shell(code: str) -> None:
                 main(shlex.split(line, comments=True)[1:])
         else:
             subprocess.run(["bash", "-ec", "".join(lines)], check=True)
+
+
+def test_the_map_is_that_of_the_code():
+    spec = importlib.util.spec_from_file_location("draw_map", DOCS / "draw_map.py")
+    assert spec is not None
+    draw_map = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(draw_map)
+    why = "python docs/draw_map.py draws it anew"
+    assert (DOCS / "map.svg").read_text(encoding="utf-8") == draw_map.drawing(), why
+    assert (DOCS / "map.md").read_text(encoding="utf-8") == draw_map.listing(), why
+
+
+def test_paths_that_the_design_names_are_there():
+    named = re.findall(
+        r"`((?:simulation|envs|agents|policies|experiments|tests)/[\w/.]*)`", (DOCS / "design.md").read_text()
+    )
+    assert len(named) > 20
+    assert [path for path in named if not (DOCS.parent / path).exists()] == []
 
 
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))

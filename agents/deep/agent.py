@@ -11,8 +11,11 @@ from ..checked import CheckedAgent, Serving, check_opened
 from ..checks import Guard, check_contexts, check_shapes, known_outcomes
 from ..rules import sample, with_floor
 from ..traffic.slate import Layout
-from .learners import LEARNERS, Rows
+from .learner import DeepLearner, SlotRows
+from .on_policy import ActorCritic, ProximalPolicy
+from .q_network import QNetwork
 
+LEARNERS: dict[str, type[DeepLearner]] = {"sb3-ppo": ProximalPolicy, "sb3-a2c": ActorCritic, "sb3-dqn": QNetwork}
 WAITING = 1 << 16
 """Decisions whose open candidates are remembered until their feedback comes."""
 
@@ -194,11 +197,11 @@ class DeepAgent(CheckedAgent):
             else:
                 chance = feedback.propensities[:, slot]
             reached = trials[:, slot] > 0
-            part = Rows(self._observed(context, slot), free, arm, rewards[:, slot].float(), chance)
+            part = SlotRows(self._observed(context, slot), free, arm, rewards[:, slot].float(), chance)
             parts.append(part[reached])
             free = self._after(free, slates[:, : slot + 1])
         # Visit by visit, slots in order: the order of a stream of single visitors.
-        rows = Rows.joined(parts)
+        rows = SlotRows.joined(parts)
         visit = torch.cat([(trials[:, slot] > 0).nonzero().squeeze(1) for slot in range(slates.shape[1])])
         self.learner.learn(rows[visit.argsort(stable=True)])
 

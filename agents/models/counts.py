@@ -37,7 +37,7 @@ class BetaPosterior(Posterior):
         return gains / (gains + losses)
 
 
-class Counts(Model):
+class ArmCounts(Model):
     """Trials and rewards of every arm."""
 
     def __init__(self, arms: int, device: torch.device, largest: float = 1.0) -> None:
@@ -113,7 +113,7 @@ class Counts(Model):
         return trials[candidates], rewards[candidates]
 
 
-class UpperCounts(Counts):
+class UpperCounts(ArmCounts):
     """The same with the widths of UCB1 for a posterior deviation; rewards are divided by the largest there is."""
 
     def posterior(self, contexts: Tensor, candidates: Tensor) -> Posterior:

@@ -24,6 +24,9 @@ class TrafficOptions:
     credited: clicks are learned at once, with the conversions that they usually bring, and corrected by those that come
     (agents that cannot correct wait); waited: feedback is waited for, and what is missing then is corrected for;
     ignored: what has not happened by the next batch counts as no conversion."""
+    click_model: Literal["own", "independent"] = "own"
+    """What agents take a click to say of the slots below it. own: what it says in this world, where visitors may stop
+    reading; independent: nothing, so that what was not read counts as not clicked: what the wrong model costs."""
     wait_hours: float = 0.0
     """Hours that feedback is waited for, where it is; 0: the scenario's mean delay."""
     budget: float | None = None
@@ -49,7 +52,7 @@ class TrafficOptions:
     @property
     def given(self) -> dict[str, Any]:
         """What is asked for, by name; empty where agents are told all and may show anything."""
-        return {name: value for name, value in vars(self).items() if value not in (None, "none", 0.0)}
+        return {name: value for name, value in vars(self).items() if value not in (None, "none", "own", 0.0)}
 
     def idle(self) -> Mapping[str, str]:
         """Only who learns of delayed conversions waits."""
@@ -60,10 +63,15 @@ class TrafficOptions:
         """Refuses what a world has no facts for.
 
         Raises:
-            InputError: its conversions are not delayed, a channel costs nothing, or products have no brands.
+            InputError: its slots are read independently, its conversions are not delayed, a channel costs nothing, or
+                products have no brands.
         """
         if self.brand_cap is not None and not any(product.brand for product in catalog.products):
             raise InputError(f"--brand-cap {self.brand_cap}: no product of {scenario.name} has a brand; leave it out")
+        if self.click_model == "independent" and scenario.reads_on == 1:
+            raise InputError(
+                f"--click-model independent: in {scenario.name} slots are read independently; leave it out, or try feed"
+            )
         if self.delay != "none" and not scenario.conversion_delay_hours > 0:
             raise InputError(
                 f"--delay {self.delay}: conversions of {scenario.name} are not delayed; give it conversion_delay_hours"

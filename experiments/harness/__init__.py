@@ -1,1 +1,1 @@
-"""What every command has: options, run directories, tracking, sweeps, workers, results that only grow."""
+"""What every command has: options and their files, run directories, tracking, workers."""

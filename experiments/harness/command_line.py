@@ -11,7 +11,7 @@ from typing import Any
 import tyro
 
 from ...simulation.data.errors import InputError
-from .config import located, nearest, nested, override, read_config, read_yaml
+from .config import located, nearest, nested, override, read_config, read_options
 from .help import help_text
 from .options import idle_settings, settings_of
 from .recipes import RECIPES, recipe, told
@@ -55,7 +55,7 @@ def parsed(
         defaults = read_config(Path(value_given(arguments, "resume") or "") / "config.yaml", options())
         return _checked(_over(options, defaults, arguments, title), given)
     file = value_given(arguments, "config")
-    config = located(options, read_yaml(Path(file)), file) if file is not None else {}
+    config = located(options, read_options(Path(file)), file) if file is not None else {}
     defaults, notes = _with_recipes(options, title, arguments, given, config)
     defaults = override(defaults, nested(config), file or "")
     found = _checked(_over(options, defaults, arguments, title), given)

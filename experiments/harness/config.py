@@ -9,18 +9,17 @@ from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from ...simulation.data.errors import InputError
-from ...simulation.data.strict_yaml import parse_yaml, yaml_problem
+from ...simulation.data.strict_yaml import read_strict_yaml
 from .files import write_yaml
 from .options import idle_settings, settings_of
 
 Options = TypeVar("Options")
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_options(path: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds.
 
     Raises:
@@ -28,12 +27,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of a YAML file with options")
-    try:
-        given = parse_yaml(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not readable as YAML ({yaml_problem(error)}); correct it") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not readable as YAML (not UTF-8 at byte {error.start}); correct it") from None
+    given = read_strict_yaml(path) or {}
     if not isinstance(given, dict):
         raise InputError(f"{path}: not a mapping of options; write lines such as `seed: 1`")
     return given
@@ -45,7 +39,7 @@ def read_config(path: Path, defaults: Options) -> Options:
     Raises:
         InputError: no such file, not YAML, a key that does not exist or a value of the wrong kind.
     """
-    return override(defaults, read_yaml(path), str(path))
+    return override(defaults, read_options(path), str(path))
 
 
 def configured(defaults: Options, **settings: object) -> Options:

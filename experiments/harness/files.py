@@ -64,7 +64,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return _mapping(path, read_checked(path, lambda file: yaml.safe_load(file.read_text(encoding="utf-8")), REMEDY))
 
 
-def read_table(path: Path, columns: Sequence[str] = (), **options: Any) -> pd.DataFrame:
+def load_table(path: Path, columns: Sequence[str] = (), **options: Any) -> pd.DataFrame:
     """Reads CSV or Parquet that a run left, by its name.
 
     Args:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .config import flat, located, read_yaml
+from .config import flat, located, read_options
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 RECIPES = ("archive", "quick")
@@ -13,7 +13,7 @@ RECIPES = ("archive", "quick")
 
 def recipe(name: str, command: str) -> dict[str, Any]:
     """What a recipe sets in a command; nothing where it does not name the command."""
-    return read_yaml(FOLDER / f"{name}.yaml").get(command) or {}
+    return read_options(FOLDER / f"{name}.yaml").get(command) or {}
 
 
 def told(name: str, options: type, settings: Mapping[str, Any], given: Mapping[str, Any]) -> str:

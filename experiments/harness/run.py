@@ -127,6 +127,11 @@ class Run:
         self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 1)
         self.console.print(f"  {name:<24} {seconds:6.1f} s   {stage.note}")
 
+    def say(self, *lines: str) -> None:
+        """Prints lines as they are: not wrapped, and nothing in them is markup."""
+        for line in lines:
+            self.console.print(line, soft_wrap=True, markup=False)
+
     def finish(self, summary: dict[str, Any]) -> None:
         """Writes summary.json, wall times and device included, and closes the event file."""
         facts = {"wall_seconds": self.seconds, "device": str(self.device)}

@@ -1,1 +1,1 @@
-"""The stages that `loop` and `tune` share: the study, looks along tuning, choosing, placing, rounds, the verdict."""
+"""What a run is about before a writer learns: world, prompts, effect model. Begin with `study.py`."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
@@ -19,17 +18,15 @@ from ...simulation.data.columns import parse_columns
 from ...simulation.world import World
 from ..harness.options import torch_device
 from ..harness.run import Run
+from .options import StudyOptions
 from .study import Study
-
-if TYPE_CHECKING:
-    from .parts import StudyParts
 
 ARCHIVE_SHARES = (0.45, 0.45, 0.10)
 """Of an archive's stories: what the writer and the effect model learn from, what the gold is fitted on, what is written
 for."""
 
 
-def archive_study(options: "StudyParts", run: Run, validation: int = 0) -> Study:
+def archive_study(options: StudyOptions, run: Run, validation: int = 0) -> Study:
     """Real headlines and clicks; no story is in two of the three parts.
 
     Args:

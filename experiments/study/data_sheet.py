@@ -1,19 +1,15 @@
 """What a study rests on, for its report: products, texts, people, feedback, and what is not in them."""
 
-from typing import TYPE_CHECKING
-
+from .options import StudyOptions
 from .study import Study
 
-if TYPE_CHECKING:
-    from .parts import StudyParts
 
-
-def data_sheet(study: Study, options: "StudyParts") -> dict[str, dict[str, str]]:
+def data_sheet(study: Study, options: StudyOptions) -> dict[str, dict[str, str]]:
     """Facts by heading, as the data sheet of the report shows them."""
     return {"Texts": _texts(study, options), "People and feedback": _people(study, options)}
 
 
-def _texts(study: Study, options: "StudyParts") -> dict[str, str]:
+def _texts(study: Study, options: StudyOptions) -> dict[str, str]:
     catalog, ads = study.catalog, study.catalog.ads
     products = {product.product_id for product, _ in study.asked}
     source = options.data.archive or options.data.catalog or f"built-in scenario {options.world.scenario}"
@@ -27,7 +23,7 @@ def _texts(study: Study, options: "StudyParts") -> dict[str, str]:
     }
 
 
-def _people(study: Study, options: "StudyParts") -> dict[str, str]:
+def _people(study: Study, options: StudyOptions) -> dict[str, str]:
     world, scenario = study.world, study.world.scenario
     segments = ", ".join(f"{name} {segment.share:.0%}" for name, segment in scenario.segments.items())
     channels = ", ".join(f"{name} {channel.share:.0%}" for name, channel in scenario.channels.items())

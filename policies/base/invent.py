@@ -2,15 +2,19 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ...simulation.data.catalog import Product
-from .words_files import drawn, fact, pick, words
+from .words_files import BRACES, drawn, fact, pick, words
 
 EXTRA = ("price", "offer", "warranty", "returns", "shipping", "rating")
 """Kinds of facts that any product may have."""
+ANYTHING = 0.35
+"""Share of products of no trade."""
+SMALL_WORDS = {"with", "that", "your", "from", "this", "their", "them", "they", "what", "when", "where", "than", "into"}
 OWN_WAYS = {
     "asked": re.compile(r"from \{\d[^}]*\}( a (month|night))? >>"),
     "without": re.compile("no (?!experience)"),
@@ -41,15 +45,19 @@ class Invented:
 
 
 def invent(number: int, random: np.random.Generator) -> Invented:
-    """Makes up a product.
+    """Makes up a product: of a trade or, one in so many, of no trade, with any words for a title.
 
     Args:
         number: makes its id.
         random: draws everything.
     """
-    family = pick(words("trades"), random)
     name = brand(random)
-    noun, kind_of_noun = _noun(family, random, name)
+    if random.random() < ANYTHING:
+        family = {"trade": "anything", "kinds": [], **words("anything")}
+        noun, kind_of_noun = _anything(random)
+    else:
+        family = pick(words("trades"), random)
+        noun, kind_of_noun = _noun(family, random, name)
     facts = [(kind, *fact(value, random, {"brand": name})) for kind, value in _values(family, random)]
     title = _title(noun, kind_of_noun, family, facts, name, random)
     product = Product(
@@ -77,6 +85,40 @@ def brand(random: np.random.Generator) -> str:
     if how < 0.85:
         return f"{pick(parts['starts'], random)}{pick(parts['ends'], random)} {pick(parts['suffixes'], random)}"
     return f"{one} {two if two != one and random.random() < 0.4 else pick(parts['suffixes'], random)}"
+
+
+def _anything(random: np.random.Generator) -> tuple[str, str]:
+    """A title of any words, real ones and made-up ones, and its number."""
+    many = random.random() < 0.25
+    last = _any_word(random, noun=True)
+    before = [_any_word(random, noun=False) for _ in range(int(random.choice(3, p=(0.25, 0.55, 0.2))))]
+    if many:
+        last = last if last.endswith("s") else f"{last}s"
+    how = random.random()
+    if how < 0.12:
+        last = f"{last} {pick(('for', 'in', 'of', 'with', 'by', 'at'), random)} {_any_word(random, noun=True)}"
+    return " ".join([*before, last]), "many" if many else "mass" if how > 0.88 else "one"
+
+
+def _any_word(random: np.random.Generator, *, noun: bool) -> str:
+    """A noun or a word before one: of all trades, or of syllables."""
+    if random.random() < 0.4:
+        parts, syllables = words("brands"), int(random.integers(1, 3))
+        middle = "".join(pick(parts["middles"], random) for _ in range(syllables))
+        return f"{pick(parts['starts'], random)}{middle}{pick(parts['ends'], random)}".lower()
+    return pick(_all_words()[noun], random)
+
+
+@cache
+def _all_words() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What stands before nouns in all trades and what is said in their lines; and nouns, each of one word."""
+    nouns, before = set[str](), set[str]()
+    for family in words("trades"):
+        for title in family["nouns"]:
+            nouns.update(word for word in re.findall(r"[a-z]{3,}", BRACES.sub("", title)) if word not in SMALL_WORDS)
+        for phrase in [part for key in ("kinds", "does", "for", "scenes") for part in family.get(key) or ()]:
+            before.update(word for word in re.findall(r"[a-z]{4,}", phrase.lower()) if word not in SMALL_WORDS)
+    return tuple(sorted(before | nouns)), tuple(sorted(nouns))
 
 
 def _noun(family: dict[str, Any], random: np.random.Generator, name: str) -> tuple[str, str]:

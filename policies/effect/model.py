@@ -16,7 +16,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor, nn
 
 from ...simulation.data.catalog import Catalog, Creative
-from ...simulation.data.logs import Counts
+from ...simulation.logs import Counts
 from ...simulation.text.encoder import TextEncoder, surface_features, tokens
 from ...simulation.text.queries import share_said
 

@@ -5,6 +5,8 @@ tokenizer, weights of float32 (small steps are lost in 16 bits: what is stored i
 sees those before it alone.
 """
 
+import copy
+import importlib.util
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -36,7 +38,7 @@ def load_model(name: str, *, seed: int) -> tuple[PreTrainedTokenizerBase, Causal
     """Tokenizer and model, on the CPU, in float32.
 
     Args:
-        name: of a Hugging Face model, or a directory.
+        name: of a Hugging Face model, a directory, or a GGUF file (with the `gguf` extra), whose weights are unpacked.
         seed: of the rows of tokens that the model does not know yet.
 
     Raises:
@@ -48,6 +50,7 @@ def load_model(name: str, *, seed: int) -> tuple[PreTrainedTokenizerBase, Causal
     model, told = _opened(
         name, AutoModelForCausalLM, dtype=torch.float32, use_safetensors=True, output_loading_info=True
     )
+    model = _unpacked(name, model)
     if told["missing_keys"]:
         lacking = ", ".join(sorted(told["missing_keys"])[:3])
         raise InputError(f"--model {name}: its files lack {lacking}; {GIVE} that was saved with its output layer")
@@ -65,15 +68,41 @@ def load_model(name: str, *, seed: int) -> tuple[PreTrainedTokenizerBase, Causal
 
 
 def _opened(name: str, kind: Any, **options: Any) -> Any:
+    where, file = name, Path(name)
+    if _is_gguf(name):
+        where, options = str(file.parent), options | {"gguf_file": file.name}
     try:
-        return kind.from_pretrained(name, trust_remote_code=False, **options)
+        return kind.from_pretrained(where, trust_remote_code=False, **options)
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"--model {name}: cannot be loaded ({reason[:300]}); {GIVE}") from None
 
 
+def _is_gguf(name: str) -> bool:
+    return Path(name).suffix == ".gguf"
+
+
+def _unpacked(name: str, model: CausalLM) -> CausalLM:
+    """Of a GGUF file transformers keeps the settings by which it was quantized, though its weights are plain now: with
+    them it would be taken for one that cannot be trained or saved.
+    """
+    if not hasattr(model.config, "quantization_config"):
+        return model
+    config = copy.deepcopy(model.config)
+    del config.quantization_config
+    plain = type(model)(config)
+    plain.load_state_dict(model.state_dict())
+    return plain
+
+
 def _refuse_files(name: str) -> None:
     """Our own checkpoints are compared with their manifest; pickled weights are not opened."""
+    if _is_gguf(name):
+        if not Path(name).is_file():
+            raise InputError(f"--model {name}: no such file; {GIVE}, or a GGUF file")
+        if importlib.util.find_spec("gguf") is None:
+            raise InputError(f"--model {name}: to read GGUF files, install the extra `gguf`")
+        return
     folder = Path(name)
     if (folder / MANIFEST).is_file():
         check_folder(folder, f"take it anew from its run; if the change is yours, delete {MANIFEST}")

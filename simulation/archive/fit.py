@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..calibration.own_effects import OwnEffects, normal_of
 from ..data.catalog import Catalog, Creative
 from ..response.rates import intercept_for_rate
 from ..response.utilities import Scales
@@ -20,6 +19,7 @@ from ..visitors.audience import Audience, generate_audience
 from ..world import World, make_world
 from .contrasts import Agreement, Array, effects, spread_moments, variance_between
 from .gold import ArchiveReader
+from .own_effects import OwnEffects, normal_of
 from .tests import Archive
 from .text_process import TextProcess, fit_text_process
 

@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..calibration.own_effects import OwnEffects
 from ..data.catalog import Catalog, Creative
 from ..reader.garbled import GarbledCopy
 from ..scenario import BUILT_IN, Scenario, read_scenario
@@ -22,6 +21,7 @@ from ..text.encoder import surface_features, tokens
 from ..text.reading import Fluency, Reading, count_phrases, phrase_counter, share_attention
 from ..text.word_order import WordOrder
 from ..world import World, make_world
+from .own_effects import OwnEffects
 from .tests import Archive
 from .text_process import TextMean, fit_text_process
 

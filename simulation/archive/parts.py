@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..calibration.own_effects import OwnEffects
 from ..data.catalog import Catalog
 from ..scenario import Scenario
 from .gold import ArchiveReader
+from .own_effects import OwnEffects
 from .text_process import TextMean, TextProcess
 
 

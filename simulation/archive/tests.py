@@ -21,8 +21,8 @@ from scipy.sparse.csgraph import connected_components
 
 from ..data.catalog import Creative, Product
 from ..data.columns import refuse_unknown
-from ..data.errors import InputError
-from ..data.tables import finite, not_blank, read_table, understood, whole
+from ..data.errors import InputError, understood
+from ..data.tables import finite, not_blank, read_table, whole
 
 FLAWED_WEEKS = (201326, 201402)
 """First and last week, year and number, of the Upworthy tests whose randomisation its authors found flawed."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..data.catalog import EVERYONE, Catalog, Creative, Product
 from ..data.errors import InputError
-from ..data.logs import read_log
+from ..data.log_format import read_log
 from ..data.open_bandit import OpenBanditLog
 
 Ints = NDArray[np.int64]

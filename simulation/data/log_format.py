@@ -2,15 +2,17 @@
 must be right.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from .errors import InputError
-from .tables import FREE, finite, not_blank, whole
-from .times import read_times
+from .catalog import Catalog
+from .errors import InputError, understood
+from .reading.times import read_times
+from .tables import FREE, finite, not_blank, read_table, whole
 
 _flag = pa.Check.isin([0, 1], error="0 or 1")
 
@@ -130,3 +132,42 @@ def _refuse_torn(frame: pd.DataFrame, source: str) -> None:
                 f"{source}: row {row.name + 2}: time runs backwards in impression '{row.impression_id}': slot "
                 f"{row.position} is earlier than the slot above; correct the times"
             )
+
+
+def read_log(
+    path: str | Path,
+    catalog: Catalog | None = None,
+    *,
+    without: Collection[str] = (),
+    channels: Collection[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Reads a log, one row an impression-slot: the one reader, with one set of checks, for every command.
+
+    Args:
+        path: the file, see `read_table`.
+        catalog: its products, where they are known.
+        without: columns that the reader can do without: all or some of their cells may be missing.
+        channels: those of the world, where it has its own.
+        columns: the file's names of columns by our own, where they differ.
+
+    Returns:
+        The log; times in UTC, positions from 0 whether the file counts from 0 or from 1.
+
+    Raises:
+        InputError: see `read_table` and `checked_log`; also a product that `catalog` lacks, or a channel that is not
+            among `channels`.
+    """
+    frame = read_table(path, schema_without(without), "log", columns)
+    frame, said = checked_log(frame, str(path))
+    if catalog is not None:
+        catalog.check_known(frame.product_id, str(path))
+    if channels is not None and not (known := frame.channel.isin(list(channels))).all():
+        row = frame[~known].iloc[0]
+        raise InputError(
+            f"{path}: row {row.name + 2}: channel '{row.channel}' is not in the world, which has "
+            f"{', '.join(channels)}; correct it, or give a --scenario that has it"
+        )
+    if said:
+        understood.info("%s: read with %s", Path(path).name, ", ".join(said))
+    return frame

@@ -13,8 +13,8 @@ import pandera.pandas as pa
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .reading.times import read_times
 from .tables import finite, read_table, whole
-from .times import read_times
 
 _share = pa.Check.in_range(0, 1, include_min=False, error="in (0, 1]")
 _whole = [whole, pa.Check.ge(0, error="a number of zero or more")]
@@ -115,7 +115,7 @@ def read_open_bandit(directory: str | Path) -> OpenBanditLog:
     )
 
 
-def joined(first: OpenBanditLog, second: OpenBanditLog) -> OpenBanditLog:
+def joined_logs(first: OpenBanditLog, second: OpenBanditLog) -> OpenBanditLog:
     """The rows of two logs of one campaign, one log after the other; items by their number, with the first log's
     features. Texts are hashed otherwise in every folder, so users of the two never look alike.
 

@@ -1,8 +1,11 @@
 """YAML as people write it, read strictly: a key that stands twice is an error, and not the last word."""
 
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from .errors import InputError
 
 
 class _Strict(yaml.SafeLoader):
@@ -20,17 +23,19 @@ class _Strict(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def parse_yaml(text: str) -> Any:
-    """What a YAML text says.
+def read_strict_yaml(path: Path) -> Any:
+    """What a YAML file says.
 
     Raises:
-        yaml.YAMLError: it is none, or has a key twice.
+        InputError: it is none, or has a key twice; naming the row.
     """
-    return yaml.load(text, Loader=_Strict)  # a SafeLoader
-
-
-def yaml_problem(error: yaml.YAMLError) -> str:
-    """What is wrong, in one line that names the row."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"row {error.problem_mark.line + 1}: {error.problem}"
-    return str(error).splitlines()[0]
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # a SafeLoader
+    except UnicodeDecodeError as error:
+        problem = f"not UTF-8 at byte {error.start}"
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        problem = str(error).splitlines()[0] if mark is None else f"row {mark.line + 1}: {error.problem}"
+    except yaml.YAMLError as error:
+        problem = str(error).splitlines()[0]
+    raise InputError(f"{path}: not readable as YAML ({problem}); correct it")

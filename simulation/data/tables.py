@@ -1,7 +1,6 @@
 """The one door for tables that people bring: what can be told for certain is read, the rest refused in one line."""
 
 import io
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,11 @@ from pandera.errors import SchemaErrors
 from pyarrow import parquet
 
 from .columns import canonical, refuse_repeated
-from .contents import read_contents
-from .delimited import SEPARATORS, find_header, read_delimited
-from .errors import InputError
-from .numbers import is_missing, read_numbers
-from .totals import totals_lines
-
-understood = logging.getLogger(__name__)
-"""Says at level INFO, in one line a file, what in it was not plain; the command line prints it."""
+from .errors import InputError, understood
+from .reading.contents import read_contents
+from .reading.delimited import SEPARATORS, find_header, read_delimited
+from .reading.numbers import is_missing, read_numbers
+from .reading.totals import totals_lines
 
 not_blank = pa.Check(lambda text: text.str.strip() != "", error="a text with something in it")
 finite = pa.Check(lambda number: np.isfinite(number), error="a finite number")

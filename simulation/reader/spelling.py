@@ -14,7 +14,8 @@ ENDINGS = (
     ("'s", ""), ("s'", "s"), ("ies", "y"), ("es", ""), ("s", ""), ("ied", "y"), ("ed", ""), ("ed", "e"),
     ("ing", ""), ("ing", "e"), ("er", ""),
     ("er", "e"), ("est", ""), ("est", "e"), ("ier", "y"), ("iest", "y"),
-    ("ly", ""), ("ily", "y"), ("n't", ""), ("'re", ""), ("'ll", ""), ("'ve", ""), ("'d", ""), ("'m", ""), ("less", ""), ("ness", ""),
+    ("ly", ""), ("ily", "y"), ("n't", ""), ("'re", ""), ("'ll", ""), ("'ve", ""), ("'d", ""), ("'m", ""),
+    ("less", ""), ("ness", ""),
 )  # fmt: skip
 """Endings and what stands in their place in the list; a doubled consonant before one is halved too."""
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from copybandit.agents.agent import Expectation, Worth
-from copybandit.agents.deep.learners import LEARNERS, Rows, grown
+from copybandit.agents.deep.agent import LEARNERS
+from copybandit.agents.deep.learner import SlotRows, grown
 from copybandit.agents.registry import DEEP, make_agent
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.world import Feedback
@@ -24,7 +25,7 @@ def rows(n, arms=3):
     """Arm 2 earns 1, the others nothing."""
     arm = torch.arange(n) % arms
     opened = torch.ones(n, arms, dtype=torch.bool)
-    return Rows(torch.ones(n, 2), opened, arm, (arm == 2).float(), torch.full((n,), 1 / arms))
+    return SlotRows(torch.ones(n, 2), opened, arm, (arm == 2).float(), torch.full((n,), 1 / arms))
 
 
 def test_names_are_those_of_the_registry():
@@ -71,7 +72,7 @@ def test_value_network_takes_a_step_for_every_so_many_rows():
 def test_value_network_remembers_the_latest_rows_only():
     dqn = learner("sb3-dqn", buffer_size=10, learning_starts=1000)
     dqn.learn(rows(7))
-    later = Rows(**(vars(rows(6)) | {"rewards": torch.arange(6) + 10.0}))
+    later = SlotRows(**(vars(rows(6)) | {"rewards": torch.arange(6) + 10.0}))
     dqn.learn(later)
     assert sorted(dqn.tensors()["rows.rewards"].flatten().tolist()) == [0, 0, 0, 1, *range(10, 16)]
 

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from copybandit.agents.bandit import Serving
+from copybandit.agents.checked import Serving
 from copybandit.simulation.world import Feedback
 
 from .conftest import ARMS, build, visits

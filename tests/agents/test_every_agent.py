@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from copybandit.agents.bandit import Serving
+from copybandit.agents.checked import Serving
 from copybandit.agents.registry import DEEP, KINDS
 from copybandit.agents.rules import Thompson
 from copybandit.agents.state import load_agent, save_agent

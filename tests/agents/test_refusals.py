@@ -5,7 +5,7 @@ import json
 
 import pytest
 import torch
-from copybandit.agents.bandit import Serving
+from copybandit.agents.checked import Serving
 from copybandit.agents.checks import Guard
 from copybandit.agents.registry import make_agent
 from copybandit.agents.state import load_agent, save_agent

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from copybandit.agents.models.counts import Counts, hoeffding_width
+from copybandit.agents.models.counts import ArmCounts, hoeffding_width
 from copybandit.agents.models.posterior import Posterior, Prior
 from copybandit.agents.propensity import best_of_normals
 from copybandit.agents.rules import InverseGap, Softmax, Uniform, UpperBound, argmax, sample, with_floor
@@ -74,7 +74,7 @@ def test_hoeffding_width():
 
 
 def test_counts_and_their_prior():
-    counts = Counts(1, torch.device("cpu"))
+    counts = ArmCounts(1, torch.device("cpu"))
     counts.add_arms(1, Prior(torch.tensor([0.5]), strength=8.0))
     counts.learn(torch.zeros(3, 1), torch.tensor([0, 0, 0]), torch.ones(3), torch.tensor([1.0, 0.0, 1.0]))
     mean = counts.posterior(torch.zeros(1, 1), torch.arange(2)).mean[0]
@@ -83,7 +83,7 @@ def test_counts_and_their_prior():
 
 
 def test_what_counts_believe_of_an_arm_is_its_rate_where_it_was_tried():
-    counts = Counts(3, torch.device("cpu"))
+    counts = ArmCounts(3, torch.device("cpu"))
     arms, rewards = torch.tensor([0, 0, 0, 0, 1]), torch.tensor([1.0, 0.0, 0.0, 0.0, 0.2])
     counts.learn(torch.zeros(5, 1), arms, torch.tensor([1.0, 1.0, 1.0, 1.0, 0.5]), rewards)
     prior = counts.belief(torch.tensor([0, 1, 2]))

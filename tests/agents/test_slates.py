@@ -4,7 +4,7 @@ from copybandit.agents.agent import Worth
 from copybandit.agents.clicks import examined_trials
 from copybandit.agents.traffic.slate import Apart, Cap, Layout
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.data.logs import uniform_slates
+from copybandit.simulation.logs import uniform_slates
 from copybandit.simulation.world import demo_world
 
 from .conftest import ARMS, build, chances, respond, serve, visits

@@ -8,9 +8,10 @@ from copybandit.experiments.analysis.benchmarks import recovery as benchmark_rec
 from copybandit.experiments.analysis.benchmarks import writer as benchmark_writer
 from copybandit.experiments.analysis.benchmarks.bandit_peers import BareTorch, BareTorchTS
 from copybandit.experiments.analysis.benchmarks.bandit_speed import Problem, compare_speed, time_ours
-from copybandit.experiments.benchmark import BenchmarkOptions, run_benchmark
+from copybandit.experiments.analysis.benchmarks.options import BenchmarkOptions
+from copybandit.experiments.benchmark import run_benchmark
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.run import read_json
+from copybandit.experiments.harness.files import read_json
 
 
 @pytest.fixture(autouse=True)

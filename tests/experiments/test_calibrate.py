@@ -7,11 +7,11 @@ from copybandit.experiments.analysis.statistics.intervals import wilson
 from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate
 from copybandit.experiments.compare import CompareOptions, run_compare
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.run import read_json
+from copybandit.experiments.harness.files import read_json
 from copybandit.simulation.calibration.evidence import Evidence
 from copybandit.simulation.data.catalog import Catalog, Product
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.data.logs import log_frame, stream_uniform
+from copybandit.simulation.logs import log_frame, stream_uniform
 from copybandit.simulation.world_file import load_world
 
 

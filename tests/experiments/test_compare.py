@@ -7,10 +7,10 @@ import torch
 from copybandit.agents.state import load_agent
 from copybandit.experiments.analysis.comparison.cells import build_world, serve_one
 from copybandit.experiments.analysis.comparison.plots import growth_exponent, regret_exponents
+from copybandit.experiments.analysis.comparison.results import Results
 from copybandit.experiments.compare import CompareOptions, missing, run_compare
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.results import Results
-from copybandit.experiments.harness.run import read_json
+from copybandit.experiments.harness.files import read_json
 from copybandit.simulation.data.errors import InputError
 
 

@@ -12,7 +12,7 @@ import pytest
 from copybandit.experiments.cli import main
 from copybandit.simulation.archive.tests import read_archive
 from copybandit.simulation.data.catalog import Catalog
-from copybandit.simulation.data.logs import read_log
+from copybandit.simulation.data.log_format import read_log
 from copybandit.simulation.data.open_bandit import read_open_bandit
 
 PRODUCTS = ["k1", "k2", "o1", "o2"]

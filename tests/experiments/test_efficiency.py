@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from copybandit.experiments.study.efficiency import best_of_n, efficiency
+from copybandit.experiments.writing.efficiency import best_of_n, efficiency
 from copybandit.policies.reward.select import choice_kl
 
 

@@ -24,8 +24,8 @@ ALL = (REWARD, WEIGHT, PREDICTED, EXPECTED)
         (estimators.dros(*ALL, np.inf), 0.25 + (2 * 0.5 + 0.5 * -0.2) / 2),
         (estimators.dros(*ALL, 0.0), 0.25),
         (estimators.targeted_dm(*ALL), 0.25 + (2 * 0.5 + 0.5 * -0.2) / 2.5),
-        (estimators.replay(REWARD, np.array([1.0, 1.0])), 0.5),
-        (estimators.replay(REWARD, np.array([1.0, 0.0])), 1.0),
+        (estimators.replayed_reward(REWARD, np.array([1.0, 1.0])), 0.5),
+        (estimators.replayed_reward(REWARD, np.array([1.0, 0.0])), 1.0),
     ],
 )
 def test_means_by_hand(values, mean):
@@ -94,7 +94,7 @@ def test_cascade_dr_does_not_depend_on_the_model_on_average(rng):
     # Uniform slates of 2 of 3 creatives; the policy prefers creative 2. Worth: creative k earns k / 4 in any slot.
     n = 200_000
     even, own = np.ones((n, 3)), np.tile([1.0, 1.0, 4.0], (n, 1))
-    slates = plackett_luce.draw(even, 2, rng)
+    slates = plackett_luce.draw_slates(even, 2, rng)
     reward = (rng.random((n, 2)) < slates / 4).astype(float)
     above = [plackett_luce.given_above(p, slates) for p in (own, even)]
     chain = np.divide(*(np.take_along_axis(p, slates[:, :, None], 2)[..., 0] for p in above))
@@ -107,7 +107,7 @@ def test_cascade_dr_does_not_depend_on_the_model_on_average(rng):
 
 def test_plackett_luce_draws_what_it_says(rng):
     preference = np.array([[1.0, 2.0, 3.0, 4.0]])
-    slates = plackett_luce.draw(np.repeat(preference, 100_000, 0), 3, rng)
+    slates = plackett_luce.draw_slates(np.repeat(preference, 100_000, 0), 3, rng)
     table = plackett_luce.in_slot(preference, 3)[0]
     assert table.sum(1) == pytest.approx([1, 1, 1])
     for slot in range(3):

@@ -6,7 +6,7 @@ from copybandit.experiments.analysis.headlines.replay import ArchiveTests
 from copybandit.experiments.analysis.headlines.tests import differing, mismatched, winners
 from copybandit.experiments.cli import main
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.run import read_json
+from copybandit.experiments.harness.files import read_json
 from copybandit.experiments.headlines import HeadlinesOptions, run_headlines
 from copybandit.simulation.archive.tests import Archive
 from copybandit.simulation.data.errors import InputError

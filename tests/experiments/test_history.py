@@ -10,7 +10,7 @@ import pytest
 from copybandit.experiments.harness.options import Device, Flat, RunOptions
 from copybandit.experiments.harness.run import Run
 from copybandit.experiments.harness.tracking import flat_numbers
-from copybandit.experiments.runs import HistoryOptions, run_history
+from copybandit.experiments.runs import RunsOptions, list_runs
 from copybandit.simulation.data.errors import InputError
 
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_run_is_listed(folder):
-    header, *lines = run_history(HistoryOptions(folder)).splitlines()
+    header, *lines = list_runs(RunsOptions(folder)).splitlines()
     assert header.split() == ["run", "command", "began", "took", "seed", "result"]
     assert len(lines) == 3
     told = {line.split()[0]: line for line in lines}
@@ -57,12 +57,12 @@ def test_every_run_is_listed(folder):
     ],
 )
 def test_runs_are_filtered(folder, options, left):
-    lines = run_history(HistoryOptions(folder, **options)).splitlines()[1:]
+    lines = list_runs(RunsOptions(folder, **options)).splitlines()[1:]
     assert {line.split()[0] for line in lines} == left
 
 
 def test_nothing_fits(folder):
-    assert "no such run" in run_history(HistoryOptions(folder, where="seed=7"))
+    assert "no such run" in list_runs(RunsOptions(folder, where="seed=7"))
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_nothing_fits(folder):
 )
 def test_conditions_that_make_no_sense(folder, where, said):
     with pytest.raises(InputError, match=said):
-        run_history(HistoryOptions(folder, where=where))
+        list_runs(RunsOptions(folder, where=where))
 
 
 def test_no_folder(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
-        run_history(HistoryOptions(tmp_path / "nowhere"))
+        list_runs(RunsOptions(tmp_path / "nowhere"))
 
 
 def test_numbers_of_a_summary():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from copybandit.experiments.analysis.off_policy.evaluation import (
     METHODS,
-    Evidence,
+    WeightedLog,
     answers,
     interval_of,
     overlap_warning,
@@ -74,7 +74,7 @@ def evidence(weight, reward=None, slots=1):
     reward = np.tile([1.0, 0.0], n)[:n] if reward is None else reward
     columns = {name: np.full((n, slots), 0.5) for name in ("predicted", "expected", "expected_below")}
     wide = np.repeat(np.asarray(weight, float)[:, None], slots, 1)
-    return Evidence(np.repeat(reward[:, None], slots, 1), wide, wide, **columns)
+    return WeightedLog(np.repeat(reward[:, None], slots, 1), wide, wide, **columns)
 
 
 @pytest.mark.parametrize("method", list(METHODS))

@@ -11,8 +11,10 @@ import transformers
 from copybandit.agents.state import load_agent, save_agent
 from copybandit.experiments.export import ExportOptions, run_export
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.loop import LoopOptions, run_loop
-from copybandit.experiments.tune import TuneOptions, run_tune
+from copybandit.experiments.loop import run_loop
+from copybandit.experiments.placing.options import LoopOptions
+from copybandit.experiments.tune import run_tune
+from copybandit.experiments.writing.options import TuneOptions
 from copybandit.simulation.data.errors import InputError
 
 SMALL = {

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 import torch
 from copybandit.experiments.analysis.off_policy.logged import logged_frame, logged_open_bandit
-from copybandit.experiments.analysis.off_policy.policies import examination, fixed_policy, own_policy, train
+from copybandit.experiments.analysis.off_policy.policies import fixed_policy, own_policy, slot_looks, train
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.run import read_json
+from copybandit.experiments.harness.files import read_json
 from copybandit.experiments.offline import OfflineOptions, run_offline
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.data.logs import log_frame, uniform_slates
+from copybandit.simulation.logs import log_frame, uniform_slates
 from copybandit.simulation.world import World
 
 
@@ -187,7 +187,7 @@ def test_an_agent_learns_from_the_log(tiny_world):
 
 
 def test_how_far_down_slots_are_looked_at(tiny_world, log):
-    found = examination(logged_frame(log, "log", "given-above"))
+    found = slot_looks(logged_frame(log, "log", "given-above"))
     assert found.shape == (2, 2) and (found[:, 0] == 1).all() and (found[:, 1] < 1).all()
 
 

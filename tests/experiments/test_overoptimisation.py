@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from copybandit.experiments.study.overoptimisation import alarm, fit_gold, over_optimisation
+from copybandit.experiments.writing.overoptimisation import alarm, fit_gold, over_optimisation
 
 
 def test_the_fit_finds_what_made_the_points():

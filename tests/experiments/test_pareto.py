@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from copybandit.experiments.analysis.statistics.fronts import front
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.pareto import ParetoOptions, interpolated, on_front, run_pareto
+from copybandit.experiments.pareto import ParetoOptions, interpolated, run_pareto
 from copybandit.simulation.data.errors import InputError
 
 
 def test_the_front_by_hand():
     points = np.array([[1.0, 5.0], [2.0, 4.0], [1.5, 3.0], [2.0, 4.0], [3.0, 1.0]])
-    assert on_front(points) == [True, True, False, True, True]
+    assert front(points.tolist()) == [True, True, False, True, True]
 
 
 def test_interpolation_by_hand():
@@ -57,5 +58,5 @@ def test_both_fronts_are_drawn_together(tiny_file, tmp_path):
 
 
 def test_an_algorithm_that_no_weight_changes_is_refused():
-    with pytest.raises(InputError, match="algorithm raft: no weight of diversity"):
+    with pytest.raises(InputError, match="algorithm: Input should be 'ppo', 'rloo' or 'grpo'"):
         configured(ParetoOptions(), algorithm="raft")

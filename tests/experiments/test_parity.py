@@ -84,7 +84,7 @@ def test_replay_of_a_deterministic_policy(log):
     chosen = np.eye(5)[np.zeros(len(log["reward"]), int)][:, :, None].repeat(3, 2)
     kept = (log["action"] == 0).astype(float)
     theirs = ope.ReplayMethod().estimate_policy_value(**(log | {"action_dist": chosen}))
-    assert estimators.replay(log["reward"], kept).mean() == pytest.approx(theirs, **SAME)
+    assert estimators.replayed_reward(log["reward"], kept).mean() == pytest.approx(theirs, **SAME)
 
 
 @pytest.fixture(scope="module")

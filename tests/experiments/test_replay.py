@@ -18,7 +18,7 @@ from copybandit.experiments.analysis.headlines.placements import (
 )
 from copybandit.experiments.analysis.headlines.replay import (
     ArchiveTests,
-    Progress,
+    ReplayState,
     capture,
     join,
     replay,
@@ -63,7 +63,7 @@ def test_every_policy_places_every_impression(rng):
             shown = np.zeros((2, 15))
             bounds = np.round(np.linspace(0, total, 101)).astype(int)
             for done, after in pairwise(bounds):
-                given = policy(Progress(tests, shown, np.floor(shown / 9), int(done), total, int(after - done), rng))
+                given = policy(ReplayState(tests, shown, np.floor(shown / 9), int(done), total, int(after - done), rng))
                 assert (given >= 0).all(), name
                 assert np.add.reduceat(given, tests.starts, axis=-1) == pytest.approx(after - done), name
                 shown = shown + given

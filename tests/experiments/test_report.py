@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from copybandit.experiments.analysis.report import findings, plots
+from copybandit.experiments.analysis.drawing import plots
+from copybandit.experiments.analysis.loop import findings
 from copybandit.experiments.analysis.report.page import write_report
 from copybandit.experiments.analysis.statistics.fronts import front
 from copybandit.experiments.report import ReportOptions, run_report

@@ -6,8 +6,8 @@ import os
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from copybandit.experiments.harness import results as module
-from copybandit.experiments.harness.results import Results
+from copybandit.experiments.analysis.comparison import results as module
+from copybandit.experiments.analysis.comparison.results import Results
 from copybandit.simulation.data.errors import InputError
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.tune import TuneOptions, run_tune
+from copybandit.experiments.tune import run_tune
+from copybandit.experiments.writing.options import TuneOptions
 from copybandit.simulation.data.errors import InputError
 from safetensors.torch import load_file
 

@@ -10,10 +10,11 @@ import torch
 from copybandit.agents.state import load_agent
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import Run
-from copybandit.experiments.loop import LoopOptions, run_loop
-from copybandit.experiments.study.rounds import LINES, Line
-from copybandit.experiments.study.study import simulated_log
-from copybandit.experiments.tune import TuneOptions
+from copybandit.experiments.loop import run_loop
+from copybandit.experiments.placing.options import LoopOptions
+from copybandit.experiments.placing.rounds import LINES, Lineup
+from copybandit.experiments.study.shop import simulated_log
+from copybandit.experiments.writing.options import TuneOptions
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.data.errors import InputError
 
@@ -90,8 +91,8 @@ def test_the_agent_that_is_left_knows_who_retired(run):
     assert agent.on_show.tolist() == arms.arm[arms.retired == 0].tolist()
 
 
-def line(world, texts) -> Line:
-    return Line.start(world, texts, configured(LoopOptions(), users=40))
+def line(world, texts) -> Lineup:
+    return Lineup.start(world, texts, configured(LoopOptions(), users=40))
 
 
 def test_the_half_that_earned_least_retires_and_what_is_written_again_stays(tiny_world):

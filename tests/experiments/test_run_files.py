@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from copybandit.experiments.harness.files import read_table, write_table
+from copybandit.experiments.harness.files import load_table, write_table
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -10,5 +10,5 @@ from copybandit.experiments.harness.files import read_table, write_table
 def test_a_text_comes_back_as_it_was(tmp_path, suffix, text):
     table = pd.DataFrame({"text": [text, "plain"], "clicks": [1, 2]})
     write_table(tmp_path / f"t.{suffix}", table)
-    back = read_table(tmp_path / f"t.{suffix}")
+    back = load_table(tmp_path / f"t.{suffix}")
     assert back.text.tolist() == [text, "plain"] and back.clicks.tolist() == [1, 2]

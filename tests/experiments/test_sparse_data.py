@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from copybandit.experiments.analysis.drawing.run_files import RunFiles
 from copybandit.experiments.cli import main
-from copybandit.experiments.harness.run_files import RunFiles
 
 WORDS = (
     *("ways", "secret", "dogs", "love", "people", "never", "story", "why", "this", "video", "makes"),

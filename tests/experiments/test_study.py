@@ -5,14 +5,15 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis.report.segments_sections import stands_out
+from copybandit.experiments.analysis.loop.segments_sections import stands_out
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import Run
-from copybandit.experiments.study.study import prompts, shop_study
-from copybandit.experiments.tune import TuneOptions
+from copybandit.experiments.study.shop import shop_study
+from copybandit.experiments.study.study import prompts
+from copybandit.experiments.writing.options import TuneOptions
 from copybandit.simulation.data.catalog import Creative, Product
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.data.logs import log_frame, uniform_slates
+from copybandit.simulation.logs import log_frame, uniform_slates
 from copybandit.simulation.scenario import load_scenario
 
 SMALL = {

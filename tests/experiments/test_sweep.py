@@ -9,7 +9,7 @@ import yaml
 from copybandit.experiments.harness.config import read_config
 from copybandit.experiments.harness.options import Device, Flat, RunOptions
 from copybandit.experiments.harness.run import Run
-from copybandit.experiments.harness.sweep import read_plan, run_sweep
+from copybandit.experiments.sweep import read_plan, run_sweep
 from copybandit.simulation.data.errors import InputError
 
 pytest.importorskip("optuna")

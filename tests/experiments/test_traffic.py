@@ -9,16 +9,19 @@ from copybandit.agents.agent import Decision
 from copybandit.agents.registry import agent_for
 from copybandit.agents.traffic.options import TrafficOptions
 from copybandit.agents.traffic.pacing import Prices
-from copybandit.experiments.analysis.report.sections import Section
-from copybandit.experiments.analysis.report.traffic_sections import cold_start, traffic
+from copybandit.envs.placement import first_ads
+from copybandit.experiments.analysis.drawing.run_files import RunFiles
+from copybandit.experiments.analysis.drawing.sections import Section
+from copybandit.experiments.analysis.loop.traffic_sections import new_creatives, traffic
 from copybandit.experiments.compare import CompareOptions, run_compare
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.run import read_json
-from copybandit.experiments.harness.run_files import RunFiles
-from copybandit.experiments.serving import Curve, Likeness, Money, Observer, RewardByUser, Showings, serve
-from copybandit.experiments.study.cold_start import until_there
+from copybandit.experiments.harness.files import read_json
+from copybandit.experiments.placing.cold_start import until_there
+from copybandit.experiments.serving.serve import Curve, Likeness, Money, Observer, RewardByUser, Showings, serve
 from copybandit.simulation.data.catalog import Catalog
 from copybandit.simulation.data.errors import InputError
+from copybandit.simulation.scenario import load_scenario
+from copybandit.simulation.world import make_world
 
 
 class EveryOther:
@@ -118,9 +121,25 @@ def test_options_that_a_world_has_no_facts_for_are_refused(tiny_world):
     at_once = tiny_world.scenario.model_copy(update={"conversion_delay_hours": 0.0})
     with pytest.raises(InputError, match="not delayed"):
         TrafficOptions("ignored").check(at_once, tiny_world.catalog)
+    by_itself = tiny_world.scenario.model_copy(update={"click_model": "pbm"})
+    with pytest.raises(InputError, match="read independently"):
+        TrafficOptions(click_model="independent").check(by_itself, tiny_world.catalog)
     for wrong in ({"budget": 0.0}, {"daily_cap": -1}, {"most_alike": 2.0}):
         with pytest.raises(InputError, match=next(iter(wrong)).replace("_", "-")):
             TrafficOptions(**wrong)
+
+
+def test_the_wrong_click_model_takes_what_was_not_read_for_not_clicked():
+    """In the cascade of `support`, a slot below a click counts for nothing; read independently, as much as it is looked
+    at."""
+    scenario, catalog = load_scenario("support")
+    world = make_world(scenario, catalog.with_queries([]), seed=0, users=20)
+    world.publish(first_ads(world.catalog)[:6])
+    own, other = (
+        agent_for(world, "linucb", traffic=TrafficOptions(click_model=name)).worth for name in ("own", "independent")
+    )
+    assert (own.going_on, other.going_on) == (0.0, 1.0)
+    assert torch.equal(own.examination, other.examination)
 
 
 def compared(tiny_file, out, **given):
@@ -165,9 +184,11 @@ def test_cold_start_in_the_report(tmp_path):
     way = {"impressions": interval, "share": interval, "reward": interval}
     run = RunFiles.__new__(RunFiles)
     object.__setattr__(
-        run, "summary", {"cold_start": {"known": way, "unknown": way, "saved": interval, "trials": 50.0, "repeats": 3}}
+        run,
+        "summary",
+        {"cold_start": {"known": way, "unknown": way, "saved": interval, "trials": 50.0, "repeats": 3}},
     )
-    section = cold_start(run)
+    section = new_creatives(run)
     assert isinstance(section, Section)
     assert [row[0] for row in section.tables[0].rows] == ["nothing is known of them", "the effect model's word counts"]
     assert traffic(run) is None

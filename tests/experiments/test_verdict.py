@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from copybandit.experiments.study.verdict import Verdict, judge, lifts
+from copybandit.experiments.writing.verdict import Verdict, judge, lifts
 from copybandit.simulation.data.catalog import Creative
 
 

@@ -4,8 +4,8 @@ import json
 
 import pandas as pd
 import pytest
+from copybandit.experiments.compare_writers import FIGURES, Way, WritersOptions, run_writers
 from copybandit.experiments.harness.config import configured, read_config
-from copybandit.experiments.study.writers import FIGURES, Way, WritersOptions, run_writers
 from copybandit.simulation.data.errors import InputError
 
 SMALL = """

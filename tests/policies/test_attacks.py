@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from copybandit.experiments.study.verdict import judge
+from copybandit.experiments.writing.verdict import judge
 from copybandit.policies.effect.model import VALIDATORS, EffectConfig, fit_effect_model
 from copybandit.policies.reward.attacks import ATTACKS, attacked, good_ads, possible_attacks, proxy_change
 from copybandit.policies.reward.reward import Quality, Reward, RewardConfig
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
-from copybandit.simulation.data.logs import count_uniform
+from copybandit.simulation.logs import count_uniform
 from copybandit.simulation.world import demo_world
 
 

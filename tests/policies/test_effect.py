@@ -2,7 +2,7 @@ import pytest
 import torch
 from copybandit.policies.effect.model import CLICK, CONVERT, MEMBERS, EffectConfig, fit_effect_model
 from copybandit.simulation.data.catalog import Creative
-from copybandit.simulation.data.logs import Counts
+from copybandit.simulation.logs import Counts
 
 WORDS = ["solid", "cheap", "new", "quiet", "bright", "soft", "warm", "light"]
 QUICK = EffectConfig(steps=60, text_ridge=20.0, segment_ridge=50.0)

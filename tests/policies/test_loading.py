@@ -277,3 +277,12 @@ def test_what_is_stored_in_16_bits_is_trained_in_32(bring, stored, tiny_catalog,
     assert (
         make_writer(tiny_catalog, CONFIG, seed=0, model=str(tmp_path / "saved")).fingerprint() == writer.fingerprint()
     )
+
+
+def test_gguf_files_that_cannot_be_read(tiny_catalog, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="no such file"):
+        make_writer(tiny_catalog, CONFIG, seed=0, model=str(tmp_path / "m.gguf"))
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="install the extra `gguf`"):
+        make_writer(tiny_catalog, CONFIG, seed=0, model=str(tmp_path / "m.gguf"))

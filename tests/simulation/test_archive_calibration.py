@@ -7,12 +7,12 @@ import torch
 from copybandit.experiments.analysis.fit.archive_fit import spreads
 from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate
 from copybandit.experiments.harness.config import configured
-from copybandit.experiments.harness.run import read_json
+from copybandit.experiments.harness.files import read_json
 from copybandit.simulation.archive.contrasts import spread_moments, variance_between
 from copybandit.simulation.archive.fit import calibrate_archive
 from copybandit.simulation.archive.gold import NEWS
+from copybandit.simulation.archive.own_effects import OwnEffects, normal_of
 from copybandit.simulation.archive.tests import Archive
-from copybandit.simulation.calibration.own_effects import OwnEffects, normal_of
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.scenario import read_scenario
 from copybandit.simulation.world_file import open_world, save_world

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 import torch
-from copybandit.simulation.data.logs import uniform_slates
+from copybandit.simulation.logs import uniform_slates
 from copybandit.simulation.response.rates import best_of_gain
 from copybandit.simulation.scenario import BUILT_IN
 from copybandit.simulation.world import World, demo_world

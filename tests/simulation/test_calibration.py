@@ -10,7 +10,7 @@ from copybandit.simulation.calibration.evidence import read_evidence
 from copybandit.simulation.calibration.examined_logit import fit_examined_logit
 from copybandit.simulation.calibration.fit import calibrate
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.data.logs import log_frame, stream_uniform
+from copybandit.simulation.logs import log_frame, stream_uniform
 from copybandit.simulation.world import make_world
 from copybandit.simulation.world_file import load_world, save_world
 from scipy.sparse import csr_matrix

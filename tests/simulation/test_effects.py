@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 from copybandit.simulation.data.catalog import Catalog, Creative, Query
-from copybandit.simulation.response.outcomes import Accounts
+from copybandit.simulation.outcomes import Accounts
 from copybandit.simulation.scenario import Season, Shift, Social
 from copybandit.simulation.text.queries import Queries
 from copybandit.simulation.world import make_world

@@ -1,7 +1,7 @@
 """Old encodings are read where nothing else can be meant, and refused where something else can."""
 
 import pytest
-from copybandit.simulation.data.encodings import decode
+from copybandit.simulation.data.reading.encodings import decode
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,8 @@ import pytest
 import torch
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.data.logs import (
-    count_log,
-    count_uniform,
-    log_frame,
-    read_log,
-    stream_uniform,
-    uniform_slates,
-)
+from copybandit.simulation.data.log_format import read_log
+from copybandit.simulation.logs import count_log, count_uniform, log_frame, stream_uniform, uniform_slates
 
 ROW = {
     "impression_id": "1",

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.data.numbers import number, read_numbers
+from copybandit.simulation.data.reading.numbers import parse_number, read_numbers
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,12 @@ from copybandit.simulation.data.numbers import number, read_numbers
     ],
 )
 def test_a_number(text, sign, value):
-    assert number(text, sign) == pytest.approx(value)
+    assert parse_number(text, sign) == pytest.approx(value)
 
 
 @pytest.mark.parametrize("text", ["1,23.5", "12,34", "one", "", ".", "1.2.3", "0,125", "--"])
 def test_what_is_no_number_with_a_decimal_point(text):
-    assert number(text, "point") != number(text, "point")
+    assert parse_number(text, "point") != parse_number(text, "point")
 
 
 def read(separator=",", counts=(), **columns):

@@ -2,7 +2,7 @@
 
 import torch
 from copybandit.simulation.data.catalog import Creative, Query
-from copybandit.simulation.data.logs import count_uniform
+from copybandit.simulation.logs import count_uniform
 from copybandit.simulation.text.queries import Queries, share_said
 from copybandit.simulation.world import make_world
 

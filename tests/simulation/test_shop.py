@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from copybandit.simulation.data.logs import count_uniform, uniform_slates
+from copybandit.simulation.logs import count_uniform, uniform_slates
 from copybandit.simulation.response.rates import best_of_gain
 
 

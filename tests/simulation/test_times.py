@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from copybandit.simulation.data.errors import InputError
-from copybandit.simulation.data.times import read_times
+from copybandit.simulation.data.reading.times import read_times
 
 NOON = pd.Timestamp("2026-11-27T12:00:00Z")
 

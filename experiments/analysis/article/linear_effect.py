@@ -7,14 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from ....simulation.data.catalog import Catalog, Creative
-from ....simulation.data.logs import Counts
+from ....simulation.logs import Counts
 from ....simulation.text.encoder import TextEncoder, surface_features
 
-CLICK, CONVERT = 0, 1
 DIM = 192
 
 
-class Reader:
+class TextFeatures:
     """Texts as vectors: word n-grams at random projection, and what the text looks like."""
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -71,7 +70,7 @@ class Log:
     successes: Tensor
 
     @classmethod
-    def of(cls, counts: Counts, catalog: Catalog, reader: Reader) -> "Log":
+    def of(cls, counts: Counts, catalog: Catalog, reader: TextFeatures) -> "Log":
         """Places are summed over: the log is of uniform placement, where they do not depend on the text."""
         n, segments = len(counts.creatives), len(counts.segments)
         sums = torch.zeros(3, n * segments)
@@ -136,7 +135,7 @@ def fit_linear(
     return model.requires_grad_(False)
 
 
-def predicted(model: LinearEffect, reader: Reader, creatives: Sequence[Creative], catalog: Catalog) -> Tensor:
+def predicted(model: LinearEffect, reader: TextFeatures, creatives: Sequence[Creative], catalog: Catalog) -> Tensor:
     """[n, S, 2] logits of texts for every segment."""
     product = torch.tensor(catalog.product_indices(creatives))
     category = torch.tensor(catalog.category_of)[product]

@@ -101,7 +101,7 @@ def train_generator(
     return weights.detach()
 
 
-def sample(chance: Tensor, bank: Bank, generator: torch.Generator) -> Tensor:
+def sample_texts(chance: Tensor, bank: Bank, generator: torch.Generator) -> Tensor:
     """[S * P] indices of texts, one drawn for each segment and product."""
     drawn = torch.multinomial(chance.flatten(0, 1), 1, generator=generator)
     return bank.index.repeat(len(chance), 1).gather(1, drawn).flatten()

@@ -1,16 +1,16 @@
 """Sections of the report on the article's case."""
 
-from ...harness.run_files import RunFiles
-from ..report import findings
-from ..report.formats import gain, gain_range, number, number_range, percent
-from ..report.sections import Section, Table
+from typing import Any
+
+from ..drawing.formats import gain, gain_range, number, percent, ranged
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Section, Table, told_by
+from ..loop import findings
 
 
-def article(run: RunFiles) -> Section | None:
+@told_by("case")
+def beside_the_article(run: RunFiles, case: Any) -> Section:
     """Ours beside the article's."""
-    case = run.summary.get("case")
-    if not case:
-        return None
     text = [
         "The article's recipe, in a simulated shop: a linear effect model, effect and diversity in a weighted sum, and "
         "Adam. Its generator is a Transformer, ours here a softmax over a bank of texts; its diversity term is zero "
@@ -28,11 +28,9 @@ def article(run: RunFiles) -> Section | None:
     return Section("Beside the article", text, tables=[table])
 
 
-def robustness(run: RunFiles) -> Section | None:
+@told_by("case")
+def robustness(run: RunFiles, case: Any) -> Section:
     """Whether holding the effect model back paid."""
-    case = run.summary.get("case")
-    if not case:
-        return None
     text = [
         "False gain: how much more log reward the effect model promises for an ad after an attack than the gold gains "
         "by it. Ridge and radius were chosen in another world, by the loss on texts held out of its log.",
@@ -40,7 +38,7 @@ def robustness(run: RunFiles) -> Section | None:
     ]
     models = case["false_gains"]
     attacks = next(iter(models.values()))
-    rows = [[a, *(f"{number(m[a]['mean'], 3)} ({number_range(m[a], 3)})" for m in models.values())] for a in attacks]
+    rows = [[a, *(ranged(m[a], 3) for m in models.values())] for a in attacks]
     trained = [
         [name, f"{t['ridge']:g}", f"{t['radius']:g}", number(case["held_out"][name], 5)]
         for name, t in case["trainings"].items()

@@ -1,21 +1,19 @@
 """The bandit part of `copybandit benchmark`: which comparisons are made, and how they are printed."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from ...harness.run import Run
 from .bandit_peers import BATCHED, SINGLE, Peer, installed
 from .bandit_speed import Problem, compare_speed, time_estimates, time_ours
-
-if TYPE_CHECKING:
-    from ...benchmark import BenchmarkOptions
+from .options import BenchmarkOptions
 
 BATCH, ROUNDS, ROUNDS_SINGLE = 1024, 102_400, 3_000
 ARMS, WIDTH = 50, 32
 
 
-def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
+def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """Ratios by what was measured and peer, and what was left out and why."""
     batched, single = (ROUNDS // 10, ROUNDS_SINGLE // 10) if options.run.quick else (ROUNDS, ROUNDS_SINGLE)
     problem = Problem.draw(batched, ARMS, WIDTH, options.run.seed)
@@ -56,20 +54,17 @@ def _missing(*tables: dict[str, dict[str, type[Peer]]]) -> list[str]:
 
 
 def _show(summary: dict[str, Any], run: Run) -> None:
-    def say(line: str) -> None:
-        run.console.print(line, soft_wrap=True)
-
-    say(f"d={WIDTH}, K={ARMS}, decide + update, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    say(f"{'':<24} {'peer':<28} {'ours /s':>10} {'theirs /s':>10} {'ratio':>7}   capture ours / theirs")
+    run.say(f"d={WIDTH}, K={ARMS}, decide + update, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    run.say(f"{'':<24} {'peer':<28} {'ours /s':>10} {'theirs /s':>10} {'ratio':>7}   capture ours / theirs")
     for what, peers in summary["ratios"].items():
         for title, row in peers.items():
-            say(
+            run.say(
                 f"{what:<24} {title + ' ' + row['version']:<28} {row['ours']:>10,.0f} {row['theirs']:>10,.0f} "
                 f"{row['ratio']:>7.2f}   {row['capture_ours']:.3f} / {row['capture_theirs']:.3f}"
             )
-    say(f"estimated propensities (quadrature): {summary['estimated_propensities_per_second']:,.0f} /s")
+    run.say(f"estimated propensities (quadrature): {summary['estimated_propensities_per_second']:,.0f} /s")
     cuda = summary["cuda"]
     row = "no GPU here, not measured" if cuda is None else f"{cuda['cuda']:,.0f} /s, {cuda['ratio']:.0f} x our CPU"
-    say(f"CUDA, batch 65,536, K=200, d=64: {row}")
+    run.say(f"CUDA, batch 65,536, K=200, d=64: {row}")
     if summary["missing"]:
-        say(f"not installed: {', '.join(summary['missing'])}; pip install 'copybandit[bench]' brings them")
+        run.say(f"not installed: {', '.join(summary['missing'])}; pip install 'copybandit[bench]' brings them")

@@ -1,7 +1,7 @@
 """The cost part of `copybandit benchmark`: time and memory of an agent against each of its sizes."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +14,7 @@ from ....simulation.world import Feedback
 from ...harness.options import torch_device
 from ...harness.run import Run
 from ..comparison.plots import growth_exponent
-
-if TYPE_CHECKING:
-    from ...benchmark import BenchmarkOptions
+from .options import BenchmarkOptions
 
 AGENT = "linucb"
 BASE = {"arms": 50, "features": 32, "batch": 1024, "slots": 1}
@@ -29,7 +27,7 @@ SIZES = {
 CALLS = 12
 
 
-def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
+def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """`cost.{size}`: seconds to decide and learn a batch, bytes held, and the fitted powers."""
     cost: dict[str, Any] = {}
     sizes = {name: values[:3] for name, values in SIZES.items()} if options.run.quick else SIZES
@@ -49,7 +47,7 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
             }
     for name, row in cost.items():
         line = f"{name:<10} time to the {row['exponent_time']:.2f}, memory to the {row['exponent_memory']:.2f}"
-        run.console.print(line, soft_wrap=True)
+        run.say(line)
     return {"cost": cost}
 
 

@@ -3,8 +3,7 @@
 The truth is known, because logs come from the simulated world, and null experiments from one rate.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,20 +11,18 @@ import torch
 from scipy.stats import kendalltau
 
 from ....agents.registry import AGENTS
-from ....simulation.data.logs import log_frame, uniform_slates
+from ....simulation.logs import log_frame, uniform_slates
 from ...harness.run import Run, Stage
-from ...serving import Fixed, serve
+from ...serving.serve import Fixed, serve
 from ..off_policy.evaluation import METHODS, answers
 from ..off_policy.known_logs import KnownWorld, Seen
 from ..off_policy.logged import Logged, logged_frame
-from ..off_policy.policies import evidence, train
+from ..off_policy.policies import evidence, row_batches, train
 from ..off_policy.reward_model import fit_rates
 from ..statistics.bootstrap import Array, Interval
 from ..statistics.intervals import skew_corrected
 from ..statistics.sequential import log_e_process
-
-if TYPE_CHECKING:
-    from ...benchmark import BenchmarkOptions
+from .options import BenchmarkOptions
 
 LOGS, IMPRESSIONS = 500, 10_000
 NULLS, STEPS, RATES = 2000, 5000, (0.025, 0.3)
@@ -35,7 +32,7 @@ BLOCK = 8192
 """Impressions at once."""
 
 
-def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
+def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """`coverage.{slots}.{estimator}`, `false_calls.{rate}`, `ranking.{estimator}`."""
     logs, nulls, rankings = (25, 200, 1) if options.run.quick else (LOGS, NULLS, RANKING_LOGS)
     coverage = {}
@@ -115,7 +112,9 @@ def rank(logs: int, impressions: int, seed: int, stage: Stage) -> dict[str, dict
             policy = train(name, training, 0.0, 64, seed)
             found, _ = evidence(policy, valued, model, 0.0)
             said.append({estimator: answer.interval["mean"] for estimator, answer in answers(found, rng).items()})
-            chance = np.concatenate([policy.chances(valued.rows(rows))[0][:, 0] for rows in _blocks(len(valued))])
+            chance = np.concatenate(
+                [policy.chances(valued.rows(rows))[0][:, 0] for rows in row_batches(len(valued), BLOCK)]
+            )
             truth.append(float((chance * rates).sum(1).mean()))
             stage.advance(1, name)
         for estimator in said[0]:
@@ -141,18 +140,13 @@ def _uniform_log(known: KnownWorld, impressions: int, seed: int) -> tuple[Logged
     return logged, (examined * torch.cat(seen.click)).double().numpy()
 
 
-def _blocks(n: int) -> Iterator[np.ndarray]:
-    for start in range(0, n, BLOCK):
-        yield np.arange(start, min(start + BLOCK, n))
-
-
 def _show(coverage: dict[str, Any], calls: dict[str, float], ranking: dict[str, Any], run: Run) -> None:
     for slots, rows in coverage.items():
         for name, row in rows.items():
             line = f"{slots:<8} {name:<32} covers {row['coverage']:.3f}  bias {row['bias'] / row['deviation']:+.2f} sd"
-            run.console.print(line, soft_wrap=True, markup=False)
+            run.say(line)
     for rate, share in calls.items():
-        run.console.print(f"null experiments at rate {rate}: {share:.2%} called", soft_wrap=True)
+        run.say(f"null experiments at rate {rate}: {share:.2%} called")
     for name, row in ranking.items():
         line = f"ranking by {name:<12} tau {row['mean']:.2f} on average, {row['least']:.2f} at least"
-        run.console.print(line, soft_wrap=True)
+        run.say(line)

@@ -4,7 +4,7 @@ the fitted world as in the true one?
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,17 +13,15 @@ from scipy.stats import kendalltau
 
 from ....simulation.calibration.evidence import Evidence, read_evidence
 from ....simulation.calibration.fit import Calibration, calibrate
-from ....simulation.data.logs import log_frame, uniform_slates
+from ....simulation.logs import log_frame, uniform_slates
 from ....simulation.scenario import Scenario, load_scenario
 from ....simulation.world import World, make_world
-from ...harness.files import read_table
+from ...harness.files import load_table
 from ...harness.run import Run
-from ...serving import Answers, Fixed, serve
-from ..off_policy.rate_policies import rate_policies, value
+from ...serving.serve import Answers, Fixed, serve
+from ..off_policy.rate_policies import rate_policies, value_in_world
+from .options import BenchmarkOptions
 from .true_effects import true_effects
-
-if TYPE_CHECKING:
-    from ...benchmark import BenchmarkOptions
 
 IMPRESSIONS, SERVED = 200_000, 20_000
 """Visits logged, of three slots each, and visits that each policy is valued on."""
@@ -31,7 +29,7 @@ BATCH = 250
 """Visits at once: fatigue acts from one batch to the next."""
 
 
-def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
+def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """`recovery`: how often each main effect's interval holds the truth, the position curve, the ranking of policies.
 
     What each world gave is in effects.csv, slots.csv and policies.csv as soon as it is known.
@@ -45,7 +43,7 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
                 path = run.path / f"{name}.csv"
                 table.assign(world=seed).to_csv(path, mode="a", header=not path.exists(), index=False)
             stage.advance(1, f"world {seed}")
-    tables = {name: read_table(run.path / f"{name}.csv") for name in ("effects", "slots", "policies")}
+    tables = {name: load_table(run.path / f"{name}.csv") for name in ("effects", "slots", "policies")}
     summary = summarised(**tables)
     _show(summary, run)
     return {"recovery": summary}
@@ -118,8 +116,8 @@ def _policies(world: World, fitted: World, evidence: Evidence, served: int) -> p
     true = make_world(world.scenario, world.catalog, audience=world.audience, scales=world.scales, reader=world.reader)
     rows = []
     for name, policy in rate_policies(evidence).items():
-        values = [value(each, creatives, policy, served) for each in (true, fitted)]
-        again = value(true, creatives, policy, served, seed=1)
+        values = [value_in_world(each, creatives, policy, served) for each in (true, fitted)]
+        again = value_in_world(true, creatives, policy, served, seed=1)
         rows.append((name, *(v for pair in zip(*values, strict=True) for v in pair), *again))
     columns = ["clicks", "clicks_fitted", "reward", "reward_fitted", "clicks_again", "reward_again"]
     return pd.DataFrame(rows, columns=["policy", *columns])
@@ -157,17 +155,14 @@ def summarised(effects: pd.DataFrame, slots: pd.DataFrame, policies: pd.DataFram
 
 
 def _show(summary: dict[str, Any], run: Run) -> None:
-    def say(line: str) -> None:
-        run.console.print(line, soft_wrap=True, markup=False)
-
-    say(f"{'effect':<34} {'intervals that hold the truth':>30} {'bias':>8} {'in se':>7}")
+    run.say(f"{'effect':<34} {'intervals that hold the truth':>30} {'bias':>8} {'in se':>7}")
     for name, row in summary["effects"].items():
-        say(f"{name:<34} {row['inside']:>30.0%} {row['bias']:>+8.3f} {row['z']:>+7.2f}")
-    say(
+        run.say(f"{name:<34} {row['inside']:>30.0%} {row['bias']:>+8.3f} {row['z']:>+7.2f}")
+    run.say(
         f"{summary['worlds']} worlds: {summary['inside']:.1%} of all intervals hold the truth, "
         f"{summary['effects_held']:.0%} of effects do in 90% of worlds"
     )
     error = summary["position_error"]
-    say(f"looks by slot: off by {error['mean']:.1%} on average, {error['most']:.1%} at most")
+    run.say(f"looks by slot: off by {error['mean']:.1%} on average, {error['most']:.1%} at most")
     for name, row in summary["ranking"].items():
-        say(f"{name:<18} {row['mean']:.2f} on average, {row['least']:.2f} at least")
+        run.say(f"{name:<18} {row['mean']:.2f} on average, {row['least']:.2f} at least")

@@ -3,17 +3,15 @@
 import resource
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from ....envs.placement import AdPlacementVectorEnv
 from ...harness.run import Run
+from .options import BenchmarkOptions
 from .world_sketch import NumpySketch
-
-if TYPE_CHECKING:
-    from ...benchmark import BenchmarkOptions
 
 SIZES = (1, 64, 1024, 8192)
 ON_GPU = 65_536
@@ -25,7 +23,7 @@ FLAT_AFTER = 1_000_000
 """Impressions after which memory has to stay as it is."""
 
 
-def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
+def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """Ratios by number of streams and peer, and what memory does over many impressions."""
     shrink = 20 if options.run.quick else 1
     ratios: dict[str, Any] = {}
@@ -49,7 +47,7 @@ def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
     return summary
 
 
-def _race(n: int, steps: int, options: "BenchmarkOptions", progress: Callable[[int, str], None]) -> tuple[float, float]:
+def _race(n: int, steps: int, options: BenchmarkOptions, progress: Callable[[int, str], None]) -> tuple[float, float]:
     """Visitors a second of the environment and of the sketch: the same actions, in turns, the best of the repeats."""
     envs = AdPlacementVectorEnv(n, max_episode_steps=None)
     envs.reset(seed=options.run.seed)
@@ -72,7 +70,7 @@ def _per_second(step: Callable[[Any], Any], actions: Any, steps: int) -> float:
     return steps * actions.shape[1] / (time.perf_counter() - start)
 
 
-def _cuda(options: "BenchmarkOptions") -> dict[str, float] | None:
+def _cuda(options: BenchmarkOptions) -> dict[str, float] | None:
     """Visitors a second on the GPU and on the CPU with 65,536 streams; None without a GPU."""
     if not torch.cuda.is_available():
         return None
@@ -87,7 +85,7 @@ def _cuda(options: "BenchmarkOptions") -> dict[str, float] | None:
     return {"ratio": found["cuda"] / found["cpu"], **found}
 
 
-def _memory(options: "BenchmarkOptions", run: Run) -> dict[str, float]:
+def _memory(options: BenchmarkOptions, run: Run) -> dict[str, float]:
     """Peak memory of the process after the first million impressions and at the end, in MB."""
     total = options.impressions // (100 if options.run.quick else 1)
     first = min(FLAT_AFTER, total // 2)
@@ -119,19 +117,16 @@ def _peak() -> float:
 
 
 def _show(summary: dict[str, Any], run: Run) -> None:
-    def say(line: str) -> None:
-        run.console.print(line, soft_wrap=True)
-
-    say(f"the shop with all its effects, slates of 3, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    say(f"{'':<16} {'peer':<24} {'ours /s':>12} {'theirs /s':>12} {'ratio':>8}")
+    run.say(f"the shop with all its effects, slates of 3, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    run.say(f"{'':<16} {'peer':<24} {'ours /s':>12} {'theirs /s':>12} {'ratio':>8}")
     for what, peers in summary["ratios"].items():
         for title, row in peers.items():
             name = f"{title} {row['version']}" if row["version"] != "reported" else f"{title} (reported)"
-            say(f"{what:<16} {name:<24} {row['ours']:>12,.0f} {row['theirs']:>12,.0f} {row['ratio']:>8.2f}")
+            run.say(f"{what:<16} {name:<24} {row['ours']:>12,.0f} {row['theirs']:>12,.0f} {row['ratio']:>8.2f}")
     cuda, memory = summary["cuda"], summary["memory"]
     row = "no GPU here, not measured" if cuda is None else f"{cuda['cuda']:,.0f} /s, {cuda['ratio']:.0f} x our CPU"
-    say(f"CUDA, n={ON_GPU:,}: {row}")
-    say(
+    run.say(f"CUDA, n={ON_GPU:,}: {row}")
+    run.say(
         f"memory over {memory['impressions']:,} impressions: {memory['early_mb']:,.0f} MB early, "
         f"{memory['peak_mb']:,.0f} MB at most ({memory['growth']:+.1%}), {memory['seconds']:.0f} s"
     )

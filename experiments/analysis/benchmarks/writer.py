@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,12 +16,10 @@ from ....policies.tuning.ppo import Ppo, PpoConfig
 from ....policies.tuning.stock_ppo import StockPpo
 from ....policies.writer.warm_start import WarmStartConfig, warm_start
 from ....policies.writer.writer import Writer, WriterConfig, load_weights, make_writer, own_weights
-from ....simulation.data.logs import count_uniform
+from ....simulation.logs import count_uniform
 from ....simulation.world import World, demo_world
 from ...harness.run import Run
-
-if TYPE_CHECKING:
-    from ...benchmark import BenchmarkOptions
+from .options import BenchmarkOptions
 
 UPDATES = 12
 LINES = 4000
@@ -37,7 +35,7 @@ Curve = list[tuple[float, float]]
 """Seconds from the start, and the batch's mean reward, after every update."""
 
 
-def measure(options: "BenchmarkOptions", run: Run) -> dict[str, Any]:
+def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """Seconds to stock's level of reward, and texts a second, ours against TRL's; both with the same writer, prompts,
     batch, lengths, rewards and learning rate.
     """
@@ -126,5 +124,5 @@ def _show(summary: dict[str, Any], run: Run) -> None:
         for peer, row in peers.items():
             said = " ".join("never" if row[k] is None else f"{row[k]:,.1f}" for k in ("ours", "theirs"))
             ratio = f"ratio {row['ratio']:.2f}" if "ratio" in row else "no ratio: the level was not reached"
-            run.console.print(f"{what} | {peer} {row['version']} | ours, theirs: {said} | {ratio}", soft_wrap=True)
-    run.console.print("GPT-2 small on a CUDA device: not measured; this command times the CPU", soft_wrap=True)
+            run.say(f"{what} | {peer} {row['version']} | ours, theirs: {said} | {ratio}")
+    run.say("GPT-2 small on a CUDA device: not measured; this command times the CPU")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ....agents.agent import PlacementAgent, Worth
-from ....agents.bandit import Serving
+from ....agents.checked import Serving
 from ....agents.registry import AGENTS, agent_for, make_agent
 from ....agents.traffic.options import NO_OPTIONS, TrafficOptions
 from ....agents.traffic.pacing import Prices
@@ -25,14 +25,14 @@ from ....simulation.data.errors import InputError
 from ....simulation.world import World
 from ....simulation.world_file import open_world, scenario_of
 from ...harness.config import nearest
-from ...serving import Curve, Likeness, Money, serve
+from ...serving.serve import Curve, Likeness, Money, serve
 
 FORMAT = 3
 """Of a row; results of another format are refused."""
 
 
 @dataclass(frozen=True)
-class Setting:
+class CellSetting:
     """What all cells of an experiment share and their figures depend on."""
 
     users: int
@@ -67,7 +67,7 @@ class Setting:
 class Task:
     """Cells that share a world, which takes longer to build than an agent to serve it."""
 
-    setting: Setting
+    setting: CellSetting
     scenario: str
     seed: int
     agents: tuple[str, ...]
@@ -157,13 +157,13 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def build_world(setting: Setting, scenario: str, seed: int) -> tuple[World, Tensor]:
+def build_world(setting: CellSetting, scenario: str, seed: int) -> tuple[World, Tensor]:
     """The world of a seed, with its candidates published."""
     world = open_world(scenario, seed=seed, users=setting.users, device=setting.device)
     return world, world.publish(setting.candidates(scenario))
 
 
-def serve_one(world: World, candidates: Tensor, agent: str, setting: Setting, seed: int) -> dict[str, Any]:
+def serve_one(world: World, candidates: Tensor, agent: str, setting: CellSetting, seed: int) -> dict[str, Any]:
     """One agent serves the world from its beginning.
 
     Common random numbers: the same visitors come to every agent of a seed, and the n-th draw decides the n-th slot for
@@ -188,7 +188,7 @@ def serve_one(world: World, candidates: Tensor, agent: str, setting: Setting, se
     return batches | {"seconds": seconds, "traffic": json.dumps(told)}
 
 
-def served_agent(setting: Setting, scenario: str, seed: int, agent: str) -> PlacementAgent:
+def served_agent(setting: CellSetting, scenario: str, seed: int, agent: str) -> PlacementAgent:
     """The agent of a cell, as it is when it has served: the cell runs once more, and nothing is recorded."""
     with one_thread():
         world, candidates = build_world(setting, scenario, seed)
@@ -199,7 +199,7 @@ def served_agent(setting: Setting, scenario: str, seed: int, agent: str) -> Plac
     return made
 
 
-def make(world: World, agent: str, setting: Setting, seed: int) -> PlacementAgent:
+def make(world: World, agent: str, setting: CellSetting, seed: int) -> PlacementAgent:
     """An agent of a cell, as it is when it knows nothing."""
     plain = setting.discount == 1.0 and setting.window is None
     name, settings = parse_agent(agent)

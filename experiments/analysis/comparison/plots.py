@@ -6,13 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 from scipy import stats
 
-from ..report.formats import number
-from ..report.plots import LIGHT, Plot, _axes, _legend, _plot, _styled, eighth
-
-COLOURS = ("blue", "gold", "green", "purple", "red", "grey")
+from ..drawing.formats import number
+from ..drawing.plots import COLOURS, LIGHT, Plot, eighth, in_thousands, legend_above, new_axes, plot_of, styled
 
 
 def growth_exponent(x: np.ndarray, y: np.ndarray) -> float:
@@ -37,7 +34,7 @@ def regret_exponents(regret: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-@_styled
+@styled
 def regret_plot(curves: pd.DataFrame, suffix: str = "", title: str = "") -> Plot:
     """Cumulative regret by agent: mean over seeds with its 95% interval.
 
@@ -46,7 +43,7 @@ def regret_plot(curves: pd.DataFrame, suffix: str = "", title: str = "") -> Plot
         suffix: of the plot's name.
         title: before what is said in words.
     """
-    figure, axes = _axes(4.6)
+    figure, axes = new_axes(4.6)
     exponents = regret_exponents(curves)
     ends = _bands(axes, {name: part.set_index(["impressions", "seed"])["regret"] for name, part in _by_agent(curves)})
     told = [f"{name} {number(end, 0)}{_power(exponents, name)}" for name, end in ends.items()]
@@ -54,13 +51,13 @@ def regret_plot(curves: pd.DataFrame, suffix: str = "", title: str = "") -> Plot
     axes.legend(loc="upper left", ncols=2, fontsize=8)
     caption = f"{title}what the best slates at the same moments would have earned more, summed. {BAND}"
     alt = f"{title}cumulative regret: {'; '.join(told)}."
-    return _plot(f"regret{suffix}", figure, _upper(alt), _upper(caption))
+    return plot_of(f"regret{suffix}", figure, _upper(alt), _upper(caption))
 
 
-@_styled
+@styled
 def learning_plot(curves: pd.DataFrame, suffix: str = "", title: str = "") -> Plot:
     """Reward an impression along the run by agent, running means over an eighth; arguments as `regret_plot`."""
-    figure, axes = _axes(4.6)
+    figure, axes = new_axes(4.6)
     smoothed = {}
     for name, part in _by_agent(curves):
         reward = part.pivot(index="impressions", columns="seed", values="reward")
@@ -71,7 +68,7 @@ def learning_plot(curves: pd.DataFrame, suffix: str = "", title: str = "") -> Pl
     axes.legend(loc="best", ncols=2, fontsize=8)
     told = "; ".join(f"{name} ended at {number(end, 4)}" for name, end in ends.items())
     caption = f"{title}running means over an eighth of the run. {BAND}"
-    return _plot(f"learning{suffix}", figure, _upper(f"{title}reward an impression: {told}."), _upper(caption))
+    return plot_of(f"learning{suffix}", figure, _upper(f"{title}reward an impression: {told}."), _upper(caption))
 
 
 BAND = "Lines: means over seeds; bands: 95% intervals."
@@ -102,19 +99,18 @@ def _bands(axes: Axes, lines: Mapping[str, pd.Series]) -> dict[str, float]:
             axes.fill_between(mean.index, mean - half, mean + half, color=colour, alpha=0.12, linewidth=0)
         ends[name] = float(mean.iloc[-1])
     axes.set_xlabel("impressions so far")
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}k" if value else "0"))
+    in_thousands(axes.xaxis)
     return ends
 
 
-@_styled
+@styled
 def cost_plot(cost: Mapping[str, Mapping[str, Any]]) -> Plot:
     """Seconds a call against each size, both axes logarithmic.
 
     Args:
         cost: by size: `values`, `seconds`, `bytes`, `exponent_time`, `exponent_memory`.
     """
-    figure, axes = _axes(4.0)
+    figure, axes = new_axes(4.0)
     told = []
     for i, (size, row) in enumerate(cost.items()):
         label = f"{size}, power {row['exponent_time']:.2f}"
@@ -122,5 +118,5 @@ def cost_plot(cost: Mapping[str, Mapping[str, Any]]) -> Plot:
         told.append(f"{size}: time to the {row['exponent_time']:.2f}, memory to the {row['exponent_memory']:.2f}")
     axes.set_xlabel("size")
     axes.set_ylabel("seconds to decide and learn")
-    _legend(axes, 2)
-    return _plot("cost", figure, f"Cost grows with size as a power: {'; '.join(told)}.", "One size grows at a time.")
+    legend_above(axes, 2)
+    return plot_of("cost", figure, f"Cost grows with size as a power: {'; '.join(told)}.", "One size grows at a time.")

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from ...harness.files import read_table
-from ...harness.run_files import RunFiles
-from ..report.formats import gain_units, number, number_range, percent
-from ..report.sections import Section, Table
+from ...harness.files import load_table
+from ..drawing.formats import gain_units, number, number_range, percent
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Section, Table
 from . import plots as agent_plots
 
 COLUMNS = (
@@ -70,7 +70,7 @@ def differences(run: RunFiles) -> Section | None:
     path = run.path / "differences.csv"
     if not path.is_file():
         return None
-    pairs = read_table(path)
+    pairs = load_table(path)
     text = [
         "Agents of a seed met the same visitors, so their differences are far surer than their means. Differences of "
         "reward an impression, in thousandths; the interval is of the pair alone, p is corrected for all pairs of the "

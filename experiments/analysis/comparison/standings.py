@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..report.formats import bracketed
+from ..drawing.formats import bracketed
 from ..statistics.bootstrap import Array, Interval
 from ..statistics.paired import chance_of_best, paired_differences, t_interval
 

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
-from ..report.formats import number, percent
-from ..report.plots import LIGHT, Plot, _axes, _legend, _plot, _rows, _styled
+from ..drawing.formats import number, percent
+from ..drawing.plots import LIGHT, Plot, label_rows, legend_above, mark_estimate, new_axes, plot_of, styled
 
 
-@_styled
+@styled
 def calibration_plot(deciles: pd.DataFrame) -> Plot:
     """CTR of the log over that of the fit, a mark a decile of the fit."""
-    figure, axes = _axes(3.6)
+    figure, axes = new_axes(3.6)
     most = float(max(deciles["high"].max(), deciles["fitted"].max()))
     axes.plot([0, most], [0, most], color=LIGHT["grey"], linewidth=1.2, label="as fitted")
     axes.vlines(deciles["fitted"], deciles["low"], deciles["high"], color=LIGHT["blue"], linewidth=2.5)
@@ -26,35 +26,35 @@ def calibration_plot(deciles: pd.DataFrame) -> Plot:
     axes.set_ylabel("CTR in the log")
     axes.legend(loc="best")
     told = "; ".join(f"{percent(f, 2)} {percent(r, 2)}" for f, r in zip(deciles["fitted"], rate, strict=True))
-    return _plot(
+    return plot_of(
         "fit-deciles", figure, f"CTR fitted and logged: {told}.", "Later rows by tenths of the fit, with 95% bars."
     )
 
 
-@_styled
+@styled
 def groups_plot(fit: pd.DataFrame) -> Plot:
     """CTR of the log with its interval and as fitted, a row a group."""
-    figure, axes = _axes(1.1 + 0.25 * len(fit))
+    figure, axes = new_axes(1.1 + 0.25 * len(fit))
     rows = np.arange(len(fit))
     axes.hlines(rows, fit["low"], fit["high"], color=LIGHT["blue"], linewidth=3)
     axes.plot(fit["clicks"] / fit["rows"], rows, "o", color=LIGHT["blue"], markersize=6, label="logged")
     axes.plot(fit["fitted"], rows, "D", color=LIGHT["red"], markersize=5, label="fitted")
     short = fit["by"].replace({"hours of the day": "hours"})
-    _rows(axes, (short + " " + fit["group"]).tolist())
+    label_rows(axes, (short + " " + fit["group"]).tolist())
     axes.tick_params(axis="y", labelsize=8)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("CTR")
-    _legend(axes, 2)
+    legend_above(axes, 2)
     outside = fit[~fit["inside"]]
     named = ", ".join(outside["by"] + " " + outside["group"]) or "none"
     alt = f"CTR of {len(fit)} groups, logged and fitted; outside the log's interval: {named}."
-    return _plot("fit-groups", figure, alt, "Bars: 95% intervals of the log's later rows.")
+    return plot_of("fit-groups", figure, alt, "Bars: 95% intervals of the log's later rows.")
 
 
-@_styled
+@styled
 def delay_plot(delays: pd.DataFrame) -> Plot:
     """Share of conversions that have come, over hours since the click."""
-    figure, axes = _axes(3.3)
+    figure, axes = new_axes(3.3)
     axes.fill_between(delays["hours"], delays["low"], delays["high"], color=LIGHT["faint"], linewidth=0)
     axes.plot(delays["hours"], delays["logged"], "o", color=LIGHT["blue"], label="logged")
     axes.plot(delays["hours"], delays["fitted"], color=LIGHT["red"], label="fitted")
@@ -67,21 +67,22 @@ def delay_plot(delays: pd.DataFrame) -> Plot:
         f"After {number(middle['hours'], 1)} hours {percent(middle['logged'], 0)} of conversions had come, "
         f"{percent(middle['fitted'], 0)} by the fit."
     )
-    return _plot("fit-delays", figure, alt, "Of clicks that were watched to the end of the scale. Grey: 95% intervals.")
+    return plot_of(
+        "fit-delays", figure, alt, "Of clicks that were watched to the end of the scale. Grey: 95% intervals."
+    )
 
 
-@_styled
+@styled
 def spread_plot(spread: Mapping[str, Any]) -> Plot:
     """How far texts of a test differ, in the archive and in the world."""
-    figure, axes = _axes(2.4)
+    figure, axes = new_axes(2.4)
     rows = [(label, side) for label in ("held_out", "own") for side in ("archive", "world")]
     for row, (part, side) in enumerate(rows):
         value, colour = spread[part]["texts"][side], LIGHT["blue" if side == "archive" else "red"]
-        axes.plot([value["low"], value["high"]], [row, row], color=colour, linewidth=3)
-        axes.plot(value["mean"], row, "o", color=colour, markersize=7)
+        mark_estimate(axes, row, value, colour, width=3)
     names = {"held_out": "held out", "own": "its own"}
-    _rows(axes, [f"{names[part]}: {side}" for part, side in rows])
+    label_rows(axes, [f"{names[part]}: {side}" for part, side in rows])
     axes.set_xlim(left=0)
     axes.set_xlabel("standard deviation inside tests, log-odds")
     told = "; ".join(f"{names[p]} {s} {number(spread[p]['texts'][s]['mean'], 3)}" for p, s in rows)
-    return _plot("spread", figure, f"Spread of texts inside tests: {told}.", "Bars: 95% intervals over groups.")
+    return plot_of("spread", figure, f"Spread of texts inside tests: {told}.", "Bars: 95% intervals over groups.")

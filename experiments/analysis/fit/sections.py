@@ -1,20 +1,22 @@
 """How well a fitted world agrees with what it was fitted to: the sections of a calibration."""
 
-from ...harness.files import read_table
-from ...harness.run_files import RunFiles
-from ..report.formats import number, number_range, percent
-from ..report.sections import Section, Table
+from typing import Any
+
+from ...harness.files import load_table
+from ..drawing.formats import number, number_range, percent
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Section, Table, told_by
 from . import plots as fit_plots
 from .tables import DECILE
 
 
-def held_out(run: RunFiles) -> Section | None:
+def later_days(run: RunFiles) -> Section | None:
     """Log-loss, CTR by group and by decile, and delays, on days that the fit has not seen."""
     loss = run.summary.get("held_out")
     if run.summary.get("command") != "calibrate" or not loss:
         return None
-    fit = read_table(run.path / "fit.csv", dtype={"group": str})
-    delays = read_table(run.path / "delays.csv")
+    fit = load_table(run.path / "fit.csv", dtype={"group": str})
+    delays = load_table(run.path / "delays.csv")
     gain = 1 - loss["log_loss"] / loss["log_loss_of_base_rate"]
     text = [
         "Fitted to the first four fifths of the log, held against the last. Log-loss "
@@ -29,7 +31,7 @@ def held_out(run: RunFiles) -> Section | None:
 
 
 def _effects(run: RunFiles) -> Table:
-    effects = read_table(run.path / "effects.csv")
+    effects = load_table(run.path / "effects.csv")
     columns = (effects[name] for name in ("name", "mean", "low", "high"))
     rows = [
         [name, number(mean, 3), f"{number(low, 3)} to {number(high, 3)}"]
@@ -38,11 +40,9 @@ def _effects(run: RunFiles) -> Table:
     return Table("Main effects, in log-odds where no unit is given", ["Effect", "Estimate", "95% interval"], rows)
 
 
-def foretold(run: RunFiles) -> Section | None:
+@told_by("foretold")
+def another_policy(run: RunFiles, found: Any) -> Section:
     """What another policy earns: foretold, and earned."""
-    found = run.summary.get("foretold")
-    if not found:
-        return None
     titles = {"earned": "earned", "world": "this world", "direct_method": "direct method"}
     rows = [[title, number(found[name]["mean"], 5), number_range(found[name], 5)] for name, title in titles.items()]
     miss = {name: abs(found[name]["mean"] - found["earned"]["mean"]) for name in ("world", "direct_method")}
@@ -52,11 +52,9 @@ def foretold(run: RunFiles) -> Section | None:
     return Section("Another policy foretold", text, tables=[Table("CTR", ["By", "CTR", "95% interval"], rows)])
 
 
-def spread(run: RunFiles) -> Section | None:
+@told_by("spread")
+def spread(run: RunFiles, found: Any) -> Section:
     """Whether texts and tests differ in the world as they do in the archive."""
-    found = run.summary.get("spread")
-    if not found:
-        return None
     ratio, tests = found["held_out"]["texts"]["ratio"], found["held_out"]["tests"]
     model = run.summary["text_model"]
     text = [

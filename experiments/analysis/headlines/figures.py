@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.stats import false_discovery_control, norm
 from sklearn.feature_extraction.text import CountVectorizer
@@ -175,8 +174,3 @@ def _alone(arms: pd.DataFrame, table: csr_matrix) -> tuple[Array, Array]:
 def _relative(effect: float, error: float) -> Interval:
     low, high = effect - 1.96 * error, effect + 1.96 * error
     return Interval(mean=float(np.expm1(effect)), low=float(np.expm1(low)), high=float(np.expm1(high)))
-
-
-def mask_of(arms: pd.DataFrame, tests: set[str]) -> NDArray[np.bool_]:
-    """Arms of these tests."""
-    return arms.test_id.isin(tests).to_numpy()

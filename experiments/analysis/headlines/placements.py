@@ -7,8 +7,9 @@ import numpy as np
 from scipy.optimize import nnls
 from scipy.special import expit, logit
 
-from ....agents.horizon import Belief, Prior, believe, sampled
-from .replay import ArchiveTests, Array, Policy, Progress, capture, replay
+from ....agents.horizon import ArchivePrior, Belief, believe, sampled
+from ..statistics.bootstrap import Array
+from .replay import ArchiveTests, Policy, ReplayState, capture, replay
 
 OURS = "copybandit"
 """Name of our policy."""
@@ -18,7 +19,7 @@ DRAWS = 10
 """Thompson sampling splits a batch over so many draws at most."""
 
 
-def _to_best(index: Array, state: Progress) -> Array:
+def _to_best(index: Array, state: ReplayState) -> Array:
     """The whole batch to the arm of the highest index, ties broken at random."""
     index = np.round(index, 12)
     ties = index == np.maximum.reduceat(index, state.tests.starts, axis=-1)[..., state.tests.test]
@@ -27,7 +28,7 @@ def _to_best(index: Array, state: Progress) -> Array:
     return best * float(state.batch)
 
 
-def uniform(state: Progress) -> Array:
+def uniform(state: ReplayState) -> Array:
     """Every arm as often, in turn; which one has the first turn differs from test to test."""
     test = state.tests.test
     sizes = state.tests.sizes[test]
@@ -36,7 +37,7 @@ def uniform(state: Progress) -> Array:
     return np.broadcast_to((due[1] - due[0]).astype(np.float64), state.shown.shape)
 
 
-def text_only(state: Progress) -> Array:
+def text_only(state: ReplayState) -> Array:
     """Always what the text model likes best."""
     return _to_best(np.broadcast_to(state.tests.text, state.shown.shape), state)
 
@@ -47,7 +48,7 @@ class Commit:
 
     share: float
 
-    def __call__(self, state: Progress) -> Array:
+    def __call__(self, state: ReplayState) -> Array:
         """Places a batch."""
         if state.done < self.share * state.total:
             return uniform(state)
@@ -57,7 +58,7 @@ class Commit:
         return _to_best(state.shown if begun else rate, state)
 
 
-def ucb1(state: Progress) -> Array:
+def ucb1(state: ReplayState) -> Array:
     """UCB1 (Auer, Cesa-Bianchi and Fischer, 2002), its width scaled to the variance of a click at the pooled rate.
 
     The textbook's width is made for rewards all over [0, 1]; at click rates of one in a hundred it would never choose.
@@ -68,14 +69,14 @@ def ucb1(state: Progress) -> Array:
     return _to_best(np.where(state.shown > 0, index, 2.0), state)
 
 
-def _pooled(state: Progress) -> Array:
+def _pooled(state: ReplayState) -> Array:
     """[..., arms] click rate of the whole test so far, one click added."""
     starts = state.tests.starts
     clicks, shown = (np.add.reduceat(values, starts, axis=-1) for values in (state.clicks, state.shown))
     return ((clicks + 1) / (shown + 60))[..., state.tests.test]
 
 
-def kl_ucb(state: Progress) -> Array:
+def kl_ucb(state: ReplayState) -> Array:
     """KL-UCB (Garivier and Cappe, 2011) with c = 0: the highest q with n kl(rate, q) <= log t."""
     n, rate = np.maximum(state.shown, 1), state.clicks / np.maximum(state.shown, 1)
     low, high = rate, np.ones_like(rate)
@@ -92,7 +93,7 @@ def bernoulli_kl(p: Array, q: Array) -> Array:
     return p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
 
 
-def _split(draw: Callable[[], Array], state: Progress) -> Array:
+def _split(draw: Callable[[], Array], state: ReplayState) -> Array:
     """The batch in `DRAWS` parts at most, each to the best arm of a new draw."""
     given, starts, test = np.zeros_like(state.shown), state.tests.starts, state.tests.test
     for part in np.diff(np.round(np.linspace(0, state.batch, min(DRAWS, state.batch) + 1))):
@@ -102,13 +103,13 @@ def _split(draw: Callable[[], Array], state: Progress) -> Array:
 
 
 @dataclass(frozen=True)
-class Thompson:
+class BetaThompson:
     """Thompson sampling with a Beta prior of every arm's rate."""
 
     successes: float = 1.0
     failures: float = 1.0
 
-    def __call__(self, state: Progress) -> Array:
+    def __call__(self, state: ReplayState) -> Array:
         """Places a batch."""
         won = state.clicks + self.successes
         lost = state.shown - state.clicks + self.failures
@@ -124,11 +125,11 @@ class Thompson:
 class TextAndHorizon:
     """Ours: informed by text, hierarchical over tests, aware of what is left. See agents/horizon.py."""
 
-    prior: Prior
+    prior: ArchivePrior
     exploration: float
     _belief: Belief | None = field(default=None, init=False)
 
-    def __call__(self, state: Progress) -> Array:
+    def __call__(self, state: ReplayState) -> Array:
         """Places a batch."""
         self._belief = believe(
             self.prior, state.tests.text, state.shown, state.clicks, state.tests.starts, self._belief
@@ -137,14 +138,14 @@ class TextAndHorizon:
         return _split(lambda: sampled(belief, self.exploration, left, state.rng), state)
 
 
-def beta_prior(tests: ArchiveTests) -> Thompson:
+def beta_prior(tests: ArchiveTests) -> BetaThompson:
     """Thompson sampling whose Beta prior has the mean and variance of the arms of these tests."""
     mean, variance = tests.rate.mean(), max(tests.rate.var(), 1e-12)
     strength = max(mean * (1 - mean) / variance - 1, 1.0)
-    return Thompson(mean * strength, (1 - mean) * strength)
+    return BetaThompson(mean * strength, (1 - mean) * strength)
 
 
-def learn_prior(tests: ArchiveTests) -> Prior:
+def learn_prior(tests: ArchiveTests) -> ArchivePrior:
     """The prior of `TextAndHorizon`, by moments of tests whose texts were predicted by a model that had not seen them.
 
     Trust is the regression of effects on predictions; squares of what is left over, with the degrees of freedom of
@@ -158,11 +159,13 @@ def learn_prior(tests: ArchiveTests) -> Prior:
     trust = max(float(tests.text @ effect) / square, 0.0) if square else 0.0
     left = np.add.reduceat((effect - trust * tests.text) ** 2, tests.starts) / (sizes - 1)
     (spread, per_click), _ = nnls(np.stack([np.ones_like(level), 1 / expit(level)], axis=1), left)
-    return Prior(float(level.mean()), max(float(level.var()), 1e-6), trust, float(max(spread, 1e-6)), float(per_click))
+    return ArchivePrior(
+        float(level.mean()), max(float(level.var()), 1e-6), trust, float(max(spread, 1e-6)), float(per_click)
+    )
 
 
 def learn_exploration(
-    prior: Prior, tests: ArchiveTests, total: int, rng: np.random.Generator, most: int = 600
+    prior: ArchivePrior, tests: ArchiveTests, total: int, rng: np.random.Generator, most: int = 600
 ) -> float:
     """The exploration of `EXPLORATIONS` that captures most of these tests in a replay of so many impressions.
 
@@ -202,7 +205,7 @@ def policies(learned: ArchiveTests, total: int, rng: np.random.Generator) -> dic
         **commits,
         "ucb1": ucb1,
         "kl-ucb": kl_ucb,
-        "thompson-flat": Thompson(),
+        "thompson-flat": BetaThompson(),
         "thompson-eb": thompson,
         "text-only": text_only,
     }

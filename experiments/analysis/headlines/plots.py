@@ -5,8 +5,8 @@ from typing import Any
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from ..report.formats import number, number_range, percent
-from ..report.plots import LIGHT, Plot, _axes, _legend, _percent_axis, _plot, _styled
+from ..drawing.formats import number, number_range, percent
+from ..drawing.plots import LIGHT, Plot, legend_above, mark_estimate, new_axes, percent_axis, plot_of, styled
 from ..statistics.bootstrap import Interval
 from .placements import OURS
 
@@ -24,10 +24,10 @@ STYLES = {
 """Colour and line by policy."""
 
 
-@_styled
+@styled
 def capture_plot(capture: Mapping[str, Mapping[str, Interval]]) -> Plot:
     """Capture by impressions a test, a line a policy; bars at ours."""
-    figure, axes = _axes(4.8)
+    figure, axes = new_axes(4.8)
     traffic, told = [int(total) for total in capture], []
     for name, (colour, style) in STYLES.items():
         rows = [capture[str(total)][name] for total in traffic]
@@ -45,17 +45,17 @@ def capture_plot(capture: Mapping[str, Mapping[str, Interval]]) -> Plot:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("impressions a test")
     axes.set_ylabel("capture")
-    _legend(axes, 3)
+    legend_above(axes, 3)
     alt = f"Capture at {', '.join(f'{total:,}' for total in traffic)} impressions a test: {'; '.join(told)}."
-    return _plot(
+    return plot_of(
         "capture", figure, alt, "0: every text shown as often; 1: the best from the start. Bars: 95% over tests."
     )
 
 
-@_styled
+@styled
 def reliability_plot(bins: Sequence[Mapping[str, Any]]) -> Plot:
     """Promised probabilities against the share of pairs in which they came true."""
-    figure, axes = _axes(3.6)
+    figure, axes = new_axes(3.6)
     promised, kept = ([row[name] for row in bins] for name in ("promised", "kept"))
     ends = [0.5, max([*promised, *kept, 0.6])]
     axes.plot(ends, ends, color=LIGHT["grey"], linewidth=1.2, linestyle=(0, (3, 2)))
@@ -65,26 +65,26 @@ def reliability_plot(bins: Sequence[Mapping[str, Any]]) -> Plot:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
     told = "; ".join(f"{percent(p)} promised, {percent(k)} kept" for p, k in zip(promised, kept, strict=True))
-    return _plot("reliability", figure, f"Promises and what became of them: {told}.", "Bins of equally many pairs.")
+    return plot_of("reliability", figure, f"Promises and what became of them: {told}.", "Bins of equally many pairs.")
 
 
-@_styled
+@styled
 def words_plot(rows: Sequence[Mapping[str, Any]]) -> Plot:
     """What goes with more or fewer clicks than its siblings get, with intervals."""
     rows = sorted(rows, key=lambda row: -row["effect"]["mean"])
-    figure, axes = _axes(0.9 + 0.24 * len(rows))
+    figure, axes = new_axes(0.9 + 0.24 * len(rows))
     for place, row in enumerate(rows):
-        effect, colour = row["effect"], LIGHT["blue" if row["effect"]["mean"] > 0 else "red"]
-        axes.plot([effect["low"], effect["high"]], [place, place], color=colour, linewidth=2)
-        axes.plot(effect["mean"], place, "o", color=colour, markersize=5)
+        mark_estimate(
+            axes, place, row["effect"], LIGHT["blue" if row["effect"]["mean"] > 0 else "red"], size=5, width=2
+        )
     axes.axvline(0, color=LIGHT["grey"], linewidth=1.2)
     axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=8.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
-    _percent_axis(axes.xaxis)
+    percent_axis(axes.xaxis)
     axes.set_xlabel("click rate against the other texts of the test")
     told = "; ".join(f"{_label(row)} {number_range(row['effect'], 3)}" for row in rows)
-    return _plot("what-matters", figure, f"Effects on click rate: {told}.", "Each looked at alone. Bars: 95%.")
+    return plot_of("what-matters", figure, f"Effects on click rate: {told}.", "Each looked at alone. Bars: 95%.")
 
 
 def _label(row: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from ..statistics.bootstrap import Array
+
 Indices = NDArray[np.int64]
 
 PSEUDO_IMPRESSIONS = 3000
@@ -89,7 +90,7 @@ def join(parts: Sequence[ArchiveTests]) -> ArchiveTests:
 
 
 @dataclass
-class Progress:
+class ReplayState:
     """Where the tests stand when a batch is to be placed."""
 
     tests: ArchiveTests
@@ -107,7 +108,7 @@ class Progress:
     rng: np.random.Generator
 
 
-Policy = Callable[[Progress], Array]
+Policy = Callable[[ReplayState], Array]
 """From progress to [repetitions, arms]: how many impressions of the batch each arm gets."""
 
 
@@ -135,7 +136,7 @@ def replay(
     clicks = np.zeros_like(shown)
     bounds = np.round(np.linspace(0, total, batches + 1)).astype(int)
     for done, after in pairwise(bounds):
-        given = policy(Progress(tests, shown, clicks, int(done), total, int(after - done), rng))
+        given = policy(ReplayState(tests, shown, clicks, int(done), total, int(after - done), rng))
         some = given > 0
         clicks[some] += rng.binomial(given[some].astype(np.int64), np.broadcast_to(tests.rate, given.shape)[some])
         shown += given

@@ -2,19 +2,17 @@
 
 from typing import Any
 
-from ...harness.run_files import RunFiles
-from ..report.formats import gain, gain_range, number, number_range, percent
-from ..report.sections import Section, Table
+from ..drawing.formats import gain, gain_range, number, number_range, percent, ranged
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Section, Table, told_by
 from ..statistics.bootstrap import Interval
 from . import plots as headline_plots
 from .placements import OURS
 
 
-def prediction(run: RunFiles) -> Section | None:
+@told_by("pairwise_accuracy")
+def prediction(run: RunFiles, found: Any) -> Section:
     """How often the better text is named, by gap, and whether promises are kept."""
-    found = run.summary.get("pairwise_accuracy")
-    if not found:
-        return None
     summary = run.summary
     text = [
         f"{summary['tests']:,} tests with {summary['texts']:,} texts, each judged by a model that saw no text and no "
@@ -42,11 +40,9 @@ def prediction(run: RunFiles) -> Section | None:
     )
 
 
-def placing(run: RunFiles) -> Section | None:
+@told_by("margin")
+def placing(run: RunFiles, margin: Any) -> Section:
     """Capture by policy and traffic, and the margin of ours."""
-    margin = run.summary.get("margin")
-    if not margin:
-        return None
     summary = run.summary
     text = [
         "Every test is replayed: its texts have the click rates that were measured, shrunk to the test's mean with "
@@ -67,7 +63,7 @@ def placing(run: RunFiles) -> Section | None:
 
 def _margin(total: str, row: Any) -> str:
     verdict = "" if row["low"] > 0 else ": not shown to be better"
-    figure = f"{number(row['mean'], 3)} ({number_range(row, 3)})"
+    figure = ranged(row, 3)
     return f"At {int(total):,} impressions {OURS} captures {figure} more than {row['over']}, the best other{verdict}."
 
 
@@ -75,17 +71,12 @@ def _rows(found: dict[str, dict[str, Interval]], digits: int) -> list[list[str]]
     names = list(next(iter(found.values())))
     last = list(found)[-1]
     names.sort(key=lambda name: -found[last][name]["mean"])
-    return [
-        [name, *(f"{number(row[name]['mean'], digits)} ({number_range(row[name], digits)})" for row in found.values())]
-        for name in names
-    ]
+    return [[name, *(ranged(row[name], digits) for row in found.values())] for name in names]
 
 
-def testing(run: RunFiles) -> Section | None:
+@told_by("winners")
+def testing(run: RunFiles, called: Any) -> Section:
     """When an A/B test could call a winner, which texts differ, which tests were dealt unevenly."""
-    called = run.summary.get("winners")
-    if not called:
-        return None
     differing, ratio = run.summary["differing"], run.summary["sample_ratio"]
     text = [
         "Every test is run as an A/B test of the same rates, all texts shown as often and watched all along; a winner "
@@ -100,11 +91,9 @@ def testing(run: RunFiles) -> Section | None:
     return Section("The tests as A/B tests", text, tables=[Table("Share of tests with a winner called", columns, rows)])
 
 
-def matters(run: RunFiles) -> Section | None:
+@told_by("what_matters")
+def matters(run: RunFiles, rows: Any) -> Section:
     """Words and style that go with clicks."""
-    rows = run.summary.get("what_matters")
-    if not rows:
-        return None
     text = [
         "Against the other texts of the same test. Each is looked at alone, so it also stands for what comes with it; "
         "shown are those with a false discovery rate of 5%. For style: one standard deviation more of it."

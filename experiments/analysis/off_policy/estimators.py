@@ -86,7 +86,7 @@ def accepted(weight: Array, rng: np.random.Generator) -> Array:
     return (rng.random(weight.shape) * weight.max() < weight).astype(np.float64)
 
 
-def replay(reward: Array, kept: Array) -> Array:
+def replayed_reward(reward: Array, kept: Array) -> Array:
     """Replay (Li et al., 2011): the mean reward of the decisions that are kept, [n] zeros and ones.
 
     Raises:

@@ -7,13 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..statistics.bootstrap import Array, Interval
-from ..statistics.intervals import (
-    bootstrap_t,
-    empirical_bernstein,
-    skew_corrected,
-    weighted_events,
-    worth_of_events,
-)
+from ..statistics.intervals import bootstrap_t, empirical_bernstein, skew_corrected, weighted_events, worth_of_events
 from . import estimators, slate_estimators
 from .estimators import Tuned, slope, thresholds
 
@@ -48,7 +42,7 @@ POOR_SHARE = 0.05
 
 
 @dataclass(frozen=True)
-class Evidence:
+class WeightedLog:
     """What a log says of a policy; all [n, L], L = 1 where one thing is shown."""
 
     reward: Array
@@ -83,7 +77,7 @@ class Answer:
     """What SLOPE chose: the largest weight that is kept whole, or the strength of the shrinkage."""
 
 
-def answers(evidence: Evidence, rng: np.random.Generator, method: str = "skew-corrected") -> dict[str, Answer]:
+def answers(evidence: WeightedLog, rng: np.random.Generator, method: str = "skew-corrected") -> dict[str, Answer]:
     """Every estimator that the log allows.
 
     Args:
@@ -120,7 +114,7 @@ class _Part(NamedTuple):
     """The estimate itself, where that is another."""
 
 
-def _answer(part: _Part, evidence: Evidence, bounds: Array, few: bool) -> Answer:
+def _answer(part: _Part, evidence: WeightedLog, bounds: Array, few: bool) -> Answer:
     """An estimate with its interval; where few clicks came, and `few` is set, with that of the weighted clicks."""
     mean = float((part.values if part.tuned is None else part.tuned.values).sum(1).mean())
     size, largest = estimators.effective_sample_size(part.weight), float(part.weight.max())
@@ -155,7 +149,7 @@ def _kept_possible(
     return Interval(mean=mean, low=float(low), high=float(high))
 
 
-def _single(evidence: Evidence, w: Array, rng: np.random.Generator) -> list[_Part]:
+def _single(evidence: WeightedLog, w: Array, rng: np.random.Generator) -> list[_Part]:
     r, q, v = evidence.reward, evidence.predicted, evidence.expected
     cuts = thresholds(w)
     weighted, doubly = estimators.ips(r, w), estimators.dr(r, w, q, v)
@@ -173,7 +167,7 @@ def _single(evidence: Evidence, w: Array, rng: np.random.Generator) -> list[_Par
         _Part("dros", doubly, w, shrunk),
     ]
     if evidence.slots == 1 and (kept := estimators.accepted(w, rng)).sum() > 1:
-        parts.append(_Part("replay", estimators.replay(r, kept), kept))
+        parts.append(_Part("replay", estimators.replayed_reward(r, kept), kept))
     return parts
 
 
@@ -187,7 +181,7 @@ def _tune(candidates: list[float], estimate: Callable[[float], Array], unbiased:
     return slope([c for c in candidates if low <= estimate(c).sum(1).mean() <= high], estimate)
 
 
-def _slates(evidence: Evidence, chain: Array) -> list[_Part]:
+def _slates(evidence: WeightedLog, chain: Array) -> list[_Part]:
     r, weight = evidence.reward, slate_estimators.down(chain)
     # What the model expects of the slots below a slot is the same whatever the slot holds: it joins both sides.
     below = np.cumsum(evidence.expected[:, ::-1], axis=1)[:, ::-1] - evidence.expected

@@ -11,10 +11,10 @@ from ....envs.placement import first_ads
 from ....simulation.scenario import load_scenario
 from ....simulation.visitors.traffic import Impressions
 from ....simulation.world import World, make_world
-from ...serving import Answers, Fixed, Turn, serve
+from ...serving.serve import Answers, Fixed, Turn, serve
 from ..statistics.bootstrap import Array
 from . import plackett_luce
-from .evaluation import Evidence
+from .evaluation import WeightedLog
 from .plackett_luce import Codes
 from .reward_model import fit_rates
 
@@ -85,7 +85,7 @@ class KnownWorld:
         rng, seen = np.random.default_rng(seed), Seen()
 
         def place(visits: Impressions, candidates: Tensor) -> Tensor:
-            slates = plackett_luce.draw(preference[self.context_of(visits)], self.slots, rng)
+            slates = plackett_luce.draw_slates(preference[self.context_of(visits)], self.slots, rng)
             return candidates[torch.as_tensor(slates)]
 
         serve(world, Fixed(place), self.candidates, n, [seen], batch=n)
@@ -101,7 +101,7 @@ class KnownWorld:
         world = self.world
         return (world.audience.segment[visits.user] * len(world.scenario.channels) + visits.channel).numpy()
 
-    def evidence(self, log: KnownLog, rng: np.random.Generator) -> Evidence:
+    def evidence(self, log: KnownLog, rng: np.random.Generator) -> WeightedLog:
         """What a log of the logging policy says of the valued one."""
         at = log.slates[:, :, None]
         preferences = (self.valued, self.logging)
@@ -113,7 +113,7 @@ class KnownWorld:
             np.take_along_axis(mine, at, 2)[..., 0] / np.take_along_axis(theirs, at, 2)[..., 0]
             for mine, theirs in (in_slot, above)
         )
-        return Evidence(
+        return WeightedLog(
             reward=log.reward,
             weight=weight,
             chain=chain,

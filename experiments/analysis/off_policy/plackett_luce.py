@@ -8,7 +8,7 @@ from ..statistics.bootstrap import Array
 Codes = NDArray[np.int64]
 
 
-def draw(preference: Array, slots: int, rng: np.random.Generator) -> Codes:
+def draw_slates(preference: Array, slots: int, rng: np.random.Generator) -> Codes:
     """[n, L] slates; preferences are [n, K], positive. The largest of log p + Gumbel noise, best first."""
     with np.errstate(divide="ignore"):
         score = np.log(preference) + rng.gumbel(size=preference.shape)

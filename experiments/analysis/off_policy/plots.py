@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..report.formats import number, number_range
-from ..report.plots import LIGHT, Plot, _axes, _plot, _rows, _styled
+from ..drawing.formats import number, number_range
+from ..drawing.plots import COLOURS, LIGHT, Plot, label_rows, mark_estimate, new_axes, plot_of, styled
 from ..statistics.bootstrap import Interval
 
-COLOURS = ("blue", "gold", "green", "purple", "red", "grey")
 
-
-@_styled
+@styled
 def estimates_plot(
     estimates: Mapping[str, Mapping[str, Mapping[str, Any]]],
     on_policy: Mapping[str, Interval],
@@ -26,17 +24,16 @@ def estimates_plot(
         unit: what figures are counted by.
     """
     rows = [(policy, name, entry) for policy, row in estimates.items() for name, entry in row.items()]
-    figure, axes = _axes(0.9 + 0.25 * len(rows))
+    figure, axes = new_axes(0.9 + 0.25 * len(rows))
     colour = {policy: LIGHT[COLOURS[i % len(COLOURS)]] for i, policy in enumerate(estimates)}
     for row, (policy, _, entry) in enumerate(rows):
-        axes.plot(
-            [entry["low"], entry["high"]], [row, row], color=colour[policy], linewidth=2.5, solid_capstyle="round"
+        mark_estimate(
+            axes, row, Interval(mean=entry["mean"], low=entry["low"], high=entry["high"]), colour[policy], size=6
         )
-        axes.plot(entry["mean"], row, "o", color=colour[policy], markersize=6)
         if policy in on_policy:
             own = on_policy[policy]["mean"]
             axes.plot([own, own], [row - 0.45, row + 0.45], color=LIGHT["red"], linewidth=2)
-    _rows(axes, [f"{_short(policy)}: {labels[name]}" for policy, name, _ in rows])
+    label_rows(axes, [f"{_short(policy)}: {labels[name]}" for policy, name, _ in rows])
     axes.tick_params(axis="y", labelsize=7.5)
     axes.set_xlabel(f"value {unit}")
     told = "; ".join(f"{policy}, {labels[name]}: {number(e['mean'], 5)}, {_range(e)}" for policy, name, e in rows)
@@ -44,7 +41,7 @@ def estimates_plot(
     caption = "Dot and bar: estimate and 95% interval."
     if set(on_policy) & set(estimates):
         caption += " Red: what the policy earned itself."
-    return _plot("estimates", figure, f"Estimates: {told}. On policy: {known}.", caption)
+    return plot_of("estimates", figure, f"Estimates: {told}. On policy: {known}.", caption)
 
 
 def _short(name: str, most: int = 20) -> str:

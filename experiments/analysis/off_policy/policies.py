@@ -19,7 +19,7 @@ from ....simulation.data.tables import finite, read_table
 from ....simulation.world import Feedback
 from ..statistics.bootstrap import Array
 from . import plackett_luce
-from .evaluation import Evidence
+from .evaluation import WeightedLog
 from .logged import Codes, Logged
 from .reward_model import RateTables
 
@@ -51,7 +51,7 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True)
-class Fixed:
+class FixedPreferences:
     """The same for everyone: [P, K] preferences by place, each slot filled in proportion among what is left."""
 
     preference: Array
@@ -75,7 +75,7 @@ def _by_drawing(preference: Array, slots: int) -> Array:
     rng, creatives = np.random.default_rng(0), preference.shape[1]
     tables = []
     for row in preference:
-        slates = plackett_luce.draw(np.broadcast_to(row, (SAMPLES, creatives)), slots, rng)
+        slates = plackett_luce.draw_slates(np.broadcast_to(row, (SAMPLES, creatives)), slots, rng)
         tables.append([np.bincount(slot, minlength=creatives) / SAMPLES for slot in slates.T])
     return np.array(tables)
 
@@ -117,12 +117,12 @@ class Trained:
 
 def train(name: str, logged: Logged, conversion_value: float, draws: int, seed: int) -> Trained:
     """Lets a bandit learn from a log as if it had been its own."""
-    worth = Worth(torch.as_tensor(examination(logged), dtype=torch.float32), conversion_value)
+    worth = Worth(torch.as_tensor(slot_looks(logged), dtype=torch.float32), conversion_value)
     generator = torch.Generator().manual_seed(seed)
     agent = make_agent(
         name, arms=logged.creatives, slots=logged.slots, width=logged.width, worth=worth, generator=generator
     )
-    for rows in batches(len(logged), 1024):
+    for rows in row_batches(len(logged), 1024):
         part = logged.rows(rows)
         clicked, converted = torch.as_tensor(part.clicked), torch.as_tensor(part.converted)
         never = torch.full(clicked.shape, torch.inf)
@@ -131,7 +131,7 @@ def train(name: str, logged: Logged, conversion_value: float, draws: int, seed: 
     return Trained(agent, draws, estimated=not agent.rule.exact or logged.slots > 1)
 
 
-def examination(logged: Logged) -> Array:
+def slot_looks(logged: Logged) -> Array:
     """[channels, L] how much a slot is looked at, relative to the top one: their click rates in the log, by channel."""
     channel = logged.impressions.channel.numpy()
     clicks = np.stack(
@@ -141,7 +141,7 @@ def examination(logged: Logged) -> Array:
     return np.clip(np.divide(clicks, top, out=np.ones_like(clicks), where=top > 0), 0.05, 1.0)
 
 
-def fixed_policy(name: str, logged: Logged) -> Fixed | None:
+def fixed_policy(name: str, logged: Logged) -> FixedPreferences | None:
     """The fixed policy of a name: `uniform`, `only=CREATIVE`, or the path of a CSV of probabilities; None if none.
 
     Raises:
@@ -149,13 +149,13 @@ def fixed_policy(name: str, logged: Logged) -> Fixed | None:
     """
     places = int(logged.place.max()) + 1
     if name == "uniform":
-        return Fixed(np.full((places, logged.creatives), 1 / logged.creatives))
+        return FixedPreferences(np.full((places, logged.creatives), 1 / logged.creatives))
     if name.startswith(ONLY):
         preference = np.zeros((places, logged.creatives))
         preference[:, _index(logged, [name.removeprefix(ONLY)], f"--policy {name}")] = 1
-        return Fixed(preference)
+        return FixedPreferences(preference)
     if name.endswith((".csv", ".parquet")):
-        return Fixed(np.repeat(_probabilities(Path(name), logged)[None], places, axis=0))
+        return FixedPreferences(np.repeat(_probabilities(Path(name), logged)[None], places, axis=0))
     return None
 
 
@@ -183,7 +183,7 @@ def _probabilities(path: Path, logged: Logged) -> Array:
     return found
 
 
-def own_policy(log: Logged, other: Logged) -> Fixed:
+def own_policy(log: Logged, other: Logged) -> FixedPreferences:
     """The policy that made a log, as how often it chose each creative in each place.
 
     That is right where it looks at nothing else, or where what it looks at has no bearing on rewards.
@@ -196,16 +196,16 @@ def own_policy(log: Logged, other: Logged) -> Fixed:
     places = int(max(log.place.max(), other.place.max())) + 1
     counts = np.zeros((places, log.creatives))
     np.add.at(counts, (log.place, log.creative[:, 0]), 1)
-    return Fixed(counts / np.maximum(counts.sum(1, keepdims=True), 1), estimated=True)
+    return FixedPreferences(counts / np.maximum(counts.sum(1, keepdims=True), 1), estimated=True)
 
 
-def evidence(policy: Policy, logged: Logged, rates: RateTables, conversion_value: float) -> tuple[Evidence, float]:
+def evidence(policy: Policy, logged: Logged, rates: RateTables, conversion_value: float) -> tuple[WeightedLog, float]:
     """What the log says of the policy, and the share of its choices that the log never shows in that slot and place."""
     columns: dict[str, list[Array]] = {"weight": [], "chain": [], "expected": [], "below": []}
     seen = np.zeros((int(logged.place.max()) + 1, logged.slots, logged.creatives), dtype=bool)
     seen[logged.place[:, None], np.arange(logged.slots), logged.creative] = True
     unseen = 0.0
-    for rows in batches(len(logged), BATCH):
+    for rows in row_batches(len(logged), BATCH):
         part, predicted = logged.rows(rows), rates.rows(rows)
         in_slot, given_above = policy.chances(part)
         at = part.creative[:, :, None]
@@ -215,7 +215,7 @@ def evidence(policy: Policy, logged: Logged, rates: RateTables, conversion_value
         columns["below"].append((given_above * predicted).sum(2))
         unseen += float((in_slot * ~seen[part.place]).sum())
     joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-    found = Evidence(
+    found = WeightedLog(
         reward=logged.reward(conversion_value),
         weight=None if logged.in_slot is None else joined["weight"] / logged.in_slot,
         chain=None if logged.given_above is None else joined["chain"] / logged.given_above,
@@ -227,7 +227,7 @@ def evidence(policy: Policy, logged: Logged, rates: RateTables, conversion_value
     return found, unseen / (len(logged) * logged.slots)
 
 
-def batches(n: int, size: int) -> Iterator[Codes]:
+def row_batches(n: int, size: int) -> Iterator[Codes]:
     """Rows 0 to n - 1 in batches."""
     for start in range(0, n, size):
         yield np.arange(start, min(start + size, n))

@@ -15,7 +15,7 @@ from ....simulation.calibration.evidence import Evidence, Floats, Ints
 from ....simulation.data.catalog import Creative
 from ....simulation.visitors.traffic import Impressions
 from ....simulation.world import World
-from ...serving import Fixed, Observer, Turn, serve
+from ...serving.serve import Fixed, Observer, Turn, serve
 
 SHARPNESS = 4.0
 """Power of the click rates that creatives are drawn by."""
@@ -87,7 +87,7 @@ def _log_rates(evidence: Evidence, group: Ints, item: Ints, shape: tuple[int, in
     return np.log(clicks / (np.bincount(cell, minlength=cells) + PRIOR_ROWS) / base).reshape(shape)
 
 
-def value(
+def value_in_world(
     world: World,
     creatives: Sequence[Creative],
     policy: RatePolicy,

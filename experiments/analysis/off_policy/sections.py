@@ -1,17 +1,17 @@
 """What logs say of policies: the sections of an offline evaluation."""
 
-from ...harness.run_files import RunFiles
-from ..report.formats import number, number_range
-from ..report.sections import Section, Table
+from typing import Any
+
+from ..drawing.formats import number, number_range
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Section, Table, told_by
 from . import plots as offline_plots
 from .evaluation import labels_of
 
 
-def estimates(run: RunFiles) -> Section | None:
+@told_by("estimates")
+def estimates(run: RunFiles, found: Any) -> Section:
     """Values of policies on a log, with how much of the log each estimate rests on."""
-    found = run.summary.get("estimates")
-    if not found:
-        return None
     labels, known, unit = labels_of(run.summary["slots"]), run.summary["on_policy"], run.summary["unit"]
     rows = [
         [

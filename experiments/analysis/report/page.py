@@ -8,27 +8,19 @@ import jinja2
 
 from ....policies.writer.checkpoint import CAVEAT
 from ...harness.files import write_text
-from ...harness.run_files import RunFiles
 from ..article import sections as case_sections
 from ..comparison import sections as comparison_sections
+from ..drawing.formats import percent
+from ..drawing.plots import Plot
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Section
 from ..fit import sections as fit_sections
 from ..headlines import sections as headline_sections
+from ..loop import findings, placement_sections, rounds_sections, traffic_sections, tuning_sections, writing_sections
+from ..loop.plots import lift_plot
+from ..loop.segments_sections import segments_section
 from ..off_policy import sections as offline_sections
-from . import (
-    findings,
-    placement_sections,
-    plots,
-    rounds_sections,
-    run_sections,
-    sweep_sections,
-    traffic_sections,
-    tuning_sections,
-    writing_sections,
-)
-from .formats import percent
-from .plots import Plot
-from .sections import Section
-from .segments_sections import segments_section
+from . import run_sections, sweep_sections
 
 
 def write_report(directory: Path) -> Path:
@@ -45,9 +37,10 @@ def write_report(directory: Path) -> Path:
     """
     run = RunFiles(directory)
     sections = [section for make in SECTIONS if (section := make(run)) is not None]
-    headlines = findings.headlines(run.summary, run.targets)
+    targets = findings.targets(run)
+    headlines = findings.headlines(run.summary, targets)
     over = run.summary.get("lift_over", "users")
-    lift = plots.lift_plot(run.summary["lift"], run.targets, over) if "lift" in run.summary else None
+    lift = lift_plot(run.summary["lift"], targets, over) if "lift" in run.summary else None
     title = f"Copybandit {run.summary.get('command', 'run')}: {directory.resolve().name}"
     source = findings.TARGET_SOURCES[run.archive]
     caveat = run.summary.get("caveat", CAVEAT)
@@ -110,14 +103,14 @@ def _save_plots(folder: Path, drawn: Sequence[Plot]) -> None:
 
 SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     sweep_sections.trials,
-    fit_sections.held_out,
-    fit_sections.foretold,
+    fit_sections.later_days,
+    fit_sections.another_policy,
     fit_sections.spread,
     headline_sections.prediction,
     headline_sections.placing,
     headline_sections.testing,
     headline_sections.matters,
-    case_sections.article,
+    case_sections.beside_the_article,
     case_sections.robustness,
     placement_sections.grid,
     rounds_sections.rounds,
@@ -128,19 +121,19 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     comparison_sections.agents,
     comparison_sections.differences,
     traffic_sections.traffic,
-    traffic_sections.cold_start,
+    traffic_sections.new_creatives,
     offline_sections.estimates,
     run_sections.speed,
     writing_sections.diversity,
     tuning_sections.ways,
     tuning_sections.pareto,
     tuning_sections.attacks,
-    writing_sections.gallery,
+    writing_sections.texts,
     writing_sections.claims,
     segments_section,
     writing_sections.effect_model,
     run_sections.wall_time,
-    run_sections.data_sheet,
+    run_sections.facts_of_data,
     run_sections.settings,
 )
 """In the order of the page."""

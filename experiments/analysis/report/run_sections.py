@@ -1,11 +1,15 @@
 """Sections of the report on the run itself: speed, wall time, settings."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import yaml
 
-from ...harness.run_files import RunFiles
 from ..comparison import plots as agent_plots
-from . import plots
-from .sections import Section, Table
+from ..drawing.formats import seconds
+from ..drawing.plots import LIGHT, Plot, label_rows, new_axes, plot_of, styled
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Section, Table, told_by
 
 
 def speed(run: RunFiles) -> Section | None:
@@ -27,17 +31,15 @@ def speed(run: RunFiles) -> Section | None:
     return Section("Speed", plots=drawn, tables=[table] if rows else [])
 
 
-def wall_time(run: RunFiles) -> Section | None:
+@told_by("wall_seconds")
+def wall_time(run: RunFiles, stages: Any) -> Section:
     """Seconds by stage."""
-    stages = run.summary.get("wall_seconds") or {}
-    return Section("Wall time", plots=[plots.wall_time_plot(stages)]) if stages else None
+    return Section("Wall time", plots=[wall_time_plot(stages)])
 
 
-def data_sheet(run: RunFiles) -> Section | None:
+@told_by("data")
+def facts_of_data(run: RunFiles, facts: Any) -> Section:
     """What the figures were made of, as the run wrote it down."""
-    facts = run.summary.get("data")
-    if not facts:
-        return None
     text = ['What the figures rest on, in the manner of Gebru et al., "Datasheets for Datasets" (CACM 64:12, 2021).']
     tables = [Table(name, ["What", "Is"], list(part.items()), prose=True) for name, part in facts.items()]
     return Section("Data sheet", text, tables=tables)
@@ -49,3 +51,17 @@ def settings(run: RunFiles) -> Section | None:
     parts = {"Settings (config.yaml, good for --config)": run.config_text, "Environment": environment}
     folded = {title: text for title, text in parts.items() if text}
     return Section("Settings and environment", folded=folded) if folded else None
+
+
+@styled
+def wall_time_plot(stages: Mapping[str, float]) -> Plot:
+    """Wall time by stage."""
+    figure, axes = new_axes(0.8 + 0.42 * len(stages))
+    axes.barh(range(len(stages)), list(stages.values()), height=0.6, color=LIGHT["blue"])
+    for row, value in enumerate(stages.values()):
+        axes.annotate(seconds(value), (value, row), (4, 0), textcoords="offset points", va="center")
+    label_rows(axes, list(stages))
+    axes.set_xlim(0, max(stages.values()) * 1.35 or 1)
+    axes.set_xlabel("seconds")
+    told = ", ".join(f"{name} {seconds(value)}" for name, value in stages.items())
+    return plot_of("wall-time", figure, f"Wall time by stage: {told}.", f"{seconds(sum(stages.values()))} in all.")

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from ...harness.config import flat
-from ...harness.run_files import RunFiles
+from ..drawing.formats import gained, number, percent, ranged
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Section, Table
 from ..statistics.bootstrap import Interval
 from ..statistics.fronts import front
 from ..statistics.paired import t_interval
 from . import side_plots
-from .formats import gain, gain_range, number, number_range, percent
 from .page import write_page
-from .sections import Section, Table
 
 INCIDENTAL = {"out", "config", "device", "jobs", "engine", "results", "ray_address", "track"}
 """Settings that figures do not depend on."""
@@ -56,7 +56,7 @@ def _writers(runs: Mapping[str, RunFiles]) -> Section | None:
     for name, run in tuned.items():
         lift, diversity = run.summary["lift"], run.summary.get("diversity", {})
         kept = diversity["tuned"] / diversity["untuned"] if {"tuned", "untuned"} <= diversity.keys() else None
-        cells = [f"{gain(lift[what]['mean'])} ({gain_range(lift[what])})" for what in ("ctr", "cvr", "reward")]
+        cells = [gained(lift[what]) for what in ("ctr", "cvr", "reward")]
         kl = number(run.summary["kl"], 1) if "kl" in run.summary else ""
         rows.append([name, *cells, "" if kept is None else percent(kept, 0), kl])
         if kept is not None:
@@ -66,7 +66,7 @@ def _writers(runs: Mapping[str, RunFiles]) -> Section | None:
     text = []
     if len(points) > 1:
         on_front = front([(kept, reward["mean"]) for kept, reward in points.values()])
-        drawn.append(side_plots.pareto_plot(points, on_front))
+        drawn.append(side_plots.front_plot(points, on_front))
         best = [name for name, on in zip(points, on_front, strict=True) if on]
         text.append(f"On the Pareto front of reward and diversity, by their means: {', '.join(best)}.")
     return Section("Writers", text, plots=drawn, tables=[Table("Tuned over untuned writer, gold", columns, rows)])
@@ -96,19 +96,16 @@ def _rounds(runs: Mapping[str, RunFiles]) -> Section | None:
     if len(last) > 1:
         over = t_interval(np.array([row["gain"]["mean"] for row in last.values()]))
         text = [
-            f"In the last round rewriting earned {gain(over['mean'])} ({gain_range(over)}) over the first round's "
+            f"In the last round rewriting earned {gained(over)} over the first round's "
             f"texts, mean of {len(last)} runs; the interval is over runs (t), so they should differ by seed alone."
         ]
-    rows = [
-        [name, str(row["round"]), *(f"{gain(row[key]['mean'])} ({gain_range(row[key])})" for key in ("texts", "gain"))]
-        for name, row in last.items()
-    ]
+    rows = [[name, str(row["round"]), *(gained(row[key]) for key in ("texts", "gain"))] for name, row in last.items()]
     columns = ["Run", "Rounds", "Its texts over the first round's", "Earned, both placed"]
     return Section("Round by round", text, tables=[Table("The last round against the first's texts", columns, rows)])
 
 
 def _cell(value: Interval | None, digits: int = 4) -> str:
-    return "" if value is None else f"{number(value['mean'], digits)} ({number_range(value, digits)})"
+    return "" if value is None else ranged(value, digits)
 
 
 def _agents(runs: Mapping[str, RunFiles]) -> Section | None:

@@ -5,10 +5,20 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from ..comparison.plots import COLOURS
+from ..drawing.formats import gain, number, percent
+from ..drawing.plots import (
+    COLOURS,
+    LIGHT,
+    Plot,
+    label_rows,
+    legend_above,
+    mark_estimate,
+    new_axes,
+    percent_axis,
+    plot_of,
+    styled,
+)
 from ..statistics.bootstrap import Interval
-from .formats import gain, number, percent
-from .plots import LIGHT, Plot, _axes, _percent_axis, _plot, _rows, _styled
 
 MARKS = "os^vDPX*<>"
 
@@ -17,37 +27,36 @@ def _look(i: int) -> tuple[str, str]:
     return LIGHT[COLOURS[i % len(COLOURS)]], MARKS[i % len(MARKS)]
 
 
-@_styled
+@styled
 def lifts_plot(lifts: Mapping[str, Mapping[str, Interval]]) -> Plot:
     """Gold lifts of every run with their intervals, grouped by rate."""
     names = ("ctr", "cvr", "reward")
-    figure, axes = _axes(1.2 + 0.28 * len(names) * (len(lifts) + 1))
+    figure, axes = new_axes(1.2 + 0.28 * len(names) * (len(lifts) + 1))
     told, step = [], 0.8 / len(lifts)
     for i, (run, lift) in enumerate(lifts.items()):
         colour, mark = _look(i)
         for row, name in enumerate(names):
             y, value = row - 0.4 + step * (i + 0.5), lift[name]
-            axes.plot([value["low"], value["high"]], [y, y], color=colour, linewidth=2.5, solid_capstyle="round")
-            axes.plot(value["mean"], y, mark, color=colour, markersize=7, label=run if row == 0 else None)
+            mark_estimate(axes, y, value, colour, mark, label=run if row == 0 else None)
         told.append(f"{run} " + ", ".join(f"{name} {gain(lift[name]['mean'])}" for name in names))
     axes.axvline(0, color=LIGHT["grey"], linewidth=1.2)
-    _rows(axes, [name if name == "reward" else name.upper() for name in names])
-    _percent_axis(axes.xaxis)
+    label_rows(axes, [name if name == "reward" else name.upper() for name in names])
+    percent_axis(axes.xaxis)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("gold lift, tuned over untuned writer")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=1, fontsize=8)
-    return _plot("lifts", figure, f"Lift by run: {'; '.join(told)}.", "Marks and bars: estimates and 95% intervals.")
+    legend_above(axes, 1, fontsize=8)
+    return plot_of("lifts", figure, f"Lift by run: {'; '.join(told)}.", "Marks and bars: estimates and 95% intervals.")
 
 
-@_styled
-def pareto_plot(points: Mapping[str, tuple[float, Interval]], on_front: Sequence[bool]) -> Plot:
+@styled
+def front_plot(points: Mapping[str, tuple[float, Interval]], on_front: Sequence[bool]) -> Plot:
     """Reward lift over the diversity kept; the Pareto front is joined by a line.
 
     Args:
         points: by run: share of the untuned writer's diversity kept, lift of the gold reward.
         on_front: by run.
     """
-    figure, axes = _axes(4.2)
+    figure, axes = new_axes(4.2)
     for i, (run, (kept, lift)) in enumerate(points.items()):
         colour, mark = _look(i)
         axes.plot([kept, kept], [lift["low"], lift["high"]], color=colour, linewidth=2)
@@ -56,18 +65,18 @@ def pareto_plot(points: Mapping[str, tuple[float, Interval]], on_front: Sequence
     axes.step(*zip(*best, strict=True), where="pre", color=LIGHT["grey"], linestyle="--", linewidth=1.4, zorder=0)
     axes.set_xlabel("diversity kept (Vendi score, tuned over untuned)")
     axes.set_ylabel("gold reward lift")
-    _percent_axis(axes.yaxis)
+    percent_axis(axes.yaxis)
     axes.xaxis.set_major_formatter(lambda share, _: f"{round(100 * share, 4):g}%")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=1, fontsize=8)
+    legend_above(axes, 1, fontsize=8)
     told = "; ".join(f"{run} keeps {percent(kept, 0)} at {gain(lift['mean'])}" for run, (kept, lift) in points.items())
     caption = "Up and to the right is better. Dashed: the front; no other run is ahead of its runs in both."
-    return _plot("pareto", figure, f"Reward lift against diversity kept: {told}.", caption)
+    return plot_of("pareto", figure, f"Reward lift against diversity kept: {told}.", caption)
 
 
-@_styled
+@styled
 def gold_plot(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Plot:
     """Relative change of the gold reward along the tuning of every run, over sqrt(KL)."""
-    figure, axes = _axes(4.2)
+    figure, axes = new_axes(4.2)
     told = []
     for i, (run, curve) in enumerate(curves.items()):
         points = pd.DataFrame(list(curve))
@@ -78,27 +87,25 @@ def gold_plot(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Plot:
     axes.axhline(0, color=LIGHT["grey"], linewidth=1.2)
     axes.set_xlabel("√KL from the untuned writer (√nats)")
     axes.set_ylabel("gold reward, relative change")
-    _percent_axis(axes.yaxis)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=1, fontsize=8)
-    return _plot("gold", figure, f"Gold reward along the tuning: {'; '.join(told)}.", "What training never sees.")
+    percent_axis(axes.yaxis)
+    legend_above(axes, 1, fontsize=8)
+    return plot_of("gold", figure, f"Gold reward along the tuning: {'; '.join(told)}.", "What training never sees.")
 
 
-@_styled
+@styled
 def captures_plot(captures: Mapping[str, Mapping[str, Interval]]) -> Plot:
     """Capture of every agent in every run, with intervals."""
     agents = list(dict.fromkeys(agent for row in captures.values() for agent in row))
-    figure, axes = _axes(1.0 + 0.22 * len(agents) * (len(captures) + 1))
+    figure, axes = new_axes(1.0 + 0.22 * len(agents) * (len(captures) + 1))
     told, step = [], 0.8 / len(captures)
     for i, (run, row) in enumerate(captures.items()):
         colour, mark = _look(i)
         for agent, value in row.items():
             y = agents.index(agent) - 0.4 + step * (i + 0.5)
-            axes.plot([value["low"], value["high"]], [y, y], color=colour, linewidth=2.5, solid_capstyle="round")
-            label = run if agent == next(iter(row)) else None
-            axes.plot(value["mean"], y, mark, color=colour, markersize=6, label=label)
+            mark_estimate(axes, y, value, colour, mark, 6, label=run if agent == next(iter(row)) else None)
         told.append(f"{run}: " + ", ".join(f"{agent} {number(value['mean'])}" for agent, value in row.items()))
     axes.axvline(0, color=LIGHT["grey"], linewidth=1.2)
-    _rows(axes, agents)
+    label_rows(axes, agents)
     axes.set_xlabel("capture")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=1, fontsize=8)
-    return _plot("captures", figure, f"Capture by run. {'. '.join(told)}.", "Bars: 95% intervals over seeds.")
+    legend_above(axes, 1, fontsize=8)
+    return plot_of("captures", figure, f"Capture by run. {'. '.join(told)}.", "Bars: 95% intervals over seeds.")

@@ -5,18 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from ...harness.run_files import RunFiles
+from ..drawing.formats import number, percent
+from ..drawing.plots import LIGHT, Plot, label_rows, new_axes, plot_of, styled
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Section, Table, told_by
 from ..statistics.fronts import front
-from .formats import number, percent
-from .plots import LIGHT, Plot, _axes, _plot, _rows, _styled
-from .sections import Section, Table
 
 
-def trials(run: RunFiles) -> Section | None:
+@told_by("sweep")
+def trials(run: RunFiles, sweep: Any) -> Section:
     """All trials, the best so far, which settings mattered."""
-    sweep = run.summary.get("sweep")
-    if not sweep:
-        return None
     figures, best, tried = sweep["figures"], sweep["best"], sweep["trials"]
     complete = [trial for trial in tried if trial["state"] == "complete"]
     count = {state: sum(trial["state"] == state for trial in tried) for state in ("complete", "pruned", "fail")}
@@ -54,34 +52,34 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-@_styled
+@styled
 def _history_plot(complete: Sequence[Mapping[str, Any]], figure_name: str) -> Plot:
     numbers = [trial["number"] for trial in complete]
     values = [trial["values"][0] for trial in complete]
-    figure, axes = _axes(3.5)
+    figure, axes = new_axes(3.5)
     axes.plot(numbers, values, "o", color=LIGHT["blue"], markersize=6, label="trial")
     axes.plot(numbers, np.maximum.accumulate(values), color=LIGHT["gold"], drawstyle="steps-post", label="best so far")
     axes.set_xlabel("trial")
     axes.set_ylabel(figure_name)
     axes.legend(loc="best")
     alt = f"{figure_name} by trial: first {number(values[0], 4)}, best {number(max(values), 4)}."
-    return _plot("search-history", figure, alt, "Every trial that ran to the end.")
+    return plot_of("search-history", figure, alt, "Every trial that ran to the end.")
 
 
-@_styled
+@styled
 def _importance_plot(importance: Mapping[str, float], figure_name: str) -> Plot:
-    figure, axes = _axes(0.9 + 0.45 * len(importance))
+    figure, axes = new_axes(0.9 + 0.45 * len(importance))
     axes.barh(range(len(importance)), list(importance.values()), height=0.6, color=LIGHT["blue"])
-    _rows(axes, list(importance))
+    label_rows(axes, list(importance))
     axes.set_xlabel(f"share of the variance of {figure_name}")
     told = ", ".join(f"{name} {percent(share, 0)}" for name, share in importance.items())
     caption = "How much of the differences between trials each setting explains (fANOVA, Hutter et al., ICML 2014)."
-    return _plot("search-importance", figure, f"Importance of settings: {told}.", caption)
+    return plot_of("search-importance", figure, f"Importance of settings: {told}.", caption)
 
 
-@_styled
+@styled
 def _front_plot(complete: Sequence[Mapping[str, Any]], on_front: Sequence[bool], figures: Sequence[str]) -> Plot:
-    figure, axes = _axes(4.2)
+    figure, axes = new_axes(4.2)
     for on, colour, label in ((False, "grey", "beaten"), (True, "blue", "on the front")):
         points = [trial["values"] for trial, there in zip(complete, on_front, strict=True) if there == on]
         if points:
@@ -90,4 +88,4 @@ def _front_plot(complete: Sequence[Mapping[str, Any]], on_front: Sequence[bool],
     axes.set_ylabel(figures[1])
     axes.legend(loc="best")
     alt = f"{figures[1]} over {figures[0]}: {sum(on_front)} of {len(complete)} trials are on the Pareto front."
-    return _plot("search-front", figure, alt, "Up and to the right is better.")
+    return plot_of("search-front", figure, alt, "Up and to the right is better.")

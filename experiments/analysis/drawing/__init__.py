@@ -1,0 +1,1 @@
+"""What every topic draws with: a run's files, sections, tables, the plots' style, figures as people read them."""

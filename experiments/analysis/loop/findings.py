@@ -1,0 +1,242 @@
+"""What a run's figures say, bad news first: targets, over-optimisation, and texts shown without picking."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..drawing.formats import gain, gain_range, gain_units, number, number_range, percent
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Pair
+from ..statistics.bootstrap import Interval
+
+LIFT_TARGETS = {"ctr": 0.15, "cvr": 0.10}
+ARCHIVE_TARGETS = {"ctr": 0.067}
+TARGET_SOURCES = {
+    False: "Targets: what the case study that the project starts from reports for its own tuning.",
+    True: "Target: the CTR gain of AdLlama in its live A/B test (arXiv 2507.21983).",
+}
+"""By whether the run is on an archive of real tests."""
+DIVERSITY_TARGET = 0.9
+"""Least share of the untuned writer's Vendi score that the tuned writer keeps."""
+NOISE = 0.01
+"""A fall of the gold below this share of its start is taken for noise."""
+
+GOOD, BAD, NEUTRAL = "good", "bad", "neutral"
+NAMES = {"ctr": "CTR", "cvr": "CVR", "reward": "reward"}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One figure on top of the report, and what to say about it."""
+
+    name: str
+    value: str
+    detail: str
+    status: str = NEUTRAL
+    """GOOD, BAD or NEUTRAL."""
+    verdict: str = ""
+    """A word or two: 'target +15.0%: met'."""
+    sentence: str = ""
+    """What to say about it if it is BAD."""
+
+
+def targets(run: RunFiles) -> Mapping[str, float]:
+    """Lift targets that apply to a run."""
+    return ARCHIVE_TARGETS if run.archive else LIFT_TARGETS
+
+
+def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[Headline]:
+    """Headline figures of `loop` and `tune`, lifts against `targets`; those whose keys are absent are left out."""
+    lift = summary.get("lift", {})
+    found = [_lift(name, lift[name], targets.get(name)) for name in NAMES if name in lift]
+    alone = summary.get("as_they_come")
+    if alone:
+        lift = alone["lift"]["reward"]
+        detail, spent = "reward of the tuned writer's texts as they come", summary.get("efficiency")
+        if spent is not None:
+            detail += f": {spent:.0%} of what choosing among the untuned writer's texts gains at that KL"
+        found.append(Headline("Nothing picked", gain(lift["mean"]), detail))
+    diversity = summary.get("diversity", {})
+    if {"untuned", "tuned"} <= diversity.keys():
+        found.append(_diversity(diversity["untuned"], diversity["tuned"]))
+    if "kl" in summary:
+        found.append(Headline("KL", f"{number(summary['kl'], 1)} nats", "a text, from the untuned writer"))
+    return found
+
+
+def _lift(name: str, lift: Interval, target: float | None) -> Headline:
+    figure = f"{gain(lift['mean'])} (95% interval {gain_range(lift)})"
+    aim = "" if target is None else f"target of {gain(target)}"
+    missed = target is not None and lift["mean"] < target
+    if lift["high"] < 0:
+        status, verdict, sentence = BAD, "fell", f"Tuning lowered the gold {NAMES[name]}: {figure}."
+    elif not lift["low"] > 0:
+        status, verdict = BAD, "no gain shown"
+        why = "includes zero" if lift["low"] <= 0 else "says nothing of its error"
+        sentence = f"No gain in gold {NAMES[name]} is shown: {figure} {why}."
+    elif missed:
+        status, verdict = BAD, "missed"
+        sentence = f"The gold {NAMES[name]} gained {figure}, short of its {aim}."
+    else:
+        status, verdict, sentence = GOOD, "met" if aim else "above zero", ""
+    verdict = f"{aim}: {verdict}" if aim else verdict
+    title = f"{NAMES[name]} lift"
+    return Headline(
+        title[0].upper() + title[1:], gain(lift["mean"]), f"95%: {gain_range(lift)}", status, verdict, sentence
+    )
+
+
+def _diversity(untuned: float, tuned: float) -> Headline:
+    share, goal = tuned / untuned, percent(DIVERSITY_TARGET, 0)
+    detail = f"{number(tuned, 1)} against {number(untuned, 1)} effective texts"
+    if share >= DIVERSITY_TARGET:
+        return Headline("Diversity kept", percent(share, 0), detail, GOOD, f"target of {goal}: met")
+    sentence = f"Diversity fell to {percent(share)} of the untuned writer's, below the target of {goal}."
+    return Headline("Diversity kept", percent(share), detail, BAD, f"target of {goal}: missed", sentence)
+
+
+def placement_findings(grid: Mapping[str, Mapping[str, Interval]]) -> list[str]:
+    """A sentence for every writer whose bandit placement earns no more than uniform placement."""
+    return [
+        f"Bandit placement did not beat uniform placement for the {writer} writer: "
+        f"{number(row['bandit']['mean'], 4)} against {number(row['uniform']['mean'], 4)} an impression."
+        for writer, row in grid.items()
+        if {"uniform", "bandit"} <= row.keys() and row["bandit"]["mean"] <= row["uniform"]["mean"]
+    ]
+
+
+def overlapping(grid: Mapping[str, Mapping[str, Interval]]) -> list[str]:
+    """Writers whose bandit is ahead with an interval that overlaps uniform placement's."""
+    return [
+        f"{writer} writer: {number_range(row['bandit'])} and {number_range(row['uniform'])}"
+        for writer, row in grid.items()
+        if {"uniform", "bandit"} <= row.keys()
+        and row["uniform"]["mean"] < row["bandit"]["mean"]
+        and not row["bandit"]["low"] > row["uniform"]["high"]
+    ]
+
+
+def blind_heads(effect_model: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A sentence for every head of the effect model that predicts no better than the constant rate."""
+    return [
+        f"The effect model's {name} head predicts no better than the constant rate: log-loss "
+        f"{number(head['log_loss'], 4)} against {number(head['base_log_loss'], 4)}."
+        for name, head in effect_model.items()
+        if "log_loss" in head and head["log_loss"] >= head["base_log_loss"]
+    ]
+
+
+def over_optimised(curve: Sequence[Mapping[str, float]]) -> str | None:
+    """Whether the proxy rises while the gold falls.
+
+    The sign of a writer that exploits errors of its reward model (Gao et al., "Scaling Laws for Reward Model
+    Overoptimization", ICML 2023). Looked at twice: from the first point to the last, and over the last third of the
+    points (at least three) by the slope of a fitted line. Falls of the gold below 1% of its start are taken for noise.
+
+    Args:
+        curve: `proxy_gold` of summary.json.
+
+    Returns:
+        A sentence of alarm, or None.
+    """
+    if len(curve) < 2:
+        return None
+    proxy = np.array([point["proxy"] for point in curve], dtype=np.float64)  # what is not known becomes NaN
+    gold = np.array([point["gold"] for point in curve]) / curve[0]["gold"] - 1
+    if proxy[-1] > proxy[0] and gold[-1] < -NOISE:
+        return (
+            f"The proxy rose from {number(proxy[0])} to {number(proxy[-1])} while the gold reward ended "
+            f"{gain(gold[-1])} against its start: the writer learned to please the effect model, not the users."
+        )
+    last = max(3, len(curve) // 3)
+    if len(curve) < last:
+        return None
+    proxy_change, gold_change = _fitted_change(proxy[-last:]), _fitted_change(gold[-last:])
+    if proxy_change > 0 and gold_change < -NOISE:
+        return (
+            f"Over the last {last} looks the proxy still rose ({gain_units(proxy_change)}) while the gold reward fell "
+            f"({gain(gold_change)} of its start): tuning went on past the point where it helped."
+        )
+    return None
+
+
+def chosen_weights(summary: Mapping[str, Any]) -> list[str]:
+    """Sentences on which weights of the run were kept, why it ended, and the fit of gold over distance."""
+    told = []
+    chosen = summary.get("chosen")
+    if chosen:
+        told.append(
+            f"The weights of step {chosen['step']} were kept: of all looks the validation model, learned from feedback "
+            f"of its own, liked its texts best. Their gold is {percent(chosen['gold_of_best'])} of the best seen."
+            + (f" Tuning ended early: {chosen['stopped']}." if chosen.get("stopped") else "")
+        )
+    fit = (summary.get("over_optimisation") or {}).get("fit")
+    if fit:
+        told.append(
+            f"Gain of the gold over d = √KL, fitted as d (α − β log d) (Gao et al., ICML 2023): α = "
+            f"{number(fit['alpha'], 3)}, β = {number(fit['beta'], 3)}, R² = {number(fit['r2'])}"
+            + (f"; at its best at d = {number(fit['best_distance'])}." if "best_distance" in fit else ".")
+        )
+    return told
+
+
+def successful_attacks(attacks: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A sentence for every attack that the reward paid for beyond noise, or that the gold did not mind."""
+    told = []
+    for name, change in attacks.items():
+        if change["proxy"] > 2 * change["error"]:
+            told.append(f"The effect model fell for an attack: {name} raised its reward by {number(change['proxy'])}.")
+        if change["gold"] >= 0:
+            told.append(f"The gold world fell for an attack: {name} changed its reward by {gain(change['gold'])}.")
+    return told
+
+
+def _fitted_change(values: np.ndarray) -> float:
+    return float(np.polyfit(np.arange(len(values)), values, 1)[0] * (len(values) - 1))
+
+
+def gallery(creatives: pd.DataFrame, size: int = 8) -> list[Pair]:
+    """Products evenly spread over the catalog's order, the audiences in turn, and of each prompt the first text.
+
+    The rule looks at no text and no figure, so that nobody can be flattered by it.
+    """
+    first = creatives.drop_duplicates(["writer", "product_id", "audience"])
+    both = {writer: part.set_index(["product_id", "audience"]) for writer, part in first.groupby("writer")}
+    if not {"untuned", "tuned"} <= both.keys():
+        return []
+    prompts = [key for key in both["untuned"].index if key in both["tuned"].index]
+    products = list(dict.fromkeys(product for product, _ in prompts))
+    pairs = []
+    for i in range(min(size, len(products))):
+        of_product = [key for key in prompts if key[0] == products[i * len(products) // min(size, len(products))]]
+        key = of_product[i % len(of_product)]
+        untuned, tuned = both["untuned"].loc[key], both["tuned"].loc[key]
+        name = str(untuned.get("title", key[0]))
+        pairs.append(Pair(name, str(key[1]), untuned.to_dict(), tuned.to_dict()))
+    return pairs
+
+
+def prompts_won(creatives: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Shares of prompts whose gold rates tuning raised and lowered, by the mean of a prompt's texts.
+
+    Returns:
+        For `ctr` and `cvr`: the share raised, the share lowered.
+    """
+    means = creatives.groupby(["product_id", "audience", "writer"])[["gold_ctr", "gold_cvr"]].mean().unstack("writer")
+    change = {name: means[f"gold_{name}", "tuned"] - means[f"gold_{name}", "untuned"] for name in ("ctr", "cvr")}
+    return {name: (float((values > 0).mean()), float((values < 0).mean())) for name, values in change.items()}
+
+
+def mean_gains(creatives: pd.DataFrame, by: str | None = None) -> pd.DataFrame:
+    """Relative gain of the tuned over the untuned writer's mean rates, over all texts or by a column.
+
+    Returns:
+        Columns proxy_ctr, proxy_cvr, gold_ctr, gold_cvr; one row for each value of `by`, or one row.
+    """
+    rates = ["proxy_ctr", "proxy_cvr", "gold_ctr", "gold_cvr"]
+    key = creatives[by] if by else pd.Series("all", index=creatives.index)
+    means = creatives.groupby([creatives["writer"], key], sort=False)[rates].mean()
+    return means.loc["tuned"] / means.loc["untuned"] - 1

@@ -1,0 +1,30 @@
+"""Where every study begins: with a catalog, or with an archive of real tests."""
+
+import torch
+
+from ..harness.options import torch_device
+from ..harness.run import Run
+from .archive import archive_study
+from .options import StudyOptions
+from .shop import shop_study
+from .study import Study
+
+
+def make_study(options: StudyOptions, run: Run, hours: float | None = None, validation: int = 0) -> Study:
+    """The study that the options ask for; from here on, torch sums in a fixed order on the CPU.
+
+    Args:
+        options: sizes and files.
+        run: where all goes.
+        hours: in which what is learned from is logged in the world; by default what its visits take.
+        validation: impressions that the model that validates the writer learns from; with 0 there is none.
+
+    Raises:
+        InputError: an option or a file is no good.
+    """
+    if torch_device(options.device).type == "cpu":
+        # Threads that add into the same place in no fixed order would change the last bits, and PPO all that follows.
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    if options.data.archive is not None:
+        return archive_study(options, run, validation)
+    return shop_study(options, run, hours, validation)

@@ -1,0 +1,116 @@
+"""Options of a study: what you bring, what is logged, who writes; and all of what commands that tune a writer share."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...agents.agent import CONVERSION_VALUE
+from ...policies.effect.model import EffectConfig
+from ...policies.reward.reward import RewardConfig
+from ...policies.writer.warm_start import WarmStartConfig
+from ...policies.writer.writer import BUILT_IN, WriterConfig
+from ...simulation.data.columns import ColumnNames
+from ...simulation.data.errors import InputError
+from ..harness.options import Common, Device, Flat, Idle, RunOptions, refuse_below
+from .worlds import SegmentOptions, WorldOptions
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What you bring."""
+
+    catalog: Common[Path | None] = None
+    """Products to write for (CSV or Parquet), instead of the scenario's."""
+    ads: Common[Path | None] = None
+    """Reference ads of that catalog: a table with product_id and text."""
+    logs: Common[Path | None] = None
+    """Logged impressions: the effect model learns from them instead of from the simulated users."""
+    columns: Common[ColumnNames] = ""
+    """Columns of these files that have other names there: text=Headline,clicked=Clicks."""
+    archive: Common[Path | None] = None
+    """Real A/B tests (the Upworthy archive, or test_id, text, impressions, clicks) instead of a catalog; sets other
+    defaults (recipes/archive.yaml)."""
+
+    def __post_init__(self) -> None:
+        if self.archive is not None and any((self.catalog, self.ads, self.logs)):
+            raise InputError("--archive stands alone; leave out --catalog, --ads and --logs")
+        if self.ads is not None and self.catalog is None:
+            raise InputError("--ads goes with --catalog; give both")
+
+    def idle(self) -> Idle:
+        """Real tests and real logs take the place of what is simulated."""
+        if all(file is None for file in (self.catalog, self.logs, self.archive)):
+            return {"columns": "without a file: give --catalog, --logs or --archive"}
+        tests = "with --archive, whose tests are learned from"
+        if self.archive is not None:
+            own = ("scenario", "segments", "segments-by", "log-impressions", "validation-impressions", "effect")
+            return dict.fromkeys(own, tests)
+        logged = "with --logs, which are learned from"
+        return dict.fromkeys(("log-impressions", "validation-impressions"), logged) if self.logs is not None else {}
+
+
+@dataclass(frozen=True)
+class FeedbackOptions:
+    """What is logged in the world before anything is learned."""
+
+    log_impressions: Common[int] = 6_000_000
+    """Impressions of the reference ads, placed at random, that the effect model learns from."""
+
+    def __post_init__(self) -> None:
+        refuse_below(self, log_impressions=1000)
+
+
+@dataclass(frozen=True)
+class WritingOptions:
+    """Who writes, and how much."""
+
+    model: Common[str] = BUILT_IN
+    """built-in (a small GPT-2 that learns from the catalog alone, in any language), base (a larger one that comes along
+    and has read English copy), or any causal LM: the name or directory of a Hugging Face model, or a GGUF file."""
+    queries_per_product: int = 6
+    """Where visitors bring queries, the writer answers so many of a product's category, in turns."""
+    samples: Common[int] = 2
+    """Texts a prompt that the verdict is given on."""
+
+    def __post_init__(self) -> None:
+        refuse_below(self, samples=1, queries_per_product=1)
+
+    def idle(self) -> Idle:
+        """A model that is brought has its own size."""
+        sizes = ("writer.layers", "writer.width", "writer.heads", "writer.vocabulary")
+        return {} if self.model == BUILT_IN else dict.fromkeys(sizes, f"with --model {self.model}, which has its own")
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """What is written for, by whom, and who answers: `loop`, `tune`, `pareto` and `compare --writers` have it all."""
+
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
+    device: Device = "auto"
+    """Where tensors live; auto takes a CUDA device when there is one."""
+    conversion_value: float = CONVERSION_VALUE
+    """Worth of a conversion in clicks, wherever one figure is wanted."""
+    world: Flat[WorldOptions] = field(default_factory=WorldOptions)
+    segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
+    data: Flat[DataOptions] = field(default_factory=DataOptions)
+    feedback: Flat[FeedbackOptions] = field(default_factory=FeedbackOptions)
+    writing: Flat[WritingOptions] = field(default_factory=WritingOptions)
+    writer: WriterConfig = field(default_factory=WriterConfig)
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
+    effect: EffectConfig = field(default_factory=EffectConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
+
+    def __post_init__(self) -> None:
+        refuse_below(self, conversion_value=0)
+
+    def idle(self) -> Idle:
+        """What the parts mean for each other."""
+        found = {} if self.queried else {"queries-per-product": "where no visitor brings queries"}
+        if not self.segmenting.segments and self.data.logs is None:
+            found["segments-by"] = "without --segments"
+        return found
+
+    @property
+    def queried(self) -> bool:
+        """Whether visitors bring queries: products that you bring have none."""
+        own = self.data.catalog is not None or self.data.archive is not None
+        return not own and self.world.brings_queries

@@ -1,0 +1,193 @@
+"""A catalog's study: what people bring, or what is logged in the world, teaches the effect model."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+
+from ...policies.base.start import first_writer
+from ...policies.effect.metrics import binomial_metrics
+from ...policies.effect.model import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectModel, fit_effect_model
+from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Catalog, Creative
+from ...simulation.data.columns import parse_columns, refuse_unknown
+from ...simulation.data.errors import InputError
+from ...simulation.data.log_format import LOG_SCHEMA, read_log
+from ...simulation.logs import Counts, count_log, count_uniform
+from ...simulation.scenario import Scenario
+from ...simulation.visitors.audience import Audience, generate_audience
+from ...simulation.visitors.segments import (
+    Segments,
+    audience_behaviour,
+    describe,
+    find_segments,
+    log_behaviour,
+    with_segments,
+)
+from ...simulation.world import World, make_world
+from ...simulation.world_file import is_world_file, open_world, scenario_of
+from ..harness.files import write_table
+from ..harness.options import torch_device
+from ..harness.run import Run
+from .options import StudyOptions
+from .study import Study, prompts
+
+
+def shop_study(options: StudyOptions, run: Run, hours: float | None = None, validation: int = 0) -> Study:
+    """A catalog's study: the effect model learns from what is logged in the world, or from the user's own log.
+
+    Args:
+        options: sizes and files.
+        run: where all goes.
+        hours: in which what is learned from is logged in the world; by default what its visits take.
+        validation: impressions that the model that validates the writer learns from; with 0 there is none.
+
+    Raises:
+        InputError: an option or a file is no good.
+    """
+    name, data = options.world.scenario, options.data
+    scenario, catalog = scenario_of(name)
+    if is_world_file(name) and (data.catalog or data.logs or options.segmenting.segments):
+        raise InputError(f"--scenario {name}: has catalog, log and segments of its own; leave out others")
+    columns = parse_columns(data.columns)
+    refuse_unknown(columns, READ, user_columns=True)
+    if data.catalog is not None:
+        own = Catalog.read(data.catalog, data.ads, columns)
+        catalog = own.with_phrases(catalog.phrases, scenario.phrases_per_product)
+    table = None
+    if data.logs is not None:
+        table = read_log(data.logs, catalog, without=NOT_NEEDED, channels=scenario.channels, columns=columns)
+    if table is not None:
+        logged = table.drop_duplicates(["product_id", "text"])
+        texts = [Creative(p, t) for p, t in zip(logged.product_id, logged.text, strict=True)]
+        catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
+    device, seed = torch_device(options.device), options.run.seed
+    writer, note = first_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
+    if is_world_file(name):
+        world = open_world(name, seed=seed, device=device)
+        behaviour = audience_behaviour(world.audience, catalog.categories)
+        divided = describe(behaviour, world.audience.segment.cpu().numpy(), world.audience.segments)
+    else:
+        people, divided = _audience(scenario, catalog, options)
+        world = make_world(scenario, catalog, seed=seed, device=device, audience=people)
+    if table is None:
+        train, test, held = simulated_log(world, catalog.ads, options, run, seed + 5, hours, validation)
+        audiences = world.audience.segments
+    else:
+        tenth = pd.factorize(table.impression_id)[0] % 10
+        table, divided = _log_segments(table, pd.Series(tenth <= 2, table.index), catalog, options)
+        train, test, held = (count_log(table[part]) for part in (tenth > 2, tenth == 0, (tenth == 1) | (tenth == 2)))
+        audiences = train.segments
+    effect, metrics, validating = learn_effects(catalog, train, test, held if validation else None, options, run)
+    write_table(run.path / "segments.csv", divided.profile)
+    asked = prompts(catalog, audiences, options.writing.queries_per_product)
+    notes = tuple(filter(None, (note, "" if data.logs is None else OWN_LOGS)))
+    return Study(world, catalog, writer, asked, effect, metrics, validating, notes=notes)
+
+
+def learn_effects(
+    catalog: Catalog, train: Counts, test: Counts, held: Counts | None, options: StudyOptions, run: Run
+) -> tuple[EffectModel, dict[str, dict[str, float]], EffectModel | None]:
+    """The effect model, its figures on a log that it has not seen, and the model that validates the writer."""
+    seed, device = options.run.seed, torch_device(options.device)
+    with run.stage("effect model", total=len(MEMBERS)) as stage:
+        effect = fit_effect_model(train, catalog, options.effect, seed=seed, device=device, progress=stage.advance)
+        metrics = effect_metrics(effect, test)
+        stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
+    if held is None:
+        return effect, metrics, None
+    with run.stage("validation model", total=len(VALIDATORS)) as stage:
+        validation = fit_effect_model(
+            held,
+            catalog,
+            options.effect,
+            members=VALIDATORS,
+            seed=seed + 50,
+            device=device,
+            progress=stage.advance,
+        )
+    return effect, metrics, validation
+
+
+READ = tuple(CATALOG_SCHEMA.columns | ADS_SCHEMA.columns | LOG_SCHEMA.columns)
+"""Columns of a catalog, its ads and a log."""
+NOT_NEEDED = ("timestamp", "creative_id", "propensity")
+"""Columns of a log that the effect model can do without."""
+
+OWN_LOGS = (
+    "The effect model was learned from your log; the gold that judges is the scenario's world, which was not fitted to "
+    "it: read its lift as a rehearsal."
+)
+
+
+def _audience(scenario: Scenario, catalog: Catalog, options: StudyOptions) -> tuple[Audience, Segments]:
+    """The world's users, of the segments that are declared, or of those found in what was seen of them."""
+    asked, generator = options.segmenting, torch.Generator().manual_seed(options.run.seed)
+    people = generate_audience(scenario, catalog.categories, options.world.users, generator)
+    behaviour = audience_behaviour(people, catalog.categories)
+    if not asked.segments:
+        return people, describe(behaviour, people.segment.numpy(), people.segments)
+    found = find_segments(behaviour, asked.segments, asked.segments_by, options.run.seed)
+    return with_segments(people, found), found
+
+
+def _log_segments(
+    table: pd.DataFrame, held_out: pd.Series, catalog: Catalog, options: StudyOptions
+) -> tuple[pd.DataFrame, Segments]:
+    """The log with a `user_segment`, found in what is not held out; users seen nowhere else are everyone."""
+    behaviour = log_behaviour(table[~held_out], catalog)
+    users, asked = behaviour.values.index, options.segmenting
+    if "user_segment" in table and not asked.segments:
+        declared, names = pd.factorize(table[~held_out].groupby("user_id").user_segment.first().reindex(users))
+        return table, describe(behaviour, declared, list(names))
+    found = find_segments(behaviour, asked.segments or "auto", asked.segments_by, options.run.seed)
+    named = pd.Series([found.names[i] for i in found.label], index=users)
+    return table.assign(user_segment=table.user_id.map(named).fillna(EVERYONE)), found
+
+
+def simulated_log(
+    world: World,
+    shown: Sequence[Creative],
+    options: StudyOptions,
+    run: Run,
+    seed: int,
+    hours: float | None = None,
+    validation: int = 0,
+) -> tuple[Counts, Counts, Counts]:
+    """What the effect model learns from, is measured on, and is validated by: three logs of the same creatives.
+
+    Args:
+        world: it moves on.
+        shown: creatives, placed uniformly at random.
+        options: sizes.
+        run: shows progress.
+        seed: draws the slates.
+        hours: that each of the three spans, all from now on. By default one comes after the other, at the world's own
+            pace.
+        validation: impressions of the third.
+    """
+    generator = torch.Generator(world.device).manual_seed(seed)
+    tenth = options.feedback.log_impressions // 10
+    sizes = (options.feedback.log_impressions - tenth, tenth, validation)
+    with run.stage("log of reference ads", total=sum(sizes)) as stage:
+        start, logs = world.traffic.hours, []
+        for turn, n in enumerate(sizes):
+            if hours is None:
+                logs.append(count_uniform(world, shown, n, generator, stage.advance))
+                continue
+            world.reset(seed + turn, start)
+            with world.traffic.at_pace(n / hours):
+                logs.append(count_uniform(world, shown, n, generator, stage.advance))
+        clicks = sum(int(log.clicks.sum()) for log in logs[:2])
+        conversions = sum(int(log.conversions.sum()) for log in logs[:2])
+        stage.advance(0, f"{clicks:,} clicks, {conversions:,} conversions to learn from")
+    return logs[0], logs[1], logs[2]
+
+
+def effect_metrics(effect: EffectModel, test: Counts) -> dict[str, dict[str, float]]:
+    """Log-loss, AUC, calibration error, precision, recall and F1 of both heads on a log."""
+    rates = effect.predict_cells(test).double().numpy()
+    heads = {"click": (CLICK, test.impressions, test.clicks), "convert": (CONVERT, test.clicks, test.conversions)}
+    return {
+        name: binomial_metrics(rates[:, head], trials.double().numpy(), successes.double().numpy())
+        for name, (head, trials, successes) in heads.items()
+    }

@@ -1,0 +1,229 @@
+"""The whole of writing: warm start, tuning by the effect model's word, the choice of texts, the verdict of the gold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from ...policies.effect.model import CLICK, CONVERT
+from ...policies.reward.attacks import attacked, good_ads, possible_attacks, proxy_change
+from ...policies.reward.reward import Reward
+from ...policies.reward.scored_texts import ScoredTexts
+from ...policies.reward.select import choice_kl
+from ...policies.writer.adapters import adapted
+from ...policies.writer.checkpoint import CHECKPOINT, save_checkpoint
+from ...policies.writer.writer import Writer, load_weights, own_weights, prompt
+from ...simulation.data.catalog import Creative
+from ..analysis.drawing.formats import bracketed
+from ..analysis.statistics.bootstrap import Interval
+from ..harness.files import write_table
+from ..harness.run import Run
+from ..study.data_sheet import data_sheet
+from ..study.study import Study, write_for
+from .choosing import final_texts
+from .efficiency import efficiency, untuned_choices
+from .options import TuneOptions
+from .overoptimisation import over_optimisation
+from .tuning import frozen_reward, warm_started, watched_tuning
+from .verdict import Verdict, judge, lifts, vendi_of
+from .watch import Watch
+
+ATTACKED = 60
+"""Good ads that attacks are tried on."""
+
+
+@dataclass
+class Tuning:
+    """What tuning leaves in memory."""
+
+    writer: Writer
+    untuned: list[Creative]
+    tuned: list[Creative]
+    verdicts: dict[str, Verdict]
+    """By writer: untuned, tuned."""
+    summary: dict[str, Any]
+    """Its part of summary.json."""
+    warm: tuple[dict[str, Tensor], float] | None = None
+    """Weights and loss that the warm start ended with."""
+
+
+def tune_writer(
+    study: Study, options: TuneOptions, run: Run, warm: tuple[dict[str, Tensor], float] | None = None
+) -> Tuning:
+    """Warm start, frozen reward, tuning, verdict; leaves `checkpoint/` and `creatives.parquet` in the directory.
+
+    Args:
+        study: what is written for, and what is known of it.
+        options: sizes and rates.
+        run: where all goes.
+        warm: weights and loss of a warm start that was made before; the writer begins with them.
+    """
+    writer = study.writer
+    if warm is not None:
+        load_weights(writer, warm[0])
+    loss = warm_started(study, options, run) if warm is None else warm[1]
+    start = {name: weight.clone() for name, weight in own_weights(writer).items()}
+    with run.stage("untuned texts"):
+        untuned = write_for(writer, study.asked, options.writing.samples, options.run.seed + 1)
+        reward = frozen_reward(study, options)
+    scored, tuner = ScoredTexts(reward, study.asked, options.choosing.keep_diversity), options.tuner.tuner
+    with adapted(writer, options.tuner.adapter, steps=tuner.steps(len(study.asked)), seed=options.run.seed):
+        watch = Watch(study, options, run, scored)
+        stopped = watched_tuning(study, options, run, scored, watch).stopped
+        chosen = watch.keep_best()
+    with run.stage("final texts"):
+        tuned, choice = final_texts(study, options, options.tuner.written, scored, untuned)
+    with run.stage("verdict"):
+        verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
+        both, claims = {"untuned": untuned, "tuned": tuned}, study.claims(options.reward)
+        found = None if claims is None else {name: [claims.said(c) for c in texts] for name, texts in both.items()}
+        _save_creatives(run.path, study, both, verdicts, found)
+        lift = _lift(study, tuned, untuned, verdicts, options)
+        attacks = resisted(study, reward, options.conversion_value) if study.names_products else {}
+        diversity = {name: vendi_of(texts) for name, texts in (("untuned", untuned), ("tuned", tuned))}
+        as_they_come = _as_they_come(study, untuned, options) if choice["among"] > 1 and chosen["step"] else None
+        alone = (as_they_come or {"lift": lift})["lift"]["reward"]["mean"]
+        spent = _efficiency(study, start, reward, options, alone, chosen["kl"]) if chosen["step"] else None
+    summary = {
+        "algorithm": options.tuner.algorithm,
+        "tuner": {"label": tuner.label, "settings": tuner.described(), "kl_target": tuner.kl_target},
+        "lift": lift,
+        "diversity": diversity,
+        "texts": len(tuned),
+        "false_claims": found
+        and {name: float(np.mean([said != "" for said in texts])) for name, texts in found.items()},
+        "kl": chosen["kl"] + choice_kl(choice["among"]),
+        "choice": choice,
+        "as_they_come": as_they_come,
+        "efficiency": spent,
+        "proxy_gold": watch.curve,
+        "chosen": chosen | {"stopped": stopped},
+        "over_optimisation": over_optimisation(watch.curve),
+        "attacks": attacks,
+        "reward_calls": len(scored),
+        "effect_model": study.effect_metrics,
+        "notes": list(study.notes),
+        "warm_start_loss": loss,
+        "writer": writer.fingerprint(),
+        "data": data_sheet(study, options),
+    }
+    save_checkpoint(writer, run.path / CHECKPOINT, prompt(*study.asked[0]), _facts(options), _figures(summary))
+    return Tuning(writer, untuned, tuned, verdicts, summary, (start, loss))
+
+
+def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str, dict[str, float]]:
+    """What each attack does to good ads: `gold`, relative; `proxy`, in the reward's units, and its standard `error`."""
+    good = good_ads(study.catalog, reward, ATTACKED)
+
+    def gold(creatives: Sequence[Creative]) -> float:
+        verdict = judge(study.world, creatives)
+        return float((verdict.ctr * (1 + conversion_value * verdict.cvr)).mean())
+
+    before, found = gold(good), {}
+    for name in possible_attacks(study.catalog):
+        texts = attacked(good, name, study.catalog)
+        proxy, error = proxy_change(reward, good, texts)
+        found[name] = {"gold": gold(texts) / before - 1, "proxy": proxy, "error": error}
+    return found
+
+
+def _lift(
+    study: Study,
+    tuned: Sequence[Creative],
+    untuned: Sequence[Creative],
+    verdicts: dict[str, Verdict],
+    options: TuneOptions,
+) -> dict[str, Interval]:
+    rng, first, second = np.random.default_rng(options.run.seed), verdicts["tuned"], verdicts["untuned"]
+    if study.gold_doubt is None:
+        return lifts(first.by_user, second.by_user, options.conversion_value, rng)
+    doubt = study.gold_doubt(tuned, untuned)
+    return lifts(first.by_product(tuned), second.by_product(untuned), options.conversion_value, rng, doubt)
+
+
+def _as_they_come(study: Study, untuned: Sequence[Creative], options: TuneOptions) -> dict[str, Any]:
+    """Lift and Vendi score of what the tuned writer writes, nothing chosen: of the checkpoint by itself."""
+    texts = write_for(study.writer, study.asked, options.writing.samples, options.run.seed + 1)
+    verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, texts)}
+    return {"lift": _lift(study, texts, untuned, verdicts, options), "vendi": vendi_of(texts)}
+
+
+def _efficiency(
+    study: Study, start: dict[str, Tensor], reward: Reward, options: TuneOptions, gain: float, kl: float
+) -> float | None:
+    """What the tuned writer gains by itself, over what choosing among the untuned writer's texts gains at its KL."""
+    rewards, gold = untuned_choices(study, start, reward, options.conversion_value, options.run.seed + 6)
+    return efficiency(gain, kl, rewards, gold)
+
+
+def _facts(options: TuneOptions) -> dict[str, Any]:
+    weights, data = options.reward, options.data
+    source = data.archive or data.catalog or f"built-in scenario {options.world.scenario}"
+    simulated = f"{options.feedback.log_impressions:,} simulated visits"
+    return {
+        "base model": options.writing.model,
+        "written for": source,
+        "effect model learned from": data.logs or data.archive or simulated,
+        "reward weights": f"CTR {weights.w_ctr}, CVR {weights.w_cvr}, diversity {weights.w_div}",
+        "seed": options.run.seed,
+        "tuning": _tuned_how(options),
+    }
+
+
+def _tuned_how(options: TuneOptions) -> str:
+    tuner = options.tuner.tuner
+    how = f"{tuner.label}, {tuner.described()}" if tuner.updates else "none"
+    if options.tuner.written == 1:
+        return how
+    return f"{how}; lifts are of texts that the reward, which does not come with it, picked among several"
+
+
+def _figures(summary: dict[str, Any]) -> dict[str, str]:
+    percent = {name: bracketed(lift, "+.1%") for name, lift in summary["lift"].items()}
+    first, last = summary["proxy_gold"][0], summary["proxy_gold"][-1]
+    alone = {}
+    if summary["as_they_come"]:
+        lift = summary["as_they_come"]["lift"]["reward"]
+        alone = {"gold reward lift, nothing picked": bracketed(lift, "+.1%")}
+    return alone | {
+        "gold CTR lift": percent["ctr"],
+        "gold CVR lift": percent["cvr"],
+        "gold reward lift": percent["reward"],
+        "proxy reward, untuned and tuned": f"{first['proxy']:+.2f}, {last['proxy']:+.2f}",
+        "Vendi score, untuned and tuned": f"{summary['diversity']['untuned']:.1f}, {summary['diversity']['tuned']:.1f}",
+        "KL from the untuned writer": f"{summary['kl']:.1f} nats a text",
+    }
+
+
+def _save_creatives(
+    path: Path,
+    study: Study,
+    texts: dict[str, list[Creative]],
+    verdicts: dict[str, Verdict],
+    claims: dict[str, list[str]] | None,
+) -> None:
+    """creatives.parquet: every text with its rates and, where they are looked at, the claims that nothing supports."""
+    frames = []
+    for name, creatives in texts.items():
+        proxy: Tensor = study.effect.predict(creatives).rates
+        frames.append(
+            pd.DataFrame(
+                {
+                    "writer": name,
+                    "product_id": [creative.product_id for creative in creatives],
+                    "title": [study.catalog[creative.product_id].title for creative in creatives],
+                    "audience": [creative.audience for creative in creatives],
+                    "text": [creative.text for creative in creatives],
+                    "proxy_ctr": proxy[:, CLICK].numpy(),
+                    "proxy_cvr": proxy[:, CONVERT].numpy(),
+                    "gold_ctr": verdicts[name].ctr,
+                    "gold_cvr": verdicts[name].cvr,
+                }
+                | ({} if claims is None else {"claims": claims[name]})
+            )
+        )
+    write_table(path / "creatives.parquet", pd.concat(frames, ignore_index=True))

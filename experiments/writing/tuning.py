@@ -1,0 +1,111 @@
+"""The stages in which the writer learns: its warm start, and tuning; both go on from what a broken-off run left."""
+
+import torch
+
+from ...policies.reward.reward import Reward
+from ...policies.reward.scored_texts import ScoredTexts
+from ...policies.tuning.contract import OnUpdate, Tuner, TuningResult, Update
+from ...policies.tuning.training_state import StateDirectory, TuningState, short_hash
+from ...policies.writer.warm_start import warm_start
+from ...policies.writer.writer import load_weights, own_weights
+from ..harness.config import decisive
+from ..harness.run import Run
+from ..study.options import StudyOptions
+from ..study.study import Study, sample_prompts, write_for
+from .options import TuneOptions
+from .watch import Watch
+
+
+def warm_start_stage(study: Study, options: StudyOptions, run: Run) -> float:
+    """Fine-tunes the writer on the catalog's ads; the loss that it ends with, in nats a token."""
+    with run.stage("warm start", total=options.warm_start.lines) as stage:
+        return warm_start(
+            study.writer,
+            study.catalog,
+            study.audiences,
+            options.warm_start,
+            seed=options.run.seed,
+            fit_to_say=study.fit_to_say(options.reward),
+            progress=lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token"),
+        )
+
+
+def warm_started(study: Study, options: TuneOptions, run: Run) -> float:
+    """The same, unless a broken-off run left its weights."""
+    states = StateDirectory(run.path / "state" / "warm start", _identity(study, options))
+    state = states.latest() if run.resumed else None
+    if state is not None:
+        load_weights(study.writer, state.part("policy"))
+        return state.facts["loss"]
+    loss = warm_start_stage(study, options, run)
+    weights = {f"policy.{name}": weight for name, weight in own_weights(study.writer).items()}
+    states.save(TuningState(0, weights, {"loss": loss}))
+    return loss
+
+
+PILOT_PROMPTS = 256
+"""Prompts whose texts by the untuned writer freeze the reward's statistics."""
+PILOT_TEXTS = 4
+"""Texts for each of those prompts."""
+
+
+def frozen_reward(study: Study, options: StudyOptions) -> Reward:
+    """The reward, its statistics taken on the untuned writer's texts."""
+    reward = study.reward(options.reward)
+    pilot = sample_prompts(study.asked, PILOT_PROMPTS, options.run.seed)
+    texts = write_for(study.writer, pilot, PILOT_TEXTS, options.run.seed + 2)
+    reward.freeze(texts, torch.arange(len(pilot)).repeat_interleave(PILOT_TEXTS))
+    return reward
+
+
+def tuning_stage(
+    study: Study,
+    tuner: Tuner,
+    scored: ScoredTexts,
+    run: Run,
+    *,
+    seed: int,
+    name: str = "",
+    on_update: OnUpdate = lambda update: None,
+    resumed: TuningState | None = None,
+) -> TuningResult:
+    """Tunes the study's writer, whichever way; the stage is called by it, or by `name`."""
+    if not tuner.updates:
+        return TuningResult()
+    with run.stage(name or tuner.label, total=tuner.updates) as stage:
+        stage.advance(resumed.step if resumed else 0)
+
+        def told(update: Update) -> str | None:
+            stage.advance(1, update.note)
+            return on_update(update)
+
+        return tuner.tune(study.writer, study.asked, scored, seed=seed, on_update=told, resumed=resumed)
+
+
+def watched_tuning(study: Study, options: TuneOptions, run: Run, scored: ScoredTexts, watch: Watch) -> TuningResult:
+    """Tunes under watch, from the start or from a saved state; what it did in this session, and why it ended early."""
+    tuner, identity = options.tuner.tuner, _identity(study, options) | {"effect model": scored.fingerprint()}
+    states = StateDirectory(run.path / "state" / "tuning", identity)
+    state = states.latest() if run.resumed else None
+    if run.resumed:
+        recorded = run.rewind(state.step if state else -1)
+        if state is not None:
+            watch.restore(recorded, state.part("best"))
+            scored.restore(state.part("scored"))
+    for warning in states.damaged:
+        run.say(f"  {warning}; the state before it is used")
+    if state is None:
+        watch.look(0)
+    elif state.facts["stopped"] or state.step == tuner.updates:
+        return TuningResult(stopped=state.facts["stopped"])
+    after = lambda update: watch.after(update, states)  # noqa: E731
+    return tuning_stage(study, tuner, scored, run, seed=options.run.seed, on_update=after, resumed=state)
+
+
+def _identity(study: Study, options: TuneOptions) -> dict[str, str]:
+    """What a saved state must have come from to be of use."""
+    model, tokenizer = study.writer.model.config.to_diff_dict(), study.writer.tokenizer.get_vocab()
+    for volatile in ("transformers_version", "_name_or_path"):
+        model.pop(volatile, None)
+    parts = {"model": model, "tokenizer": tokenizer, "catalog": (study.catalog.products, study.catalog.ads)}
+    return {name: short_hash(part) for name, part in (parts | {"set of options": decisive(options)}).items()}
