@@ -119,7 +119,8 @@ class Network(nn.Module):
         """
         kinds: dict[str, int] = {}
         places = [[kinds.setdefault(word, len(kinds) + 1) for word in line] for line in lines]
-        longest = max((len(line) for line in lines), default=0) + 2
+        # The border is as wide as the convolutions see: no line is read by the length of its neighbours in the batch.
+        longest = max((len(line) for line in lines), default=0) + 5
         which = np.zeros((len(lines), longest), dtype=np.int64)
         again = np.zeros((len(lines), longest, 4), dtype=np.float32)
         for i, (line, place) in enumerate(zip(lines, places, strict=True)):

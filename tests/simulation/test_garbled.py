@@ -10,6 +10,7 @@ import torch
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.reader.garbled import SHIPPED, GarbledCopy, is_english, load_reader, shipped_reader
+from copybandit.simulation.reader.hands import HANDS, UNSEEN, garbled
 from copybandit.simulation.reader.network import LONGEST, read_words
 from copybandit.simulation.scenario import load_scenario
 from copybandit.simulation.world import demo_world
