@@ -1,9 +1,9 @@
 """Placing the texts of one A/B test in a limited number of impressions: what is known beforehand, how long is left.
 
 Belief: the click log-odds of a text are the level of its test plus its own effect. The prior of the level, how far a
-text model's word is to be trusted and how much effects scatter around it come from earlier tests (`Prior`); clicks do
-the rest (`believe`). Choice: the index of Brezzi and Lai, which is worth the more above the mean the more impressions
-are left to profit from what is learned, and is the mean itself at the end.
+text model's word is to be trusted and how much effects scatter around it come from earlier tests (`ArchivePrior`);
+clicks do the rest (`believe`). Choice: the index of Brezzi and Lai, which is worth the more above the mean the more
+impressions are left to profit from what is learned, and is the mean itself at the end.
 
 Arms of many tests lie in one row, those of a test side by side; everything works on [..., arms].
 """

@@ -26,7 +26,7 @@ from ..simulation.scenario import load_scenario
 from ..simulation.text.encoder import TextEncoder
 from ..simulation.world import World, make_world
 from .analysis.article.chosen_words import chosen_words, with_words
-from .analysis.article.linear_effect import LinearEffect, Log, TextFeatures, Training, fit_linear, loss, predicted
+from .analysis.article.linear_effect import ArticleFeatures, LinearEffect, Log, Training, fit_linear, loss, predicted
 from .analysis.article.phrase_generator import Bank, probabilities, sample_texts, standardised, train_generator
 from .analysis.drawing.formats import bracketed
 from .analysis.report.page import write_report
@@ -105,7 +105,7 @@ class LoggedWorld:
     """A world of a seed, and what was logged in it."""
 
     world: World
-    reader: TextFeatures
+    reader: ArticleFeatures
     log: Log
 
     def fit(self, log: Log, training: Training, options: CaseStudyOptions) -> LinearEffect:
@@ -121,7 +121,7 @@ def logged(options: CaseStudyOptions, seed: int) -> LoggedWorld:
     world = make_world(scenario, catalog, seed=seed, users=options.world.users)
     generator = torch.Generator().manual_seed(seed + 5)
     counts = count_uniform(world, catalog.ads, options.log_impressions, generator)
-    reader = TextFeatures([ad.text for ad in catalog.ads])
+    reader = ArticleFeatures([ad.text for ad in catalog.ads])
     return LoggedWorld(world, reader, Log.of(counts, catalog, reader))
 
 

@@ -20,7 +20,7 @@ from .placing.cold_start import cold_start
 from .placing.options import LoopOptions
 from .placing.placement import Placement, competing, expected, place
 from .placing.rounds import run_rounds
-from .serving.placed_log import PlacedLog
+from .serving.observers import PlacedLog
 from .study.begin import make_study
 from .study.study import Study
 from .writing.tune_writer import Tuning, tune_writer

@@ -48,7 +48,6 @@ class ActorCriticLearner(DeepLearner):
     """PPO and A2C: train on the rows since the last training once these are `n_steps`, then drop them."""
 
     def __init__(self, arms: int, width: int, generator: torch.Generator, settings: dict[str, float]) -> None:
-        """See `DeepLearner`."""
         super().__init__(arms, width, generator, settings)
         self._rows: list[SlotRows] = []
 

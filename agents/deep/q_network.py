@@ -26,7 +26,6 @@ class QNetwork(DeepLearner):
     }
 
     def __init__(self, arms: int, width: int, generator: torch.Generator, settings: dict[str, float]) -> None:
-        """See `DeepLearner`."""
         super().__init__(arms, width, generator, settings)
         self._owed = 0
 

@@ -161,7 +161,7 @@ class Delayed(Wrapper):
     @classmethod
     def restore(cls, agent: PlacementAgent, settings: dict[str, Any]) -> "Delayed":
         """See `Wrapper.restore`."""
-        mode = {"handled": "waited"}.get(settings["mode"], settings["mode"])
+        mode: Mode = "waited" if settings["mode"] == "handled" else settings["mode"]
         return cls(agent, settings["wait"], settings["mean_delay"], mode)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...simulation.data.errors import InputError
-from .config import plain
+from .config import flat, plain
 from .options import RunParts
 
 
@@ -46,12 +46,6 @@ class Tracker:
         self._run.finish()
 
 
-def flat_numbers(summary: Mapping[str, Any], above: str = "") -> dict[str, float]:
+def flat_numbers(summary: Mapping[str, Any]) -> dict[str, float]:
     """{'lift': {'ctr': {'mean': 0.1}}} -> {'lift.ctr.mean': 0.1}; what is no number is left out."""
-    found: dict[str, float] = {}
-    for key, value in summary.items():
-        if isinstance(value, Mapping):
-            found |= flat_numbers(value, f"{above}{key}.")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            found[f"{above}{key}"] = value
-    return found
+    return {k: v for k, v in flat(summary).items() if isinstance(v, (int, float)) and not isinstance(v, bool)}

@@ -19,7 +19,8 @@ from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array
 from ..analysis.statistics.paired import t_interval
 from ..harness.run import Run
-from ..serving.serve import Curve, Observer, Progress, Turn, serve
+from ..serving.observers import Curve, Progress
+from ..serving.serve import Observer, Turn, serve
 from ..study.study import Study
 from ..writing.tune_writer import Tuning
 from .options import LoopOptions
@@ -35,7 +36,6 @@ class ShareOf(Observer):
     """Share of all showings that some creatives have, batch by batch."""
 
     def __init__(self, arms: Tensor) -> None:
-        """Watches these."""
         self.arms = arms
         self.shares: list[float] = []
 

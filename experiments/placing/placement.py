@@ -14,7 +14,8 @@ from ...simulation.data.catalog import Creative
 from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, ratio
 from ..harness.run import Stage
-from ..serving.serve import Curve, Likeness, Looks, Observer, Progress, RewardByUser, Showings, WorthByArm, serve
+from ..serving.observers import Curve, Likeness, Looks, Progress, RewardByUser, Showings, WorthByArm
+from ..serving.serve import Observer, serve
 from ..study.study import Study
 from .options import LoopOptions
 

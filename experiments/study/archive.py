@@ -29,13 +29,7 @@ for."""
 def archive_study(options: StudyOptions, run: Run, validation: int = 0) -> Study:
     """Real headlines and clicks; no story is in two of the three parts.
 
-    Args:
-        options: the archive, the writer and its warm start.
-        run: where all goes.
-        validation: above 0, a model that validates the writer is learned from the tests that are written for.
-
-    Raises:
-        InputError: the archive is no good.
+    See `make_study`; with `validation` above 0, a model that validates the writer learns from the tests written for.
     """
     archive = read_archive(options.data.archive or "", parse_columns(options.data.columns))
     seed = options.run.seed

@@ -35,14 +35,7 @@ from .study import Study, prompts
 def shop_study(options: StudyOptions, run: Run, hours: float | None = None, validation: int = 0) -> Study:
     """A catalog's study: the effect model learns from what is logged in the world, or from the user's own log.
 
-    Args:
-        options: sizes and files.
-        run: where all goes.
-        hours: in which what is learned from is logged in the world; by default what its visits take.
-        validation: impressions that the model that validates the writer learns from; with 0 there is none.
-
-    Raises:
-        InputError: an option or a file is no good.
+    See `make_study` for what is given and raised.
     """
     name, data = options.world.scenario, options.data
     scenario, catalog = scenario_of(name)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 from ...policies.effect.model import CLICK, CONVERT
@@ -79,26 +80,17 @@ def tune_writer(
         tuned, choice = final_texts(study, options, options.tuner.written, scored, untuned)
     with run.stage("verdict"):
         verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
-        both, claims = {"untuned": untuned, "tuned": tuned}, study.claims(options.reward)
-        found = None if claims is None else {name: [claims.said(c) for c in texts] for name, texts in both.items()}
-        _save_creatives(run.path, study, both, verdicts, found)
-        lift = _lift(study, tuned, untuned, verdicts, options)
+        picked = choice["among"] > 1 and chosen["step"] > 0
+        judged = _judged(study, reward, options, run, {"untuned": untuned, "tuned": tuned}, verdicts, picked)
+        alone = (judged["as_they_come"] or judged)["lift"]["reward"]["mean"]
         attacks = resisted(study, reward, options.conversion_value) if study.names_products else {}
-        diversity = {name: vendi_of(texts) for name, texts in (("untuned", untuned), ("tuned", tuned))}
-        as_they_come = _as_they_come(study, untuned, options) if choice["among"] > 1 and chosen["step"] else None
-        alone = (as_they_come or {"lift": lift})["lift"]["reward"]["mean"]
         spent = _efficiency(study, start, reward, options, alone, chosen["kl"]) if chosen["step"] else None
     summary = {
         "algorithm": options.tuner.algorithm,
         "tuner": {"label": tuner.label, "settings": tuner.described(), "kl_target": tuner.kl_target},
-        "lift": lift,
-        "diversity": diversity,
-        "texts": len(tuned),
-        "false_claims": found
-        and {name: float(np.mean([said != "" for said in texts])) for name, texts in found.items()},
+        **judged,
         "kl": chosen["kl"] + choice_kl(choice["among"]),
         "choice": choice,
-        "as_they_come": as_they_come,
         "efficiency": spent,
         "proxy_gold": watch.curve,
         "chosen": chosen | {"stopped": stopped},
@@ -113,6 +105,28 @@ def tune_writer(
     }
     save_checkpoint(writer, run.path / CHECKPOINT, prompt(*study.asked[0]), _facts(options), _figures(summary))
     return Tuning(writer, untuned, tuned, verdicts, summary, (start, loss))
+
+
+def _judged(
+    study: Study,
+    reward: Reward,
+    options: TuneOptions,
+    run: Run,
+    texts: dict[str, list[Creative]],
+    verdicts: dict[str, Verdict],
+    picked: bool,
+) -> dict[str, Any]:
+    """What summary.json says of the texts of both writers, which are saved; `picked`: they are the best of several."""
+    claims = study.claims(options.reward)
+    said = None if claims is None else {name: [claims.said(c) for c in part] for name, part in texts.items()}
+    _save_creatives(run.path, study, reward, texts, verdicts, said)
+    return {
+        "lift": _lift(study, texts["tuned"], texts["untuned"], verdicts, options),
+        "diversity": {name: vendi_of(part) for name, part in texts.items()},
+        "texts": len(texts["tuned"]),
+        "false_claims": said and {name: float(np.mean([c != "" for c in part])) for name, part in said.items()},
+        "as_they_come": _as_they_come(study, texts["untuned"], options) if picked else None,
+    }
 
 
 def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str, dict[str, float]]:
@@ -202,14 +216,18 @@ def _figures(summary: dict[str, Any]) -> dict[str, str]:
 def _save_creatives(
     path: Path,
     study: Study,
+    reward: Reward,
     texts: dict[str, list[Creative]],
     verdicts: dict[str, Verdict],
     claims: dict[str, list[str]] | None,
 ) -> None:
-    """creatives.parquet: every text with its rates and, where they are looked at, the claims that nothing supports."""
+    """creatives.parquet: every text with its rates, its reward, the checks that it fails and, where they are looked at,
+    the claims that nothing supports.
+    """
     frames = []
     for name, creatives in texts.items():
         proxy: Tensor = study.effect.predict(creatives).rates
+        prompt_of = torch.arange(len(study.asked)).repeat_interleave(len(creatives) // len(study.asked))
         frames.append(
             pd.DataFrame(
                 {
@@ -222,6 +240,8 @@ def _save_creatives(
                     "proxy_cvr": proxy[:, CONVERT].numpy(),
                     "gold_ctr": verdicts[name].ctr,
                     "gold_cvr": verdicts[name].cvr,
+                    "reward": reward(creatives, prompt_of).total.numpy(),
+                    "checks": reward.quality.said(creatives),
                 }
                 | ({} if claims is None else {"claims": claims[name]})
             )

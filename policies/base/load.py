@@ -6,6 +6,7 @@ from typing import Any
 import jinja2
 import torch
 
+from ...simulation.data.errors import InputError
 from ..writer.loading import load_model
 from ..writer.writer import Writer, WriterConfig
 
@@ -62,5 +63,7 @@ def load_base(config: WriterConfig, directory: Path = WEIGHTS, device: torch.dev
     Raises:
         InputError: there is no base in the directory, or it is damaged.
     """
+    if not (directory / "config.json").is_file():
+        raise InputError(f"{directory}: no base in it; make one by `copybandit pretrain`, and give RUN/base as --model")
     tokenizer, model = load_model(str(directory), seed=0)
     return Writer(model.to(device), tokenizer, config)

@@ -209,6 +209,11 @@ class Quality:
         ]
         return torch.stack(columns, dim=1).float()
 
+    def said(self, creatives: Sequence[Creative]) -> list[str]:
+        """Names of the checks that each text fails, separated by commas; mostly none."""
+        rows = self.failures(creatives).tolist()
+        return [", ".join(name for name, failed in zip(CHECKS, row, strict=True) if failed) for row in rows]
+
     def _naming(self, creative: Creative) -> list[float]:
         """Whether the text names its own product, and whether it names another in full."""
         if not self.naming:

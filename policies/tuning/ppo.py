@@ -151,7 +151,7 @@ def arguments(session: Session, scratch: str, **ours: Any) -> PPOConfig:
         total_episodes=config.updates * config.batch,
         per_device_train_batch_size=config.batch,
         gradient_accumulation_steps=1,
-        learning_rate=config.learning_rate,
+        learning_rate=session.learning_rate,
         response_length=writer.config.max_new_tokens,
         temperature=writer.config.temperature,
         stop_token="eos",

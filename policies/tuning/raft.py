@@ -17,6 +17,7 @@ from ...simulation.data.errors import InputError
 from ..reward.scored_texts import ScoredTexts
 from ..reward.select import places, write_more
 from ..writer.adapters import follow_ranks
+from ..writer.rates import fitting_rate
 from ..writer.supervised import Learner
 from ..writer.writer import Writer, load_weights, own_weights, prompt
 from .contract import OnUpdate, Tuner, TuningResult, Update
@@ -40,8 +41,9 @@ class RaftConfig:
     """Passes over them."""
     batch: int = 32
     """Texts an optimizer step."""
-    learning_rate: float = 3e-4
-    """Peak of a cosine schedule."""
+    learning_rate: float | None = None
+    """Peak of a cosine schedule. By default 0.0003, for a model of 50 million weights or more 0.00005, and ten times
+    that where an adapter learns in its place."""
 
     def __post_init__(self) -> None:
         if min(self.rounds, self.kept, self.passes, self.batch) < 1 or self.texts < self.kept:
@@ -49,7 +51,7 @@ class RaftConfig:
                 f"raft: rounds {self.rounds}, texts {self.texts}, kept {self.kept}, passes {self.passes}, batch "
                 f"{self.batch}: each must be 1 or more, and texts not fewer than kept"
             )
-        if not 0 < self.learning_rate < 1:
+        if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise InputError(f"raft: learning_rate {self.learning_rate}: give a number above 0 and below 1")
 
 
@@ -110,6 +112,7 @@ class Raft(Tuner):
         resumed: TuningState | None,
     ) -> Iterator[Update]:
         start, done = own_weights(writer), resumed.step if resumed else 0
+        rate = fitting_rate(self.config.learning_rate, writer, small=3e-4, large=5e-5)
         if resumed is not None:
             load_weights(writer, resumed.part("policy"))
         for number in range(done // PARTS, self.config.rounds):
@@ -117,7 +120,7 @@ class Raft(Tuner):
             if not behind:
                 write_more(writer, asked, self.config.texts, reward, _generator(seed, number))
                 load_weights(writer, start)
-            learner = Learner(writer, self._batches(len(asked)), self.config.learning_rate)
+            learner = Learner(writer, self._batches(len(asked)), rate)
             follow_ranks(writer.model, learner.optimizer)
             if behind and resumed is not None:
                 put_back(resumed, writer, learner.optimizer, learner.schedule)

@@ -21,7 +21,7 @@ from trl.trainer.rloo_trainer import RLOOTrainer
 from ...simulation.data.catalog import Creative, Product
 from ..reward.reward import RewardFunction, Rewards
 from ..writer.rollout import sample
-from ..writer.writer import Writer, prompt
+from ..writer.writer import Writer, one_line, prompt
 from .contract import TuningResult
 from .policy_gradient import OnPolicy, PolicyGradientConfig, Session, seed_all
 from .prompt_order import PromptOrder
@@ -78,7 +78,7 @@ class _GroupBaseline(OnPolicy):
             trainer = self.trainer(
                 model=writer.model,
                 reward_funcs=session.judge,
-                args=self.arguments(output_dir=scratch, **_settings(config, writer, session.seed)),
+                args=self.arguments(output_dir=scratch, **_settings(session)),
                 train_dataset=Dataset.from_list(rows),
                 processing_class=writer.tokenizer,
             )
@@ -123,7 +123,7 @@ class _Judge:
     ) -> list[float]:
         pairs = [self.asked[i] for i in number]
         creatives = [
-            Creative(product.product_id, text.strip(), audience)
+            Creative(product.product_id, one_line(text), audience)
             for (product, audience), text in zip(pairs, completions, strict=True)
         ]
         self.last = self.reward(creatives, torch.tensor(number))
@@ -131,7 +131,8 @@ class _Judge:
         return (self.last.total - self.missing_end * unended).tolist()
 
 
-def _settings(config: PolicyGradientConfig, writer: Writer, seed: int) -> dict[str, Any]:
+def _settings(session: Session) -> dict[str, Any]:
+    config, writer = session.config, session.writer
     return {
         "per_device_train_batch_size": config.batch // config.mini_batches,
         "steps_per_generation": config.mini_batches,
@@ -140,12 +141,12 @@ def _settings(config: PolicyGradientConfig, writer: Writer, seed: int) -> dict[s
         "num_iterations": config.epochs,
         "max_steps": config.updates * config.steps,
         "shuffle_dataset": False,
-        "learning_rate": config.learning_rate,
+        "learning_rate": session.learning_rate,
         "beta": 0.0,
         "epsilon": config.clip,
         "max_completion_length": writer.config.max_new_tokens,
         "temperature": writer.config.temperature,
-        "seed": seed,
+        "seed": session.seed,
         "save_strategy": "no",
         "report_to": "none",
         "logging_steps": config.steps,

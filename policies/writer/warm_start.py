@@ -10,6 +10,7 @@ import torch
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, fill
 from ...simulation.data.errors import InputError
 from ...simulation.text.characters import characters
+from .rates import fitting_rate
 from .supervised import Learner, nats_a_token
 from .writer import Writer, load_weights, own_weights, prompt
 
@@ -23,10 +24,8 @@ LEAST = 20
 """Products with ads without which none is held out."""
 LOOKS = 24
 """Looks at the loss on what is held out, at even steps."""
-RATES = {"nothing": 1.2e-3, "small": 5e-4, "large": 5e-5}
-"""Learning rates by what the writer brings along."""
-LARGE = 50_000_000
-"""Weights from which on a model is large."""
+FROM_NOTHING, PRETRAINED, LARGE = 1.2e-3, 5e-4, 5e-5
+"""Learning rates of a writer that begins from nothing, of a small one that has read, and of a large one."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,8 @@ def warm_start(
         )
     generator = torch.Generator().manual_seed(seed)
     steps, losses = config.lines // config.batch, []
-    rate = config.learning_rate or fitting_rate(writer)
+    small = PRETRAINED if writer.pretrained else FROM_NOTHING
+    rate = fitting_rate(config.learning_rate, writer, small=small, large=LARGE)
     learner = Learner(writer, steps, rate, weight_decay=config.weight_decay, longest=config.max_length)
     held = _HeldOut(writer, catalog, away, config)
     apart = {ad.product_id for ad in away}
@@ -112,12 +112,6 @@ def warm_start(
             if (step + 1) * LOOKS // steps > step * LOOKS // steps and held.has_enough():
                 break
     return held.keep_best() if away else float(np.mean(losses[-max(1, steps // 10) :]))
-
-
-def fitting_rate(writer: Writer) -> float:
-    """The learning rate for a writer, by what it brings along and how large it is."""
-    large = sum(weight.numel() for weight in writer.model.parameters()) >= LARGE
-    return RATES["large" if large else "small" if writer.pretrained else "nothing"]
 
 
 def split_ads(catalog: Catalog, ads: Sequence[Creative]) -> tuple[list[Creative], list[Creative]]:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from copybandit.agents.registry import AGENTS, agent_for
 from copybandit.agents.state import load_agent, save_agent
-from copybandit.experiments.serving.serve import Answers, serve
+from copybandit.experiments.serving.observers import Answers
+from copybandit.experiments.serving.serve import serve
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.world import demo_world

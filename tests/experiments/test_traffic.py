@@ -17,7 +17,8 @@ from copybandit.experiments.compare import CompareOptions, run_compare
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.files import read_json
 from copybandit.experiments.placing.cold_start import until_there
-from copybandit.experiments.serving.serve import Curve, Likeness, Money, Observer, RewardByUser, Showings, serve
+from copybandit.experiments.serving.observers import Curve, Likeness, Money, RewardByUser, Showings
+from copybandit.experiments.serving.serve import Observer, serve
 from copybandit.simulation.data.catalog import Catalog
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.scenario import load_scenario

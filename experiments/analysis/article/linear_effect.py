@@ -13,7 +13,7 @@ from ....simulation.text.encoder import TextEncoder, surface_features
 DIM = 192
 
 
-class TextFeatures:
+class ArticleFeatures:
     """Texts as vectors: word n-grams at random projection, and what the text looks like."""
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -42,7 +42,6 @@ class LinearEffect(nn.Module):
     """sigma(base + product + segment in category + y W + y W_segment) for clicks, and given a click for conversions."""
 
     def __init__(self, width: int, products: int, segments: int, categories: int) -> None:
-        """Starts at zero."""
         super().__init__()
         self.base = nn.Parameter(torch.zeros(2))
         self.product = nn.Parameter(torch.zeros(products, 2))
@@ -70,7 +69,7 @@ class Log:
     successes: Tensor
 
     @classmethod
-    def of(cls, counts: Counts, catalog: Catalog, reader: TextFeatures) -> "Log":
+    def of(cls, counts: Counts, catalog: Catalog, reader: ArticleFeatures) -> "Log":
         """Places are summed over: the log is of uniform placement, where they do not depend on the text."""
         n, segments = len(counts.creatives), len(counts.segments)
         sums = torch.zeros(3, n * segments)
@@ -135,7 +134,7 @@ def fit_linear(
     return model.requires_grad_(False)
 
 
-def predicted(model: LinearEffect, reader: TextFeatures, creatives: Sequence[Creative], catalog: Catalog) -> Tensor:
+def predicted(model: LinearEffect, reader: ArticleFeatures, creatives: Sequence[Creative], catalog: Catalog) -> Tensor:
     """[n, S, 2] logits of texts for every segment."""
     product = torch.tensor(catalog.product_indices(creatives))
     category = torch.tensor(catalog.category_of)[product]

@@ -46,7 +46,6 @@ class MabWiser(Peer):
     policy: ClassVar[str]
 
     def __init__(self, arms: int, width: int) -> None:
-        """See `Peer`."""
         mab = import_module("mabwiser.mab")
         policy = getattr(mab.LearningPolicy, self.policy)(alpha=ALPHA, l2_lambda=1.0)
         self._mab = mab.MAB(list(range(arms)), policy, seed=1)
@@ -79,7 +78,6 @@ class ContextualBandits(Peer):
     package = "contextualbandits"
 
     def __init__(self, arms: int, width: int) -> None:
-        """See `Peer`."""
         online = import_module("contextualbandits.online")
         # With two jobs it is three times slower in batches and nine times one at a time.
         self._policy = online.LinUCB(
@@ -101,7 +99,6 @@ class BayesianBandits(Peer):
     package = "bayesianbandits"
 
     def __init__(self, arms: int, width: int) -> None:
-        """See `Peer`."""
         bandits = import_module("bayesianbandits")
         # The noise precision 1 / ALPHA^2 scales the posterior's deviation as ours; the prior's strength is 1 as ours.
         learners = [bandits.NormalRegressor(alpha=ALPHA**-2, beta=ALPHA**-2) for _ in range(arms)]
@@ -125,7 +122,6 @@ class River(Peer):
     package = "river"
 
     def __init__(self, arms: int, width: int) -> None:
-        """See `Peer`."""
         self._policy = import_module("river.bandit").LinUCBDisjoint(alpha=ALPHA, beta=1.0, seed=1)
         self._arms = list(range(arms))
 
@@ -148,7 +144,6 @@ class VowpalWabbit(Peer):
     package = "vowpalwabbit"
 
     def __init__(self, arms: int, width: int) -> None:
-        """See `Peer`."""
         settings = "--cb_explore_adf --epsilon 0.1 -q sa --quiet --random_seed 1"
         self._workspace = import_module("vowpalwabbit").Workspace(settings)
         self._actions = [f"|a arm{arm}" for arm in range(arms)]
@@ -179,7 +174,6 @@ class BareTorch(Peer):
     thompson = False
 
     def __init__(self, arms: int, width: int) -> None:
-        """See `Peer`."""
         self._precision = torch.eye(width).repeat(arms, 1, 1)
         self._response = torch.zeros(arms, width)
         self._inverse, self._mean = self._precision.clone(), self._response.clone()

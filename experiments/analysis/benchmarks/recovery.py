@@ -13,12 +13,11 @@ from scipy.stats import kendalltau
 
 from ....simulation.calibration.evidence import Evidence, read_evidence
 from ....simulation.calibration.fit import Calibration, calibrate
-from ....simulation.logs import log_frame, uniform_slates
+from ....simulation.logs import log_frame, stream_uniform
 from ....simulation.scenario import Scenario, load_scenario
 from ....simulation.world import World, make_world
 from ...harness.files import load_table
 from ...harness.run import Run
-from ...serving.serve import Answers, Fixed, serve
 from ..off_policy.rate_policies import rate_policies, value_in_world
 from .options import BenchmarkOptions
 from .true_effects import true_effects
@@ -83,12 +82,10 @@ def uniform_log(world: World, impressions: int, seed: int) -> pd.DataFrame:
     candidates = world.publish(world.catalog.ads)
     even = torch.full((BATCH, world.slots), 1 / len(candidates))
     end = impressions / world.scenario.visits_per_hour
-    generator, answers = torch.Generator().manual_seed(seed), Answers()
-    uniform = Fixed(lambda visits, shown: uniform_slates(len(visits), shown, world.slots, generator))
-    serve(world, uniform, candidates, impressions, [answers], batch=BATCH)
+    uniform = stream_uniform(world, candidates, impressions, torch.Generator().manual_seed(seed), BATCH)
     frames = [
         log_frame(world, feedback, even[: len(feedback.slates)], i * BATCH, read_at_hours=end)
-        for i, feedback in enumerate(answers.feedback)
+        for i, feedback in enumerate(uniform)
     ]
     return pd.concat(frames, ignore_index=True)
 

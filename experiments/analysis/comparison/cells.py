@@ -25,7 +25,8 @@ from ....simulation.data.errors import InputError
 from ....simulation.world import World
 from ....simulation.world_file import open_world, scenario_of
 from ...harness.config import nearest
-from ...serving.serve import Curve, Likeness, Money, serve
+from ...serving.observers import Curve, Likeness, Money
+from ...serving.serve import serve
 
 FORMAT = 3
 """Of a row; results of another format are refused."""

@@ -198,7 +198,7 @@ def _fitted_change(values: np.ndarray) -> float:
     return float(np.polyfit(np.arange(len(values)), values, 1)[0] * (len(values) - 1))
 
 
-def gallery(creatives: pd.DataFrame, size: int = 8) -> list[Pair]:
+def gallery(creatives: pd.DataFrame, size: int = 12) -> list[Pair]:
     """Products evenly spread over the catalog's order, the audiences in turn, and of each prompt the first text.
 
     The rule looks at no text and no figure, so that nobody can be flattered by it.

@@ -106,7 +106,8 @@ def texts(run: RunFiles) -> Section | None:
         )
         + ".",
         "Gold rates are those of the top slot, proxy rates those of an average slot: compare untuned with tuned, not "
-        "gold with proxy.",
+        "gold with proxy. The reward is what tuning paid for: effect and novelty, against the untuned writer's usual "
+        "text, less what each failed check costs.",
     ]
     gains = findings.mean_gains(run.creatives, "audience")
     rows = [

@@ -11,7 +11,8 @@ from ....envs.placement import first_ads
 from ....simulation.scenario import load_scenario
 from ....simulation.visitors.traffic import Impressions
 from ....simulation.world import World, make_world
-from ...serving.serve import Answers, Fixed, Turn, serve
+from ...serving.observers import Answers
+from ...serving.serve import Fixed, Turn, serve
 from ..statistics.bootstrap import Array
 from . import plackett_luce
 from .evaluation import WeightedLog
@@ -41,7 +42,6 @@ class Seen(Answers):
     """All feedback, and beside it what every candidate would have had for a click rate where it is looked at."""
 
     def __init__(self) -> None:
-        """Starts empty."""
         super().__init__()
         self.click: list[Tensor] = []
         """By batch, [B, K] gold P(click | looked at)."""

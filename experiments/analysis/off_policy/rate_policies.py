@@ -113,7 +113,6 @@ class Earned(Observer):
     """Expected clicks, and reward, in all."""
 
     def __init__(self) -> None:
-        """Starts at zero."""
         self.clicks = self.reward = 0.0
 
     def shown(self, turn: Turn) -> None:
