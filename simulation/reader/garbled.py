@@ -21,6 +21,8 @@ SHIPPED = Path(__file__).parent / "weights" / "reader.safetensors"
 FORMAT_VERSION = 1
 ENGLISH = 0.15
 """Least share of function words in a catalog's texts for them to be read: English ad copy has a quarter to a half."""
+SURE = 0.1
+"""Doubt below which a text is not garbled at all, and as near to one beyond which it is so wholly."""
 BATCH = 512
 KEPT = 2**17
 """Texts whose reading is kept."""
@@ -58,7 +60,8 @@ class GarbledReader:
     def read(self, texts: Sequence[str], own: AbstractSet[str] = frozenset()) -> Tensor:
         """[n] float32 in [0, 1], how garbled each text is; an empty one is not. See `logits`."""
         said = torch.tensor([bool(read_words(text)) for text in texts])
-        return torch.sigmoid(self.sharpness * (self.logits(texts, own) - self.threshold)) * said
+        doubt = torch.sigmoid(self.sharpness * (self.logits(texts, own) - self.threshold))
+        return ((doubt - SURE) / (1 - 2 * SURE)).clamp(0, 1) * said
 
     def save(self, path: Path, card: Mapping[str, Any]) -> None:
         """Writes what `load_reader` reads: tables of words in 8 bits, the other weights in 16."""

@@ -72,11 +72,19 @@ class Utilities:
         of_category = (self._category_tastes[self._category[product]] * reading.appeals).sum(1)
         return self.audience.tastes @ reading.appeals.T + of_category + reading.click
 
+    def clarity(self, reading: Reading) -> Tensor:
+        """[n] log-odds of a click that garbled copy loses, on no scale but its own."""
+        return -self._garbled * reading.garbled
+
+    def truth(self, reading: Reading) -> Tensor:
+        """[n] log-odds of a conversion that false facts lose, likewise."""
+        return self._regret * reading.false_facts
+
     def click(self, product: Tensor, reading: Reading) -> Tensor:
         """[U, n] log-odds of a click that depend on user and creative alone."""
         interest = INTEREST_CLICK * self.audience.interest[:, self._category[product]]
         own = 0.0 if self.scales.product_click is None else self.scales.product_click[product]
-        said = self.scales.text_click * self.text(product, reading) - self._garbled * reading.garbled
+        said = self.scales.text_click * self.text(product, reading) + self.clarity(reading)
         return self.scales.click_base + own + interest + said
 
     def convert(self, product: Tensor, reading: Reading) -> Tensor:
@@ -84,7 +92,7 @@ class Utilities:
         affinity = INTEREST_CONVERT * self.audience.interest[:, self._category[product]]
         price = self.audience.price_sensitivity[:, None] * self._price[product]
         own = 0.0 if self.scales.product_convert is None else self.scales.product_convert[product]
-        said = self.scales.text_convert * reading.convert + self._regret * reading.false_facts
+        said = self.scales.text_convert * reading.convert + self.truth(reading)
         return self.scales.convert_base + own + affinity - price + said
 
     def without_text(self) -> tuple[Tensor, Tensor]:
