@@ -1,8 +1,8 @@
 # Everything runs in a virtual environment that is made on first use.
-# Settings: PYTHON (3.11 or newer), VENV, ARGS, WORKERS (processes that run tests).
+# Settings: PYTHON (3.11 or newer), VENV, ARGS, WORKERS (processes that run tests beside the first: 0, or as many as cores).
 PYTHON ?= python3
 VENV ?= .venv
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, os.cpu_count()))')
+WORKERS ?= 0
 ARGS ?=
 BIN := $(VENV)/bin
 

@@ -53,6 +53,8 @@ def log_likelihood(model: Any, ids: Tensor, context: int, pad: int, temperature:
 def token_log_probs(writer: Writer, prompts: Sequence[str], texts: Sequence[str], batch: int = 256) -> list[Tensor]:
     """Log-probability of each token of n answers, their ends included, at temperature 1; prompts are read once each.
 
+    Of an answer that does not fit the model's context, those that do.
+
     Args:
         writer: its model is asked.
         prompts: n of them; equal ones side by side are quickest.
@@ -63,7 +65,8 @@ def token_log_probs(writer: Writer, prompts: Sequence[str], texts: Sequence[str]
     writer.model.eval()
     for start in range(0, len(texts), batch):
         ids, mask = writer.encode_prompts(prompts[start : start + batch])
-        answers = [torch.tensor(row) for row in writer.answer_ids(texts[start : start + batch])]
+        room = (getattr(writer.model.config, "max_position_embeddings", None) or 10**9) - ids.shape[1]
+        answers = [torch.tensor(row[:room]) for row in writer.answer_ids(texts[start : start + batch])]
         tokens = pad_sequence(answers, batch_first=True, padding_value=-1).to(ids.device)
         valid, model = tokens >= 0, writer.model
         first, cache, last, full = read_prompts(model, ids, mask, ids.shape[1] + tokens.shape[1])

@@ -42,7 +42,8 @@ class WarmStartConfig:
     max_length: int = 128
     """Tokens of prompt and ad together; what is longer is cut."""
     patience: int = 3
-    """Looks at ads of products that are held out without a lower loss after which it ends; the best look is kept."""
+    """Looks at ads of products that are held out without a lower loss after which it ends; the best look is kept. A
+    writer that begins from nothing needs them all, and holds out none."""
 
     def __post_init__(self) -> None:
         if self.lines < self.batch or self.batch < 1:
@@ -82,7 +83,9 @@ def warm_start(
         InputError: no ad keeps the writer's limit of characters, or none may be learned from.
     """
     fits = _fitting(writer, fit_to_say)
-    learned, away = split_ads(catalog, [ad for ad in catalog.ads if fits(ad)])
+    # A writer that begins from nothing has to read a title before it can say it: nothing of it is held out.
+    ads = [ad for ad in catalog.ads if fits(ad)]
+    learned, away = split_ads(catalog, ads) if writer.pretrained else (ads, [])
     if not learned:
         most = writer.config.max_characters
         raise InputError(

@@ -37,6 +37,14 @@ def test_log_probs_are_those_of_the_whole_text(writer, shop):
     )
 
 
+def test_of_a_text_beyond_the_context_what_fits_is_read(writer, shop):
+    """An attack may be longer than any ad: 128 tokens hold the prompt and what fits behind it."""
+    asked = prompt(shop.products[0])
+    read = len(writer.tokenizer(asked)["input_ids"])
+    (found,) = token_log_probs(writer, [asked], ["a tent for two " * 60])
+    assert len(found) == 128 - read and bool(found.isfinite().all())
+
+
 def test_nats_by_hand(writer, shop, monkeypatch):
     """Tokens of 1, 1, 4, 4, 4 and 2 nats: 16 / 6 on the whole, 4 in the worst three; a text of two tokens: its mean."""
     rows = [-torch.tensor([1.0, 1.0, 4.0, 4.0, 4.0, 2.0]), -torch.tensor([1.0, 3.0])]
@@ -47,21 +55,22 @@ def test_nats_by_hand(writer, shop, monkeypatch):
     assert judge.failures(texts).tolist() == [True, False]
 
 
-def test_human_lines_pass_and_garbled_ones_do_not(writer, shop):
+def test_a_share_of_human_lines_passes_and_shuffled_words_are_less_likely(writer, shop):
     learned, away = split_ads(shop, shop.ads)
     judge = Fluency.of(writer, shop, away, 0.9)
     assert judge is not None
     passed = 1 - judge.failures(away).float().mean().item()
-    assert 0.85 <= passed <= 0.95
+    assert 0.85 <= passed <= 0.97
     draw = random.Random(0)
 
-    def garbled(ad: Creative) -> Creative:
+    def shuffled(ad: Creative) -> Creative:
         words = ad.text.split()
         draw.shuffle(words)
         return Creative(ad.product_id, " ".join(words))
 
-    caught = judge.failures([garbled(ad) for ad in learned[:200]]).float().mean().item()
-    assert caught > 0.9
+    ads = learned[:200]
+    before, after = judge.nats(ads)[:, 0], judge.nats([shuffled(ad) for ad in ads])[:, 0]
+    assert (after > before).float().mean() > 0.9
 
 
 def test_the_judge_stays_as_it_was_when_the_writer_learns(writer, shop):

@@ -31,6 +31,7 @@ def test_one_product_in_ten_is_held_out(catalog, tiny_catalog):
 def test_it_ends_by_itself_and_keeps_the_lowest_loss(catalog):
     """At a rate far too high the loss on what is held out goes up soon: the weights from before are kept."""
     writer, seen = make_writer(catalog, SMALL, seed=0), []
+    writer.pretrained = True
     config = WarmStartConfig(lines=48_000, batch=16, learning_rate=0.02, patience=2)
     loss = warm_start(writer, catalog, (), config, seed=0, progress=lambda lines, _: seen.append(lines))
     assert sum(seen) < 48_000
@@ -39,6 +40,13 @@ def test_it_ends_by_itself_and_keeps_the_lowest_loss(catalog):
     with torch.no_grad():
         kept = float(nats_a_token(writer, asked, [ad.text for ad in away], 128))
     assert loss == pytest.approx(kept, rel=1e-4)
+
+
+def test_a_writer_that_begins_from_nothing_reads_all_ads_to_the_end(catalog):
+    writer, seen = make_writer(catalog, SMALL, seed=0), []
+    config = WarmStartConfig(lines=640, batch=16, learning_rate=0.02, patience=1)
+    warm_start(writer, catalog, (), config, seed=0, progress=lambda lines, _: seen.append(lines))
+    assert len(seen) == 40
 
 
 def test_the_rate_fits_the_writer(catalog, monkeypatch):

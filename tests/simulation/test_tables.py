@@ -134,6 +134,7 @@ def zipped(*names: str) -> bytes:
         ((HEADER + ROWS).replace("\n", "\r\n") + ",,,\r\n\r\n", None),
         ("," + HEADER + "0," + ROWS.replace("\nb", "\n1,b"), None),
     ],
+    ids=lambda value: "packed" if isinstance(value, bytes) else None,  # packed bytes hold the time
 )
 def test_the_same_table_written_otherwise(tmp_path, caplog, content, said):
     with caplog.at_level("INFO"):
