@@ -110,7 +110,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _some(lines: Sequence[str], most: int, random: np.random.Generator) -> list[str]:
-    return [lines[i] for i in random.permutation(len(lines))[:most]]
+    return [lines[int(i)] for i in random.permutation(len(lines))[:most]]
 
 
 def _sources(

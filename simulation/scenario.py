@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from .data.catalog import Catalog, read_phrases, read_queries
 from .data.errors import InputError
 from .data.strict_yaml import read_strict_yaml
-from .text.facts import STATING
 
 BUILT_IN = Path(__file__).parent / "scenarios"
 
@@ -102,8 +101,8 @@ class Scenario(_Part):
     """Log-odds of a click that copy loses which its readers find garbled beyond doubt."""
     false_facts: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Share of conversions that each fact costs which the text states and the product does not have."""
-    facts: list[str] = list(STATING)
-    """Words that state a fact, as they begin; numbers state one anyway."""
+    facts: list[str] | None = None
+    """Words that state a fact, as they begin; None for a list of English ones. Numbers state one anyway."""
     click_model: Literal["pbm", "cascade", "dcm"] = "pbm"
     """How visitors go down a slate, see `click_models.py`."""
     going_on: Chance = 0.5

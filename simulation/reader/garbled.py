@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ..data.catalog import Catalog
 from ..data.tensor_file import load_tensors, save_tensors
-from ..text.encoder import tokens
 from .hands import FUNCTION
 from .network import Network, ReaderSizes, read_words
 from .pairs import quantized
@@ -127,5 +126,5 @@ class GarbledCopy:
 
 def is_english(texts: Sequence[str]) -> bool:
     """Whether texts use the function words of English as often as English does."""
-    found = [word for text in texts for word in tokens(text)]
+    found = [word for text in texts for word in read_words(text) if word[0].isalnum()]
     return bool(found) and sum(word in FUNCTION for word in found) / len(found) >= ENGLISH

@@ -95,6 +95,8 @@ class Network(nn.Module):
             sizes: of the network.
         """
         super().__init__()
+        self.follows: Tensor
+        self.leads: Tensor
         self.vocabulary, self.sizes = tuple(vocabulary), sizes
         self.number = {word: SPECIAL + i for i, word in enumerate(self.vocabulary)}
         """Row of each common word."""

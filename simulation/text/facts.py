@@ -42,15 +42,16 @@ _UNDER = re.compile(r"\b(?:under|below|less than|up to)\s+\W?\s*$")
 class Facts:
     """What the fields of a catalog's products hold."""
 
-    def __init__(self, catalog: Catalog, stating: Sequence[str] = STATING) -> None:
+    def __init__(self, catalog: Catalog, stating: Sequence[str] | None = None) -> None:
         """Reads the catalog.
 
         Args:
             catalog: products whose fields are true.
-            stating: words that state a fact, as they begin: «waterproof» is said by «waterproofed» too.
+            stating: words that state a fact, as they begin: «waterproof» is said by «waterproofed» too; `STATING` by
+                default.
         """
         self.catalog = catalog
-        self._stating = tuple(word.casefold() for word in stating)
+        self._stating = tuple(word.casefold() for word in (STATING if stating is None else stating))
         self._fields = [_fields(product) for product in catalog.products]
         self._numbers = [[value for value, _ in numbers(said)] for said in self._fields]
 
