@@ -97,6 +97,12 @@ class Scenario(_Part):
     """None where the reader's click utilities are log-odds already and are taken as they are."""
     text_effect_cvr: Annotated[float, Field(ge=0, le=1)] = 0.15
     ideal_length: Annotated[float, Field(gt=0)] = 60
+    garbled: NonNegative = 1.2
+    """Log-odds of a click that copy loses which its readers find garbled beyond doubt."""
+    false_facts: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Share of conversions that each fact costs which the text states and the product does not have."""
+    facts: list[str] | None = None
+    """Words that state a fact, as they begin; None for a list of English ones. Numbers state one anyway."""
     click_model: Literal["pbm", "cascade", "dcm"] = "pbm"
     """How visitors go down a slate, see `click_models.py`."""
     going_on: Chance = 0.5

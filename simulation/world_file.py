@@ -17,8 +17,9 @@ from .text.reading import TextReader
 from .visitors.audience import Audience
 from .world import World, make_world
 
-FORMAT_VERSION = 3
-"""2: worlds whose texts are read as an archive's readers did. 3: with a digest."""
+FORMAT_VERSION = 4
+"""2: worlds whose texts are read as an archive's readers did. 3: with a digest. 4: readers
+know garbled copy and false facts."""
 _REMEDY = "make it anew with `copybandit calibrate`"
 
 

@@ -15,7 +15,16 @@ ONE = re.compile(r"(?<![\d.])(1 [a-z]+)s\b")
 """A plural after a 1, which loses its s."""
 SMALL = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 UNITS = r"(?:W|V|L|K|cm|mm|kg|g|ml|m|h|GB|TB|km|kW|dB|oz|lb|in|min|sq|ft|D)\b"
-IRREGULAR = {"is": "are", "was": "were", "has": "have", "does": "do", "goes": "go", "lies": "lie", "ties": "tie", "unties": "untie"}
+IRREGULAR = {
+    "is": "are",
+    "was": "were",
+    "has": "have",
+    "does": "do",
+    "goes": "go",
+    "lies": "lie",
+    "ties": "tie",
+    "unties": "untie",
+}
 ADVERBS = ("never", "also", "still", "only", "quietly")
 
 

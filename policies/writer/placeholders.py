@@ -15,13 +15,21 @@ from ...simulation.data.catalog import EVERYONE
 
 DETAILS = 6
 """Details and figures of a prompt that have a placeholder."""
-NAMES = ("title", "noun", "brand", "audience", *(f"{kind}{i + 1}" for kind in ("detail", "figure") for i in range(DETAILS)))
+NAMES = (
+    "title",
+    "noun",
+    "brand",
+    "audience",
+    *(f"{kind}{i + 1}" for kind in ("detail", "figure") for i in range(DETAILS)),
+)
 EMPTY = "-"
 """What a prompt shows where the product has nothing."""
 FIGURE = re.compile(r"(?<![\w.,$€£¥])[$€£¥]?\d+(?:[.,:x×]\d+)*")
 """A number as it stands in a text, with its currency, `165x125` and `10:30` being one."""
 PLACE = re.compile(r"(?:(?<!\w)(?P<article>[Aa])n? )?\{\{(?P<name>\w+)\}\}")
-_AFTER_NOUN = re.compile(r",| - |\(| (?:for|in|of|on|to|with|by|at|from|and|through|off|about|around|without|under|near) ")
+_AFTER_NOUN = re.compile(
+    r",| - |\(| (?:for|in|of|on|to|with|by|at|from|and|through|off|about|around|without|under|near) "
+)
 _BEGINS = re.compile(r"(?:^|[.?!]\s+)$")
 _VOWEL = re.compile(r"(?!eu|uni|use|one\b|onc)[aeiou]|hour|honest|heir|8|11\b|18\b", re.IGNORECASE)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..data.catalog import Catalog, Creative
+from ..reader.garbled import GarbledCopy
 from ..scenario import BUILT_IN, Scenario, read_scenario
 from ..text.encoder import surface_features, tokens
 from ..text.reading import Fluency, Reading, count_phrases, phrase_counter, share_attention
@@ -54,6 +55,7 @@ class ArchiveReader:
         self._overclaims = phrase_counter(scenario.overclaims)
         language = [*headlines, *(product.description or product.title for product in catalog.products)]
         self._fluency, self._order = Fluency(language, tolerance=2.0), WordOrder(language)
+        self._garbled = GarbledCopy(catalog.with_ads([Creative(catalog.products[0].product_id, h) for h in headlines]))
         surface = torch.log1p(surface_features(headlines))
         self._low, self._high = surface.quantile(0.002, dim=0), surface.quantile(0.998, dim=0)
         self._spread = surface.std(0, correction=0).clamp(min=0.02)
@@ -66,22 +68,30 @@ class ArchiveReader:
         part = {name: torch.tensor(parts[name].to_numpy(np.float32)) for name in parts}
         appeals = torch.stack([part[name] for name in self.scenario.appeals], dim=1)
         convert = appeals @ self._convert_weight - part["overclaim"] + 0.6 * part["grounding"] - 0.5 * part["flaws"]
-        return Reading(torch.zeros_like(appeals), part["measured"] - part["flaws"], convert, part["overclaim"])
+        click = part["measured"] - part["flaws"]
+        # A story says all there is to a headline, and holds no list of facts.
+        no_facts = torch.zeros_like(click)
+        return Reading(torch.zeros_like(appeals), click, convert, part["overclaim"], part["garbled"], no_facts)
 
     def explain(self, creatives: Sequence[Creative]) -> pd.DataFrame:
         """The terms behind a reading, a row a creative: appeals by name, `measured` (log-odds of a click by the
-        archive), `flaws`, `overclaim`, and `grounding` (how much it says of its story).
+        archive), `flaws`, `garbled`, `overclaim`, and `grounding` (how much it says of its story).
         """
         texts = [creative.text for creative in creatives]
         counts = torch.stack([count_phrases(counter, texts) for counter in self._appeals], dim=1)
         frame = pd.DataFrame(share_attention(1 - torch.exp(-counts)).numpy(), columns=list(self.scenario.appeals))
-        measured, flaws = self._measured(creatives), self._flaws(texts).numpy()
+        measured, flaws, unclear = (
+            self._measured(creatives),
+            self._flaws(texts).numpy(),
+            self._garbled.read(texts).numpy(),
+        )
         if self.own is not None:
             # What a test found has the text's flaws in it.
-            flaws = np.where(self.own.was_tested(creatives), 0.0, flaws)
+            flaws, unclear = (np.where(self.own.was_tested(creatives), 0.0, part) for part in (flaws, unclear))
         return frame.assign(
             measured=measured,
             flaws=flaws,
+            garbled=unclear,
             overclaim=(1 - torch.exp(-count_phrases(self._overclaims, texts))).numpy(),
             grounding=[self._grounding(creative) for creative in creatives],
         )

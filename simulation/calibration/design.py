@@ -104,12 +104,15 @@ class Texts:
     appeals: Floats
     click: Floats
     convert: Floats
+    garbled: Floats
+    false_facts: Floats
 
     @classmethod
     def read(cls, evidence: Evidence, reader: Reader) -> "Texts":
         """Reads the reference ads of the evidence's catalog."""
         reading = reader.read(evidence.catalog.ads)
-        parts = [part.numpy().astype(np.float64) for part in (reading.appeals, reading.click, reading.convert)]
+        found = (reading.appeals, reading.click, reading.convert, reading.garbled, reading.false_facts)
+        parts = [part.numpy().astype(np.float64) for part in found]
         return cls(*(np.concatenate([part, part[:0].sum(0, keepdims=True)]) for part in parts))
 
 
@@ -148,6 +151,8 @@ def click_design(evidence: Evidence, scenario: Scenario, texts: Texts, worn: Flo
     if (evidence.text >= 0).any():
         design.add("appeal", csr_matrix(said), list(scenario.appeals), LOOSE)
         design.add("wording", dense(texts.click[evidence.text]), ["all"], LOOSE, 0.5)
+    if texts.garbled.any():
+        design.add("garbled", dense(-texts.garbled[evidence.text]), ["all"], FIRM, scenario.garbled)
     design.add("segment", one_hot(segment, len(evidence.segments)), evidence.segments, FIRM)
     design.add("product", one_hot(evidence.product, len(catalog)), [p.product_id for p in catalog.products], FIRM)
     categories = catalog.categories

@@ -84,6 +84,8 @@ class WorldBuilder:
             },
             "ctr": float(np.clip(evidence.clicked.mean(), 1e-6, 0.49)),
             "fatigue": fatigue,
+            "garbled": self._garbled(),
+            "false_facts": self._false_facts(),
             "interest_gain": 0.0,
             "interest_loss": 0.0,
             "click_model": "pbm",
@@ -96,6 +98,16 @@ class WorldBuilder:
         if self.sales is not None and self.sales.delay is not None:
             changes["conversion_delay_hours"] = self.sales.delay
         return Scenario.model_validate(prior.model_copy(update=changes).model_dump())
+
+    def _garbled(self) -> float:
+        found = self.of("garbled", 1) if "garbled" in self.clicks.blocks else [self.prior.garbled]
+        return float(max(found[0], 0.0))
+
+    def _false_facts(self) -> float:
+        if self.sales is None or "false facts" not in self.sales.design.blocks:
+            return self.prior.false_facts
+        (found,) = self.sales.result.estimate[self.sales.design.blocks["false facts"]]
+        return float(np.clip(-np.expm1(found), 0.0, 0.99))
 
     def _price_sensitivity(self) -> Floats:
         prior = [

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..scenario import Scenario
 from .delays import mean_delay, still_to_come
-from .design import Design, Texts, dense, fit_designs, one_hot
+from .design import FIRM, Design, Texts, dense, fit_designs, one_hot
 from .evidence import Evidence, Floats
 from .examined_logit import Fit
 from .main_effects import Effect
@@ -30,7 +30,7 @@ class Sales:
         assert sold.converted is not None
         if sold.converted.sum() < 2:
             return None
-        design = _design(sold, texts)
+        design = _design(sold, scenario, texts)
         bought = sold.converted
         mean = error = None
         outcome, result = bought, fit_designs(Design(), design, bought)
@@ -57,13 +57,16 @@ class Sales:
         return cls(design, result, mean, effects)
 
 
-def _design(sold: Evidence, texts: Texts) -> Design:
+def _design(sold: Evidence, scenario: Scenario, texts: Texts) -> Design:
     design, catalog = Design(), sold.catalog
     segment = sold.segment_of[sold.user]
     price = _standard_price(sold)[sold.product]
     design.add("base", dense(np.ones(len(sold))), ["all"], 20.0, -3.0)
     if (sold.text >= 0).any():
         design.add("wording", dense(texts.convert[sold.text]), ["all"], 2.0)
+    if texts.false_facts.any():
+        usual = float(np.log1p(-scenario.false_facts))
+        design.add("false facts", dense(texts.false_facts[sold.text]), ["all"], FIRM, usual)
     if np.ptp(price) > 0:
         design.add("price", dense(-price), ["all"], 2.0)
         design.add("segment x price", one_hot(segment, len(sold.segments), -price), sold.segments, 0.5)

@@ -24,26 +24,30 @@ def best_of_gain(worth: Tensor, k: int = 5) -> Tensor:
     return (worth.sort().values * chance).sum() / worth.mean() - 1
 
 
-def scale_for_gain(utility: Tensor, group: Tensor, target: float, k: int = 5) -> float:
+def scale_for_gain(utility: Tensor, group: Tensor, target: float, k: int = 5, beside: Tensor | None = None) -> float:
     """The factor on text utilities at which the best of k texts of a group earns `target` more than their average.
 
-    Worth is exp(scale * utility), which is what a logit is at low rates. Found by bisection; 0 if no text differs.
+    Worth is exp(scale * utility + beside), which is what a logit is at low rates. Found by bisection; 0 if no utility
+    differs, or what stands beside it earns that much already.
 
     Args:
         utility: [m, U] utility of each text for each user.
         group: [m] the product of each text; groups of one are left out, and if all are, all texts are one group.
         target: the mean gain over groups, such as 0.15.
         k: texts among which the best is chosen.
+        beside: [m] log-odds of each text on a scale of their own; none by default.
     """
+    fixed = utility.new_zeros(len(utility), 1) if beside is None else beside[:, None]
     group = group.cpu()
     groups = [members for g in group.unique() if len(members := (group == g).nonzero().squeeze(1)) > 1]
     groups = groups or [torch.arange(len(group))]
 
     def gain(scale: float) -> float:
-        worth = (scale * utility).exp().mean(1).cpu()
+        worth = (scale * utility + fixed).exp().mean(1).cpu()
         return float(torch.stack([best_of_gain(worth[texts], k) for texts in groups]).mean())
 
-    if target <= 0 or gain(1.0) < 1e-6:
+    alone = gain(0.0)
+    if alone >= target or abs(gain(1.0) - alone) < 1e-6:
         return 0.0
     low, high = 0.0, 8.0
     for _ in range(40):

@@ -27,8 +27,11 @@ def meet(scenario: Scenario, utilities: Utilities, traffic: Traffic) -> Scales:
     product, reading = utilities.read(ads)
     text_click = 1.0
     if scenario.text_effect is not None:
-        text_click = scale_for_gain(utilities.text(product, reading).T.contiguous(), product, scenario.text_effect)
-    text_convert = scale_for_gain(reading.convert[:, None], product, scenario.text_effect_cvr)
+        said = utilities.text(product, reading).T.contiguous()
+        text_click = scale_for_gain(said, product, scenario.text_effect, beside=utilities.clarity(reading))
+    text_convert = scale_for_gain(
+        reading.convert[:, None], product, scenario.text_effect_cvr, beside=utilities.truth(reading)
+    )
     utilities.scales = Scales(0.0, 0.0, text_click, text_convert)
     bases = _intercepts(scenario, utilities, traffic, product, reading)
     return Scales(*bases, text_click, text_convert)

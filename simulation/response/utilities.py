@@ -1,5 +1,6 @@
 """Who likes what: the part of every log-odds that does not change from visit to visit, by user and creative."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,7 @@ class Utilities:
         price = torch.tensor([product.price for product in catalog.products], dtype=torch.float64)
         price = price.clamp(min=0.01).log()
         self._price = ((price - price.mean()) / price.std(correction=0).clamp(min=1e-6)).float().to(self.device)
+        self._garbled, self._regret = scenario.garbled, math.log1p(-scenario.false_facts)
         self._category = torch.tensor(catalog.category_of, device=self.device)
         fits = [
             [scenario.category_tastes.get(category, {}).get(appeal, 0.0) for appeal in scenario.appeals]
@@ -70,24 +72,34 @@ class Utilities:
         of_category = (self._category_tastes[self._category[product]] * reading.appeals).sum(1)
         return self.audience.tastes @ reading.appeals.T + of_category + reading.click
 
+    def clarity(self, reading: Reading) -> Tensor:
+        """[n] log-odds of a click that garbled copy loses, on no scale but its own."""
+        return -self._garbled * reading.garbled
+
+    def truth(self, reading: Reading) -> Tensor:
+        """[n] log-odds of a conversion that false facts lose, likewise."""
+        return self._regret * reading.false_facts
+
     def click(self, product: Tensor, reading: Reading) -> Tensor:
         """[U, n] log-odds of a click that depend on user and creative alone."""
         interest = INTEREST_CLICK * self.audience.interest[:, self._category[product]]
         own = 0.0 if self.scales.product_click is None else self.scales.product_click[product]
-        return self.scales.click_base + own + interest + self.scales.text_click * self.text(product, reading)
+        said = self.scales.text_click * self.text(product, reading) + self.clarity(reading)
+        return self.scales.click_base + own + interest + said
 
     def convert(self, product: Tensor, reading: Reading) -> Tensor:
         """[U, n] log-odds of a conversion given the click."""
         affinity = INTEREST_CONVERT * self.audience.interest[:, self._category[product]]
         price = self.audience.price_sensitivity[:, None] * self._price[product]
         own = 0.0 if self.scales.product_convert is None else self.scales.product_convert[product]
-        return self.scales.convert_base + own + affinity - price + self.scales.text_convert * reading.convert
+        said = self.scales.text_convert * reading.convert + self.truth(reading)
+        return self.scales.convert_base + own + affinity - price + said
 
     def without_text(self) -> tuple[Tensor, Tensor]:
         """[U, P] log-odds of a click and of a conversion, of products with nothing said."""
         product = torch.arange(len(self.catalog), device=self.device)
         nothing = torch.zeros(len(product), device=self.device)
-        silent = Reading(torch.zeros(len(product), self._category_tastes.shape[1], device=self.device), *[nothing] * 3)
+        silent = Reading(torch.zeros(len(product), self._category_tastes.shape[1], device=self.device), *[nothing] * 5)
         return self.click(product, silent), self.convert(product, silent)
 
     def sought(self, creatives: Sequence[Creative]) -> Tensor:

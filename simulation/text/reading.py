@@ -15,8 +15,10 @@ from sklearn.feature_extraction.text import CountVectorizer
 from torch import Tensor
 
 from ..data.catalog import Catalog, Creative
+from ..reader.garbled import GarbledCopy
 from ..scenario import Scenario
 from .encoder import TextEncoder, surface_features, tokens
+from .facts import Facts
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class Reading:
     """[n] what makes or loses the sale after the click."""
     overclaim: Tensor
     """[n] in [0, 1], how much it promises that cannot be kept."""
+    garbled: Tensor
+    """[n] in [0, 1], how far it is from being well put; it costs clicks on a scale of its own."""
+    false_facts: Tensor
+    """[n] facts that it states and its product does not have; they cost conversions on a scale of their own."""
 
     def __len__(self) -> int:
         return len(self.click)
@@ -91,6 +97,12 @@ class TextReader:
         self._hidden = torch.from_numpy(rng.standard_normal((64, 2), dtype=np.float32)) * float(seed is not None)
         self._fluency = Fluency(catalog.texts())
         self._naming = Naming(catalog)
+        self._garbled, self._facts = GarbledCopy(catalog), Facts(catalog, scenario.facts)
+
+    @property
+    def judges_language(self) -> bool:
+        """Whether its readers know garbled copy in the catalog's language; in others, none is garbled to them."""
+        return self._garbled.judges
 
     def read(self, creatives: Sequence[Creative]) -> Reading:
         """Reads texts; see `Reading`."""
@@ -103,11 +115,11 @@ class TextReader:
         click = click - flaws - 0.3 * part["foreign"]
         convert = appeals @ self._convert_weight + 0.8 * part["grounding"] + 0.25 * part["hidden_convert"]
         convert = convert - 0.5 * flaws - 1.2 * part["overclaim"] - 1.5 * part["foreign"]
-        return Reading(appeals, click, convert, part["overclaim"])
+        return Reading(appeals, click, convert, part["overclaim"], part["garbled"], part["false_facts"])
 
     def explain(self, creatives: Sequence[Creative]) -> pd.DataFrame:
         """The terms behind a reading, a row a creative: appeals by name, then overclaim, grounding, foreign, flaws,
-        hidden_click and hidden_convert.
+        hidden_click, hidden_convert, garbled and false_facts.
         """
         texts = [creative.text for creative in creatives]
         counts = torch.stack([count_phrases(counter, texts) for counter in self._appeals], dim=1)
@@ -124,6 +136,8 @@ class TextReader:
             flaws=self._flaws(texts, surface, density).numpy(),
             hidden_click=hidden[:, 0].numpy(),
             hidden_convert=hidden[:, 1].numpy(),
+            garbled=self._garbled.read(texts).numpy(),
+            false_facts=self._facts.read(creatives).numpy(),
         )
 
     def _flaws(self, texts: Sequence[str], surface: Tensor, density: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ def test_explain_by_hand(reader):
 
 def test_read_weighs_the_terms(reader, monkeypatch):
     terms = {"value": 0.5, "quality": 0.0, "urgency": 0.0, "overclaim": 0.2, "grounding": 0.5, "foreign": 0.1}
-    terms |= {"flaws": 1.0, "hidden_click": 0.4, "hidden_convert": -0.2}
+    terms |= {"flaws": 1.0, "hidden_click": 0.4, "hidden_convert": -0.2, "garbled": 0.7, "false_facts": 2.0}
     monkeypatch.setattr(reader, "explain", lambda creatives: pd.DataFrame([terms]))
     reading = reader.read([Creative("k1", "any")])
     flaws = 3 * math.tanh(1 / 3)
@@ -77,5 +77,5 @@ def test_no_creatives(reader):
 
 
 def test_concatenate_keeps_order():
-    one, two = (Reading(torch.full((1, 3), x), *[torch.tensor([x])] * 3) for x in (1.0, 2.0))
+    one, two = (Reading(torch.full((1, 3), x), *[torch.tensor([x])] * 5) for x in (1.0, 2.0))
     assert Reading.concatenate(one, two).click.tolist() == [1.0, 2.0]

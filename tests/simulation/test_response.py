@@ -30,6 +30,14 @@ def test_scale_for_gain_by_hand():
     assert response.scale_for_gain(utility, group, 0.15) == pytest.approx(2 * math.atanh(0.15), abs=1e-5)
 
 
+def test_scale_for_gain_counts_what_stands_beside():
+    utility, group = torch.tensor([[0.0], [1.0]]), torch.tensor([0, 0])
+    beside = torch.tensor([0.0, 0.1])
+    found = response.scale_for_gain(utility, group, 0.15, beside=beside)
+    assert found == pytest.approx(2 * math.atanh(0.15) - 0.1, abs=1e-5)
+    assert response.scale_for_gain(utility, group, 0.15, beside=10 * beside) == 0.0
+
+
 def test_scale_for_gain_leaves_lone_texts_out_unless_all_are_alone():
     utility = torch.tensor([[0.0], [1.0], [9.0]])
     assert response.scale_for_gain(utility, torch.tensor([0, 0, 1]), 0.15) == pytest.approx(0.30228, abs=1e-4)

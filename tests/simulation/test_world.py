@@ -35,8 +35,9 @@ def test_expected_is_the_sum_of_its_parts(tiny_world):
         taste = people.tastes[user] + torch.tensor([0, 0.4 * category, 0])
         logit = scales.click_base + (0.2 if search else -0.1) + 0.5 * people.interest[user, category]
         logit += 1.0 * (search and int(visits.query[i]) == category)
-        logit += scales.text_click * (taste @ reading.appeals[ad] + reading.click[ad])
+        logit += scales.text_click * (taste @ reading.appeals[ad] + reading.click[ad]) - 1.2 * reading.garbled[ad]
         sale = scales.convert_base + 0.3 * people.interest[user, category]
+        sale += math.log(0.7) * reading.false_facts[ad]
         sale += scales.text_convert * reading.convert[ad] - people.price_sensitivity[user] * price[product]
         torch.testing.assert_close(rates.click[i, slot], logit.sigmoid())
         torch.testing.assert_close(rates.convert[i, slot], sale.sigmoid())
