@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from .invent import Invented
 from ..writer.placeholders import takes_an
+from .invent import Invented
 from .words_files import BRACES, drawn, marked, pick, verb, words
 
 SLOT = re.compile(r"\{(\w+?)(_c)?\}")

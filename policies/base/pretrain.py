@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ..tuning.training_state import StateDirectory, TuningState, load_optimizer, optimizer_tensors
-from ..writer.writer import CausalLM, Writer, WriterConfig, load_weights, own_weights, small_gpt2, train_tokenizer
 from ..writer.placeholders import give_placeholders, to_template
+from ..writer.writer import CausalLM, Writer, WriterConfig, load_weights, own_weights, small_gpt2, train_tokenizer
 from .corpus import Line, held_out
 
 ANSWERS = 4

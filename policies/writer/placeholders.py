@@ -64,27 +64,25 @@ def held(prompt: str) -> dict[str, str]:
 
 def to_template(text: str, prompt: str) -> str:
     """The text with placeholders for what its prompt holds, the longest first; `filled` is its inverse but for case."""
-    values = held(prompt)
-    named = sorted((name for name in values if name != "noun" and "figure" not in name), key=lambda n: -len(values[n]))
-    text = f" {text}"
-    for name in named:
-        text = _placed(text, name, values[name])
-    if "noun" in values and "noun" != values["noun"]:
-        own = {word.lower() for word in values.get("title", "").split()}
-        text = _placed(text, "noun", values["noun"], own)
-    for name in (name for name in values if "figure" in name):
-        text = _placed(text, name, values[name])
-    return re.sub(r"(?<!\w)([Aa])n (?=\{\{)", r"\1 ", text)[1:]
-
-
-def _placed(text: str, name: str, value: str, not_after: set[str] | frozenset[str] = frozenset()) -> str:
-    pattern = re.compile(rf"(?P<before>\S*) (?:{re.escape(value)})(?![\w])", re.IGNORECASE)
+    own = {word.lower() for word in held(prompt).get("title", "").split()}
 
     def one(match: re.Match[str]) -> str:
-        kept = match["before"].strip("\"'([").lower() in not_after
-        return match[0] if kept else f"{match['before']} {{{{{name}}}}}"
+        # Of `cast iron skillet` the last word stands for the thing, but not in `iron skillet`.
+        before = match["before"].strip("\"'([").lower()
+        name = str(match.lastgroup)
+        return match[0] if name == "noun" and before in own else f"{match['before']} {{{{{name}}}}}"
 
-    return pattern.sub(one, text)
+    template = _values(prompt).sub(one, f" {text}")[1:]
+    return re.sub(r"(?<!\w)([Aa])n (?=\{\{)", r"\1 ", template)
+
+
+@lru_cache(1024)
+def _values(prompt: str) -> re.Pattern[str]:
+    """Finds what a prompt holds in a text, after a space; the group that matched has its name."""
+    values = held(prompt)
+    order = sorted(values, key=lambda name: (name == "noun", name.startswith("figure"), -len(values[name])))
+    either = "|".join(rf"(?P<{name}>{re.escape(values[name])})" for name in order)
+    return re.compile(rf"(?P<before>\S*) (?:{either})(?!\w)" if either else r"(?!)", re.IGNORECASE)
 
 
 def filled(template: str, prompt: str) -> str:
