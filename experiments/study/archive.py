@@ -6,9 +6,9 @@ from dataclasses import asdict
 import pandas as pd
 import torch
 
+from ...policies.base.start import first_writer
 from ...policies.effect.model import CLICK
 from ...policies.headlines.pairwise import PairwiseEffect, fit_pairwise_effect
-from ...policies.writer.writer import make_writer
 from ...simulation.archive.contrasts import agreement
 from ...simulation.archive.gold import ArchiveReader, archive_world
 from ...simulation.archive.tests import Archive, read_archive
@@ -40,7 +40,7 @@ def archive_study(options: StudyOptions, run: Run, validation: int = 0) -> Study
     stories = {product.title: product for product in asked.products()}
     catalog = Catalog([*learned.products(), *asked.products()], learned.creatives())
     device = torch_device(options.device)
-    writer = make_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
+    writer, told = first_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
     with run.stage("gold of real clicks") as stage:
         world = archive_world(judged, catalog, seed=seed, users=options.world.users, device=device)
         gold = _process(world).unseen
@@ -59,6 +59,7 @@ def archive_study(options: StudyOptions, run: Run, validation: int = 0) -> Study
         f"{gold.accuracy:.1%} of better headlines ({gold.accuracy_significant:.1%} of significant ones) and explains "
         f"{gold.explained:.0%} of the true variance; its differences are to scale (slope {gold.slope:.2f}).",
         *archive.notes,
+        *filter(None, [told]),
     )
     return Study(
         world,

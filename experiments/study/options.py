@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...agents.agent import CONVERSION_VALUE
+from ...policies.base.start import BASE
 from ...policies.effect.model import EffectConfig
 from ...policies.reward.reward import RewardConfig
 from ...policies.writer.warm_start import WarmStartConfig
@@ -63,9 +64,10 @@ class FeedbackOptions:
 class WritingOptions:
     """Who writes, and how much."""
 
-    model: Common[str] = BUILT_IN
-    """built-in (a small GPT-2 that learns from the catalog alone, in any language), or any causal LM: the name or
-    directory of a Hugging Face model, `RUN/base` of `copybandit pretrain`, or a GGUF file."""
+    model: Common[str] = BASE
+    """base (a small GPT-2 that has read English copy; for catalogs of other languages, built-in takes its place),
+    built-in (one that learns from the catalog alone, in any language), or any causal LM: the name or directory of a
+    Hugging Face model, `RUN/base` of `copybandit pretrain`, or a GGUF file."""
     queries_per_product: int = 6
     """Where visitors bring queries, the writer answers so many of a product's category, in turns."""
     samples: Common[int] = 2

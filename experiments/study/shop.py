@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 import torch
 
+from ...policies.base.start import first_writer
 from ...policies.effect.metrics import binomial_metrics
 from ...policies.effect.model import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectModel, fit_effect_model
-from ...policies.writer.writer import make_writer
 from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Catalog, Creative
 from ...simulation.data.columns import parse_columns, refuse_unknown
 from ...simulation.data.errors import InputError
@@ -54,7 +54,7 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
         texts = [Creative(p, t) for p, t in zip(logged.product_id, logged.text, strict=True)]
         catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
     device, seed = torch_device(options.device), options.run.seed
-    writer = make_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
+    writer, told = first_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
     if is_world_file(name):
         world = open_world(name, seed=seed, device=device)
         behaviour = audience_behaviour(world.audience, catalog.categories)
@@ -73,7 +73,7 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
     effect, metrics, validating = learn_effects(catalog, train, test, held if validation else None, options, run)
     write_table(run.path / "segments.csv", divided.profile)
     asked = prompts(catalog, audiences, options.writing.queries_per_product)
-    notes = () if data.logs is None else (OWN_LOGS,)
+    notes = tuple(note for note in (told, OWN_LOGS if data.logs is not None else "") if note)
     return Study(world, catalog, writer, asked, effect, metrics, validating, notes=notes)
 
 

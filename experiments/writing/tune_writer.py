@@ -19,6 +19,7 @@ from ...policies.writer.adapters import adapted
 from ...policies.writer.checkpoint import CHECKPOINT, save_checkpoint
 from ...policies.writer.writer import Writer, load_weights, own_weights, prompt
 from ...simulation.data.catalog import Creative
+from ...simulation.reader.garbled import GarbledCopy
 from ..analysis.drawing.formats import bracketed
 from ..analysis.statistics.bootstrap import Interval
 from ..harness.files import write_table
@@ -124,9 +125,19 @@ def _judged(
         "lift": _lift(study, texts["tuned"], texts["untuned"], verdicts, options),
         "diversity": {name: vendi_of(part) for name, part in texts.items()},
         "texts": len(texts["tuned"]),
+        "readable": _readable(study, texts),
         "false_claims": said and {name: float(np.mean([c != "" for c in part])) for name, part in said.items()},
         "as_they_come": _as_they_come(study, texts["untuned"], options) if picked else None,
     }
+
+
+def _readable(study: Study, texts: dict[str, list[Creative]]) -> dict[str, float] | None:
+    """Share of each writer's texts that the gold's readers do not take for garbled; None where they read no English."""
+    readers = GarbledCopy(study.world.catalog)
+    if not readers.judges:
+        return None
+    garbled = {name: readers.read([creative.text for creative in part]) for name, part in texts.items()}
+    return {name: float((part < 0.5).float().mean()) for name, part in garbled.items()}
 
 
 def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str, dict[str, float]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from ...simulation.text.characters import characters
+from .placeholders import held, placeholders_of, takes_an
 
 LEAST = 0.1
 """Of the probability of the next token, the share that fits into the limit: with less, a text that went on would be one
@@ -20,16 +21,30 @@ TRIES = 8
 
 @dataclass(frozen=True)
 class Limit:
-    """Most characters of an answer, and how many each token may add to it; both tensors [V]."""
+    """Most characters of an answer, and how many each token may add to it: tensors [V], or [n, V] for n prompts."""
 
     most: int
     first: Tensor
     """Of a token that begins an answer, of which spaces at the start are taken off."""
     later: Tensor
+    tokenizer: Any = None
+    """Reads prompts, where there are placeholders."""
 
-    def to(self, device: torch.device) -> "Limit":
-        """The same on a device."""
-        return Limit(self.most, self.first.to(device), self.later.to(device))
+    def of(self, ids: Tensor) -> "Limit":
+        """The limit for answers to [n, P] prompts: a placeholder adds what its prompt holds."""
+        n, names = len(ids), {} if self.tokenizer is None else placeholders_of(self.tokenizer)
+        first, later = (part.to(ids.device).expand(n, -1) for part in (self.first, self.later))
+        if names:
+            values = [held(text) for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+            adds = [[_added(row.get(name, "")) for name in names.values()] for row in values]
+            width, first, later = torch.tensor(adds, device=ids.device).int(), first.clone(), later.clone()
+            first[:, list(names)], later[:, list(names)] = width, width + 1
+        return Limit(self.most, first, later, self.tokenizer)
+
+
+def _added(value: str) -> int:
+    """Characters of what a placeholder stands for, and of the n that it may give its article."""
+    return characters(value) + takes_an(value)
 
 
 def limit_of(tokenizer: PreTrainedTokenizerBase, rows: int, most: int) -> Limit:
@@ -52,7 +67,7 @@ def limit_of(tokenizer: PreTrainedTokenizerBase, rows: int, most: int) -> Limit:
     first, later = (torch.full((rows,), most + 1, dtype=torch.int32) for _ in range(2))
     first[: len(alone)] = torch.tensor(alone, dtype=torch.int32)[:rows]
     later[: len(after)] = torch.tensor(after, dtype=torch.int32).clamp(min=0)[:rows]
-    return Limit(most, first, later)
+    return Limit(most, first, later, tokenizer)
 
 
 def _decoded(tokenizer: Any, rows: Sequence[list[int]]) -> list[str]:

@@ -60,12 +60,13 @@ def sample(model: Any, ids: Tensor, mask: Tensor, how: Sampling) -> Sampled:
     """
     if how.limit is None:
         return _sample(model, ids, mask, how)[0]
-    n, limit = len(ids), how.limit.to(ids.device)
+    n, limit = len(ids), how.limit.of(ids)
     tokens = ids.new_full((n, how.max_new_tokens), how.pad)
     log_probs = torch.zeros(n, how.max_new_tokens, device=ids.device)
     rows = torch.arange(n, device=ids.device)
     for left in reversed(range(TRIES)):
-        found, room = _sample(model, ids[rows], mask[rows], replace(how, limit=limit))
+        mine = replace(limit, first=limit.first[rows], later=limit.later[rows])
+        found, room = _sample(model, ids[rows], mask[rows], replace(how, limit=mine))
         if left == 0:
             room.end_where_readiest(found, how)
         tokens[rows, : found.tokens.shape[1]] = found.tokens
@@ -186,7 +187,7 @@ class _Room:
         if self.limit is None:
             return None
         width = self.limit.first if place == 0 else self.limit.later
-        fits = width <= self.left[rows, None]
+        fits = width[rows] <= self.left[rows, None]
         fits[:, self.how.eos] = True
         log_prob = (logits.float() / self.how.temperature).log_softmax(-1)
         self.end[rows, place] = log_prob[:, self.how.eos]
@@ -198,7 +199,7 @@ class _Room:
         if self.limit is None:
             return alive
         width = self.limit.first if place == 0 else self.limit.later
-        self.left[rows] -= width[token]
+        self.left[rows] -= width[rows, token]
         return alive & ~self.given_up[rows]
 
     def end_where_readiest(self, found: Sampled, how: Sampling) -> None:

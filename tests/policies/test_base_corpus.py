@@ -167,4 +167,4 @@ def test_no_product_is_learned_from_and_held_out(small: list[Line]) -> None:
 def test_bare_numbers_are_shown_with_their_names() -> None:
     made = invent(0, np.random.default_rng(0)).product
     shown = prompt(type(made)("k", "mixer", "kitchen", 1.0, "", "", (("speeds", "10"), ("power", "500 W"))))
-    assert shown == "mixer | speeds 10, 500 W | everyone =>"
+    assert shown == "mixer | - | speeds 10, 500 W | everyone =>"

@@ -31,7 +31,7 @@ def test_log_probs_are_those_of_the_whole_text(writer, shop):
     ads = [*shop.ads[:5], Creative(shop.ads[0].product_id, "x"), *shop.ads[90:95]]
     asked = [prompt(shop[ad.product_id]) for ad in ads]
     found = token_log_probs(writer, asked, [ad.text for ad in ads], batch=4)
-    assert [len(row) for row in found] == [len(ids) for ids in writer.answer_ids([ad.text for ad in ads])]
+    assert [len(row) for row in found] == [len(ids) for ids in writer.answer_ids(asked, [ad.text for ad in ads])]
     torch.testing.assert_close(
         torch.stack([row.sum() for row in found]), writer.log_prob(ads, shop), atol=1e-3, rtol=1e-4
     )

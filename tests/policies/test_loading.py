@@ -154,8 +154,8 @@ def test_what_is_brought_writes_learns_and_is_tuned(bring, kind, end, pad, begin
     ids = tokenizer("Sturdy steel")["input_ids"]
     assert ids[: len(begins)] == tokenizer.convert_tokens_to_ids(begins)
     assert tokenizer.eos_token_id not in ids[len(begins) :]
-    assert writer.answer_ids(["Sturdy steel"])[0][-1] == tokenizer.eos_token_id
-    assert writer.answer_ids(["Sturdy steel"])[0].count(tokenizer.eos_token_id) == 1
+    assert writer.answer_ids(["knife =>"], ["Sturdy steel"])[0][-1] == tokenizer.eos_token_id
+    assert writer.answer_ids(["knife =>"], ["Sturdy steel"])[0].count(tokenizer.eos_token_id) == 1
 
     before = float(writer.log_prob(tiny_catalog.ads, tiny_catalog).mean())
     warm_start(writer, tiny_catalog, [], WarmStartConfig(lines=64, batch=8, learning_rate=3e-3), seed=0)

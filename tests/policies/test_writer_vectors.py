@@ -21,8 +21,8 @@ def test_a_text_has_the_same_vector_in_any_company(writer):
 
 def test_it_is_the_mean_state_of_the_texts_own_tokens(writer):
     seen = writer.model.base_model(
-        **writer.tokenizer("headline | everyone => a dog, a day, a dollar", return_tensors="pt")
+        **writer.tokenizer("headline | - | - | everyone => a dog, a day, a dollar", return_tensors="pt")
     )
-    before = len(writer.tokenizer("headline | everyone =>")["input_ids"])
+    before = len(writer.tokenizer("headline | - | - | everyone =>")["input_ids"])
     by_hand = seen.last_hidden_state[0, before:].mean(0).detach().numpy()
     assert WriterVectors(writer)(["a dog, a day, a dollar"])[0] == pytest.approx(by_hand, abs=1e-4)

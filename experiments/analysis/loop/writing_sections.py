@@ -82,12 +82,17 @@ def claims(run: RunFiles) -> Section | None:
         "number, price, material, brand, warranty, discount, deadline or superlative that no field of the product "
         "supports. Words are read, not meaning: some are called that are harmless, and some are missed."
     ]
+    if read := run.summary.get("readable"):
+        text.append(
+            f"{percent(read['untuned'])} of the untuned and {percent(read['tuned'])} of the tuned writer's texts read "
+            "well to the simulated users; what is garbled loses them clicks."
+        )
     wrong = run.creatives[(run.creatives["writer"] == "tuned") & (run.creatives["claims"] != "")].head(12)
     rows = [[row.text, row.claims] for row in wrong.itertuples(index=False)]
     tables = (
         [Table("Texts of the tuned writer that claim too much", ["Text", "Claim"], rows, prose=True)] if rows else []
     )
-    return Section("Claims", text, tables=tables)
+    return Section("Claims and readability", text, tables=tables)
 
 
 def texts(run: RunFiles) -> Section | None:

@@ -1,0 +1,134 @@
+"""Placeholders: texts to templates and back, and a writer that uses them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from copybandit.policies.base.corpus import corpus
+from copybandit.policies.writer.loading import load_model
+from copybandit.policies.writer.placeholders import (
+    NAMES,
+    filled,
+    give_placeholders,
+    head_noun,
+    held,
+    placeholders_of,
+    takes_an,
+    to_template,
+)
+from copybandit.policies.writer.writer import Writer, WriterConfig, prompt, small_gpt2, train_tokenizer
+from copybandit.simulation.data.catalog import Catalog, Product
+
+SKILLET = "Cast Iron Skillet with Lid | Oak & Ash | 10 inch, pre-seasoned | home cooks =>"
+KETTLE = "electric kettle | - | 1200 W | everyone =>"
+
+
+def test_a_prompt_holds_what_placeholders_stand_for() -> None:
+    assert held(SKILLET) == {
+        "title": "Cast Iron Skillet with Lid",
+        "noun": "skillet",
+        "brand": "Oak & Ash",
+        "audience": "home cooks",
+        "detail1": "10 inch",
+        "detail2": "pre-seasoned",
+        "figure1": "10",
+    }
+
+
+def test_nobody_in_particular_no_brand_and_no_details_have_no_placeholder() -> None:
+    assert held("kettle | - | - | everyone =>") == {"title": "kettle", "noun": "kettle"}
+
+
+def test_a_story_is_no_thing() -> None:
+    assert "noun" not in held("A baker in Riga gave a bench away. | - | - | everyone =>")
+
+
+@pytest.mark.parametrize(
+    ("text", "template"),
+    [
+        ("Meet the cast iron skillet with lid.", "Meet the {{title}}."),
+        ("Oak & Ash made a 10-inch, pre-seasoned skillet.", "{{brand}} made a {{figure1}}-inch, {{detail2}} {{noun}}."),
+        ("An iron skillet for home cooks.", "An iron skillet for {{audience}}."),
+        ("110 skillets, 10 skillet", "110 skillets, {{figure1}} {{noun}}"),
+        ("Nothing of it.", "Nothing of it."),
+    ],
+)
+def test_a_text_and_its_template(text: str, template: str) -> None:
+    assert to_template(text, SKILLET) == template
+    assert filled(template, SKILLET).lower() == text.lower()
+
+
+def test_an_article_agrees_and_a_sentence_begins_with_a_capital() -> None:
+    assert to_template("An electric kettle.", KETTLE) == "A {{title}}."
+    assert filled("A {{title}}. {{noun}}? A {{noun}}.", KETTLE) == "An electric kettle. Kettle? A kettle."
+
+
+def test_what_a_prompt_does_not_hold_is_left_out() -> None:
+    assert filled("By {{brand}}: {{figure2}}.", KETTLE) == "By : ."
+
+
+@pytest.mark.parametrize(
+    ("title", "noun"),
+    [
+        ("trail running shoes for women", "shoes"),
+        ("Espresso Machine", "machine"),
+        ("LED strip, 5 m", "strip"),
+        ("TV", "TV"),
+    ],
+)
+def test_the_noun_of_a_title(title: str, noun: str) -> None:
+    assert head_noun(title) == noun
+
+
+def test_words_that_take_an() -> None:
+    assert [word for word in ("hour", "unit", "oak", "euro", "8", "one-off", "kettle") if takes_an(word)] == [
+        "hour",
+        "oak",
+        "8",
+    ]
+
+
+def test_the_corpus_comes_back_as_it_was() -> None:
+    lines = corpus(80, 8, seed=3)
+    changed = [line for line in lines if filled(to_template(line.text, line.prompt), line.prompt) != line.text]
+    assert len(changed) <= len(lines) // 200
+
+
+@pytest.fixture(scope="module")
+def writer() -> Writer:
+    tokenizer = train_tokenizer([SKILLET, KETTLE, " Meet the kettle. You will love it."], 400)
+    give_placeholders(tokenizer)
+    config = WriterConfig(layers=1, width=32, heads=2, max_new_tokens=10)
+    return Writer(small_gpt2(config, tokenizer, 0), tokenizer, config)
+
+
+def test_each_placeholder_is_one_token(writer: Writer) -> None:
+    names = placeholders_of(writer.tokenizer)
+    assert sorted(names.values()) == sorted(NAMES)
+    ids = writer.answer_ids([SKILLET], ["Meet the cast iron skillet with lid."])[0]
+    assert [names[i] for i in ids if i in names] == ["title"]
+    assert writer.decode([SKILLET], [ids]) == ["Meet the Cast Iron Skillet with Lid."]
+
+
+def test_a_saved_writer_keeps_them(writer: Writer, tmp_path: Path) -> None:
+    writer.save(tmp_path / "w")
+    tokenizer, model = load_model(str(tmp_path / "w"), seed=0)
+    again = Writer(model, tokenizer, writer.config)
+    assert again.has_placeholders
+    ids = writer.answer_ids([KETTLE], ["Meet the electric kettle."])
+    assert again.answer_ids([KETTLE], ["Meet the electric kettle."]) == ids
+
+
+def test_a_limit_counts_what_a_placeholder_stands_for(writer: Writer) -> None:
+    long, short = Product("a", "very long title of a thing that is sold", "x", 1.0), Product("b", "kettle", "x", 1.0)
+    catalog = Catalog([long, short])
+    limited = Writer(writer.model, writer.tokenizer, WriterConfig(max_new_tokens=10, max_characters=20))
+    written = limited.write(catalog.products, ["everyone"] * 2, 40, generator=torch.Generator().manual_seed(0))
+    assert all(len(creative.text) <= 20 for creative in written)
+    assert not any(long.title in creative.text for creative in written)
+    limit = limited.sampling.limit
+    assert limit is not None
+    ids, _ = limited.encode_prompts([prompt(long), prompt(short)])
+    title = next(i for i, name in placeholders_of(writer.tokenizer).items() if name == "title")
+    assert limit.of(ids).first[:, title].tolist() == [len(long.title), len("kettle")]
+    assert limit.of(ids).later[:, title].tolist() == [len(long.title) + 1, len("kettle") + 1]
