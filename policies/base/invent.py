@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ...simulation.data.catalog import Product
-from ..writer.placeholders import head_noun
+from ..writer.placeholders import head_noun, is_plural
 from .words_files import BRACES, drawn, fact, pick, words
 
 EXTRA = ("price", "offer", "warranty", "returns", "shipping", "rating")
 """Kinds of facts that any product may have."""
-ANYTHING = 0.35
+ANYTHING = 0.3
 """Share of products of no trade."""
 SMALL_WORDS = {"with", "that", "your", "from", "this", "their", "them", "they", "what", "when", "where", "than", "into"}
 OWN_WAYS = {
@@ -98,12 +98,13 @@ def _anything(random: np.random.Generator) -> tuple[str, str]:
     how = random.random()
     if how < 0.12:
         last = f"{last} {pick(('for', 'in', 'of', 'with', 'by', 'at'), random)} {_any_word(random, noun=True)}"
-    return " ".join([*before, last]), "many" if many else "mass" if how > 0.88 else "one"
+    title = " ".join([*before, last])
+    return title, "many" if is_plural(title) else "one"
 
 
 def _any_word(random: np.random.Generator, *, noun: bool) -> str:
     """A noun or a word before one: of all trades, or of syllables."""
-    if random.random() < 0.4:
+    if random.random() < 0.15:
         parts, syllables = words("brands"), int(random.integers(1, 3))
         middle = "".join(pick(parts["middles"], random) for _ in range(syllables))
         return f"{pick(parts['starts'], random)}{middle}{pick(parts['ends'], random)}".lower()

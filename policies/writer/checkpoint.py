@@ -8,6 +8,7 @@ import jinja2
 
 from ...simulation.data.errors import InputError
 from ...simulation.data.files import check_folder, write_folder
+from .placeholders import held
 from .writer import Writer
 
 CAVEAT = "Lift in simulation is not real lift: it says what the simulated users would do, not what yours will."
@@ -32,9 +33,16 @@ Continues a prompt (product, brand, details, audience) with one ad line:
 from transformers import pipeline
 
 write = pipeline("text-generation", "THIS_DIRECTORY")
-write({{ prompt }}, return_full_text=False)
+text = write({{ prompt }}, return_full_text=False)[0]["generated_text"]
 ```
+{% if words %}
+It names what the prompt holds by placeholders, as templates of dynamic ads do, so that no title comes out garbled:
 
+```python
+for name, word in {{ words }}.items():
+    text = text.replace("{{ "{{" }}" + name + "{{ "}}" }}", word)
+```
+{% endif %}
 ## How it was made
 | | |
 |---|---|
@@ -63,7 +71,8 @@ def save_checkpoint(
         facts: rows of the card on how the writer was made (data, reward weights, seed, KL).
         figures: rows of the card on how well it does (proxy and gold).
     """
-    card = jinja2.Template(_CARD).render(caveat=CAVEAT, prompt=repr(prompt), facts=facts, figures=figures)
+    words = held(prompt) if writer.has_placeholders else {}
+    card = jinja2.Template(_CARD).render(caveat=CAVEAT, prompt=repr(prompt), words=words, facts=facts, figures=figures)
 
     def write(folder: Path) -> None:
         writer.save(folder)

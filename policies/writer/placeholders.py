@@ -39,6 +39,11 @@ def takes_an(word: str) -> bool:
     return _VOWEL.match(word) is not None
 
 
+def is_plural(title: str) -> bool:
+    """Whether a title is of several things, by the look of its noun: `knives`, and neither `glass` nor `lens`."""
+    return re.search(r"(?<![aius])s$", head_noun(title)) is not None and not head_noun(title).endswith("lens")
+
+
 def head_noun(title: str) -> str:
     """What a thing is in a word: the last one of a title before a preposition or a comma, `skillet` of `Cast Iron
     Skillet with Lid`.
@@ -93,7 +98,9 @@ def filled(template: str, prompt: str) -> str:
 
     def one(match: re.Match[str]) -> str:
         value, article = values.get(match["name"], ""), match["article"]
-        begins = _BEGINS.search(template[: match.start()]) is not None
+        begins = _BEGINS.search(template[: match.start()]) is not None or article == "A"
+        if article and match["name"] in ("title", "noun") and is_plural(value):
+            article = ""
         if article:
             return f"{article}{'n' if takes_an(value) else ''} {value}"
         return value[:1].upper() + value[1:] if begins else value

@@ -11,6 +11,7 @@ still fits, the answer is given up, and so is one that does not end; both are wr
 """
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,6 +47,8 @@ class Sampling:
     pad: int
     top_p: float = 1.0
     limit: Limit | None = None
+    sayable: Callable[[Tensor], Tensor] | None = None
+    """Of [n, P] prompts the [n, V] tokens that their answers may have, bool; by default all."""
 
 
 @torch.no_grad()
@@ -89,8 +92,11 @@ def _sample(model: Any, ids: Tensor, mask: Tensor, how: Sampling) -> tuple[Sampl
     rows = torch.arange(n, device=ids.device)
     alive = torch.ones(n, dtype=torch.bool, device=ids.device)
     step, room = _Step(model, cache, full), _Room(n, how, ids.device)
+    sayable = None if how.sayable is None else how.sayable(ids)
     for t in range(how.max_new_tokens):
         fits = room.fits(logits, rows, t)
+        if sayable is not None:
+            fits = sayable[rows] if fits is None else fits & sayable[rows]
         token, log_prob = draw(logits, uniform[t, rows], how, fits)
         alive = room.take(token, rows, alive, t)
         out[rows[alive], t], log_probs[rows[alive], t] = token[alive], log_prob[alive]

@@ -17,7 +17,7 @@ from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
 from ...simulation.data.errors import InputError
 from .limit import Limit, limit_of
 from .loading import EOS, PAD, CausalLM, load_model
-from .placeholders import EMPTY, filled, placeholders_of, to_template
+from .placeholders import EMPTY, filled, held, placeholders_of, to_template
 from .rollout import Sampling, sample
 
 BUILT_IN = "built-in"
@@ -87,7 +87,16 @@ class Writer:
         config, tokenizer = self.config, self.tokenizer
         eos: Any = tokenizer.eos_token_id
         pad: Any = tokenizer.pad_token_id
-        return Sampling(config.max_new_tokens, config.temperature, eos, pad, config.top_p, self._limit)
+        sayable = self._sayable if self.has_placeholders else None
+        return Sampling(config.max_new_tokens, config.temperature, eos, pad, config.top_p, self._limit, sayable)
+
+    def _sayable(self, ids: Tensor) -> Tensor:
+        """[n, V] tokens that answers to [n, P] prompts may have: no placeholder for what a prompt does not hold."""
+        names = placeholders_of(self.tokenizer)
+        values = [held(prompt) for prompt in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+        says = torch.ones(len(ids), len(self.model.get_output_embeddings().weight), dtype=torch.bool, device=ids.device)
+        says[:, list(names)] = torch.tensor([[n in row for n in names.values()] for row in values], device=ids.device)
+        return says
 
     @cached_property
     def _limit(self) -> Limit | None:

@@ -12,6 +12,7 @@ from copybandit.policies.writer.placeholders import (
     give_placeholders,
     head_noun,
     held,
+    is_plural,
     placeholders_of,
     takes_an,
     to_template,
@@ -132,3 +133,24 @@ def test_a_limit_counts_what_a_placeholder_stands_for(writer: Writer) -> None:
     title = next(i for i, name in placeholders_of(writer.tokenizer).items() if name == "title")
     assert limit.of(ids).first[:, title].tolist() == [len(long.title), len("kettle")]
     assert limit.of(ids).later[:, title].tolist() == [len(long.title) + 1, len("kettle") + 1]
+
+
+def test_no_placeholder_is_written_for_what_a_prompt_does_not_hold(writer: Writer) -> None:
+    say = writer.sampling.sayable
+    assert say is not None
+    ids, _ = writer.encode_prompts([SKILLET, KETTLE])
+    names = placeholders_of(writer.tokenizer)
+    kept = [{names[i] for i in row.nonzero().flatten().tolist() if i in names} for row in say(ids)]
+    assert kept == [set(held(SKILLET)), set(held(KETTLE))]
+    written = writer.write(
+        [Product("k", "kettle", "x", 1.0)], ["everyone"], 200, generator=torch.Generator().manual_seed(0)
+    )
+    assert not any("{{" in creative.text for creative in written)
+
+
+def test_several_things_have_no_article() -> None:
+    knives = "steak knives | - | - | everyone =>"
+    assert filled("A {{title}} for a friend. Take a {{noun}}.", knives) == "Steak knives for a friend. Take knives."
+    assert [title for title in ("wide lens", "glass", "canvas", "octopus", "crew socks, 3") if is_plural(title)] == [
+        "crew socks, 3"
+    ]
