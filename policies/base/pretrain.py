@@ -34,7 +34,7 @@ WARM_UP = 100
 class PretrainConfig:
     """How the base is learned."""
 
-    lines: int = 360_000
+    lines: int = 280_000
     """Lines it reads; the corpus comes round as often as that takes."""
     batch: int = 64
     """Lines a step."""
