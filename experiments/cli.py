@@ -44,7 +44,7 @@ COMMANDS = {
     "case-study": Command("CaseStudyOptions", "run_case_study", "does the article's recipe work?", module="case_study"),
     "calibrate": Command("CalibrateOptions", "run_calibrate", "does the world behave like my logs?"),
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
-    "pretrain": Command("PretrainOptions", "run_pretrain", "what does the built-in writer know from the start?"),
+    "pretrain": Command("PretrainOptions", "run_pretrain", "what does the writer know from the start?"),
     "reader": Command("ReaderOptions", "run_reader", "what is garbled copy to the world's readers?"),
     "report": Command("ReportOptions", "run_report", "show me, side by side"),
     "runs": Command("RunsOptions", "list_runs", "what have I run?"),

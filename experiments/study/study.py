@@ -13,9 +13,9 @@ from ...policies.writer.writer import Writer
 from ...simulation.data.catalog import Catalog, Creative, Product
 from ...simulation.world import World
 
-HUMAN = 600
-"""Of the catalog's ads, at most so many say what reads well, at even steps; of a writer that was pretrained, those
-that its warm start held out."""
+MODELS = 600
+"""So many texts, at even steps, say what reads well: the catalog's ads or, of a writer that was pretrained, those
+that its warm start held out; of one that writes placeholders, which has words of its own, its own texts."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,17 @@ class Study:
         """Audiences that prompts name."""
         return tuple(dict.fromkeys(audience for _, audience in self.asked))
 
-    def reward(self, config: RewardConfig) -> Reward:
-        """The writer's reward, which reads as the writer does now; freeze it on the untuned writer."""
+    def reward(self, config: RewardConfig, own: Sequence[Creative]) -> Reward:
+        """The writer's reward, which reads as the writer does now; freeze it on the untuned writer, whose texts `own`
+        are.
+        """
         limit, truthful = self.writer.config.max_characters, self.names_products and config.claims == "strict"
         ads = list(filter(self.fit_to_say(config), self.catalog.ads))
         away = split_ads(self.catalog, ads)[1]
-        human = away if self.writer.pretrained and len(away) >= FEW else ads[:: -(-len(ads) // HUMAN) or 1]
-        fluency = Fluency.of(self.writer, self.catalog, human, config.fluency) if config.fluency else None
+        models = own if self.writer.has_placeholders else ads
+        models = away if self.writer.pretrained and models is ads and len(away) >= FEW else models
+        models = models[:: -(-len(models) // MODELS) or 1]
+        fluency = Fluency.of(self.writer, self.catalog, models, config.fluency) if config.fluency else None
         quality = Quality.of(self.catalog, naming=self.names_products, limit=limit, truthful=truthful, fluency=fluency)
         return Reward(self.effect, quality, config)
 

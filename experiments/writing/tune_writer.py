@@ -49,12 +49,12 @@ class Tuning:
     """By writer: untuned, tuned."""
     summary: dict[str, Any]
     """Its part of summary.json."""
-    warm: tuple[dict[str, Tensor], float] | None = None
+    warm: tuple[dict[str, Tensor], float | None] | None = None
     """Weights and loss that the warm start ended with."""
 
 
 def tune_writer(
-    study: Study, options: TuneOptions, run: Run, warm: tuple[dict[str, Tensor], float] | None = None
+    study: Study, options: TuneOptions, run: Run, warm: tuple[dict[str, Tensor], float | None] | None = None
 ) -> Tuning:
     """Warm start, frozen reward, tuning, verdict; leaves `checkpoint/` and `creatives.parquet` in the directory.
 

@@ -16,8 +16,13 @@ from .options import TuneOptions
 from .watch import Watch
 
 
-def warm_start_stage(study: Study, options: StudyOptions, run: Run) -> float:
-    """Fine-tunes the writer on the catalog's ads; the loss that it ends with, in nats a token."""
+def warm_start_stage(study: Study, options: StudyOptions, run: Run) -> float | None:
+    """Fine-tunes the writer on the catalog's ads; the loss that it ends with, in nats a token.
+
+    None for one that writes placeholders: it has read copy, and a few hundred ads of other words would garble its own.
+    """
+    if study.writer.has_placeholders:
+        return None
     with run.stage("warm start", total=options.warm_start.lines) as stage:
         return warm_start(
             study.writer,
@@ -30,7 +35,7 @@ def warm_start_stage(study: Study, options: StudyOptions, run: Run) -> float:
         )
 
 
-def warm_started(study: Study, options: TuneOptions, run: Run) -> float:
+def warm_started(study: Study, options: TuneOptions, run: Run) -> float | None:
     """The same, unless a broken-off run left its weights."""
     states = StateDirectory(run.path / "state" / "warm start", _identity(study, options))
     state = states.latest() if run.resumed else None
@@ -51,9 +56,9 @@ PILOT_TEXTS = 4
 
 def frozen_reward(study: Study, options: StudyOptions) -> Reward:
     """The reward, its statistics taken on the untuned writer's texts."""
-    reward = study.reward(options.reward)
     pilot = sample_prompts(study.asked, PILOT_PROMPTS, options.run.seed)
     texts = write_for(study.writer, pilot, PILOT_TEXTS, options.run.seed + 2)
+    reward = study.reward(options.reward, texts)
     reward.freeze(texts, torch.arange(len(pilot)).repeat_interleave(PILOT_TEXTS))
     return reward
 

@@ -47,8 +47,8 @@ class Sampling:
     pad: int
     top_p: float = 1.0
     limit: Limit | None = None
-    sayable: Callable[[Tensor], Tensor] | None = None
-    """Of [n, P] prompts the [n, V] tokens that their answers may have, bool; by default all."""
+    sayable: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    """Tokens that not every answer may have: their ids, [k], and for [n, P] prompts which may, [n, k] bool."""
 
 
 @torch.no_grad()
@@ -95,9 +95,8 @@ def _sample(model: Any, ids: Tensor, mask: Tensor, how: Sampling) -> tuple[Sampl
     sayable = None if how.sayable is None else how.sayable(ids)
     for t in range(how.max_new_tokens):
         fits = room.fits(logits, rows, t)
-        if sayable is not None:
-            fits = sayable[rows] if fits is None else fits & sayable[rows]
-        token, log_prob = draw(logits, uniform[t, rows], how, fits)
+        may = None if sayable is None else (sayable[0], sayable[1][rows])
+        token, log_prob = draw(logits, uniform[t, rows], how, fits, may)
         alive = room.take(token, rows, alive, t)
         out[rows[alive], t], log_probs[rows[alive], t] = token[alive], log_prob[alive]
         alive = alive & (token != how.eos)
@@ -113,7 +112,13 @@ def _sample(model: Any, ids: Tensor, mask: Tensor, how: Sampling) -> tuple[Sampl
     raise AssertionError("the last step returns")
 
 
-def draw(logits: Tensor, uniform: Tensor, how: Sampling, fits: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def draw(
+    logits: Tensor,
+    uniform: Tensor,
+    how: Sampling,
+    fits: Tensor | None = None,
+    may: tuple[Tensor, Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
     """The token at which the cumulative probability passes a uniform number, and its log-probability.
 
     Args:
@@ -121,6 +126,7 @@ def draw(logits: Tensor, uniform: Tensor, how: Sampling, fits: Tensor | None = N
         uniform: [n] in [0, 1).
         how: temperature and top-p.
         fits: [n, V] tokens that may be drawn; by default all.
+        may: [k] ids of some tokens, and [n, k] whether each may be drawn; by default all.
 
     Returns:
         [n] tokens, [n] log-probabilities, of the model's choice among all tokens.
@@ -129,7 +135,10 @@ def draw(logits: Tensor, uniform: Tensor, how: Sampling, fits: Tensor | None = N
     if how.top_p < 1:
         logits = _nucleus(logits, how.top_p)
     log_prob = logits.log_softmax(-1)
-    below = (log_prob.exp() if fits is None else log_prob.exp() * fits).cumsum(-1)
+    chance = log_prob.exp() if fits is None else log_prob.exp() * fits
+    if may is not None:
+        chance[:, may[0]] *= may[1]
+    below = chance.cumsum(-1)
     token = torch.searchsorted(below, (uniform * below[:, -1])[:, None], right=True)
     token = token.clamp(max=logits.shape[1] - 1)
     return token.squeeze(1), log_prob.gather(1, token).squeeze(1)

@@ -90,13 +90,12 @@ class Writer:
         sayable = self._sayable if self.has_placeholders else None
         return Sampling(config.max_new_tokens, config.temperature, eos, pad, config.top_p, self._limit, sayable)
 
-    def _sayable(self, ids: Tensor) -> Tensor:
-        """[n, V] tokens that answers to [n, P] prompts may have: no placeholder for what a prompt does not hold."""
+    def _sayable(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """[k] placeholders, and [n, k] whether an answer to each of [n, P] prompts may have them: it holds them."""
         names = placeholders_of(self.tokenizer)
         values = [held(prompt) for prompt in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
-        says = torch.ones(len(ids), len(self.model.get_output_embeddings().weight), dtype=torch.bool, device=ids.device)
-        says[:, list(names)] = torch.tensor([[n in row for n in names.values()] for row in values], device=ids.device)
-        return says
+        may = [[name in row for name in names.values()] for row in values]
+        return torch.tensor(list(names), device=ids.device), torch.tensor(may, device=ids.device)
 
     @cached_property
     def _limit(self) -> Limit | None:

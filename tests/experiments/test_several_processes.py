@@ -18,6 +18,7 @@ def test_two_processes_tune_one_writer(tiny_file, tmp_path):
     (tmp_path / "tune.yaml").write_text(
         f"algorithm: ppo\nscenario: {tiny_file}\n"
         "users: 40\nlog_impressions: 4000\nvalidation_impressions: 2000\neffect: {steps: 20}\n"
+        "model: built-in\n"
         "writer: {layers: 1, width: 32, heads: 2, vocabulary: 400, max_new_tokens: 8}\n"
         "warm_start: {lines: 160}\nppo: {updates: 2, batch: 8, mini_batches: 2}\n"
     )

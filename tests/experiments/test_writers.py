@@ -13,6 +13,7 @@ scenario: {scenario}
 users: 40
 log_impressions: 4000
 effect: {{steps: 20}}
+model: built-in
 writer: {{layers: 1, width: 32, heads: 2, vocabulary: 400, max_new_tokens: 8}}
 warm_start: {{lines: 160}}
 calls: 64

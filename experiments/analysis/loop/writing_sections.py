@@ -36,7 +36,7 @@ def learning(run: RunFiles) -> Section | None:
         drawn.append(plots.reward_plot(metrics, step))
     if "kl" in metrics:
         drawn.append(plots.kl_plot(metrics, step, tuner.get("kl_target")))
-    if "warm_start_loss" in run.summary:
+    if run.summary.get("warm_start_loss") is not None:
         text.append(f"The warm start ended at {number(run.summary['warm_start_loss'])} nats a token.")
     if "raw/failures" in metrics:
         failures = metrics["raw/failures"].dropna()
