@@ -1,5 +1,6 @@
 """The whole of writing: warm start, tuning by the effect model's word, the choice of texts, the verdict of the gold."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from ...policies.reward.scored_texts import ScoredTexts
 from ...policies.reward.select import choice_kl
 from ...policies.writer.adapters import adapted
 from ...policies.writer.checkpoint import CHECKPOINT, save_checkpoint
+from ...policies.writer.placeholders import to_template
 from ...policies.writer.writer import Writer, load_weights, own_weights, prompt
 from ...simulation.data.catalog import Creative
 from ...simulation.reader.garbled import GarbledCopy
@@ -125,6 +127,7 @@ def _judged(
         "lift": _lift(study, texts["tuned"], texts["untuned"], verdicts, options),
         "diversity": {name: vendi_of(part) for name, part in texts.items()},
         "texts": len(texts["tuned"]),
+        "commonest_pattern": {name: _commonest_pattern(study, part) for name, part in texts.items()},
         "readable": _readable(study, texts),
         "false_claims": said and {name: float(np.mean([c != "" for c in part])) for name, part in said.items()},
         "as_they_come": _as_they_come(study, texts["untuned"], options) if picked else None,
@@ -138,6 +141,12 @@ def _readable(study: Study, texts: dict[str, list[Creative]]) -> dict[str, float
         return None
     garbled = {name: readers.read([creative.text for creative in part]) for name, part in texts.items()}
     return {name: float((part < 0.5).float().mean()) for name, part in garbled.items()}
+
+
+def _commonest_pattern(study: Study, texts: Sequence[Creative]) -> float:
+    """Share of texts that are the same once the product's own words are masked: what a template would look like."""
+    masked = [to_template(c.text, prompt(study.catalog[c.product_id], c.audience)).lower() for c in texts]
+    return Counter(masked).most_common(1)[0][1] / len(masked)
 
 
 def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str, dict[str, float]]:

@@ -54,6 +54,9 @@ def diversity(run: RunFiles) -> Section | None:
     if {"untuned", "tuned"} <= scores.keys():
         vendi = (number(scores[writer], 1) for writer in ("untuned", "tuned"))
         rows.append(["Vendi score (effective number of texts)", *vendi])
+    if commonest := run.summary.get("commonest_pattern"):
+        shares = (percent(commonest[writer], 1) for writer in ("untuned", "tuned"))
+        rows.append(["Texts of the commonest pattern, the product's own words masked", *shares])
     if run.both_writers:
         texts = [run.creatives.loc[run.creatives["writer"] == writer, "text"] for writer in ("untuned", "tuned")]
         words = [part.str.lower().str.split() for part in texts]
