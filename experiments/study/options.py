@@ -81,7 +81,7 @@ class WritingOptions:
         if self.model == BUILT_IN:
             return {"warm-start.patience": "with --model built-in, which reads all ads to the end"}
         sizes = ("writer.layers", "writer.width", "writer.heads", "writer.vocabulary")
-        found = dict.fromkeys(sizes, f"with --model {self.model}, which has its own")
+        found: dict[str, str] = dict.fromkeys(sizes, f"with --model {self.model}, which has its own")
         if self.model == BASE:
             found["warm-start"] = f"with --model {BASE}, which has read copy; --model {BUILT_IN} learns from your ads"
         return found

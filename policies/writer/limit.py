@@ -32,10 +32,10 @@ class Limit:
 
     def of(self, ids: Tensor) -> "Limit":
         """The limit for answers to [n, P] prompts: a placeholder adds what its prompt holds."""
-        n, names = len(ids), {} if self.tokenizer is None else placeholders_of(self.tokenizer)
+        n, reader = len(ids), self.tokenizer
         first, later = (part.to(ids.device).expand(n, -1) for part in (self.first, self.later))
-        if names:
-            values = [held(text) for text in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+        if reader is not None and (names := placeholders_of(reader)):
+            values = [held(text) for text in reader.batch_decode(ids, skip_special_tokens=True)]
             adds = [[_added(row.get(name, "")) for name in names.values()] for row in values]
             width, first, later = torch.tensor(adds, device=ids.device).int(), first.clone(), later.clone()
             first[:, list(names)], later[:, list(names)] = width, width + 1
