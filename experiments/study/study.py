@@ -64,8 +64,10 @@ class Study:
         away = split_ads(self.catalog, ads)[1]
         models = own if self.writer.has_placeholders else ads
         models = away if self.writer.pretrained and models is ads and len(away) >= FEW else models
+        # Not all of a writer's own texts are good: of them twice as many fail.
+        share = max(0.0, 2 * config.fluency - 1) if models is own else config.fluency
         models = models[:: -(-len(models) // MODELS) or 1]
-        fluency = Fluency.of(self.writer, self.catalog, models, config.fluency) if config.fluency else None
+        fluency = Fluency.of(self.writer, self.catalog, models, share) if config.fluency else None
         quality = Quality.of(self.catalog, naming=self.names_products, limit=limit, truthful=truthful, fluency=fluency)
         return Reward(self.effect, quality, config)
 

@@ -33,7 +33,7 @@ class RaftConfig:
 
     rounds: int = 1
     """Rounds of writing, choosing and learning."""
-    texts: int = 48
+    texts: int = 24
     """Texts a prompt and round."""
     kept: int = 2
     """Texts a prompt that are learned from."""
