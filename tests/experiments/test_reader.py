@@ -15,14 +15,16 @@ CLEAN = [
     for where in ("in the garden", "by the door", "every morning", "near the station")
 ]
 
+OTHERS = [f" {first}{last}" for first in "bacedifoguhajekilomu" for last in ("ran", "sel", "tin", "vor", "mup", "zag")]
+"""Words that the model knows and no line has."""
 OPTIONS = ["products 6", "weak 40", "common 100", "width 8", "seed 1", "fit.rate 0.001", "fit.forget 0.5"]
 OPTIONS += ["fit.unlisted 0.3", "fit.weak 0.9", "fit.smoothing 0.2", "fit.batch 16", "fit.steps 4"]
 
 
 @pytest.fixture
 def model(tmp_path):
-    sizes = WriterConfig(layers=1, width=32, heads=2, vocabulary=500)
-    tokenizer = train_tokenizer([f" {line}" for line in CLEAN], sizes.vocabulary)
+    sizes = WriterConfig(layers=1, width=32, heads=2, vocabulary=900)
+    tokenizer = train_tokenizer([f" {line}" for line in CLEAN] + OTHERS * 3, sizes.vocabulary)
     Writer(small_gpt2(sizes, tokenizer, 0), tokenizer, sizes).save(tmp_path / "model")
     return tmp_path / "model"
 
