@@ -20,7 +20,7 @@ from ..analysis.statistics.bootstrap import Array
 from ..study.study import Study, sample_prompts
 from .verdict import judge
 
-PROMPTS, TEXTS = 48, 48
+PROMPTS, TEXTS = 64, 48
 """Prompts that the untuned writer answers once more, and answers to each."""
 
 
