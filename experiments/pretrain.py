@@ -48,7 +48,7 @@ class PretrainOptions:
     products: Common[int] = 12_000
     """Products that are invented."""
     lines_each: int = 24
-    """Lines of the grammar for a product."""
+    """Lines for a product: two thirds of the grammar, one third phrases of the built-in shop."""
     taught: Common[Path | None] = None
     """Lines that a language model wrote, as `--teacher` leaves them; they are read beside the grammar's."""
     teacher: Common[str | None] = None

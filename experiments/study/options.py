@@ -65,7 +65,8 @@ class WritingOptions:
     """Who writes, and how much."""
 
     model: Common[str] = BASE
-    """base (a small GPT-2 that has read English copy; for catalogs of other languages, built-in takes its place),
+    """base (a small GPT-2 that has read English copy; for catalogs of other languages, built-in takes its place, and
+    then --warm-start and the sizes of --writer count),
     built-in (one that learns from the catalog alone, in any language), or any causal LM: the name or directory of a
     Hugging Face model, `RUN/base` of `copybandit pretrain`, or a GGUF file."""
     queries_per_product: int = 6
@@ -80,11 +81,10 @@ class WritingOptions:
         """A model that is brought has its own size; one that begins from nothing reads all ads to the end."""
         if self.model == BUILT_IN:
             return {"warm-start.patience": "with --model built-in, which reads all ads to the end"}
-        sizes = ("writer.layers", "writer.width", "writer.heads", "writer.vocabulary")
-        found: dict[str, str] = dict.fromkeys(sizes, f"with --model {self.model}, which has its own")
         if self.model == BASE:
-            found["warm-start"] = f"with --model {BASE}, which has read copy; --model {BUILT_IN} learns from your ads"
-        return found
+            return {}  # they count where the catalog's language makes built-in take its place
+        sizes = ("writer.layers", "writer.width", "writer.heads", "writer.vocabulary")
+        return dict.fromkeys(sizes, f"with --model {self.model}, which has its own")
 
 
 @dataclass(frozen=True)

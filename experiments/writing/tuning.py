@@ -6,8 +6,8 @@ from ...policies.reward.reward import Reward
 from ...policies.reward.scored_texts import ScoredTexts
 from ...policies.tuning.contract import OnUpdate, Tuner, TuningResult, Update
 from ...policies.tuning.training_state import StateDirectory, TuningState, short_hash
-from ...policies.writer.warm_start import warm_start
-from ...policies.writer.writer import load_weights, own_weights
+from ...policies.writer.warm_start import WarmStartConfig, warm_start
+from ...policies.writer.writer import WriterConfig, load_weights, own_weights
 from ..harness.config import decisive
 from ..harness.run import Run
 from ..study.options import StudyOptions
@@ -22,6 +22,11 @@ def warm_start_stage(study: Study, options: StudyOptions, run: Run) -> float | N
     None for one that writes placeholders: it has read copy, and a few hundred ads of other words would garble its own.
     """
     if study.writer.has_placeholders:
+        usual, sizes = WriterConfig(), ("layers", "width", "heads", "vocabulary")
+        if any(getattr(options.writer, size) != getattr(usual, size) for size in sizes):
+            run.say("  --writer: the base has its own size; --model built-in takes another")
+        if options.warm_start != WarmStartConfig():
+            run.say("  --warm-start: the base has read copy, and is not warm-started; --model built-in learns from ads")
         return None
     with run.stage("warm start", total=options.warm_start.lines) as stage:
         return warm_start(

@@ -13,8 +13,6 @@ BRACES = re.compile(r"\{([^{}]+)\}")
 NUMBERS = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)(?:/(\d+(?:\.\d+)?))?")
 ONE = re.compile(r"(?<![\d.])(1 [a-z]+)s\b")
 """A plural after a 1, which loses its s."""
-SMALL = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-UNITS = r"(?:W|V|L|K|cm|mm|kg|g|ml|m|h|GB|TB|km|kW|dB|oz|lb|in|min|sq|ft|D)\b"
 IRREGULAR = {
     "is": "are",
     "was": "were",
@@ -87,16 +85,6 @@ def fact(value: str, random: np.random.Generator, known: dict[str, str]) -> tupl
     shown, found = drawn(shown, random, known)
     said = BRACES.sub(lambda match: found[match.group(1)], said) or shown
     return ONE.sub(r"\1", shown), ONE.sub(r"\1", said)
-
-
-def spelled(said: str) -> str:
-    """Small whole numbers before a word as words: "3 nights" is "three nights"; units stay with figures."""
-    return re.sub(rf"(?<![\d.,\-$])\b(\d+)\b(?= (?!{UNITS})[a-z])", _spell, said)
-
-
-def _spell(match: re.Match[str]) -> str:
-    number = int(match.group(1))
-    return SMALL[number] if 2 <= number < len(SMALL) else match.group(1)
 
 
 def verb(phrase: str, form: str) -> str:

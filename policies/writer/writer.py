@@ -113,9 +113,10 @@ class Writer:
         batch = self.tokenizer(list(prompts), return_tensors="pt", padding=True, padding_side="left")
         room = getattr(self.model.config, "max_position_embeddings", None) or 10**9
         if batch["input_ids"].shape[1] + self.config.max_new_tokens > room:
+            other = ", or give --model built-in, whose words are the catalog's own" if self.has_placeholders else ""
             raise InputError(
                 f"the longest prompt has {batch['input_ids'].shape[1]} tokens; with {self.config.max_new_tokens} new "
-                f"ones it exceeds the model's context of {room}; shorten titles and attributes"
+                f"ones it exceeds the model's context of {room}; shorten titles and attributes{other}"
             )
         return batch["input_ids"].to(self.device), batch["attention_mask"].to(self.device)
 

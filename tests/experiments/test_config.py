@@ -8,6 +8,7 @@ import pytest
 from copybandit.experiments.harness.command_line import parsed
 from copybandit.experiments.harness.config import configured, different, plain, read_config, value_of, write_config
 from copybandit.experiments.harness.options import Common, Flat, RunOptions, idle_settings, settings_of
+from copybandit.experiments.writing.options import TuneOptions
 from copybandit.simulation.data.errors import InputError
 
 
@@ -160,3 +161,10 @@ def test_a_recorded_setting_is_found_by_its_short_name():
 
 def test_idle_settings_are_settings():
     assert idle_settings(Some(people=People(users=1))).keys() == {"rank", "inner.size", "inner.rate"}
+
+
+def test_what_counts_where_built_in_takes_the_bases_place_is_kept():
+    """A run in another language is repeated by its config.yaml."""
+    options = configured(TuneOptions(), **{"warm_start.lines": 1600, "writer.width": 64})
+    assert plain(options)["warm_start"]["lines"] == 1600
+    assert plain(options)["writer"]["width"] == 64
