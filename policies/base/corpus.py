@@ -2,20 +2,15 @@
 
 import gzip
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product, fill
+from ...simulation.data.catalog import EVERYONE, Product
 from ...simulation.data.errors import InputError
-from ...simulation.scenario import load_scenario
-from ..reward.claims import Claims
 from ..writer.writer import prompt
 from .grammar import headline, lines
 from .invent import Invented, invent
@@ -24,10 +19,7 @@ from .words_files import pick, words
 HEADLINES = 0.08
 """Share of the corpus that is stories and their headlines."""
 PHRASED = 0.35
-"""Share of a product's lines that are phrases of the built-in shop, which speak of price, newness, ease and such."""
-OF_ONE = re.compile(r"\b(?:is|was|has|this|it|its|itself|one|a|an|another)\b|\{title\}[^.,:;?]*? \w+s\b", re.IGNORECASE)
-"""Phrases that speak of one thing, not of several or of what is uncounted."""
-LOUD = re.compile(r"\b[A-Z]{3,}\b")
+"""Share of a product's lines that are phrases for any product, which speak of price, newness, ease and such."""
 SHOWN = (0.05, 0.15, 0.45, 0.2, 0.15)
 """How often a prompt shows 0, 1, 2, 3 and 4 attributes: the writer shows two, and may come to show more."""
 
@@ -66,32 +58,8 @@ def _grammar(products: int, lines_each: int, random: np.random.Generator) -> Ite
             phrased = round(PHRASED * lines_each / 2)
             for text in islice(lines(made, shown, audience, random), max(1, lines_each // 2 - phrased)):
                 yield Line(asked, text)
-            for text in filled_phrases(made, shown, phrased, random):
+            for text in islice(lines(made, shown, audience, random, phrases=True), phrased):
                 yield Line(asked, text)
-
-
-def filled_phrases(made: Invented, shown: int, n: int, random: np.random.Generator) -> list[str]:
-    """At most n phrases of the built-in shop, filled for a product with what its prompt shows."""
-    product = replace(made.product, attributes=made.product.attributes[:shown])
-    fit = [
-        phrase
-        for phrase in plain_phrases()
-        if (product.brand or "{brand}" not in phrase)
-        and (product.attributes or "{detail}" not in phrase)
-        and (made.number == "one" or not OF_ONE.search(phrase))
-    ]
-    return [fill(fit[i], product, random) for i in random.choice(len(fit), size=min(n, len(fit)), replace=False)]
-
-
-@cache
-def plain_phrases() -> tuple[str, ...]:
-    """Phrases of the built-in shop that do not shout, and claim nothing of a product that it would have to have."""
-    phrases = load_scenario("shop")[1].phrases
-    thing = Product("x", "thing", "x", 0.0, "Maker", "", (("d", "detail"),))
-    claims, random = Claims(Catalog([thing])), np.random.default_rng(0)
-    said = [(phrase, fill(phrase, thing, random)) for phrase in phrases]
-    calm = [(phrase, text) for phrase, text in said if text[-1] in ".?" and "!" not in text and not LOUD.search(phrase)]
-    return tuple(phrase for phrase, text in calm if not claims.unsupported(Creative("x", text)))
 
 
 def ask(random: np.random.Generator) -> tuple[int, str]:

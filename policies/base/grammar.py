@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
 
@@ -10,6 +11,15 @@ from .invent import Invented
 from .words_files import BRACES, drawn, marked, pick, verb, words
 
 SLOT = re.compile(r"\{(\w+?)(_c)?\}")
+OF_ONE = re.compile(r"\b(?:is|was|has|does|this|it|its|one|a|an|another)\b|\{title\}[^.,:;?]*? \w+s\b", re.IGNORECASE)
+"""Phrases that speak of one thing, not of several or of what is uncounted."""
+OF_NAME = re.compile(r"(?:^|[.,:?] )\{title\}")
+"""Phrases in which a name fits, which has no article."""
+NO_NOUN = re.compile(
+    r"(?:from|yours|up to|ages|fun|in|at|for|sale|by|only|all|made|woven|sewn|knitted|grown|roasted|hand|runs|works"
+    r"|reads|serves|waterproof|anodized|washable|licensed|certified)\b"
+)
+"""Noun phrases of facts that begin so are none to a verb."""
 SHORTEST, LONGEST = 24, 120
 """Characters of a line."""
 
@@ -18,7 +28,9 @@ class Missing(Exception):
     """The product lacks what a shape asks for."""
 
 
-def lines(made: Invented, shown: int, audience: str, random: np.random.Generator) -> Iterator[str]:
+def lines(
+    made: Invented, shown: int, audience: str, random: np.random.Generator, *, phrases: bool = False
+) -> Iterator[str]:
     """Different lines for a product, without end for as long as the grammar has any.
 
     Args:
@@ -26,12 +38,13 @@ def lines(made: Invented, shown: int, audience: str, random: np.random.Generator
         shown: how many attributes its prompt shows; no line speaks of others.
         audience: whom the prompt names.
         random: draws.
+        phrases: whether lines are phrases for any product, and not sentences of its trade.
     """
     seen: set[str] = set()
     misses = 0
     while misses < 200:
         try:
-            line = Speaker(made, shown, audience, random).line()
+            line = Speaker(made, shown, audience, random).line(phrases)
         except Missing:
             misses += 1
             continue
@@ -52,13 +65,13 @@ class Speaker:
         self.facts = [made.said[i] for i in random.permutation(min(shown, len(made.said)))]
         self.used: set[str] = set()
 
-    def line(self) -> str:
-        """One line.
+    def line(self, phrase: bool = False) -> str:
+        """One line: a phrase for any product, or what its trade can say.
 
         Raises:
             Missing: the shape that was drawn does not fit the product.
         """
-        shape = self._shape()
+        shape = pick(_phrases(self.made.number), self.random) if phrase else self._shape()
         text = SLOT.sub(self._slot, shape)
         text = re.sub(r"\[([^|\]]*)\|([^\]]*)\]", r"\2" if self.form == "many" else r"\1", text)
         text = marked(text, self.form)
@@ -141,6 +154,13 @@ class Speaker:
     def _np(self) -> str:
         return self._fact("np")
 
+    def _detail(self) -> str:
+        """A noun phrase that any verb can take."""
+        text = self._fact("np")
+        if "," in text or NO_NOUN.match(text):
+            raise Missing
+        return text
+
     def _post(self) -> str:
         return self._fact("post")
 
@@ -175,6 +195,15 @@ class Speaker:
 
     def _who(self) -> str:
         return self.audience
+
+
+@cache
+def _phrases(number: str) -> tuple[str, ...]:
+    """Phrases that fit a product of one, many, a mass or a name."""
+    known = tuple(phrase for appeal in words("phrases").values() for phrase in appeal)
+    if number == "one":
+        return known
+    return tuple(p for p in known if not OF_ONE.search(p) and (number != "name" or OF_NAME.search(p)))
 
 
 def tidy(text: str) -> str:

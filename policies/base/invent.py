@@ -61,6 +61,8 @@ def invent(number: int, random: np.random.Generator) -> Invented:
         noun, kind_of_noun = _noun(family, random, name)
     facts = [(kind, *fact(value, random, {"brand": name})) for kind, value in _values(family, random)]
     title = _title(noun, kind_of_noun, family, facts, name, random)
+    if kind_of_noun == "one" and is_plural(title):
+        kind_of_noun = "many"
     product = Product(
         product_id=f"p{number}",
         title=title,

@@ -24,11 +24,34 @@ NAMES = (
 )
 EMPTY = "-"
 """What a prompt shows where the product has nothing."""
-FIGURE = re.compile(r"(?<![\w.,$€£¥])[$€£¥]?\d+(?:[.,:x×]\d+)*")
+NUMBER = r"(?<![\w.,$€£¥])[$€£¥]?\d+(?:[.,:x×]\d+)*"
 """A number as it stands in a text, with its currency, `165x125` and `10:30` being one."""
+UNITS = {
+    "litres": ("l", "litre", "liter", "liters"),
+    "watts": ("w", "watt"),
+    "hours": ("h", "hr", "hrs", "hour"),
+    "minutes": ("min", "mins", "minute"),
+    "seconds": ("sec", "second"),
+    "days": ("day",),
+    "nights": ("night",),
+    "weeks": ("week",),
+    "months": ("month",),
+    "years": ("year",),
+    "metres": ("m", "metre", "meter", "meters"),
+    "square metres": ("sq m", "square metre"),
+    "quarts": ("quart", "qt"),
+    "cups": ("cup",),
+    "people": ("person",),
+    **dict.fromkeys(("kg", "g", "mg", "cm", "mm", "km", "ml", "oz", "lb", "inch", "kW", "GB", "mAh", "%"), ()),
+}
+"""Units as copy says them, and how catalogs shorten them."""
 PLACE = re.compile(r"(?:(?<!\w)(?P<article>[Aa])n? )?\{\{(?P<name>\w+)\}\}")
+_SAID = {way.lower(): unit for unit, ways in UNITS.items() for way in (unit, *ways)}
+_UNIT = "|".join(re.escape(way) for way in sorted(_SAID, key=len, reverse=True))
+_FIGURE = re.compile(rf"({NUMBER})(?:[ -]?({_UNIT})(?!\w))?", re.IGNORECASE)
 _AFTER_NOUN = re.compile(
-    r",| - |\(| (?:for|in|of|on|to|with|by|at|from|and|through|off|about|around|without|under|near) "
+    r",| - |\(| (?:for|in|of|on|to|with|by|at|from|and|through|off|about|around|without|under|near) ",
+    re.IGNORECASE,
 )
 _BEGINS = re.compile(r"(?:^|[.?!]\s+)$")
 _VOWEL = re.compile(r"(?!eu|uni|use|one\b|onc)[aeiou]|hour|honest|heir|8|11\b|18\b", re.IGNORECASE)
@@ -62,9 +85,25 @@ def held(prompt: str) -> dict[str, str]:
     named = "" if title.endswith((".", "?", "!")) else head_noun(title)  # a sentence is a story, and no thing
     found = {"title": title, "noun": named, "brand": brand, "audience": audience}
     found |= {f"detail{i + 1}": text for i, text in enumerate(details[:DETAILS]) if any(map(str.isalpha, text))}
-    figures = dict.fromkeys(FIGURE.findall(" ".join(details)))
+    figures = dict.fromkeys(_figure(*match.groups()) for match in _FIGURE.finditer(", ".join(details)))
     found |= {f"figure{i + 1}": text for i, text in enumerate(list(figures)[:DETAILS])}
     return {name: text for name, text in found.items() if text and text not in (EMPTY, EVERYONE)}
+
+
+def _figure(number: str, unit: str | None) -> str:
+    """A number and its unit as copy says them: `2.6 litres` of `2.6 L`, `1 hour` of `1 h`."""
+    said = _SAID.get((unit or "").lower(), "")
+    if number == "1" and len(UNITS.get(said, ())) > 0:
+        said = "person" if said == "people" else said.removesuffix("s")
+    return f"{number}{'' if said in ('', '%') else ' '}{said}"
+
+
+def _spelled(value: str) -> str:
+    """A pattern for a figure of `held`, in whichever way its unit is written."""
+    number, _, said = value.partition(" ")
+    unit = _SAID.get(said.lower(), "")
+    spelled = "|".join(re.escape(way) for way in (unit, *UNITS[unit], said)) if unit else ""
+    return rf"{re.escape(number)}[ -]?(?:{spelled})" if spelled else re.escape(value)
 
 
 def to_template(text: str, prompt: str) -> str:
@@ -86,7 +125,8 @@ def _values(prompt: str) -> re.Pattern[str]:
     """Finds what a prompt holds in a text, after a space; the group that matched has its name."""
     values = held(prompt)
     order = sorted(values, key=lambda name: (name == "noun", name.startswith("figure"), -len(values[name])))
-    either = "|".join(rf"(?P<{name}>{re.escape(values[name])})" for name in order)
+    forms = {name: (_spelled if name.startswith("figure") else re.escape)(values[name]) for name in order}
+    either = "|".join(rf"(?P<{name}>{form})" for name, form in forms.items())
     return re.compile(rf"(?P<before>\S*) (?:{either})(?!\w)" if either else r"(?!)", re.IGNORECASE)
 
 

@@ -39,6 +39,23 @@ def test_no_phrase_of_a_trade_states_a_number_or_a_promise(part: str) -> None:
         assert not found & {"number", "price", "warranty", "discount"}, phrase
 
 
+def test_no_phrase_for_any_product_states_what_it_would_have_to_have() -> None:
+    claims = Claims(Catalog([Product("p", "thing", "things", 0.0, "Maker")]))
+    phrases = [phrase for appeal in words("phrases").values() for phrase in appeal]
+    assert len(phrases) == len(set(phrases)) > 250
+    for phrase in phrases:
+        said = phrase.format(title="thing", brand="Maker", detail="things")
+        assert not claims.unsupported(Creative("p", said)), phrase
+
+
+def test_phrases_agree_with_what_they_speak_of() -> None:
+    random = np.random.default_rng(4)
+    many = [made for made in (invent(number, random) for number in range(200)) if made.number == "many"]
+    said = [line for made in many for line in islice(lines(made, 0, "everyone", random, phrases=True), 8)]
+    assert len(said) > 100
+    assert not [line for line in said if re.search(r"\b(?:an?|this|is|has|it)\b", line)]
+
+
 def test_every_family_names_kinds_of_facts_that_exist() -> None:
     for family in words("trades"):
         assert set(family["facts"]) <= set(words("facts")), family["trade"]

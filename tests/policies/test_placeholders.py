@@ -32,7 +32,7 @@ def test_a_prompt_holds_what_placeholders_stand_for() -> None:
         "audience": "home cooks",
         "detail1": "10 inch",
         "detail2": "pre-seasoned",
-        "figure1": "10",
+        "figure1": "10 inch",
     }
 
 
@@ -48,15 +48,44 @@ def test_a_story_is_no_thing() -> None:
     ("text", "template"),
     [
         ("Meet the cast iron skillet with lid.", "Meet the {{title}}."),
-        ("Oak & Ash made a 10-inch, pre-seasoned skillet.", "{{brand}} made a {{figure1}}-inch, {{detail2}} {{noun}}."),
+        ("Oak & Ash made a pre-seasoned skillet.", "{{brand}} made a {{detail2}} {{noun}}."),
         ("An iron skillet for home cooks.", "An iron skillet for {{audience}}."),
-        ("110 skillets, 10 skillet", "110 skillets, {{figure1}} {{noun}}"),
+        ("110 skillets, 10 skillet", "110 skillets, 10 {{noun}}"),
         ("Nothing of it.", "Nothing of it."),
     ],
 )
 def test_a_text_and_its_template(text: str, template: str) -> None:
     assert to_template(text, SKILLET) == template
     assert filled(template, SKILLET).lower() == text.lower()
+
+
+@pytest.mark.parametrize(
+    ("told", "figure"),
+    [
+        ("capacity 2.6 L", "2.6 litres"),
+        ("12L", "12 litres"),
+        ("1 h", "1 hour"),
+        ("7 year warranty", "7 years"),
+        ("room for 1 person", "1 person"),
+        ("1200 W", "1200 watts"),
+        ("size 65x70 cm", "65x70 cm"),
+        ("20% recycled", "20%"),
+        ("26 blades", "26"),
+        ("from $14.50", "$14.50"),
+    ],
+)
+def test_a_figure_has_its_unit_with_it_as_copy_says_it(told: str, figure: str) -> None:
+    asked = f"thing | - | {told} | everyone =>"
+    assert held(asked)["figure1"] == figure
+    assert to_template(f"About {figure} of it.", asked) == "About {{figure1}} of it."
+    assert filled("About {{figure1}} of it.", asked) == f"About {figure} of it."
+
+
+def test_a_figure_is_known_in_other_spellings_of_its_unit() -> None:
+    asked = "kettle | - | capacity 1.5 L, from 9 hours | everyone =>"
+    assert to_template("Holds 1.5 liters; a 9-hour charge; 15 litres.", asked) == (
+        "Holds {{figure1}}; a {{figure2}} charge; 15 litres."
+    )
 
 
 def test_an_article_agrees_and_a_sentence_begins_with_a_capital() -> None:
