@@ -32,7 +32,9 @@ def _people(study: Study, options: StudyOptions) -> dict[str, str]:
     elif options.data.logs is not None:
         learned = f"logged impressions in {options.data.logs}; the last tenth is held out"
     else:
-        learned = f"{options.feedback.log_impressions:,} simulated visits, ads placed at random; a tenth is held out"
+        shown = f"ads and {study.pilot:,} texts of the untuned writer" if study.pilot else "ads"
+        visits = f"{options.feedback.log_impressions:,} simulated visits"
+        learned = f"{visits}, {shown} placed at random; a tenth is held out"
     return {
         "Users": f"{len(world.audience):,}, simulated: nobody real is in them",
         "Segments": segments,

@@ -14,6 +14,9 @@ from ...simulation.data.errors import InputError
 from ..harness.options import Common, Device, Flat, Idle, RunOptions, refuse_below
 from .worlds import SegmentOptions, WorldOptions
 
+SIMULATED = ("log-impressions", "pilot-texts", "validation-impressions")
+"""Options of what is logged in the world."""
+
 
 @dataclass(frozen=True)
 class DataOptions:
@@ -43,10 +46,8 @@ class DataOptions:
             return {"columns": "without a file: give --catalog, --logs or --archive"}
         tests = "with --archive, whose tests are learned from"
         if self.archive is not None:
-            own = ("scenario", "segments", "segments-by", "log-impressions", "validation-impressions", "effect")
-            return dict.fromkeys(own, tests)
-        logged = "with --logs, which are learned from"
-        return dict.fromkeys(("log-impressions", "validation-impressions"), logged) if self.logs is not None else {}
+            return dict.fromkeys(("scenario", "segments", "segments-by", *SIMULATED, "effect"), tests)
+        return dict.fromkeys(SIMULATED, "with --logs, which are learned from") if self.logs is not None else {}
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,12 @@ class FeedbackOptions:
 
     log_impressions: Common[int] = 6_000_000
     """Impressions of the reference ads, placed at random, that the effect model learns from."""
+    pilot_texts: int = 2000
+    """Texts of the untuned writer that are shown in that log beside the reference ads, about: what they earn teaches
+    the effect model what the writer's own words do. A writer that is warm-started has no pilot."""
 
     def __post_init__(self) -> None:
-        refuse_below(self, log_impressions=1000)
+        refuse_below(self, log_impressions=1000, pilot_texts=0)
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,17 @@ class WritingOptions:
     """Where visitors bring queries, the writer answers so many of a product's category, in turns."""
     samples: Common[int] = 2
     """Texts a prompt that the verdict is given on."""
+    scale_prompts: int = 256
+    """Prompts that the untuned writer answers four times, from which the reward takes its scale."""
 
     def __post_init__(self) -> None:
-        refuse_below(self, samples=1, queries_per_product=1)
+        refuse_below(self, samples=1, queries_per_product=1, scale_prompts=1)
 
     def idle(self) -> Idle:
         """A model that is brought has its own size; one that begins from nothing reads all ads to the end."""
         if self.model == BUILT_IN:
-            return {"warm-start.patience": "with --model built-in, which reads all ads to the end"}
+            why = "with --model built-in, which reads all ads to the end"
+            return {"warm-start.patience": why, "pilot-texts": f"{why}, after the log"}
         if self.model == BASE:
             return {}  # they count where the catalog's language makes built-in take its place
         sizes = ("writer.layers", "writer.width", "writer.heads", "writer.vocabulary")

@@ -8,6 +8,7 @@ import torch
 from ...policies.base.start import first_writer
 from ...policies.effect.metrics import binomial_metrics
 from ...policies.effect.model import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectModel, fit_effect_model
+from ...policies.writer.writer import Writer
 from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Catalog, Creative
 from ...simulation.data.columns import parse_columns, refuse_unknown
 from ...simulation.data.errors import InputError
@@ -29,7 +30,7 @@ from ..harness.files import write_table
 from ..harness.options import torch_device
 from ..harness.run import Run
 from .options import StudyOptions
-from .study import Study, prompts
+from .study import Study, prompts, sample_prompts, write_for
 
 
 def shop_study(options: StudyOptions, run: Run, hours: float | None = None, validation: int = 0) -> Study:
@@ -62,9 +63,11 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
     else:
         people, divided = _audience(scenario, catalog, options)
         world = make_world(scenario, catalog, seed=seed, device=device, audience=people)
+    pilot: list[Creative] = []
     if table is None:
-        train, test, held = simulated_log(world, catalog.ads, options, run, seed + 5, hours, validation)
         audiences = world.audience.segments
+        pilot = _pilot(writer, catalog, audiences, options, run)
+        train, test, held = simulated_log(world, [*catalog.ads, *pilot], options, run, seed + 5, hours, validation)
     else:
         tenth = pd.factorize(table.impression_id)[0] % 10
         table, divided = _log_segments(table, pd.Series(tenth <= 2, table.index), catalog, options)
@@ -74,7 +77,22 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
     write_table(run.path / "segments.csv", divided.profile)
     asked = prompts(catalog, audiences, options.writing.queries_per_product)
     notes = tuple(note for note in (told, OWN_LOGS if data.logs is not None else "") if note)
-    return Study(world, catalog, writer, asked, effect, metrics, validating, notes=notes)
+    return Study(world, catalog, writer, asked, effect, metrics, validating, pilot=len(pilot), notes=notes)
+
+
+def _pilot(
+    writer: Writer, catalog: Catalog, audiences: Sequence[str], options: StudyOptions, run: Run
+) -> list[Creative]:
+    """Different texts of the untuned writer that no reference ad says, spread over all prompts."""
+    most = options.feedback.pilot_texts
+    if not most or not writer.has_placeholders:
+        return []
+    asked = prompts(catalog, audiences, options.writing.queries_per_product)
+    each = max(1, most // len(asked))
+    with run.stage("pilot texts"):
+        texts = write_for(writer, sample_prompts(asked, most, options.run.seed + 15), each, options.run.seed + 16)
+    known = {(ad.product_id, ad.text) for ad in catalog.ads}
+    return list({(c.product_id, c.text): c for c in texts if (c.product_id, c.text) not in known}.values())
 
 
 def learn_effects(
@@ -161,7 +179,7 @@ def simulated_log(
     generator = torch.Generator(world.device).manual_seed(seed)
     tenth = options.feedback.log_impressions // 10
     sizes = (options.feedback.log_impressions - tenth, tenth, validation)
-    with run.stage("log of reference ads", total=sum(sizes)) as stage:
+    with run.stage("log of ads", total=sum(sizes)) as stage:
         start, logs = world.traffic.hours, []
         for turn, n in enumerate(sizes):
             if hours is None:

@@ -43,6 +43,8 @@ class Study:
     """Where the gold is itself an estimate: how unsure it is (standard deviation of the log) of the click lift of some
     texts over others. Its readers do not differ in what they make of a text, so intervals are over products then.
     """
+    pilot: int = 0
+    """Texts of the untuned writer among the ads whose log the effect model learned from."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know."""
 

@@ -20,8 +20,8 @@ from ..analysis.statistics.bootstrap import Array
 from ..study.study import Study, sample_prompts
 from .verdict import judge
 
-PROMPTS, TEXTS = 64, 48
-"""Prompts that the untuned writer answers once more, and answers to each."""
+TEXTS = 48
+"""Answers of the untuned writer to each prompt."""
 
 
 def best_of_n(reward: Array, gold: Array, n: int) -> float:
@@ -67,7 +67,7 @@ def efficiency(gain: float, kl: float, reward: Array, gold: Array) -> float | No
 
 
 def untuned_choices(
-    study: Study, start: dict[str, Tensor], reward: Reward, value: float, seed: int
+    study: Study, start: dict[str, Tensor], reward: Reward, value: float, prompts: int, seed: int
 ) -> tuple[Array, Array]:
     """[P, N] reward and gold of texts of the untuned writer; the study's writer stays as it is.
 
@@ -76,10 +76,11 @@ def untuned_choices(
         start: the untuned writer's weights.
         reward: scores.
         value: worth of a conversion in clicks.
+        prompts: that are answered.
         seed: of prompts and texts.
     """
     writer: Writer = study.writer
-    now, asked = own_weights(writer), sample_prompts(study.asked, PROMPTS, seed)
+    now, asked = own_weights(writer), sample_prompts(study.asked, prompts, seed)
     load_weights(writer, start)
     found: list[Creative] = []
 

@@ -46,7 +46,8 @@ class TunerOptions:
             unweighed = f"{why}, which keeps diversity by --keep-diversity"
             found |= dict.fromkeys(("reward.w-div", "reward.diversity-clip"), unweighed)
         if not tuner.updates:
-            found |= dict.fromkeys(("looks", "patience", "adapter"), f"{why}, which has no updates")
+            along = ("looks", "patience", "efficiency-prompts", "adapter")
+            found |= dict.fromkeys(along, f"{why}, which has no updates")
         if self.choose < tuner.best_of:
             found["choose"] = f"{why} below {tuner.best_of}"
         if self.adapter.kind == "none":
@@ -80,9 +81,13 @@ class WatchOptions:
     each, from which `--resume` goes on."""
     patience: int = 5
     """Looks without a better validation after which tuning ends. The best of all looks is kept in any case."""
+    watched_prompts: int = 160
+    """Prompts that are answered twice at each look."""
+    efficiency_prompts: int = 64
+    """Prompts that the untuned writer answers 48 times in the end, for what choosing among its texts would gain."""
 
     def __post_init__(self) -> None:
-        refuse_below(self, validation_impressions=1000, looks=1, patience=1)
+        refuse_below(self, validation_impressions=1000, looks=1, patience=1, watched_prompts=1, efficiency_prompts=1)
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,9 @@ def _efficiency(
     study: Study, start: dict[str, Tensor], reward: Reward, options: TuneOptions, gain: float, kl: float
 ) -> float | None:
     """What the tuned writer gains by itself, over what choosing among the untuned writer's texts gains at its KL."""
-    rewards, gold = untuned_choices(study, start, reward, options.conversion_value, options.run.seed + 6)
+    rewards, gold = untuned_choices(
+        study, start, reward, options.conversion_value, options.watch.efficiency_prompts, options.run.seed + 6
+    )
     return efficiency(gain, kl, rewards, gold)
 
 

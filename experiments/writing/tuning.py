@@ -53,15 +53,13 @@ def warm_started(study: Study, options: TuneOptions, run: Run) -> float | None:
     return loss
 
 
-PILOT_PROMPTS = 256
-"""Prompts whose texts by the untuned writer freeze the reward's statistics."""
 PILOT_TEXTS = 4
-"""Texts for each of those prompts."""
+"""Texts for each prompt whose texts by the untuned writer freeze the reward's statistics."""
 
 
 def frozen_reward(study: Study, options: StudyOptions) -> Reward:
     """The reward, its statistics taken on the untuned writer's texts."""
-    pilot = sample_prompts(study.asked, PILOT_PROMPTS, options.run.seed)
+    pilot = sample_prompts(study.asked, options.writing.scale_prompts, options.run.seed)
     texts = write_for(study.writer, pilot, PILOT_TEXTS, options.run.seed + 2)
     reward = study.reward(options.reward, texts)
     reward.freeze(texts, torch.arange(len(pilot)).repeat_interleave(PILOT_TEXTS))

@@ -19,8 +19,6 @@ from ..study.study import Study, sample_prompts, write_for
 from .options import TuneOptions
 from .verdict import judge
 
-WATCHED_PROMPTS = 160
-"""Prompts looked at along the run."""
 PREFIX = "watch/"
 
 
@@ -35,7 +33,7 @@ class Watch:
         self.study, self.options, self.run, self.scored = study, options, run, scored
         self.tuner: Tuner = options.tuner.tuner
         self.writer: Writer = study.writer
-        self.prompts = sample_prompts(study.asked, WATCHED_PROMPTS, options.run.seed + 3)
+        self.prompts = sample_prompts(study.asked, options.watch.watched_prompts, options.run.seed + 3)
         self.curve: list[dict[str, float]] = []
         self.start = self.best = own_weights(study.writer)
 

@@ -59,6 +59,16 @@ def test_what_an_answer_is_worth_is_learned_from_the_log(tmp_path):
     assert all(audience in {q.text for q in found.catalog.queries} for audience in found.audiences)
 
 
+def test_a_writer_that_can_write_has_a_pilot_in_the_log(tmp_path):
+    """Different texts of its own, beside the ads that the writer is to learn from, which stay what they were."""
+    piloted, _ = study(tmp_path / "base", scenario="shop", model="base", pilot_texts=20)
+    assert 10 <= piloted.pilot <= 20
+    assert set(piloted.catalog.ads) == set(load_scenario("shop")[1].ads)
+    without, _ = study(tmp_path / "none", scenario="shop", model="base", pilot_texts=0)
+    learns_first, _ = study(tmp_path / "built-in", scenario="shop", pilot_texts=20)
+    assert without.pilot == learns_first.pilot == 0
+
+
 def test_segments_are_found_and_prompted_for(tmp_path, tiny_file):
     declared, run = study(tmp_path, scenario=str(tiny_file))
     assert declared.audiences == ("savers", "makers")
