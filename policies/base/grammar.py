@@ -155,8 +155,8 @@ class Speaker:
         return self._fact("np")
 
     def _detail(self) -> str:
-        """A noun phrase that any verb can take."""
-        text = self._fact("np")
+        """A fact as it is, which any verb can take."""
+        text = self._fact("np", plain=True)
         if "," in text or NO_NOUN.match(text):
             raise Missing
         return text
@@ -167,13 +167,13 @@ class Speaker:
     def _vp(self) -> str:
         return verb(self._fact("vp"), self.form)
 
-    def _fact(self, form: str) -> str:
+    def _fact(self, form: str, *, plain: bool = False) -> str:
         for kind, value in self.facts:
             ways = words("facts")[kind].get(form)
             if kind in self.used or not ways or value.lower() in self._title().lower():
                 continue
             self.used.add(kind)
-            return pick(ways, self.random).replace("{v}", value)
+            return value if plain and "{v}" in ways else pick(ways, self.random).replace("{v}", value)
         raise Missing
 
     # What it does, and for whom.
