@@ -8,8 +8,9 @@ from torch import Tensor
 
 from .data.catalog import Catalog, Creative
 from .response.click_models import best_order, examination, first_showing, top_slots, walk
+from .response.fatigue import saturating
 from .response.lookup import CLICK, CONVERT, SOUGHT, WORN, Lookup
-from .response.rates import attributed, saturating
+from .response.rates import attributed
 from .response.scales import meet
 from .response.utilities import Scales, Utilities
 from .scenario import Scenario, load_scenario

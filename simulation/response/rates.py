@@ -66,15 +66,6 @@ def intercept_for_rate(logits: Tensor, weights: Tensor, target: float) -> float:
     return (low + high) / 2
 
 
-def saturating(level: Tensor) -> Tensor:
-    """x / (1 + |x|): what is remembered counts less and less, and within -1 and 1.
-
-    Times the scenario's `fatigue` it is the log-odds that a creative has lost with a user; by category, what recent
-    clicks and looks have moved the user's interest.
-    """
-    return level / (1 + level.abs())
-
-
 def attributed(delay_hours: float, window_hours: float | None) -> float:
     """Share of conversions with exponential delay that come inside the attribution window: 1 - exp(-w / d)."""
     return 1.0 if window_hours is None or delay_hours == 0 else -math.expm1(-window_hours / delay_hours)

@@ -4,6 +4,7 @@ import math
 import pytest
 import torch
 from copybandit.simulation.response import rates as response
+from copybandit.simulation.response.fatigue import saturating
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,7 +60,7 @@ def test_intercept_for_rate_by_hand():
 
 def test_what_is_remembered_saturates():
     level = torch.tensor([0.0, 1.0, 3.0, 1e9, -1.0])
-    torch.testing.assert_close(response.saturating(level), torch.tensor([0.0, 0.5, 0.75, 1.0, -0.5]))
+    torch.testing.assert_close(saturating(level), torch.tensor([0.0, 0.5, 0.75, 1.0, -0.5]))
 
 
 def test_attributed_by_hand():

@@ -1,0 +1,51 @@
+"""The sections of a report, in the order in which they stand on its page."""
+
+from collections.abc import Callable, Sequence
+
+from ..article import sections as case_sections
+from ..comparison import sections as comparison_sections
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Section
+from ..fit import sections as fit_sections
+from ..headlines import sections as headline_sections
+from ..loop import placement_sections, rounds_sections, traffic_sections, tuning_sections, writing_sections
+from ..loop.segments_sections import segments_section
+from ..off_policy import sections as offline_sections
+from . import run_sections, sweep_sections
+
+SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
+    sweep_sections.trials,
+    fit_sections.later_days,
+    fit_sections.another_policy,
+    fit_sections.spread,
+    headline_sections.prediction,
+    headline_sections.placing,
+    headline_sections.testing,
+    headline_sections.matters,
+    case_sections.beside_the_article,
+    case_sections.robustness,
+    placement_sections.grid,
+    writing_sections.texts,
+    rounds_sections.rounds,
+    writing_sections.proxy_gold,
+    writing_sections.learning,
+    placement_sections.placement,
+    placement_sections.placed,
+    comparison_sections.agents,
+    comparison_sections.differences,
+    traffic_sections.traffic,
+    traffic_sections.new_creatives,
+    offline_sections.estimates,
+    run_sections.speed,
+    writing_sections.diversity,
+    tuning_sections.ways,
+    tuning_sections.pareto,
+    tuning_sections.attacks,
+    writing_sections.claims,
+    segments_section,
+    writing_sections.effect_model,
+    run_sections.wall_time,
+    run_sections.facts_of_data,
+    run_sections.settings,
+)
+"""Each gives None where its files are absent from a run."""
