@@ -15,8 +15,8 @@ from ..study.options import StudyOptions
 class TunerOptions:
     """How the writer is tuned, and chosen from."""
 
-    algorithm: Common[Algorithm] = "raft"
-    """raft, ppo, rloo and grpo tune the writer. best-of-n and supervised leave it as the warm start made it; with
+    algorithm: Common[Algorithm] = "ppo"
+    """ppo, rloo, grpo and raft tune the writer. best-of-n and supervised leave it as the warm start made it; with
     best-of-n the reward picks among 16 texts for each that is kept.
     """
     choose: Common[int] = 8

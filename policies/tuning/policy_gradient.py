@@ -33,20 +33,20 @@ from .training_state import TuningState, put_back, take_state
 class PolicyGradientConfig:
     """How the writer learns from the reward of what it samples."""
 
-    updates: int = 80
+    updates: int = 20
     """Batches of texts that are sampled and learned from."""
-    batch: int = 192
+    batch: int = 384
     """Texts an update."""
-    group: int = 4
+    group: int = 8
     """Texts for each prompt of a batch."""
     epochs: int = 1
     """Passes over a batch."""
     mini_batches: int = 4
     """Optimizer steps a pass."""
     learning_rate: float | None = None
-    """At first; it falls to zero in a straight line. By default 0.0003, for a model of 50 million weights or more
+    """At first; it falls to zero in a straight line. By default 0.0005, for a model of 50 million weights or more
     0.00002, and ten times that where an adapter learns in its place."""
-    kl_start: float = 0.3
+    kl_start: float = 0.15
     """Price of a nat a text between the writer and its untuned self; PPO's never falls below it."""
     clip: float = 0.2
     """How far a token's probability may move in an update, as a share of it, and still be learned from."""
@@ -144,7 +144,7 @@ class Session(TrainerCallback):
     @property
     def learning_rate(self) -> float:
         """What was given, or what fits the writer."""
-        return fitting_rate(self.config.learning_rate, self.writer, small=3e-4, large=2e-5)
+        return fitting_rate(self.config.learning_rate, self.writer, small=5e-4, large=2e-5)
 
     def run(self, make: Callable[[str], Any]) -> TuningResult:
         """Makes the trainer in a scratch directory, lets it train, and leaves the process as it was."""

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(
     "arguments",
-    [
+    [  # rounds are run by the page of `loop`
         ("tune", "--quick"),
         ("pareto", "--quick"),
         ("compare", "--quick"),
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.slow
         ("case-study", "--quick"),
         ("loop", "--quick", "--scenario", "support"),
         ("loop", "--quick", "--scenario", "chafang"),
-        ("loop", "--quick", "--rounds", "2", "--scenario", "shop-drift"),
     ],
     ids=" ".join,
 )

@@ -9,7 +9,7 @@ from copybandit.policies.writer.writer import WriterConfig, make_writer, own_wei
 from copybandit.simulation.data.errors import InputError
 
 SMALL = WriterConfig(layers=1, width=32, heads=2, vocabulary=400, max_new_tokens=6)
-CONFIG = PpoConfig(updates=3, batch=16, mini_batches=2, learning_rate=1e-2)
+CONFIG = PpoConfig(updates=3, batch=16, group=4, mini_batches=2, learning_rate=1e-2)
 
 
 def short_is_good(creatives, group):

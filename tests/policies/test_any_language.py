@@ -47,7 +47,7 @@ def test_a_writer_learns_and_is_tuned_in_chinese(catalog):
         return Rewards(total, {"failures": 1 - total}, {"ctr": total})
 
     asked = [(product, "讲究品质") for product in catalog.products]
-    config = PpoConfig(updates=8, batch=64, learning_rate=1e-3, kl_start=0.02)
+    config = PpoConfig(updates=8, batch=64, group=4, learning_rate=1e-3, kl_start=0.02)
     rewards = [u.metrics["reward"] for u in Ppo(config).tune(writer, asked, names_its_product, seed=0).updates]
     assert sum(rewards[-2:]) > sum(rewards[:2])
     texts = writer.write(catalog.products, ["讲究品质"] * 16, generator=torch.Generator().manual_seed(0))

@@ -39,8 +39,9 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """Seconds to stock's level of reward, and texts a second, ours against TRL's; both with the same writer, prompts,
     batch, lengths, rewards and learning rate.
     """
-    # At the price of KL that TRL's trainer has.
-    shape, config, lines = WriterConfig(), PpoConfig(updates=UPDATES, kl_start=0.05), LINES
+    # At the price of KL that TRL's trainer has, and in batches that suit it too.
+    config = PpoConfig(updates=UPDATES, batch=192, group=4, learning_rate=3e-4, kl_start=0.05)
+    shape, lines = WriterConfig(), LINES
     if options.run.quick:
         shape, config, lines = WriterConfig(width=32, vocabulary=400), PpoConfig(updates=2, batch=32), 160
     world = demo_world("shop", seed=options.run.seed, users=100)
