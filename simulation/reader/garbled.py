@@ -1,5 +1,6 @@
 """How garbled a text is to the gold's readers: the shipped network, and where it keeps silent."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict
@@ -39,6 +40,8 @@ class GarbledReader:
             sharpness: factor on what lies beyond it.
         """
         self.network, self.threshold, self.sharpness = network.eval(), threshold, sharpness
+        # Summed in double precision, a text's reading does not depend, to the last bit, on what is read beside it.
+        self._exact = copy.deepcopy(network).double()
 
     @torch.no_grad()
     def logits(self, texts: Sequence[str], own: AbstractSet[str] = frozenset()) -> Tensor:
@@ -53,7 +56,7 @@ class GarbledReader:
         found = torch.zeros(len(texts))
         for start in range(0, len(order), BATCH):
             at = order[start : start + BATCH]
-            found[at] = self.network(self.network.encode([cut[i] for i in at], own))[0]
+            found[at] = self._exact(self._exact.encode([cut[i] for i in at], own))[0].float()
         return found
 
     def read(self, texts: Sequence[str], own: AbstractSet[str] = frozenset()) -> Tensor:

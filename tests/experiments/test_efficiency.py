@@ -2,8 +2,14 @@
 
 import numpy as np
 import pytest
-from copybandit.experiments.writing.efficiency import best_of_n, efficiency
+from copybandit.experiments.harness.config import configured
+from copybandit.experiments.harness.run import Run
+from copybandit.experiments.study.shop import shop_study
+from copybandit.experiments.writing.efficiency import TEXTS, best_of_n, efficiency, untuned_choices
+from copybandit.experiments.writing.options import TuneOptions
+from copybandit.experiments.writing.tuning import frozen_reward
 from copybandit.policies.reward.select import choice_kl
+from copybandit.policies.writer.writer import own_weights
 
 
 def test_best_of_n_by_hand():
@@ -35,3 +41,14 @@ def test_efficiency_is_not_known_beyond_what_was_sampled():
     assert efficiency(0.3, choice_kl(2) + 0.1, reward, gold) is None
     assert efficiency(0.3, 0.0, reward, gold) is None
     assert efficiency(0.3, choice_kl(2), reward, gold[:, ::-1].copy()) is None
+
+
+@pytest.mark.slow
+def test_the_untuned_writer_answers_as_many_prompts_as_are_asked_for(tmp_path, tiny_file):
+    small = {"users": 40, "log_impressions": 3000, "effect.steps": 5, "model": "built-in", "writer.width": 32}
+    small |= {"writer.vocabulary": 400, "writer.max_new_tokens": 8, "scenario": str(tiny_file), "out": tmp_path / "run"}
+    options = configured(TuneOptions(), **small)
+    study = shop_study(options, Run("tune", options))
+    reward, start = frozen_reward(study, options), own_weights(study.writer)
+    rewards, gold = untuned_choices(study, start, reward, 10.0, prompts=3, seed=0)
+    assert rewards.shape == gold.shape == (3, TEXTS)

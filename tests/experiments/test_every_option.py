@@ -250,6 +250,7 @@ NO_FIGURE = {
     "segments_by",  # test_study; two methods may agree on a world this small
     "writer.max_characters",  # test_limit; the tiny world's ads are all longer than its writer's texts
     "ppo.kl_cap",  # test_ppo; two updates of a tiny writer do not get that far
+    "efficiency_prompts",  # test_efficiency; so little tuning moves too few nats to have an efficiency
     "patience",  # test_resume; it ends longer runs
     "reward.fluency",  # test_fluency; so few ads do not say what reads well
     "ppo.gradient_checkpointing",  # memory for time: figures stay
