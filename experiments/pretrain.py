@@ -10,6 +10,8 @@ from ..policies.base.pretrain import PretrainConfig, fingerprint, pretrain
 from ..policies.base.taught import EACH, learn, teach
 from ..policies.base.words_files import words
 from ..policies.tuning.training_state import StateDirectory, short_hash
+from ..policies.writer.placeholders import to_template
+from ..policies.writer.word_pairs import WordPairs
 from ..policies.writer.writer import Writer, WriterConfig
 from ..simulation.data.errors import InputError
 from ..simulation.data.files import write_whole
@@ -94,6 +96,7 @@ def run_pretrain(options: PretrainOptions) -> Path:
             ),
             told=lambda step, figures: _look(run, stage, looks, step * config.batch, figures),
         )
+    writer.word_pairs = WordPairs.of(to_template(line.text, line.prompt) for line in lines)
     summary = _summary(options, lines, writer, looks) | {"taught": len(taught)}
     save_base(writer, run.path / BASE, _command(options), summary)
     run.finish({"command": "pretrain", **summary})

@@ -153,7 +153,7 @@ def _learn_again(study: Study, line: Lineup, options: LoopOptions, number: int, 
         hours,
         options.watch.validation_impressions,
     )
-    effect, metrics, validation = learn_effects(study.catalog, *logs, options, run)
+    effect, metrics, validation = learn_effects(study.catalog, *logs, options, run, study.reader)
     return replace(study, effect=effect, effect_metrics=metrics, validation=validation)
 
 

@@ -1,6 +1,7 @@
 """A catalog's study: what people bring, or what is logged in the world, teaches the effect model."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import torch
@@ -8,6 +9,7 @@ import torch
 from ...policies.base.start import first_writer
 from ...policies.effect.metrics import binomial_metrics
 from ...policies.effect.model import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectModel, fit_effect_model
+from ...policies.writer.reading import FrozenReader
 from ...policies.writer.writer import Writer
 from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Catalog, Creative
 from ...simulation.data.columns import parse_columns, refuse_unknown
@@ -73,11 +75,15 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
         table, divided = _log_segments(table, pd.Series(tenth <= 2, table.index), catalog, options)
         train, test, held = (count_log(table[part]) for part in (tenth > 2, tenth == 0, (tenth == 1) | (tenth == 2)))
         audiences = train.segments
-    effect, metrics, validating = learn_effects(catalog, train, test, held if validation else None, options, run)
+    reader = FrozenReader(writer, catalog) if writer.has_placeholders else None
+    logs = train, test, held if validation else None
+    effect, metrics, validating = learn_effects(catalog, *logs, options, run, reader)
     write_table(run.path / "segments.csv", divided.profile)
     asked = prompts(catalog, audiences, options.writing.queries_per_product)
     notes = tuple(note for note in (told, OWN_LOGS if data.logs is not None else "") if note)
-    return Study(world, catalog, writer, asked, effect, metrics, validating, pilot=len(pilot), notes=notes)
+    return Study(
+        world, catalog, writer, asked, effect, metrics, validating, reader=reader, pilot=len(pilot), notes=notes
+    )
 
 
 def _pilot(
@@ -96,26 +102,25 @@ def _pilot(
 
 
 def learn_effects(
-    catalog: Catalog, train: Counts, test: Counts, held: Counts | None, options: StudyOptions, run: Run
+    catalog: Catalog,
+    train: Counts,
+    test: Counts,
+    held: Counts | None,
+    options: StudyOptions,
+    run: Run,
+    reader: FrozenReader | None,
 ) -> tuple[EffectModel, dict[str, dict[str, float]], EffectModel | None]:
     """The effect model, its figures on a log that it has not seen, and the model that validates the writer."""
     seed, device = options.run.seed, torch_device(options.device)
+    fit = partial(fit_effect_model, catalog=catalog, config=options.effect, reads=reader, device=device)
     with run.stage("effect model", total=len(MEMBERS)) as stage:
-        effect = fit_effect_model(train, catalog, options.effect, seed=seed, device=device, progress=stage.advance)
+        effect = fit(train, seed=seed, progress=stage.advance)
         metrics = effect_metrics(effect, test)
         stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")
     if held is None:
         return effect, metrics, None
     with run.stage("validation model", total=len(VALIDATORS)) as stage:
-        validation = fit_effect_model(
-            held,
-            catalog,
-            options.effect,
-            members=VALIDATORS,
-            seed=seed + 50,
-            device=device,
-            progress=stage.advance,
-        )
+        validation = fit(held, members=VALIDATORS, seed=seed + 50, progress=stage.advance)
     return effect, metrics, validation
 
 

@@ -8,6 +8,7 @@ import torch
 from ...policies.reward.claims import Claims
 from ...policies.reward.fluency import FEW, Fluency
 from ...policies.reward.reward import Predictor, Quality, Reward, RewardConfig
+from ...policies.writer.reading import FrozenReader
 from ...policies.writer.warm_start import split_ads
 from ...policies.writer.writer import Writer
 from ...simulation.data.catalog import Catalog, Creative, Product
@@ -43,6 +44,8 @@ class Study:
     """Where the gold is itself an estimate: how unsure it is (standard deviation of the log) of the click lift of some
     texts over others. Its readers do not differ in what they make of a text, so intervals are over products then.
     """
+    reader: FrozenReader | None = None
+    """Who says to the effect model how texts read; None where nobody does, as the writer has read nothing yet."""
     pilot: int = 0
     """Texts of the untuned writer among the ads whose log the effect model learned from."""
     notes: tuple[str, ...] = ()
@@ -69,7 +72,8 @@ class Study:
         # Not all of a writer's own texts are good: of them twice as many fail.
         share = max(0.0, 2 * config.fluency - 1) if models is own else config.fluency
         models = models[:: -(-len(models) // MODELS) or 1]
-        fluency = Fluency.of(self.writer, self.catalog, models, share) if config.fluency else None
+        reader = self.reader or FrozenReader(self.writer, self.catalog)
+        fluency = Fluency.of(reader, models, share) if config.fluency else None
         quality = Quality.of(self.catalog, naming=self.names_products, limit=limit, truthful=truthful, fluency=fluency)
         return Reward(self.effect, quality, config)
 

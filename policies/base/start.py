@@ -6,8 +6,7 @@ import torch
 
 from ...simulation.data.catalog import Catalog
 from ...simulation.reader.garbled import is_english
-from ..writer.loading import load_model
-from ..writer.writer import BUILT_IN, Writer, WriterConfig, make_writer
+from ..writer.writer import BUILT_IN, Writer, WriterConfig, load_writer, make_writer
 
 BASE = "base"
 FOLDER = Path(__file__).parent / "weights"
@@ -19,8 +18,7 @@ NOT_ENGLISH = (
 
 def load_base(config: WriterConfig, *, device: torch.device | str = "cpu") -> Writer:
     """The base that comes along."""
-    tokenizer, model = load_model(str(FOLDER), seed=0)
-    return Writer(model.to(device), tokenizer, config)
+    return load_writer(str(FOLDER), config, seed=0, device=device)
 
 
 def first_writer(

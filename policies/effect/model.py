@@ -1,24 +1,21 @@
 """The effect model: what a text does for clicks and conversions, learned from logged feedback alone.
 
-An ensemble of binomial regressions on counts. Each member reads texts in its own way (words, character n-grams, a
+An ensemble of binomial regressions on counts. Each member reads words in its own way (words, character n-grams, a
 random-projection encoder, words through a small network), starts from its own seed and holds out its own creatives for
-early stopping. Context (product, channel and position, segment and category) is additive, so that the text's own part
-can be told apart from what the writer cannot change.
+early stopping; what can be told of a text beside its words is the same for all. Context (product, channel and position,
+segment and category) is additive, so that the text's own part can be told apart from what the writer cannot change.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 
-import numpy as np
 import torch
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor, nn
 
 from ...simulation.data.catalog import Catalog, Creative
 from ...simulation.logs import Counts
-from ...simulation.text.encoder import TextEncoder, surface_features, tokens
 from ...simulation.text.queries import share_said
+from .features import Description, Reads, Words
 
 CLICK, CONVERT = 0, 1
 """Index of the two heads."""
@@ -31,9 +28,9 @@ class EffectConfig:
     steps: int = 200
     """Most steps of Adam, full batch."""
     learning_rate: float = 0.02
-    text_ridge: float = 1500.0
+    text_ridge: float = 4000.0
     """Ridge on the text weights shared by all, in units of the log-likelihood."""
-    segment_ridge: float = 5000.0
+    segment_ridge: float = 15_000.0
     """Ridge on the deviations of a segment's or a category's text weights."""
     context_ridge: float = 2.0
     hold_out: float = 0.15
@@ -55,36 +52,6 @@ class Prediction:
         return torch.sigmoid(self.context + self.text).mean(0)
 
 
-class TextFeatures:
-    """One member's way of reading texts: fitted on the log's own texts."""
-
-    def __init__(self, kind: str, texts: Sequence[str], seed: int, dim: int = 200) -> None:
-        """Fits the vocabulary. Kinds: words, characters, encoder."""
-        self.kind = kind
-        if kind == "encoder":
-            self._encoder = TextEncoder(dim=dim, seed=1000 + seed, ngrams=(1, 2), words=True)
-        else:
-            spaced = {"tokenizer": tokens, "token_pattern": None, "ngram_range": (1, 2), "min_df": 2}
-            letters = {"analyzer": "char_wb", "ngram_range": (3, 5), "min_df": 3}
-            self._tfidf = TfidfVectorizer(sublinear_tf=True, **(spaced if kind == "words" else letters))
-            table = self._tfidf.fit_transform(texts)
-            self._reduce = TruncatedSVD(min(dim, min(table.shape) - 1), random_state=seed).fit(table)
-        surface = torch.log1p(surface_features(texts))
-        self._mean, self._spread = surface.mean(0), surface.std(0, correction=0).clamp(min=0.02)
-        raw = self._vectors(texts)
-        self._scale = raw.std(0, correction=0).mean().clamp(min=1e-6)
-
-    def __call__(self, texts: Sequence[str]) -> Tensor:
-        """[n, D] float32; surface features enter bounded and with their squares."""
-        surface = torch.tanh((torch.log1p(surface_features(texts)) - self._mean) / (3 * self._spread))
-        return torch.cat([self._vectors(texts) / self._scale, surface, surface**2], dim=1)
-
-    def _vectors(self, texts: Sequence[str]) -> Tensor:
-        if self.kind == "encoder":
-            return self._encoder.encode(texts)
-        return torch.from_numpy(self._reduce.transform(self._tfidf.transform(texts)).astype(np.float32))
-
-
 class _Heads(nn.Module):
     """Click and convert logits of cells: additive context, and text weights by segment and category."""
 
@@ -98,7 +65,7 @@ class _Heads(nn.Module):
         self.by_segment = nn.Parameter(torch.zeros(sizes["segment"], out, 2))
         self.by_category = nn.Parameter(torch.zeros(sizes["category"], out, 2))
         self.base = nn.Parameter(torch.zeros(2))
-        self.place = nn.Parameter(torch.zeros(sizes["place"], 2))
+        self.place = nn.Buffer(torch.zeros(sizes["place"], 2))
         self.product = nn.Parameter(torch.zeros(sizes["product"], 2))
         self.segment = nn.Parameter(torch.zeros(sizes["segment"], sizes["category"], 2))
         self.answer = nn.Parameter(torch.zeros(2, 2))
@@ -106,16 +73,18 @@ class _Heads(nn.Module):
 
     def text(self, features: Tensor, segment: Tensor, category: Tensor) -> Tensor:
         """[n, 2] for n texts, each for one segment (the last index is everyone) and one category."""
-        features = torch.tanh(features @ self.hidden) if self.hidden is not None else features
-        by_segment = torch.cat([self.by_segment, self.by_segment.mean(0, keepdim=True)])
-        own = _apply_chosen(features, by_segment, segment) + _apply_chosen(features, self.by_category, category)
-        return features @ self.shared + own
+        found = self.all_segments(features, category)
+        found = torch.cat([found, found.mean(1, keepdim=True)], dim=1)
+        return found[torch.arange(len(segment), device=segment.device), segment]
 
     def all_segments(self, features: Tensor, category: Tensor) -> Tensor:
         """[n, S, 2]: every text for every segment."""
         features = torch.tanh(features @ self.hidden) if self.hidden is not None else features
-        common = features @ self.shared + _apply_chosen(features, self.by_category, category)
-        return common[:, None] + torch.einsum("nd,sde->nse", features, self.by_segment)
+        weights = torch.cat([self.shared[None], self.by_segment, self.by_category])
+        # One product with all of them: a fraction of them is of use to a text, and taking it out would cost more.
+        found = (features @ weights.transpose(0, 1).flatten(1)).unflatten(1, (-1, 2))
+        shared, by_segment, by_category = found.split([1, len(self.by_segment), len(self.by_category)], dim=1)
+        return shared + by_segment + by_category.gather(1, category[:, None, None].expand(-1, 1, 2))
 
     def context(self, place: Tensor | None, product: Tensor, segment: Tensor, category: Tensor) -> Tensor:
         # Rows are taken by `index_select`, whose gradient costs half of what indexing's does.
@@ -129,14 +98,8 @@ class _Heads(nn.Module):
         if self.hidden is not None:
             text = text + config.text_ridge * self.hidden.square().sum() / self.hidden.shape[1]
         own = config.segment_ridge * (self.by_segment.square().sum() + self.by_category.square().sum())
-        context = self.product.square().sum() + self.segment.square().sum() + 0.1 * self.place.square().sum()
-        context = context + 0.1 * self.answer.square().sum()
+        context = self.product.square().sum() + self.segment.square().sum() + 0.1 * self.answer.square().sum()
         return text + own + config.context_ridge * context
-
-
-def _apply_chosen(features: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
-    """[n, e]: row i of `features` [n, d] times `weights[chosen[i]]` [d, e], without copying weights to rows."""
-    return torch.einsum("nd,kde->nke", features, weights)[torch.arange(len(chosen), device=chosen.device), chosen]
 
 
 @dataclass
@@ -146,7 +109,11 @@ class EffectModel:
     catalog: Catalog
     segments: tuple[str, ...]
     channels: tuple[str, ...]
-    features: list[TextFeatures] = field(default_factory=list)
+    description: Description
+    words: dict[str, Words] = field(default_factory=dict)
+    """By kind."""
+    kinds: list[str] = field(default_factory=list)
+    """How each member reads words."""
     heads: list[_Heads] = field(default_factory=list)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     """Where the heads are; texts are read on the CPU, and predictions are handed out there."""
@@ -159,12 +126,11 @@ class EffectModel:
         names = {name: i for i, name in enumerate(self.segments)}
         segment = torch.tensor([names.get(creative.audience, everyone) for creative in creatives], dtype=torch.int64)
         product, category, segment = (index.to(self.device) for index in (product, category, segment))
-        texts = [creative.text for creative in creatives]
         asked, said = (part.to(self.device) for part in self._own_query(creatives))
         with torch.no_grad():
             text = [
-                h.text(f(texts).to(self.device), segment, category) + said * h.answer[1]
-                for f, h in zip(self.features, self.heads, strict=True)
+                h.text(features, segment, category) + said * h.answer[1]
+                for features, h in zip(self._features(creatives), self.heads, strict=True)
             ]
             context = [h.context(None, product, segment, category) + asked * h.answer[0] for h in self.heads]
         return Prediction(torch.stack(context).cpu(), torch.stack(text).cpu())
@@ -181,10 +147,16 @@ class EffectModel:
     def predict_cells(self, counts: Counts) -> Tensor:
         """[m, 2] mean probabilities in the places of a log: what its metrics are computed from."""
         cells = _Cells.of(counts, self.catalog, self.channels).to(self.device)
-        texts = [creative.text for creative in counts.creatives]
         with torch.no_grad():
-            logits = [cells.logits(h, f(texts).to(self.device)) for f, h in zip(self.features, self.heads, strict=True)]
+            features = self._features(counts.creatives)
+            logits = [cells.logits(h, own) for own, h in zip(features, self.heads, strict=True)]
         return torch.sigmoid(torch.stack(logits)).mean(0).cpu()
+
+    def _features(self, creatives: Sequence[Creative]) -> Iterator[Tensor]:
+        """What each member sees, [n, D]."""
+        texts, described = [creative.text for creative in creatives], self.description(creatives)
+        seen = {kind: torch.cat([words(texts), described], dim=1).to(self.device) for kind, words in self.words.items()}
+        yield from (seen[kind] for kind in self.kinds)
 
 
 MEMBERS = (("words", 0), ("characters", 0), ("encoder", 0), ("words", 24), ("characters", 24))
@@ -201,6 +173,7 @@ def fit_effect_model(
     config: EffectConfig = EffectConfig(),
     *,
     members: Sequence[tuple[str, int]] = MEMBERS,
+    reads: Reads | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] = lambda n: None,
@@ -212,36 +185,44 @@ def fit_effect_model(
         catalog: of the log's products.
         config: strength of the ridges, steps.
         members: how each reads texts, and the width of its hidden layer.
+        reads: says how texts read; None where nobody does.
         seed: member i starts from seed + i.
         device: where members are fitted, and predict.
         progress: called after each member with 1.
     """
-    model = EffectModel(catalog, counts.segments, counts.channels, device=torch.device(device))
+    description = Description(catalog, counts.creatives, reads)
+    model = EffectModel(catalog, counts.segments, counts.channels, description, device=torch.device(device))
     cells = _Cells.of(counts, catalog, counts.channels).to(model.device)
-    texts = [creative.text for creative in counts.creatives]
+    cells, places = cells.over_places()
+    texts, described = [creative.text for creative in counts.creatives], description(counts.creatives)
     for i, (kind, hidden) in enumerate(members):
-        features = TextFeatures(kind, texts, seed=seed + i)
-        model.features.append(features)
-        model.heads.append(_fit_member(features(texts).to(model.device), cells, hidden, config, seed + i))
+        if kind not in model.words:
+            model.words[kind] = Words(kind, texts, seed=seed + i)
+        features = torch.cat([model.words[kind](texts), described], dim=1).to(model.device)
+        model.kinds.append(kind)
+        model.heads.append(_fit_member(features, cells, places, hidden, config, seed + i))
         progress(1)
     return model
 
 
 @dataclass(frozen=True)
 class _Cells:
+    """A log's counts by creative, segment and what was looked for, and by place or over all places."""
+
     creative: Tensor
-    place: Tensor
-    product: Tensor
     segment: Tensor
+    product: Tensor
     category: Tensor
     creative_category: Tensor
     trials: Tensor
-    """[m, 2]: impressions, clicks."""
+    """[m, 2]: impressions, clicks; over all places, as many as they are worth in a usual place."""
     successes: Tensor
     """[m, 2]: clicks, conversions."""
     sizes: dict[str, int]
     answer: Tensor | None
     """[m, 2], see `Counts.answer`."""
+    place: Tensor | None
+    """Channel and position; None over all."""
 
     @classmethod
     def of(cls, counts: Counts, catalog: Catalog, channels: tuple[str, ...]) -> "_Cells":
@@ -251,9 +232,8 @@ class _Cells:
         product = products[counts.creative]
         return cls(
             counts.creative,
-            counts.channel * slots + counts.position,
-            product,
             counts.segment,
+            product,
             category[product],
             category[products],
             torch.stack([counts.impressions, counts.clicks], 1),
@@ -265,7 +245,32 @@ class _Cells:
                 "product": len(catalog),
             },
             counts.answer,
+            counts.channel * slots + counts.position,
         )
+
+    def groups(self) -> Tensor:
+        """[m] the number of each cell's creative, segment and answer."""
+        key = self.creative * self.sizes["segment"] + self.segment
+        if self.answer is not None:
+            asked, said = (self.answer * 1000).round().long().unbind(1)
+            key = (key * 1001 + asked) * 1001 + said
+        return key.unique(return_inverse=True)[1]
+
+    def over_places(self) -> tuple["_Cells", Tensor]:
+        """Cells of the same group as one, in which a trial counts for more where rates are higher; and `place_effects`.
+
+        Context and text are then fitted on a fraction of the cells.
+        """
+        assert self.place is not None
+        group = self.groups()
+        effects = place_effects(self.trials, self.successes, self.place, group, self.sizes["place"])
+        size = int(group.max()) + 1
+        total = lambda part: part.new_zeros(size, 2).index_add(0, group, part)  # noqa: E731
+        first = torch.empty(size, dtype=torch.int64, device=group.device)
+        first[group] = torch.arange(len(group), device=group.device)
+        own = {name: part[first] for name in _OF_GROUP if (part := getattr(self, name)) is not None}
+        trials, successes = total(self.trials * effects.exp()[self.place]), total(self.successes)
+        return replace(self, **own, trials=trials, successes=successes, place=None), effects
 
     def to(self, device: torch.device) -> "_Cells":
         """The same cells on a device."""
@@ -279,8 +284,54 @@ class _Cells:
         return logits if self.answer is None else logits + self.answer @ heads.answer
 
 
-def _fit_member(features: Tensor, cells: _Cells, hidden: int, config: EffectConfig, seed: int) -> _Heads:
+_OF_GROUP = ("creative", "segment", "product", "category", "answer")
+"""What cells of a group have in common."""
+
+
+def place_effects(
+    trials: Tensor,
+    successes: Tensor,
+    place: Tensor,
+    group: Tensor,
+    places: int,
+    *,
+    sweeps: int = 20,
+    prior: float = 20.0,
+) -> Tensor:
+    """How much better a place is than others, told from the same creatives shown to the same people elsewhere.
+
+    Poisson regression on places and groups, by turns (iterative proportional fitting): a place where the better
+    creatives were put is not taken for a better place, nor they for better ones because of it.
+
+    Args:
+        trials: [m, 2] of each cell.
+        successes: [m, 2] of each cell.
+        place: [m] where each cell was shown.
+        group: [m] what was shown to whom.
+        places: how many there are.
+        sweeps: over places and groups.
+        prior: successes as expected that every place is credited with.
+
+    Returns:
+        [places, 2] of the log of the rate, 0 on average.
+    """
+    size = int(group.max()) + 1 if len(group) else 0
+    by_place = lambda part: part.new_zeros(places, 2).index_add(0, place, part)  # noqa: E731
+    by_group = lambda part: part.new_zeros(size, 2).index_add(0, group, part)  # noqa: E731
+    factor = torch.ones(places, 2, device=trials.device)
+    of_place, of_group = by_place(successes), by_group(successes)
+    for _ in range(sweeps):
+        rate = of_group / by_group(trials * factor[place]).clamp(min=1e-9)
+        factor = (of_place + prior) / (by_place(trials * rate[group]) + prior)
+    effects = factor.log()
+    return effects - effects.mean(0)
+
+
+def _fit_member(
+    features: Tensor, cells: _Cells, places: Tensor, hidden: int, config: EffectConfig, seed: int
+) -> _Heads:
     heads = _Heads(features.shape[1], cells.sizes, hidden, seed).to(features.device)
+    heads.place.copy_(places)
     rates = cells.successes.sum(0) / cells.trials.sum(0).clamp(min=1)
     heads.base.data = torch.logit(rates.clamp(1e-6, 1 - 1e-6))
     generator = torch.Generator().manual_seed(seed)

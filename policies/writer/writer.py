@@ -19,6 +19,7 @@ from .limit import Limit, limit_of
 from .loading import EOS, PAD, CausalLM, load_model
 from .placeholders import EMPTY, filled, held, placeholders_of, to_template
 from .rollout import Sampling, sample
+from .word_pairs import WordPairs
 
 BUILT_IN = "built-in"
 SHOWN_ATTRIBUTES = 2
@@ -71,10 +72,17 @@ class Writer:
     """A causal LM with its tokenizer. Pads on the left with a pad token that is not EOS."""
 
     def __init__(
-        self, model: CausalLM, tokenizer: PreTrainedTokenizerBase, config: WriterConfig, *, pretrained: bool = True
+        self,
+        model: CausalLM,
+        tokenizer: PreTrainedTokenizerBase,
+        config: WriterConfig,
+        *,
+        pretrained: bool = True,
+        word_pairs: WordPairs | None = None,
     ) -> None:
-        """Keeps model and tokenizer, and whether the model has read before; see `make_writer`."""
-        self.model, self.tokenizer, self.config, self.pretrained = model, tokenizer, config, pretrained
+        """Keeps model and tokenizer, whether the model has read before, and what, if that is known."""
+        self.model, self.tokenizer, self.config = model, tokenizer, config
+        self.pretrained, self.word_pairs = pretrained, word_pairs
 
     @property
     def device(self) -> torch.device:
@@ -198,6 +206,8 @@ class Writer:
         )
         self.model.save_pretrained(directory, safe_serialization=True)
         self.tokenizer.save_pretrained(directory)
+        if self.word_pairs is not None:
+            self.word_pairs.save(Path(directory))
 
     def fingerprint(self) -> str:
         """A short hash of all weights: equal for equal writers."""
@@ -240,13 +250,17 @@ def make_writer(
     Raises:
         InputError: the model cannot be loaded; see `load_model`.
     """
-    if model == BUILT_IN:
-        corpus = [prompt(product) for product in catalog.products] + [f" {ad.text}" for ad in catalog.ads]
-        tokenizer = train_tokenizer(corpus, config.vocabulary)
-        network = small_gpt2(config, tokenizer, seed)
-    else:
-        tokenizer, network = load_model(model, seed=seed)
-    return Writer(network.to(device), tokenizer, config, pretrained=model != BUILT_IN)
+    if model != BUILT_IN:
+        return load_writer(model, config, seed=seed, device=device)
+    corpus = [prompt(product) for product in catalog.products] + [f" {ad.text}" for ad in catalog.ads]
+    tokenizer = train_tokenizer(corpus, config.vocabulary)
+    return Writer(small_gpt2(config, tokenizer, seed).to(device), tokenizer, config, pretrained=False)
+
+
+def load_writer(name: str, config: WriterConfig, *, seed: int, device: torch.device | str = "cpu") -> Writer:
+    """A writer that has read before; see `load_model`."""
+    tokenizer, network = load_model(name, seed=seed)
+    return Writer(network.to(device), tokenizer, config, word_pairs=WordPairs.load(Path(name)))
 
 
 def small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> CausalLM:

@@ -1,0 +1,96 @@
+"""What the effect model sees of a text: its words, its looks, what it says of its product, and how it reads."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from torch import Tensor
+
+from ...simulation.data.catalog import Catalog, Creative, Product
+from ...simulation.text.encoder import TextEncoder, surface_features, tokens
+
+Reads: TypeAlias = Callable[[Sequence[Creative]], Tensor]
+"""How n texts read, [n, K] float32, to somebody who knows the language; see `writer/reading.py`."""
+BOUND = 3.0
+"""Standard deviations that no column is beyond."""
+MOST_DETAILS = 4
+"""Words of a product's attributes beyond which a text that says more of them is not told from others."""
+
+
+class Words:
+    """A way of reading words: fitted on the log's own texts."""
+
+    def __init__(self, kind: str, texts: Sequence[str], seed: int, dim: int = 200) -> None:
+        """Fits the vocabulary. Kinds: words, characters, encoder."""
+        self.kind = kind
+        if kind == "encoder":
+            self._encoder = TextEncoder(dim=dim, seed=1000 + seed, ngrams=(1, 2), words=True)
+        else:
+            spaced = {"tokenizer": tokens, "token_pattern": None, "ngram_range": (1, 2), "min_df": 2}
+            letters = {"analyzer": "char_wb", "ngram_range": (3, 5), "min_df": 3}
+            self._tfidf = TfidfVectorizer(sublinear_tf=True, **(spaced if kind == "words" else letters))
+            table = self._tfidf.fit_transform(texts)
+            self._reduce = TruncatedSVD(min(dim, min(table.shape) - 1), random_state=seed).fit(table)
+        self._scale = self._vectors(texts).std(0, correction=0).mean().clamp(min=1e-6)
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """[n, D] float32, of unit variance on average."""
+        return self._vectors(texts) / self._scale
+
+    def _vectors(self, texts: Sequence[str]) -> Tensor:
+        if self.kind == "encoder":
+            return self._encoder.encode(texts)
+        return torch.from_numpy(self._reduce.transform(self._tfidf.transform(texts)).astype(np.float32))
+
+
+class Description:
+    """What can be told of a text beside its words, the same for all members: bounded, and with its squares."""
+
+    def __init__(self, catalog: Catalog, creatives: Sequence[Creative], reads: Reads | None) -> None:
+        """Takes the scale of each column from the log's own texts.
+
+        Args:
+            catalog: of the products that texts are about.
+            creatives: of the log.
+            reads: says how texts read; None where nobody does.
+        """
+        self._catalog, self._reads = catalog, reads
+        columns = self._columns(creatives)
+        self._mean, self._spread = columns.mean(0), columns.std(0, correction=0).clamp(min=0.02)
+
+    def __call__(self, creatives: Sequence[Creative]) -> Tensor:
+        """[n, D] float32."""
+        z = (self._columns(creatives) - self._mean) / self._spread
+        z = BOUND * torch.tanh(z / BOUND)
+        return torch.cat([z, z**2 / BOUND], dim=1)
+
+    def _columns(self, creatives: Sequence[Creative]) -> Tensor:
+        looks = torch.log1p(surface_features([creative.text for creative in creatives]))
+        parts = [looks, product_words(self._catalog, creatives)]
+        return torch.cat(parts if self._reads is None else [*parts, self._reads(creatives)], dim=1)
+
+
+def product_words(catalog: Catalog, creatives: Sequence[Creative]) -> Tensor:
+    """What texts say of their own product.
+
+    Returns:
+        [n, 4] float32: share of its title's words that are said; words of its attributes, up to `MOST_DETAILS`; whether
+        all of its brand is said; and how far into the text the first of the title's words stands, 1 if none does.
+    """
+    rows = [_of_product(catalog[creative.product_id], tokens(creative.text)) for creative in creatives]
+    return torch.tensor(rows, dtype=torch.float32).reshape(-1, 4)
+
+
+def _of_product(product: Product, said: Sequence[str]) -> tuple[float, ...]:
+    title, brand, details = (set(tokens(part)) for part in (product.title, product.brand, product.attribute_values))
+    words = set(said)
+    place = next((i / len(said) for i, word in enumerate(said) if word in title), 1.0)
+    return (
+        len(words & title) / max(len(title), 1),
+        float(min(len(words & details), MOST_DETAILS)),
+        float(bool(brand) and brand <= words),
+        place,
+    )
