@@ -56,7 +56,7 @@ class FeedbackOptions:
 
     log_impressions: Common[int] = 6_000_000
     """Impressions of the reference ads, placed at random, that the effect model learns from."""
-    pilot_texts: int = 2000
+    pilot_texts: int = 4000
     """Texts of the untuned writer that are shown in that log beside the reference ads, about: what they earn teaches
     the effect model what the writer's own words do. A writer that is warm-started has no pilot."""
 
