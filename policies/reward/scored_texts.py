@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from ...simulation.data.catalog import Creative, Product
+from ..writer.placeholders import to_template
+from ..writer.writer import prompt
 from .diversity import vendi
 from .reward import Reward, Rewards
 from .select import Choice, choose
@@ -55,6 +57,14 @@ class ScoredTexts:
     def failures(self) -> Tensor:
         """[n] checks that each text fails."""
         return torch.cat(self._scored["failures"])
+
+    @property
+    def pattern(self) -> Tensor:
+        """[n] the same number for texts that are alike but for what their prompts hold."""
+        number: dict[str, int] = {}
+        asked = (prompt(*self._asked[i]) for i in self.group.tolist())
+        masked = (to_template(creative.text, question) for creative, question in zip(self.texts, asked, strict=True))
+        return torch.tensor([number.setdefault(text.lower(), len(number)) for text in masked], dtype=torch.int64)
 
     def best(self, kept: int, untuned: Sequence[Creative]) -> Choice:
         """The best `kept` texts of each prompt, together as diverse as is to be kept.

@@ -7,7 +7,8 @@ the best text of each place; then one block of places after another takes the te
     quality + w * (what it adds to the log of the Vendi score),
 
 the derivative of `mean quality + w log Vendi`, which is concave in the shares that texts have; w is the least that
-reaches the floor, found by bisection.
+reaches the floor, found by bisection. Last, no pattern (a text, its product's own words masked) may stand in more than
+one place in fifty: templates are not copy.
 """
 
 import math
@@ -28,6 +29,8 @@ SCORED = 192
 SWEEPS, TURNS = 3, 16
 """Passes over all places, and turns of a pass: so many parts, each spread over all prompts, are picked beside the rest.
 """
+MOST_ALIKE = 0.02
+"""Share of all places that one pattern may have."""
 WEIGHTS, HALVINGS = (0.005, 2.0), 6
 """Least and most weight of diversity, in units of the reward, and how often the range between is halved."""
 
@@ -53,6 +56,11 @@ class Scored(Protocol):
     @property
     def failures(self) -> Tensor:
         """[n] checks that each fails."""
+        ...
+
+    @property
+    def pattern(self) -> Tensor:
+        """[n] int64, the same for texts that are alike but for their products' own words."""
         ...
 
     def encode(self, creatives: Sequence[Creative]) -> Tensor:
@@ -104,6 +112,13 @@ def choose(scored: Scored, kept: int, least_vendi: float = 0.0) -> Choice:
         least_vendi: floor of the Vendi score of what is kept. Where it cannot be reached, what is most diverse is kept.
     """
     table, vectors = sound_places(places(scored.group, kept), scored.failures == 0), scored.encode(scored.texts)
+    best = _diverse(scored, table, vectors, least_vendi)
+    rows = less_alike(best.rows, table, scored.quality, scored.pattern, max(1, int(MOST_ALIKE * len(table))))
+    return Choice(rows, best.weight, vendi(vectors[rows]))
+
+
+def _diverse(scored: Scored, table: Tensor, vectors: Tensor, least_vendi: float) -> Choice:
+    """What is kept at the least weight of diversity that reaches the floor."""
     best = _kept(scored, table, vectors, 0.0)
     if best.vendi >= least_vendi:
         return best
@@ -157,6 +172,31 @@ def _kept(scored: Scored, table: Tensor, vectors: Tensor, weight: float) -> Choi
         worth[asking] += weight * sound[asking] * vendi_gain(vectors[asking], vectors[rows[others]])
         rows[block] = _best(worth, there)
     return Choice(rows, weight, vendi(vectors[rows]))
+
+
+def less_alike(rows: Tensor, table: Tensor, quality: Tensor, pattern: Tensor, most: int) -> Tensor:
+    """Where a pattern has more places than `most`, those where another text costs least get that; if they have one.
+
+    Args:
+        rows: [m] candidate of each place.
+        table: [m, k] candidates that compete for each place, -1 for none.
+        quality: [n] of candidates.
+        pattern: [n] int64 of candidates.
+        most: places that a pattern may have.
+    """
+    rows, taken = rows.clone(), pattern[rows].bincount(minlength=int(pattern.max()) + 1)
+    for _ in range(int((taken - most).clamp(min=0).sum())):
+        at = (taken[pattern[rows]] > most).nonzero().squeeze(1)
+        there = table[at].clamp(min=0)
+        other = _best(quality, torch.where((table[at] >= 0) & (taken[pattern[there]] < most), table[at], -1))
+        cost = (quality[rows[at]] - quality[other]).masked_fill(other < 0, torch.inf)
+        if not len(cost) or cost.min().isinf():
+            break
+        place = cost.argmin()
+        taken[pattern[rows[at[place]]]] -= 1
+        taken[pattern[other[place]]] += 1
+        rows[at[place]] = other[place]
+    return rows
 
 
 def _best(worth: Tensor, table: Tensor) -> Tensor:

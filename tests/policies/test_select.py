@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 from copybandit.policies.reward.diversity import vendi, vendi_gain
-from copybandit.policies.reward.select import choice_kl, choose, places
+from copybandit.policies.reward.select import MOST_ALIKE, choice_kl, choose, less_alike, places
 from copybandit.simulation.data.catalog import Creative
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -24,6 +24,7 @@ class Scored:
         self.quality = torch.tensor([QUALITY[text] for _, text in rows])
         self.failures = torch.zeros(len(rows))
         self.failures[list(failing)] = 1.0
+        self.pattern = torch.arange(len(rows))
 
     def encode(self, creatives: Sequence[Creative]) -> Tensor:
         return torch.tensor([PHRASES[creative.text] for creative in creatives])
@@ -105,3 +106,27 @@ def test_gain_in_diversity_is_the_slope_of_log_vendi():
 def test_the_kl_of_a_choice_of_one_is_none():
     assert choice_kl(1) == 0
     assert choice_kl(16) == pytest.approx(2.7726 - 15 / 16, abs=1e-4)
+
+
+def test_a_pattern_gives_up_the_places_where_another_text_costs_least():
+    """Pattern 0 has four places of two; the losses are 0.5, 0.1, 0.2, and the last has no other: two and three give way."""
+    table = torch.tensor([[0, 4], [1, 5], [2, 6], [3, -1]])
+    quality = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.5, 0.9, 0.8])
+    pattern = torch.tensor([0, 0, 0, 0, 1, 2, 3])
+    assert less_alike(torch.arange(4), table, quality, pattern, 2).tolist() == [0, 5, 6, 3]
+    assert less_alike(torch.arange(4), table, quality, pattern, 4).tolist() == [0, 1, 2, 3]
+
+
+def test_what_gives_way_does_not_fill_another_pattern():
+    """Both others of the first two places are of pattern 1, which may have one place: the third place moves instead."""
+    table = torch.tensor([[0, 3], [1, 4], [2, 5]])
+    quality = torch.tensor([1.0, 1.0, 1.0, 0.9, 0.9, 0.1])
+    found = less_alike(torch.arange(3), table, quality, torch.tensor([0, 0, 0, 1, 1, 2]), 1)
+    assert sorted(torch.tensor([0, 0, 0, 1, 1, 2])[found].tolist()) == [0, 1, 2]
+
+
+def test_no_pattern_has_more_than_its_share_of_a_choice():
+    scored = Scored(each(200, "good", "best", "other", *["good", "other"] * 3))
+    scored.pattern = torch.where(scored.quality == 1.0, 0, scored.pattern)
+    kept = choose(scored, 1)
+    assert (scored.pattern[kept.rows] == 0).sum() == MOST_ALIKE * 200
