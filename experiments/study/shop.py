@@ -114,6 +114,8 @@ def learn_effects(
     seed, device = options.run.seed, torch_device(options.device)
     fit = partial(fit_effect_model, catalog=catalog, config=options.effect, reads=reader, device=device)
     with run.stage("effect model", total=len(MEMBERS)) as stage:
+        if reader is not None:
+            reader.keep(train.creatives)
         effect = fit(train, seed=seed, progress=stage.advance)
         metrics = effect_metrics(effect, test)
         stage.advance(0, f"click AUC {metrics['click'].get('auc', float('nan')):.3f}")

@@ -21,6 +21,8 @@ from ...simulation.data.catalog import Catalog, Creative, Product
 
 Kind = Literal["number", "price", "material", "brand", "warranty", "discount", "deadline", "superlative"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+KEPT = 2**16
+"""Texts whose claims are kept."""
 CLOSE = 0.03
 """Relative distance at which two amounts are the same: 3.4 kg is seven and a half pounds."""
 UNDER = 1.25
@@ -189,9 +191,18 @@ class Claims:
         self.facts = {product.product_id: Facts(product) for product in catalog.products}
         brands = {product.brand.casefold() for product in catalog.products if product.brand}
         self._brands = re.compile(_either(sorted(brands))) if brands else None
+        self._found: dict[tuple[str, str], tuple[Claim, ...]] = {}
 
     def unsupported(self, creative: Creative) -> tuple[Claim, ...]:
         """What an ad says and its product's fields do not, in the order of `KINDS`."""
+        key = creative.product_id, creative.text
+        if key not in self._found:
+            if len(self._found) >= KEPT:
+                self._found.clear()
+            self._found[key] = self._unsupported(creative)
+        return self._found[key]
+
+    def _unsupported(self, creative: Creative) -> tuple[Claim, ...]:
         known, facts = lexicon(), self.facts[creative.product_id]
         text = known.harmless.sub(" ", creative.text.casefold())
         found = []

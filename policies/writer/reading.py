@@ -28,7 +28,14 @@ class FrozenReader:
         self._catalog = catalog
         fields = (f"{p.title}. {p.brand}. {p.description}. {p.attribute_values}" for p in catalog.products)
         self._own = frozenset(word for text in (*fields, *catalog.texts()) for word in cut(text))
+        self._log: dict[tuple[str, str], Tensor] = {}
         self._kept: dict[tuple[tuple[str, str], ...], Tensor] = {}
+
+    def keep(self, log: Sequence[Creative]) -> None:
+        """Reads the texts of a log, which many will ask for, once and for all."""
+        self._log = {}
+        read = zip(log, self._nats(log), strict=True)
+        self._log = {(creative.product_id, creative.text): nats for creative, nats in read}
 
     def __call__(self, creatives: Sequence[Creative]) -> Tensor:
         """[n, K] float32: `nats`, and `unread` if the writer knows what it has read."""
@@ -42,7 +49,11 @@ class FrozenReader:
         """
         key = tuple((creative.product_id, creative.text) for creative in creatives)
         if key not in self._kept:
-            self._kept[key] = self._nats(creatives)
+            # Only what depends on this list and the log: a run that is resumed has forgotten other lists.
+            fresh = [creative for creative, text in zip(creatives, key, strict=True) if text not in self._log]
+            read = iter(self._nats(fresh))
+            rows = [self._log[text] if text in self._log else next(read) for text in key]
+            self._kept[key] = torch.stack(rows) if rows else torch.zeros(0, 2)
             for old in list(self._kept)[:-KEPT]:
                 del self._kept[old]
         return self._kept[key]

@@ -14,7 +14,6 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [  # rounds are run by the page of `loop`
-        ("tune", "--quick"),
         ("pareto", "--quick"),
         ("compare", "--quick"),
         ("compare", "--quick", "--writers", "raft,best-of-4"),

@@ -113,3 +113,21 @@ def test_too_few_lines_say_nothing_and_a_text_that_does_not_read_well_fails_a_ch
     column = CHECKS.index("fluency")
     for fluency, failed in ((None, 0.0), (judge, 1.0)):
         assert Quality.of(shop, fluency=fluency).failures(shop.ads[:3])[:, column].tolist() == [failed] * 3
+
+
+def test_the_texts_of_a_log_are_read_once(writer, shop, monkeypatch):
+    reader, ads = FrozenReader(writer, shop), shop.ads[:6]
+    expected = reader.nats(ads[::-1])
+    reader = FrozenReader(writer, shop)
+    reader.keep(ads)
+    read: list[str] = []
+    monkeypatch.setattr(
+        "copybandit.policies.writer.reading.token_log_probs",
+        lambda _, asked, texts: read.extend(texts) or token_log_probs(writer, asked, texts),
+    )
+    torch.testing.assert_close(reader.nats(ads[::-1]), expected)
+    assert read == []
+    found = reader.nats([ads[0], shop.ads[90], ads[1]])
+    assert read == [shop.ads[90].text]
+    torch.testing.assert_close(found[[0, 2]], expected.flip(0)[:2])
+    assert reader.nats([]).shape == (0, 2)

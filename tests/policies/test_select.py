@@ -109,7 +109,7 @@ def test_the_kl_of_a_choice_of_one_is_none():
 
 
 def test_a_pattern_gives_up_the_places_where_another_text_costs_least():
-    """Pattern 0 has four places of two; the losses are 0.5, 0.1, 0.2, and the last has no other: two and three give way."""
+    """Pattern 0 has four places of two; losses are 0.5, 0.1, 0.2, and the last has no other: two and three give way."""
     table = torch.tensor([[0, 4], [1, 5], [2, 6], [3, -1]])
     quality = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.5, 0.9, 0.8])
     pattern = torch.tensor([0, 0, 0, 0, 1, 2, 3])
