@@ -7,6 +7,8 @@ import pytest
 from copybandit.experiments.cli import main
 from copybandit.policies.base.corpus import read_taught
 from copybandit.policies.writer.loading import load_model
+from copybandit.policies.writer.placeholders import to_template
+from copybandit.policies.writer.word_pairs import WordPairs
 from copybandit.policies.writer.writer import WriterConfig, make_writer
 from copybandit.simulation.data.catalog import Catalog
 
@@ -21,6 +23,8 @@ def test_one_command_makes_the_base_and_the_same_one_again(tmp_path: Path) -> No
     assert one["corpus"] == two["corpus"]
     assert one["lines"] == len(read_taught(tmp_path / "one" / "corpus.jsonl.gz"))
     assert load_model(str(tmp_path / "one" / "base"), seed=0)[1].config.n_layer == 2
+    pairs, (line, *_) = WordPairs.load(tmp_path / "one" / "base"), read_taught(tmp_path / "one" / "corpus.jsonl.gz")
+    assert pairs is not None and pairs.unread(to_template(line.text, line.prompt))[:2] == (0, 0)
     card = (tmp_path / "one" / "base" / "README.md").read_text()
     assert one["corpus"] in card
     assert "copybandit pretrain" in card

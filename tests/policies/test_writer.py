@@ -4,7 +4,8 @@ import pytest
 import torch
 from copybandit.policies.writer.supervised import nats_a_token
 from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
-from copybandit.policies.writer.writer import Writer, WriterConfig, make_writer, one_line, prompt
+from copybandit.policies.writer.word_pairs import WordPairs
+from copybandit.policies.writer.writer import Writer, WriterConfig, load_writer, make_writer, one_line, prompt
 from copybandit.simulation.data.catalog import Creative, Product
 from copybandit.simulation.data.errors import InputError
 
@@ -51,6 +52,16 @@ def test_any_language_survives_the_tokenizer(writer):
 
 def test_pad_is_not_end(writer):
     assert writer.tokenizer.pad_token_id != writer.tokenizer.eos_token_id
+
+
+def test_what_it_has_read_is_saved_with_it(writer, tmp_path):
+    knows = Writer(writer.model, writer.tokenizer, SMALL, word_pairs=WordPairs.of(["meet the mug."]))
+    knows.save(tmp_path / "w")
+    again = load_writer(str(tmp_path / "w"), SMALL, seed=0)
+    assert again.word_pairs is not None
+    assert again.word_pairs.unread("the mug. meet it") == (1, 4, 6)  # all six pairs were read once or never
+    writer.save(tmp_path / "other")
+    assert load_writer(str(tmp_path / "other"), SMALL, seed=0).word_pairs is None
 
 
 def test_saved_and_loaded_writes_the_same(writer, tiny_catalog, tmp_path):
