@@ -3,7 +3,7 @@
 import pytest
 import torch
 from copybandit.policies.effect.features import BOUND, Description, product_words
-from copybandit.policies.effect.model import place_effects
+from copybandit.policies.effect.places import place_effects
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
 
 MUG = Product(
@@ -16,7 +16,7 @@ CATALOG = Catalog([MUG, CUP])
 @pytest.mark.parametrize(
     ("product", "text", "expected"),
     [
-        # One of two title words, at the third of four; sea and green; half of the brand is not the brand.
+        # One of two title words, the last of four words; sea and green; half of the brand is not the brand.
         ("m", "A sea-green mug.", (0.5, 2.0, 0.0, 0.75)),
         ("m", "Stoneware mug by Oak Hill", (1.0, 0.0, 1.0, 0.0)),
         ("m", "Nothing of it.", (0.0, 0.0, 0.0, 1.0)),

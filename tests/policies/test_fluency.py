@@ -63,14 +63,14 @@ def test_a_word_that_is_none_does_not_read_well(writer, shop):
     pairs = WordPairs.of(["meet the {{title}}."])
     knows = Writer(writer.model, writer.tokenizer, writer.config, word_pairs=pairs)
     reader = FrozenReader(knows, shop)
-    lines = [f"Meet the {own.title}.", f"Meet the {own.category} {own.title}.", f"Meet thethe {own.title}."]
+    lines = [
+        f"Meet the {own.title}.",
+        f"Meet the {shop.products[40].title.split()[0]} {own.title}.",
+        f"Meet thethe {own.title}.",
+    ]
     texts = [Creative(own.product_id, line) for line in lines]
     limitless = (math.inf, math.inf)
-    assert Fluency(reader, limitless).failures(texts).tolist() == [
-        False,
-        own.category not in " ".join(shop.texts()),
-        True,
-    ]
+    assert Fluency(reader, limitless).failures(texts).tolist() == [False, False, True]
     assert reader(texts).shape == (3, 5)
     assert Fluency(FrozenReader(writer, shop), limitless).failures(texts).tolist() == [False] * 3
 
