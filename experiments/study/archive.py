@@ -9,6 +9,7 @@ import torch
 from ...policies.base.start import first_writer
 from ...policies.effect.model import CLICK
 from ...policies.headlines.pairwise import PairwiseEffect, fit_pairwise_effect
+from ...policies.writer.chat import HEADLINE
 from ...simulation.archive.contrasts import agreement
 from ...simulation.archive.gold import ArchiveReader, archive_world
 from ...simulation.archive.tests import Archive, read_archive
@@ -40,7 +41,9 @@ def archive_study(options: StudyOptions, run: Run, validation: int = 0) -> Study
     stories = {product.title: product for product in asked.products()}
     catalog = Catalog([*learned.products(), *asked.products()], learned.creatives())
     device = torch_device(options.device)
-    writer, told = first_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
+    writer, told = first_writer(
+        catalog, options.writer, model=options.writing.model, seed=seed, device=device, request=HEADLINE
+    )
     with run.stage("gold of real clicks") as stage:
         world = archive_world(judged, catalog, seed=seed, users=options.world.users, device=device)
         gold = _process(world).unseen

@@ -30,6 +30,8 @@ class DataOptions:
     """Logged impressions: the effect model learns from them instead of from the simulated users."""
     columns: Common[ColumnNames] = ""
     """Columns of these files that have other names there: text=Headline,clicked=Clicks."""
+    products: int | None = None
+    """Products of the catalog that take part, drawn by the seed; by default all."""
     archive: Common[Path | None] = None
     """Real A/B tests (the Upworthy archive, or test_id, text, impressions, clicks) instead of a catalog; sets other
     defaults (recipes/archive.yaml)."""
@@ -39,6 +41,8 @@ class DataOptions:
             raise InputError("--archive stands alone; leave out --catalog, --ads and --logs")
         if self.ads is not None and self.catalog is None:
             raise InputError("--ads goes with --catalog; give both")
+        if self.products is not None:
+            refuse_below(self, products=1)
 
     def idle(self) -> Idle:
         """Real tests and real logs take the place of what is simulated."""
@@ -46,7 +50,7 @@ class DataOptions:
             return {"columns": "without a file: give --catalog, --logs or --archive"}
         tests = "with --archive, whose tests are learned from"
         if self.archive is not None:
-            return dict.fromkeys(("scenario", "segments", "segments-by", *SIMULATED, "effect"), tests)
+            return dict.fromkeys(("scenario", "products", "segments", "segments-by", *SIMULATED, "effect"), tests)
         return dict.fromkeys(SIMULATED, "with --logs, which are learned from") if self.logs is not None else {}
 
 

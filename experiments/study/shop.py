@@ -31,7 +31,7 @@ from ...simulation.world_file import is_world_file, open_world, scenario_of
 from ..harness.files import write_table
 from ..harness.options import torch_device
 from ..harness.run import Run
-from .options import StudyOptions
+from .options import DataOptions, StudyOptions
 from .study import Study, prompts, sample_prompts, write_for
 
 
@@ -56,6 +56,9 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
         logged = table.drop_duplicates(["product_id", "text"])
         texts = [Creative(p, t) for p, t in zip(logged.product_id, logged.text, strict=True)]
         catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
+    if data.products is not None:
+        catalog = catalog.some(data.products, options.run.seed)
+        table = None if table is None else _rows_of(table, catalog, data)
     device, seed = torch_device(options.device), options.run.seed
     writer, told = first_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
     if is_world_file(name):
@@ -84,6 +87,13 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
     return Study(
         world, catalog, writer, asked, effect, metrics, validating, reader=reader, pilot=len(pilot), notes=notes
     )
+
+
+def _rows_of(table: pd.DataFrame, catalog: Catalog, data: DataOptions) -> pd.DataFrame:
+    rows = table[table.product_id.isin(catalog.index)]
+    if rows.empty:
+        raise InputError(f"{data.logs}: no row is of one of the {len(catalog)} products drawn; give more --products")
+    return rows
 
 
 def _pilot(

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 
+from ...policies.base.start import BASE
 from ...policies.tuning.contract import Tuner
 from ...policies.tuning.registry import Algorithm, TunerSettings
 from ...policies.writer.adapters import AdapterConfig
+from ...policies.writer.writer import BUILT_IN
 from ...simulation.data.errors import InputError
 from ..harness.options import Common, Flat, Idle, ResumeOptions, refuse_below
 from ..study.options import StudyOptions
@@ -51,7 +53,7 @@ class TunerOptions:
         if self.choose < tuner.best_of:
             found["choose"] = f"{why} below {tuner.best_of}"
         if self.adapter.kind == "none":
-            found |= dict.fromkeys(("adapter.rank", "adapter.alpha"), "without --adapter.kind")
+            found |= dict.fromkeys(("adapter.rank", "adapter.alpha"), "with --adapter.kind none")
         if self.written == 1 and (tuner.on_policy or not tuner.updates):
             found["keep-diversity"] = "with --choose 1, which picks nothing"
         return found
@@ -98,6 +100,14 @@ class TuneOptions(StudyOptions):
     tuner: Flat[TunerOptions] = field(default_factory=TunerOptions)
     choosing: Flat[ChoosingOptions] = field(default_factory=ChoosingOptions)
     watch: Flat[WatchOptions] = field(default_factory=WatchOptions)
+
+    def idle(self) -> Idle:
+        """What the parts mean for each other."""
+        found = dict(super().idle())
+        if self.tuner.adapter.kind == "auto" and self.writing.model in (BASE, BUILT_IN):
+            why = f"with --model {self.writing.model}, all of which is tuned, unless --adapter.kind says otherwise"
+            found |= dict.fromkeys(("adapter.rank", "adapter.alpha"), why)
+        return found
 
 
 def idle_tuners(used: Iterable[str], why: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import torch
 
 from ...simulation.data.catalog import Catalog
 from ...simulation.reader.garbled import is_english
+from ..writer.chat import AD
 from ..writer.writer import BUILT_IN, Writer, WriterConfig, load_writer, make_writer
 
 BASE = "base"
@@ -22,7 +23,13 @@ def load_base(config: WriterConfig, *, device: torch.device | str = "cpu") -> Wr
 
 
 def first_writer(
-    catalog: Catalog, config: WriterConfig, *, seed: int, model: str = BASE, device: torch.device | str = "cpu"
+    catalog: Catalog,
+    config: WriterConfig,
+    *,
+    seed: int,
+    model: str = BASE,
+    device: torch.device | str = "cpu",
+    request: str = AD,
 ) -> tuple[Writer, str]:
     """The writer before it has learned anything of a catalog.
 
@@ -32,6 +39,7 @@ def first_writer(
         seed: of first weights.
         model: base, built-in, or what `make_writer` takes.
         device: where it goes.
+        request: what a model with a chat template is asked to write, if `config` does not say.
 
     Returns:
         The writer, and a note where it is not the one that was asked for, else nothing.
@@ -43,4 +51,4 @@ def first_writer(
         return load_base(config, device=device), ""
     note = NOT_ENGLISH if model == BASE else ""
     model = BUILT_IN if model == BASE else model
-    return make_writer(catalog, config, seed=seed, model=model, device=device), note
+    return make_writer(catalog, config, seed=seed, model=model, device=device, request=request), note

@@ -107,7 +107,8 @@ class Ppo(OnPolicy):
         order = PromptOrder(len(asked), config.batch // config.group, session.seed)
         rows = Collator(writer, [prompt(*pair) for pair in asked], order, config.group, session.done)
         seed = session.seed + 100_003 * PartialState().process_index
-        calls = Calls(replace(writer.sampling, top_p=1.0), seed, session.done, config.kl_cap, bf16=config.bf16)
+        how = replace(writer.sampling, top_p=1.0)
+        calls = Calls(how, seed, session.done, config.kl_cap, config.group, bf16=config.bf16)
         ours = {"num_mini_batches": config.mini_batches, "num_ppo_epochs": config.epochs, "kl_coef": config.kl_start}
         ours |= {"local_rollout_forward_batch_size": config.batch, "cliprange": config.clip, "lam": 1.0, "gamma": 1.0}
 

@@ -31,7 +31,7 @@ class Collator:
     def __init__(self, writer: Writer, prompts: Sequence[str], order: PromptOrder, group: int, first: int) -> None:
         """Tokenizes the prompts; `first` is the number of the batch that comes first."""
         self._pad = DataCollatorWithPadding(writer.tokenizer)
-        self._rows = [{"input_ids": ids} for ids in writer.tokenizer(list(prompts))["input_ids"]]
+        self._rows = [{"input_ids": ids} for ids in writer.prompt_ids(prompts)]
         self._order, self._group, self._next = order, group, first
 
     def __call__(self, rows: list[int]) -> Any:

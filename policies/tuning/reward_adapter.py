@@ -25,7 +25,7 @@ class RewardAdapter(nn.Module):
         self._grouped = grouped
         self._writer, self._reward = writer, reward
         self._prompts = [prompt(*pair) for pair in asked]
-        read = writer.tokenizer(self._prompts)["input_ids"]
+        read = writer.prompt_ids(self._prompts)
         self._number = {tuple(ids): i for i, ids in enumerate(read)}
         self._lengths = sorted({len(ids) for ids in read}, reverse=True)
         self._asked = list(asked)

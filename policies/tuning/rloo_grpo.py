@@ -20,8 +20,9 @@ from trl.trainer.rloo_trainer import RLOOTrainer
 
 from ...simulation.data.catalog import Creative, Product
 from ..reward.reward import RewardFunction, Rewards
+from ..writer.chat import NO_THINKING
 from ..writer.rollout import sample
-from ..writer.writer import Writer, one_line, prompt
+from ..writer.writer import Writer, prompt
 from .contract import TuningResult
 from .policy_gradient import OnPolicy, PolicyGradientConfig, Session, seed_all
 from .prompt_order import PromptOrder
@@ -69,10 +70,10 @@ class _GroupBaseline(OnPolicy):
 
     def _train(self, session: Session) -> TuningResult:
         config, writer, asked = self.config, session.writer, session.asked
-        session.judge = _Judge(asked, session.reward, writer.sampling.eos, config.missing_end)
+        session.judge = _Judge(writer, asked, session.reward, config.missing_end)
         order = PromptOrder(len(asked), config.batch // config.group, session.seed)
         numbers = [i for update in range(session.done, config.updates) for i in order(update)]
-        rows = [{"prompt": prompt(*asked[i]), "number": i} for i in numbers]
+        rows = [{"prompt": writer.asked(prompt(*asked[i])), "number": i} for i in numbers]
 
         def make(scratch: str) -> Any:
             trainer = self.trainer(
@@ -111,23 +112,21 @@ class Grpo(_GroupBaseline):
 class _Judge:
     """The reward as these trainers call it: lists of prompts and completions, and columns of the data set."""
 
+    writer: Writer
     asked: Sequence[tuple[Product, str]]
     reward: RewardFunction
-    eos: int
     missing_end: float
     last: Rewards | None = None
     __name__: str = field(default="reward", init=False)
 
-    def __call__(
-        self, completions: list[str], completion_ids: list[list[int]], number: list[int], **_: Any
-    ) -> list[float]:
+    def __call__(self, completion_ids: list[list[int]], number: list[int], **_: Any) -> list[float]:
         pairs = [self.asked[i] for i in number]
+        texts = self.writer.decode([prompt(*pair) for pair in pairs], completion_ids)
         creatives = [
-            Creative(product.product_id, one_line(text), audience)
-            for (product, audience), text in zip(pairs, completions, strict=True)
+            Creative(product.product_id, text, audience) for (product, audience), text in zip(pairs, texts, strict=True)
         ]
         self.last = self.reward(creatives, torch.tensor(number))
-        unended = torch.tensor([float(ids[-1:] != [self.eos]) for ids in completion_ids])
+        unended = torch.tensor([float(ids[-1:] != [self.writer.sampling.eos]) for ids in completion_ids])
         return (self.last.total - self.missing_end * unended).tolist()
 
 
@@ -152,6 +151,7 @@ def _settings(session: Session) -> dict[str, Any]:
         "logging_steps": config.steps,
         "disable_tqdm": True,
         "bf16": config.bf16,
+        "chat_template_kwargs": NO_THINKING,
         "gradient_checkpointing": config.gradient_checkpointing,
         "use_cpu": writer.device.type == "cpu",
     }

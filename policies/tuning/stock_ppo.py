@@ -43,7 +43,7 @@ class StockPpo(OnPolicy):
         """It cannot be resumed: TRL saves neither the value model nor what is random."""
         writer = session.writer
         session.judge = RewardAdapter(writer, session.asked, session.reward, grouped=False)
-        rows = [{"input_ids": writer.tokenizer(prompt(*pair))["input_ids"]} for pair in session.asked]
+        rows = [{"input_ids": ids} for ids in writer.prompt_ids([prompt(*pair) for pair in session.asked])]
         rows *= -(-self.config.batch // len(rows))
 
         def make(scratch: str) -> PPOTrainer:

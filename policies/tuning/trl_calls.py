@@ -1,7 +1,7 @@
 """What TRL's PPO loop calls, made ours: sampling, and a forward pass that looks at answers only.
 
 The loop generates with a stack of all logits kept, and in training computes logits for prompts and padding too; of each
-it wants one log-probability a token. `own_calls` puts our functions in the place of four names of TRL's module while a
+it wants one log-probability a token. `own_calls` puts our functions in the place of five names of TRL's module while a
 writer is tuned. The loop itself stays as it is.
 """
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from trl.experimental.ppo import ppo_trainer
@@ -20,16 +21,20 @@ from .policy_gradient import Stopped, seed_all
 
 
 class AnswerLogits:
-    """Stands where TRL keeps the [n, T, V] logits of answers: holds what it makes of them, [n, T] each."""
+    """Stands where TRL keeps the [n, T, V] logits of answers: holds the log-probabilities of their tokens, [n, T].
 
-    def __init__(self, log_probs: Tensor, entropy: Tensor) -> None:
-        """Keeps both; they are at the temperature of sampling already."""
-        self.log_probs, self.entropy = log_probs, entropy
+    They are at the temperature of sampling already. TRL logs the entropy of each token's distribution too; in its place
+    stands the surprise of the token that was drawn from it, whose expectation it is.
+    """
+
+    def __init__(self, log_probs: Tensor) -> None:
+        """Keeps them."""
+        self.log_probs = log_probs
 
     def __getitem__(self, rows: slice | tuple[slice, slice]) -> "AnswerLogits":
         """Rows; a second slice cuts answers out of prompts and answers, which has been done."""
         rows = rows[0] if isinstance(rows, tuple) else rows
-        return AnswerLogits(self.log_probs[rows], self.entropy[rows])
+        return AnswerLogits(self.log_probs[rows])
 
     def __itruediv__(self, temperature: float) -> "AnswerLogits":
         """Done already."""
@@ -41,14 +46,14 @@ class AnswerLogits:
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: tuple, kwargs: dict | None = None) -> Any:
-        """TRL logs the entropy as logsumexp(logits) - sum(softmax(logits) * logits): here entropy - 0."""
+        """TRL logs the entropy as logsumexp(logits) - sum(softmax(logits) * logits): here -log p - 0."""
         logits: AnswerLogits = args[0]
         if function is nn.functional.softmax:
             return logits
         if function is torch.logsumexp:
-            return logits.entropy
+            return -logits.log_probs.detach()
         if function is torch.sum:
-            return torch.zeros_like(logits.entropy)
+            return torch.zeros_like(logits.log_probs)
         return NotImplemented
 
 
@@ -57,19 +62,19 @@ class PolicyAndValue(ppo_trainer.PolicyAndValueWrapper):
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - called by `Calls.forward` alone
         self, ids: Tensor, context: int, pad: int, temperature: float
-    ) -> tuple[Tensor, Tensor]:
-        """Tensors, as parallel wrappers of the module want them."""
+    ) -> Tensor:
+        """A tensor, as parallel wrappers of the module want it."""
         return log_likelihood(self.policy, ids, context, pad, temperature)
 
 
 class Calls:
     """The functions that TRL calls."""
 
-    def __init__(self, how: Sampling, seed: int, done: int, kl_cap: float, *, bf16: bool = False) -> None:
+    def __init__(self, how: Sampling, seed: int, done: int, kl_cap: float, group: int, *, bf16: bool = False) -> None:
         """Sets how answers are sampled, the seed of this process, the number of updates done before, the KL, in nats a
-        text, above which a batch is not learned from, and whether to compute in bfloat16.
+        text, above which a batch is not learned from, the answers a prompt, and whether to compute in bfloat16.
         """
-        self.how, self.seed, self.update, self.kl_cap = how, seed, done, kl_cap
+        self.how, self.seed, self.update, self.kl_cap, self.group = how, seed, done, kl_cap, group
         self.context, self.bf16 = 0, bf16
         self._rollout = torch.zeros(0)
 
@@ -84,8 +89,7 @@ class Calls:
             sampled = sample(model, queries, (queries != self.how.pad).long(), self.how)
         model.train(was_training)
         self._rollout = sampled.log_probs
-        logits = AnswerLogits(sampled.log_probs, torch.zeros_like(sampled.log_probs))
-        return torch.cat([queries, sampled.tokens], 1), logits
+        return torch.cat([queries, sampled.tokens], 1), AnswerLogits(sampled.log_probs)
 
     def forward(self, model: Any, ids: Tensor, pad: int) -> Any:
         """The reference's answers (its module is the language model), or the policy's and no values in training.
@@ -94,10 +98,10 @@ class Calls:
             Stopped: the batch lies beyond the cap of the KL from the reference.
         """
         if isinstance(model.module if hasattr(model, "module") else model, PolicyAndValue):
-            log_probs, entropy = model(ids, self.context, pad, self.how.temperature)
-            return SimpleNamespace(logits=AnswerLogits(log_probs, entropy)), log_probs.new_zeros(*ids.shape, 1)
+            log_probs = model(ids, self.context, pad, self.how.temperature)
+            return SimpleNamespace(logits=AnswerLogits(log_probs)), log_probs.new_zeros(*ids.shape, 1)
         with self._precision(ids):
-            logits = AnswerLogits(*log_likelihood(model, ids, self.context, pad, self.how.temperature))
+            logits = AnswerLogits(log_likelihood(model, ids, self.context, pad, self.how.temperature))
         kl = _over_processes((self._rollout - logits.log_probs).sum(1).mean())
         if kl > self.kl_cap:
             raise Stopped(f"update {self.update} was not learned from: KL {kl:.1f} is above the cap of {self.kl_cap}")
@@ -110,6 +114,13 @@ class Calls:
     def selective_log_softmax(self, logits: AnswerLogits, index: Tensor) -> Tensor:
         """[n, T] log-probabilities of the answers' tokens."""
         return logits.log_probs
+
+    def permutation(self, n: int) -> np.ndarray:
+        """The order in which a batch of n rows is learned from: answers to one prompt stay side by side, so that a
+        mini-batch reads few prompts.
+        """
+        groups = np.random.permutation(n // self.group)  # noqa: NPY002 - the generator that TRL draws from
+        return (groups[:, None] * self.group + np.arange(self.group)).ravel()
 
 
 def _over_processes(value: Tensor) -> float:
@@ -129,6 +140,8 @@ def own_calls(calls: Calls) -> Iterator[None]:
         "forward": calls.forward,
         "selective_log_softmax": calls.selective_log_softmax,
         "PolicyAndValueWrapper": PolicyAndValue,
+        # All that the loop asks of numpy.
+        "np": SimpleNamespace(random=SimpleNamespace(permutation=calls.permutation)),
     }
     theirs = {name: getattr(ppo_trainer, name) for name in ours}
     try:

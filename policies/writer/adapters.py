@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -10,6 +10,7 @@ from peft import AdaLoraConfig, LoraConfig, TaskType, get_peft_model
 from transformers.pytorch_utils import Conv1D
 
 from ...simulation.data.errors import InputError
+from .rates import is_large
 from .writer import Writer
 
 
@@ -17,8 +18,10 @@ from .writer import Writer
 class AdapterConfig:
     """Which weights are tuned: all, or small ones added to every linear layer."""
 
-    kind: Literal["none", "lora", "adalora"] = "none"
-    """lora (Hu et al., arXiv 2106.09685); adalora (Zhang et al., arXiv 2303.10512) moves rank to where it matters, here
+    kind: Literal["auto", "none", "lora", "adalora"] = "auto"
+    """auto is lora for a model of 50 million weights or more, and none for a smaller one.
+
+    lora (Hu et al., arXiv 2106.09685); adalora (Zhang et al., arXiv 2303.10512) moves rank to where it matters, here
     without its penalty on matrices that are not orthogonal, which TRL's loss has no place for.
     """
     rank: int = 8
@@ -37,16 +40,19 @@ def adapted(writer: Writer, config: AdapterConfig, *, steps: int, seed: int) -> 
 
     Args:
         writer: its model is replaced by the one with the adapter, and back.
-        config: kind and size; with none nothing happens.
+        config: kind and size; where none is added nothing happens.
         steps: optimizer steps to come, for AdaLoRA's schedule of ranks.
         seed: of the adapter's first weights.
     """
-    if config.kind == "none":
+    kind = config.kind
+    if kind == "auto":
+        kind = "lora" if is_large(writer) else "none"
+    if kind == "none":
         yield
         return
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        writer.model = get_peft_model(writer.model, _config(writer.model, config, steps))
+        writer.model = get_peft_model(writer.model, _config(writer.model, replace(config, kind=kind), steps))
     try:
         yield
     finally:

@@ -72,7 +72,8 @@ def save_checkpoint(
         figures: rows of the card on how well it does (proxy and gold).
     """
     words = held(prompt) if writer.has_placeholders else {}
-    card = jinja2.Template(_CARD).render(caveat=CAVEAT, prompt=repr(prompt), words=words, facts=facts, figures=figures)
+    example = {"prompt": repr(writer.asked(prompt)), "words": words}
+    card = jinja2.Template(_CARD).render(caveat=CAVEAT, **example, facts=facts, figures=figures)
 
     def write(folder: Path) -> None:
         writer.save(folder)

@@ -8,6 +8,11 @@ ADAPTED = 10.0
 """An adapter's few weights want so many times the rate of a whole large model's."""
 
 
+def is_large(writer: Writer) -> bool:
+    """Whether it has `LARGE` weights or more."""
+    return sum(weight.numel() for weight in writer.model.parameters()) >= LARGE
+
+
 def fitting_rate(given: float | None, writer: Writer, *, small: float, large: float) -> float:
     """The learning rate.
 
@@ -19,6 +24,6 @@ def fitting_rate(given: float | None, writer: Writer, *, small: float, large: fl
     """
     if given is not None:
         return given
-    if sum(weight.numel() for weight in writer.model.parameters()) < LARGE:
+    if not is_large(writer):
         return small
     return large * (ADAPTED if hasattr(writer.model, "peft_config") else 1.0)

@@ -24,7 +24,9 @@ class FrozenReader:
     def __init__(self, writer: Writer, catalog: Catalog) -> None:
         """Keeps the copy; the catalog's own words are known to it."""
         model = copy.deepcopy(writer.model).requires_grad_(False).eval()
-        self._writer = Writer(model, writer.tokenizer, writer.config, word_pairs=writer.word_pairs)
+        self._writer = Writer(
+            model, writer.tokenizer, writer.config, word_pairs=writer.word_pairs, request=writer.request
+        )
         self._catalog = catalog
         fields = (f"{p.title}. {p.brand}. {p.description}. {p.attribute_values}" for p in catalog.products)
         self._own = frozenset(word for text in (*fields, *catalog.texts()) for word in cut(text))
@@ -59,11 +61,10 @@ class FrozenReader:
         return self._kept[key]
 
     def _nats(self, creatives: Sequence[Creative]) -> Tensor:
-        order = sorted(range(len(creatives)), key=lambda i: (len(creatives[i].text), creatives[i].product_id))
-        asked = [prompt(self._catalog[creatives[i].product_id]) for i in order]
-        scored = token_log_probs(self._writer, asked, [creatives[i].text for i in order])
+        asked = [prompt(self._catalog[creative.product_id]) for creative in creatives]
+        scored = token_log_probs(self._writer, asked, [creative.text for creative in creatives])
         out = torch.zeros(len(creatives), 2)
-        for i, log_probs in zip(order, scored, strict=True):
+        for i, log_probs in enumerate(scored):
             windows = log_probs.unfold(0, min(WINDOW, len(log_probs)), 1).mean(1)
             out[i] = torch.stack([-log_probs.mean(), -windows.min()])
         return out

@@ -70,7 +70,8 @@ def _tensors(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Ids and mask [n, P + A] of prompts, padded on the left, and texts, padded on the right; labels [n, A]."""
     tokenizer = writer.tokenizer
-    questions = [torch.tensor(ids) for ids in tokenizer(list(prompts))["input_ids"]]
+    questions = [torch.tensor(ids) for ids in writer.prompt_ids(prompts)]
+    longest = min(longest, getattr(writer.model.config, "max_position_embeddings", None) or longest)
     room = max(1, longest - max(map(len, questions)))
     answers = [torch.tensor(ids[:room]) for ids in writer.answer_ids(prompts, texts)]
     labels = pad_sequence(answers, batch_first=True, padding_value=IGNORED)

@@ -10,7 +10,8 @@ import torch
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, fill
 from ...simulation.data.errors import InputError
 from ...simulation.text.characters import characters
-from .rates import fitting_rate
+from .adapters import AdapterConfig, adapted
+from .rates import fitting_rate, is_large
 from .supervised import Learner, nats_a_token
 from .writer import Writer, load_weights, own_weights, prompt
 
@@ -18,6 +19,7 @@ FILLS = 8
 """Times that every phrase is filled for each time that an ad comes by, for a writer that begins from nothing: what
 recurs in many ads is learned well, what is said once comes out garbled by a writer so small.
 """
+LINES, LINES_OF_LARGE = 24_000, 3_000
 APART = 10
 """One product in so many is held out: its ads are not learned from."""
 LEAST = 20
@@ -32,21 +34,22 @@ FROM_NOTHING, PRETRAINED, LARGE = 1.2e-3, 5e-4, 5e-5
 class WarmStartConfig:
     """How the writer is fine-tuned."""
 
-    lines: int = 24_000
-    """Ad lines it is trained on, at most; the catalog's ads come round as often as that takes."""
+    lines: int | None = None
+    """Ad lines it is trained on, at most; the catalog's ads come round as often as that takes. By default 24,000, and
+    3,000 for a writer of 50 million weights or more, which learns the more from each."""
     batch: int = 16
     learning_rate: float | None = None
     """Peak of a cosine schedule; by default 0.0012 for a writer that begins from nothing, 0.0005 for one that was
-    pretrained, and 0.00005 for one of 50 million weights or more."""
+    pretrained, and for an adapter of one of 50 million weights or more."""
     weight_decay: float = 0.01
-    max_length: int = 128
+    max_length: int = 256
     """Tokens of prompt and ad together; what is longer is cut."""
     patience: int = 3
     """Looks at ads of products that are held out without a lower loss after which it ends; the best look is kept. A
     writer that begins from nothing needs them all, and holds out none."""
 
     def __post_init__(self) -> None:
-        if self.lines < self.batch or self.batch < 1:
+        if self.batch < 1 or (self.lines is not None and self.lines < self.batch):
             raise InputError(f"warm start on {self.lines} lines in batches of {self.batch}: give at least one batch")
         if self.patience < 1:
             raise InputError(f"warm start: patience {self.patience}; give 1 or more")
@@ -94,11 +97,6 @@ def warm_start(
             "attributes, or short ads, or give --reward.claims flag"
         )
     generator = torch.Generator().manual_seed(seed)
-    steps, losses = config.lines // config.batch, []
-    small = PRETRAINED if writer.pretrained else FROM_NOTHING
-    rate = fitting_rate(config.learning_rate, writer, small=small, large=LARGE)
-    learner = Learner(writer, steps, rate, weight_decay=config.weight_decay, longest=config.max_length)
-    held = _HeldOut(writer, catalog, away, config)
     apart = {ad.product_id for ad in away}
 
     def fresh(random: np.random.Generator) -> list[Creative]:
@@ -106,15 +104,34 @@ def warm_start(
         filled = (ad for _ in range(0 if writer.pretrained else FILLS) for ad in _fresh_ads(catalog, random))
         return [ad for ad in filled if ad.product_id not in apart and fits(ad)]
 
+    batches = _batches(catalog, learned, fresh, config.batch, generator, seed)
+    asked = ((_asked(catalog, batch, audiences, generator), [ad.text for ad in batch]) for batch in batches)
+    steps = (config.lines or (LINES_OF_LARGE if is_large(writer) else LINES)) // config.batch
     with torch.random.fork_rng(devices=[writer.device] if writer.device.type == "cuda" else []):
         torch.manual_seed(seed)
-        batches = _batches(catalog, learned, fresh, config.batch, generator, seed)
-        for step, batch in enumerate(islice(batches, steps)):
-            losses.append(learner.learn(_asked(catalog, batch, audiences, generator), [ad.text for ad in batch]))
-            progress(len(batch), losses[-1])
-            if (step + 1) * LOOKS // steps > step * LOOKS // steps and held.has_enough():
-                break
-    return held.keep_best() if away else float(np.mean(losses[-max(1, steps // 10) :]))
+        # Of a large writer an adapter learns, as when it is tuned.
+        with adapted(writer, AdapterConfig(), steps=steps, seed=seed):
+            return _learn(writer, islice(asked, steps), steps, _HeldOut(writer, catalog, away, config), progress)
+
+
+def _learn(
+    writer: Writer,
+    batches: Iterator[tuple[list[str], list[str]]],
+    steps: int,
+    held: "_HeldOut",
+    progress: Callable[[int, float], None],
+) -> float:
+    """Learns from batches of prompts and texts until they end, or until what is held out says that it is enough."""
+    config, losses = held.config, []
+    small = PRETRAINED if writer.pretrained else FROM_NOTHING
+    rate = fitting_rate(config.learning_rate, writer, small=small, large=LARGE)
+    learner = Learner(writer, steps, rate, weight_decay=config.weight_decay, longest=config.max_length)
+    for step, (prompts, texts) in enumerate(batches):
+        losses.append(learner.learn(prompts, texts))
+        progress(len(texts), losses[-1])
+        if (step + 1) * LOOKS // steps > step * LOOKS // steps and held.has_enough():
+            break
+    return held.keep_best() if held.texts else float(np.mean(losses[-max(1, steps // 10) :]))
 
 
 def split_ads(catalog: Catalog, ads: Sequence[Creative]) -> tuple[list[Creative], list[Creative]]:

@@ -15,6 +15,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerBase, P
 
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
 from ...simulation.data.errors import InputError
+from .chat import AD, chat_ids, has_template, messages
 from .limit import Limit, limit_of
 from .loading import EOS, PAD, CausalLM, load_model
 from .placeholders import EMPTY, filled, held, placeholders_of, to_template
@@ -37,6 +38,8 @@ class WriterConfig:
     max_new_tokens: int = 28
     temperature: float = 0.9
     top_p: float = 1.0
+    request: str | None = None
+    """What a model with a chat template is asked to write; by default a line of ad copy, and a headline of a story."""
     max_characters: int | None = None
     """Most characters of a text, those of double width counted twice: 30 for a headline of a search ad, 90 for its
     description. The writer never writes more; by default nothing limits it.
@@ -79,10 +82,13 @@ class Writer:
         *,
         pretrained: bool = True,
         word_pairs: WordPairs | None = None,
+        request: str | None = None,
     ) -> None:
-        """Keeps model and tokenizer, whether the model has read before, and what, if that is known."""
+        """Keeps model and tokenizer, whether the model has read before, and what, if that is known; with a request, the
+        model is asked in a chat.
+        """
         self.model, self.tokenizer, self.config = model, tokenizer, config
-        self.pretrained, self.word_pairs = pretrained, word_pairs
+        self.pretrained, self.word_pairs, self.request = pretrained, word_pairs, request
 
     @property
     def device(self) -> torch.device:
@@ -118,7 +124,8 @@ class Writer:
         Raises:
             InputError: a prompt and its answer do not fit the model's context.
         """
-        batch = self.tokenizer(list(prompts), return_tensors="pt", padding=True, padding_side="left")
+        rows = {"input_ids": self.prompt_ids(prompts)}
+        batch = self.tokenizer.pad(rows, return_tensors="pt", padding=True, padding_side="left")
         room = getattr(self.model.config, "max_position_embeddings", None) or 10**9
         if batch["input_ids"].shape[1] + self.config.max_new_tokens > room:
             other = ", or give --model built-in, whose words are the catalog's own" if self.has_placeholders else ""
@@ -127,6 +134,16 @@ class Writer:
                 f"ones it exceeds the model's context of {room}; shorten titles and attributes{other}"
             )
         return batch["input_ids"].to(self.device), batch["attention_mask"].to(self.device)
+
+    def prompt_ids(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Token ids of prompts, in the model's chat template if it has one."""
+        if self.request is not None:
+            return chat_ids(self.tokenizer, prompts, self.request)
+        return self.tokenizer(list(prompts))["input_ids"]
+
+    def asked(self, prompt: str) -> str | list[dict[str, str]]:
+        """A prompt as pipelines and trainers take it: as it is, or as a chat."""
+        return prompt if self.request is None else messages(prompt, self.request)
 
     @cached_property
     def has_placeholders(self) -> bool:
@@ -138,7 +155,8 @@ class Writer:
         end: Any = self.tokenizer.eos_token_id
         if self.has_placeholders:
             texts = [to_template(text, prompt) for text, prompt in zip(texts, prompts, strict=True)]
-        read = self.tokenizer([f" {text}" for text in texts], add_special_tokens=False)["input_ids"]
+        space = " " if self.request is None else ""
+        read = self.tokenizer([f"{space}{text}" for text in texts], add_special_tokens=False)["input_ids"]
         return [[*ids, end] for ids in read]
 
     def decode(self, prompts: Sequence[str], ids: Tensor | list[list[int]]) -> list[str]:
@@ -187,7 +205,7 @@ class Writer:
         self.model.eval()
         out = []
         for question, creative in zip(asked, creatives, strict=True):
-            start = self.tokenizer(question)["input_ids"]
+            start = self.prompt_ids([question])[0]
             answer = self.answer_ids([question], [creative.text])[0]
             logits = self.model(torch.tensor([start + answer], device=self.device)).logits[0, len(start) - 1 : -1]
             chosen = torch.tensor(answer, device=self.device)[:, None]
@@ -237,6 +255,7 @@ def make_writer(
     seed: int,
     model: str = BUILT_IN,
     device: torch.device | str = "cpu",
+    request: str = AD,
 ) -> Writer:
     """Makes the built-in writer for a catalog, or loads a Hugging Face causal LM.
 
@@ -246,21 +265,34 @@ def make_writer(
         seed: of the built-in writer's first weights, or of the rows of tokens that a loaded model lacks.
         model: built-in, or any Hugging Face causal LM by name or path.
         device: where the model goes.
+        request: what a model with a chat template is asked to write, if `config` does not say.
 
     Raises:
-        InputError: the model cannot be loaded; see `load_model`.
+        InputError: the model cannot be loaded, see `load_model`; or it is asked in a chat that it has no template for.
     """
     if model != BUILT_IN:
-        return load_writer(model, config, seed=seed, device=device)
+        return load_writer(model, config, seed=seed, device=device, request=request)
+    _refuse_request(model, config)
     corpus = [prompt(product) for product in catalog.products] + [f" {ad.text}" for ad in catalog.ads]
     tokenizer = train_tokenizer(corpus, config.vocabulary)
     return Writer(small_gpt2(config, tokenizer, seed).to(device), tokenizer, config, pretrained=False)
 
 
-def load_writer(name: str, config: WriterConfig, *, seed: int, device: torch.device | str = "cpu") -> Writer:
-    """A writer that has read before; see `load_model`."""
+def load_writer(
+    name: str, config: WriterConfig, *, seed: int, device: torch.device | str = "cpu", request: str = AD
+) -> Writer:
+    """A writer that has read before; see `make_writer`."""
     tokenizer, network = load_model(name, seed=seed)
-    return Writer(network.to(device), tokenizer, config, word_pairs=WordPairs.load(Path(name)))
+    chat = has_template(tokenizer)
+    if not chat:
+        _refuse_request(name, config)
+    asked = (config.request or request) if chat else None
+    return Writer(network.to(device), tokenizer, config, word_pairs=WordPairs.load(Path(name)), request=asked)
+
+
+def _refuse_request(model: str, config: WriterConfig) -> None:
+    if config.request is not None:
+        raise InputError(f"--writer.request: {model} has no chat template to put a request in; leave it out")
 
 
 def small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> CausalLM:

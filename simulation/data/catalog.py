@@ -139,6 +139,14 @@ class Catalog:
         """The same products and phrases with other reference ads."""
         return Catalog(self.products, ads, self.phrases, self.queries)
 
+    def some(self, n: int, seed: int) -> "Catalog":
+        """At most n of its products, drawn at random and in their order, with their ads and the queries they answer."""
+        drawn = np.random.default_rng(seed).choice(len(self), size=min(n, len(self)), replace=False)
+        products = [self.products[i] for i in sorted(drawn)]
+        ids, categories = {p.product_id for p in products}, {p.category for p in products}
+        ads = [ad for ad in self.ads if ad.product_id in ids]
+        return Catalog(products, ads, self.phrases, [query for query in self.queries if query.category in categories])
+
     def with_queries(self, queries: Sequence[Query]) -> "Catalog":
         """The same products, ads and phrases with what visitors ask."""
         return Catalog(self.products, self.ads, self.phrases, queries)

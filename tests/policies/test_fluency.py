@@ -32,7 +32,7 @@ def writer(shop) -> Writer:
 def test_log_probs_are_those_of_the_whole_text(writer, shop):
     ads = [*shop.ads[:5], Creative(shop.ads[0].product_id, "x"), *shop.ads[90:95]]
     asked = [prompt(shop[ad.product_id]) for ad in ads]
-    found = token_log_probs(writer, asked, [ad.text for ad in ads], batch=4)
+    found = token_log_probs(writer, asked, [ad.text for ad in ads])
     assert [len(row) for row in found] == [len(ids) for ids in writer.answer_ids(asked, [ad.text for ad in ads])]
     torch.testing.assert_close(
         torch.stack([row.sum() for row in found]), writer.log_prob(ads, shop), atol=1e-3, rtol=1e-4
@@ -50,7 +50,7 @@ def test_of_a_text_beyond_the_context_what_fits_is_read(writer, shop):
 def test_nats_by_hand(writer, shop, monkeypatch):
     """Tokens of 1, 1, 4, 4, 4 and 2 nats: 16 / 6 on the whole, 4 in the worst three; a text of two tokens: its mean."""
     rows = [-torch.tensor([1.0, 1.0, 4.0, 4.0, 4.0, 2.0]), -torch.tensor([1.0, 3.0])]
-    monkeypatch.setattr("copybandit.policies.writer.reading.token_log_probs", lambda *_: rows[::-1])  # shortest first
+    monkeypatch.setattr("copybandit.policies.writer.reading.token_log_probs", lambda *_: rows)
     reader = FrozenReader(writer, shop)
     texts = [Creative(shop.products[0].product_id, "a b c d e"), Creative(shop.products[1].product_id, "a")]
     torch.testing.assert_close(reader.nats(texts), torch.tensor([[16 / 6, 4.0], [2.0, 2.0]]))

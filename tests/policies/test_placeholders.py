@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from copybandit.policies.base.corpus import corpus
+from copybandit.policies.reward.scored_texts import ScoredTexts
 from copybandit.policies.writer.loading import load_model
 from copybandit.policies.writer.placeholders import (
     NAMES,
@@ -17,8 +18,18 @@ from copybandit.policies.writer.placeholders import (
     takes_an,
     to_template,
 )
-from copybandit.policies.writer.writer import Writer, WriterConfig, prompt, small_gpt2, train_tokenizer
+from copybandit.policies.writer.writer import (
+    Writer,
+    WriterConfig,
+    load_weights,
+    own_weights,
+    prompt,
+    small_gpt2,
+    train_tokenizer,
+)
 from copybandit.simulation.data.catalog import Catalog, Product
+
+from .test_tuners import LEARN, SETTINGS, ShortIsGood
 
 SKILLET = "Cast Iron Skillet with Lid | Oak & Ash | 10 inch, pre-seasoned | home cooks =>"
 KETTLE = "electric kettle | - | 1200 W | everyone =>"
@@ -147,6 +158,17 @@ def test_a_saved_writer_keeps_them(writer: Writer, tmp_path: Path) -> None:
     assert again.has_placeholders
     ids = writer.answer_ids([KETTLE], ["Meet the electric kettle."])
     assert again.answer_ids([KETTLE], ["Meet the electric kettle."]) == ids
+
+
+@pytest.mark.parametrize("name", LEARN)
+def test_what_is_rewarded_is_filled_in_whichever_way_it_is_tuned(writer: Writer, name: str) -> None:
+    product = Product("a", "zigzag", "x", 1.0)
+    asked, start = [(product, "everyone")] * 4, own_weights(writer)
+    scored = ScoredTexts(ShortIsGood(), asked, keep_diversity=0.5)
+    SETTINGS.tuner(name).tune(writer, asked, scored, seed=0)
+    load_weights(writer, start)
+    texts = [creative.text for creative in scored.texts]
+    assert any("zigzag" in text for text in texts) and not any("{{title}}" in text for text in texts)
 
 
 def test_a_limit_counts_what_a_placeholder_stands_for(writer: Writer) -> None:

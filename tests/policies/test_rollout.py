@@ -4,7 +4,7 @@ from unittest import mock
 
 import pytest
 import torch
-from copybandit.policies.tuning.trl_calls import AnswerLogits
+from copybandit.policies.tuning.trl_calls import AnswerLogits, Calls
 from copybandit.policies.writer.likelihood import log_likelihood
 from copybandit.policies.writer.rollout import Sampling, draw, sample
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
@@ -87,7 +87,7 @@ def test_the_same_tokens_as_hugging_face(model, top_p):
 def test_log_probabilities_are_those_of_a_forward_pass(model):
     ids, mask = prompts()
     found = sample(model, ids, mask, Sampling(12, 0.9, EOS, PAD))
-    again, _ = log_likelihood(model, torch.cat([ids, found.tokens], 1), ids.shape[1], PAD, 0.9)
+    again = log_likelihood(model, torch.cat([ids, found.tokens], 1), ids.shape[1], PAD, 0.9)
     # An untrained model may say the padding token in earnest, which training then takes for padding: such rows are out.
     padding = found.tokens == PAD
     ended = ((found.tokens == EOS).cumsum(1) > 0) & (found.tokens != EOS)
@@ -122,19 +122,43 @@ def test_answers_and_gradients_as_trl_computes_them(model):
     both, valid = torch.cat([ids, answers], 1), answers != PAD
     logits = ppo_trainer.forward(model, both, PAD).logits[:, ids.shape[1] - 1 : -1] / 0.9
     theirs = ppo_trainer.selective_log_softmax(logits, answers)
-    entropy = torch.logsumexp(logits, -1) - (logits.softmax(-1) * logits).sum(-1)
-    ours, spread = log_likelihood(model, both, ids.shape[1], PAD, 0.9)
+    ours = log_likelihood(model, both, ids.shape[1], PAD, 0.9)
     assert torch.allclose(ours[valid], theirs[valid], atol=1e-5)
-    assert torch.allclose(spread[valid], entropy[valid], atol=1e-4)
-    weight = model.get_output_embeddings().weight
-    gradients = [torch.autograd.grad(found[valid].sum(), weight)[0] for found in (ours, theirs)]
-    assert torch.allclose(gradients[0], gradients[1], atol=1e-4)
+    for weight in (model.get_output_embeddings().weight, next(model.base_model.parameters())):
+        gradients = [torch.autograd.grad(found[valid].sum(), weight, retain_graph=True)[0] for found in (ours, theirs)]
+        assert torch.allclose(gradients[0], gradients[1], atol=1e-4)
+
+
+def test_a_model_that_recomputes_its_layers_learns_the_same(model, monkeypatch):
+    ids, _ = prompts()
+    answers = torch.randint(2, 40, (len(ids), 6), generator=torch.Generator().manual_seed(0))
+    both, weight = torch.cat([ids, answers], 1), next(model.base_model.parameters())
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            monkeypatch.setattr(part, "p", 0.0)
+    found = []
+    for checkpointed in (False, True):
+        if checkpointed:
+            model.gradient_checkpointing_enable()
+        model.train()
+        log_probs = log_likelihood(model, both, ids.shape[1], PAD, 0.9)
+        found.append((log_probs.detach(), torch.autograd.grad(log_probs.sum(), weight)[0]))
+        model.gradient_checkpointing_disable()
+        model.eval()
+    assert torch.allclose(found[0][0], found[1][0], atol=1e-5)
+    assert torch.allclose(found[0][1], found[1][1], atol=1e-4)
+
+
+def test_answers_to_one_prompt_are_learned_from_side_by_side():
+    calls = Calls(Sampling(6, 0.9, EOS, PAD), 0, 0, 25.0, group=4)
+    order = calls.permutation(32).reshape(8, 4)
+    assert sorted(order[:, 0]) == list(range(0, 32, 4)) and order[:, 0].tolist() != list(range(0, 32, 4))
+    assert (order - order[:, :1] == [0, 1, 2, 3]).all()
 
 
 def test_what_trl_makes_of_logits_comes_out_of_their_stand_in():
-    entropy = torch.tensor([[1.0, 2.0]])
-    logits = AnswerLogits(torch.tensor([[-1.0, -2.0]]), entropy)
+    logits = AnswerLogits(torch.tensor([[-1.0, -2.0]]))
     logits /= 0.7
     probabilities = torch.nn.functional.softmax(logits, dim=-1)
-    assert torch.equal(torch.logsumexp(logits, dim=-1) - torch.sum(probabilities * logits, dim=-1), entropy)
+    assert torch.equal(torch.logsumexp(logits, dim=-1) - torch.sum(probabilities * logits, dim=-1), -logits.log_probs)
     assert logits[:1, 3:-1].log_probs.tolist() == [[-1.0, -2.0]]

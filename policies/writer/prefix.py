@@ -1,0 +1,116 @@
+"""Prompts that a model has read, each once however many answers it gets: what they left in its cache serves them all.
+
+Gradients flow through the cache, so a writer learns from its answers as if each had its prompt to itself.
+"""
+
+import copy
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from .rollout import cache_name
+
+IN_CACHE = 256
+"""Tokens whose logits a processor computes at once: more of them do not fit its cache, and take a third longer."""
+
+
+class Prefix:
+    """m different prompts, and what a model says after them."""
+
+    def __init__(self, model: Any, ids: Tensor, mask: Tensor) -> None:
+        """Reads them.
+
+        Args:
+            model: a causal LM.
+            ids: [m, P] prompts, padded on the left.
+            mask: [m, P], 0 for padding.
+        """
+        self._model, self._mask, self._inner = model, mask, inner(model)
+        self._place = (mask.cumsum(1) - 1).clamp(min=0)
+        self._cache = DynamicCache(config=self._inner.config)
+        self._first = self._states(ids, mask, self._place, self._cache, last=True)
+
+    def log_probs(self, rows: Tensor, answers: Tensor, valid: Tensor, temperature: float = 1.0) -> Tensor:
+        """Log-probability of each token of answers; of padding no logits are computed.
+
+        Args:
+            rows: [n] which prompt each answers.
+            answers: [n, T] ids, padded on the right.
+            valid: [n, T] false for padding.
+            temperature: that logits are divided by.
+
+        Returns:
+            [n, T], 0 for padding.
+        """
+        states = self._first[rows]
+        if answers.shape[1] > 1:
+            place = self._place[rows, -1:] + 1 + torch.arange(answers.shape[1] - 1, device=answers.device)
+            mask = torch.cat([self._mask[rows], valid[:, :-1].to(self._mask.dtype)], 1)
+            given = answers[:, :-1].masked_fill(~valid[:, :-1], 0)
+            later = self._states(given, mask, place, _rows_of(self._cache, rows))
+            states = torch.cat([states, later], 1)
+        return log_probs_of(self._model, states, answers, valid, temperature)
+
+    def _states(self, ids: Tensor, mask: Tensor, place: Tensor, cache: DynamicCache, *, last: bool = False) -> Tensor:
+        """[n, T, width] last states of the trunk, or [n, T, V] logits of a model whose output layer does more."""
+        given: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "position_ids": place, "use_cache": True}
+        given[cache_name(self._model)] = cache
+        if plain(self._model):
+            states = self._inner.base_model(**given).last_hidden_state
+            return states[:, -1:] if last else states
+        return self._model(**given, logits_to_keep=1 if last else 0).logits
+
+
+def log_probs_of(model: Any, states: Tensor, answers: Tensor, valid: Tensor, temperature: float) -> Tensor:
+    """[n, T] log-probabilities of `answers` [n, T], 0 where they are not `valid`.
+
+    Args:
+        model: whose states they are.
+        states: [n, T, width] of the trunk before each token, or [n, T, V] logits if the model is not `plain`.
+        answers: [n, T] ids.
+        valid: [n, T].
+        temperature: that logits are divided by.
+    """
+    head = inner(model).get_output_embeddings() if plain(model) else nn.Identity()
+    states, tokens = states[valid], answers[valid]
+    size = max(1, len(tokens)) if states.is_cuda else IN_CACHE
+    chosen = []
+    for some, token in zip(states.split(size), tokens.split(size), strict=True):
+        logits = head(some).float()
+        logits = logits if temperature == 1 else logits / temperature
+        chosen.append(-nn.functional.cross_entropy(logits, token, reduction="none"))
+    return torch.zeros(valid.shape, device=valid.device).masked_scatter(valid, torch.cat(chosen))
+
+
+def _rows_of(cache: DynamicCache, rows: Tensor) -> DynamicCache:
+    """A cache of its own for each answer; the prompts' stays as it is."""
+    mine = copy.copy(cache)
+    mine.layers = [copy.copy(layer) for layer in cache.layers]
+    layer: Any  # transformers types layers of every kind alike
+    for layer in mine.layers:
+        layer.keys, layer.values = layer.keys.index_select(0, rows), layer.values.index_select(0, rows)
+    return mine
+
+
+def inner(model: Any) -> Any:
+    """The model itself, if it is held by an adapter."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+_IS_PLAIN: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
+
+
+@torch.no_grad()
+def plain(model: Any) -> bool:
+    """Whether logits are the output layer of the trunk's last state and nothing more (some models cap or scale them):
+    then those of padding need not be computed. Tried once, on two tokens.
+    """
+    if model not in _IS_PLAIN:
+        whole, ids = inner(model), torch.zeros(1, 2, dtype=torch.long, device=model.device)
+        given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "use_cache": False}
+        full, state = whole(**given).logits, whole.base_model(**given).last_hidden_state
+        _IS_PLAIN[model] = torch.allclose(whole.get_output_embeddings()(state).float(), full.float(), atol=1e-4)
+    return _IS_PLAIN[model]
