@@ -33,7 +33,7 @@ def log_likelihood(model: Any, ids: Tensor, context: int, pad: int, temperature:
     """
     mask, answers = ids != pad, ids[:, context:]
     valid, ids = mask[:, context:], ids.masked_fill(~mask, 0)
-    if getattr(model, "is_gradient_checkpointing", False) and model.training:
+    if model.training and any(getattr(part, "gradient_checkpointing", False) for part in model.modules()):
         return _without_cache(model, ids, mask, valid, temperature)
     asked = torch.cat([ids[:, :context], mask[:, :context].to(ids.dtype)], 1)
     distinct, rows = asked.unique(dim=0, return_inverse=True)

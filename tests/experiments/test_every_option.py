@@ -209,6 +209,7 @@ OTHERWISE: dict[str, Any] = {
     "log_impressions": 6000,
     "validation_impressions": 3000,
     "segments": 3,
+    "products": 3,
     "window": 50,
     "daily_cap": 1,
     "most_alike": 0.05,
@@ -247,6 +248,7 @@ NO_FIGURE = {
     "columns",  # test_tables
     "logs",
     "archive",
+    "writer.request",  # a model with a chat template: test_chat
     "segments_by",  # test_study; two methods may agree on a world this small
     "writer.max_characters",  # test_limit; the tiny world's ads are all longer than its writer's texts
     "ppo.kl_cap",  # test_ppo; two updates of a tiny writer do not get that far

@@ -123,3 +123,10 @@ def test_what_stands_out_by_hand():
     )
     assert stands_out(profile, 0) == "kitchen 100% (all 67%)"
     assert stands_out(profile, 1) == "toys 100% (all 33%)"
+
+
+def test_a_part_of_a_catalog_learns_from_its_part_of_a_log(tmp_path, tiny_file, log):
+    found, _ = study(tmp_path, scenario=str(tiny_file), logs=log, products=2)
+    kept = set(found.catalog.index)
+    assert len(kept) == 2 and {product.product_id for product, _ in found.asked} == kept
+    assert {ad.product_id for ad in found.catalog.ads} == kept

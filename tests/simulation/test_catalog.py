@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from copybandit.simulation.data.catalog import Catalog, Creative, Product, fill, read_phrases
+from copybandit.simulation.data.catalog import Catalog, Creative, Product, Query, fill, read_phrases
 from copybandit.simulation.data.errors import InputError
 
 PAN = Product("k1", "iron pan", "kitchen", 40.0, "Harrow", attributes=(("size", "12 inch"),))
@@ -32,6 +32,18 @@ def test_with_phrases_adds_the_same_lines_every_time():
     assert more.ads == catalog.with_phrases(["buy {title}", "get {title}", "see {title}"], per_product=2).ads
     assert len({ad.text for ad in more.ads[1:]}) == 4
     assert len(catalog.with_phrases(["only {title}"], per_product=5).ads) == 1 + 2
+
+
+def test_some_products_come_with_their_ads_and_the_queries_they_answer(tiny_catalog):
+    whole = tiny_catalog.with_queries([Query("one", category) for category in tiny_catalog.categories])
+    part = whole.some(2, seed=0)
+    ids = [product.product_id for product in part.products]
+    assert len(ids) == 2 and [p.product_id for p in whole.products if p.product_id in ids] == ids
+    assert list(part.ads) == [ad for ad in whole.ads if ad.product_id in ids] != []
+    assert {query.category for query in part.queries} == set(part.categories)
+    assert [p.product_id for p in whole.some(2, seed=0).products] == ids
+    assert len({tuple(p.product_id for p in whole.some(2, seed=s).products) for s in range(20)}) > 1
+    assert whole.some(99, seed=0).products == whole.products
 
 
 def test_a_catalog_needs_products_and_knows_its_ads():
