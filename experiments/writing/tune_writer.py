@@ -32,7 +32,7 @@ from .choosing import final_texts
 from .efficiency import efficiency, untuned_choices
 from .options import TuneOptions
 from .overoptimisation import over_optimisation
-from .tuning import frozen_reward, warm_started, watched_tuning
+from .tuning import frozen_reward, say_memory, warm_started, watched_tuning
 from .verdict import Verdict, judge, lifts, vendi_of
 from .watch import Watch
 
@@ -67,6 +67,7 @@ def tune_writer(
         warm: weights and loss of a warm start that was made before; the writer begins with them.
     """
     writer = study.writer
+    say_memory(study, options, run)
     if warm is not None:
         load_weights(writer, warm[0])
     loss = warm_started(study, options, run) if warm is None else warm[1]

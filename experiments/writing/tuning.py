@@ -6,8 +6,10 @@ from ...policies.reward.reward import Reward
 from ...policies.reward.scored_texts import ScoredTexts
 from ...policies.tuning.contract import OnUpdate, Tuner, TuningResult, Update
 from ...policies.tuning.training_state import StateDirectory, TuningState, short_hash
+from ...policies.writer.memory import free_bytes, tuning_bytes
+from ...policies.writer.rates import is_large
 from ...policies.writer.warm_start import WarmStartConfig, warm_start
-from ...policies.writer.writer import WriterConfig, load_weights, own_weights
+from ...policies.writer.writer import WriterConfig, load_weights, own_weights, prompt
 from ..harness.config import decisive
 from ..harness.run import Run
 from ..study.options import StudyOptions
@@ -38,6 +40,21 @@ def warm_start_stage(study: Study, options: StudyOptions, run: Run) -> float | N
             fit_to_say=study.fit_to_say(options.reward),
             progress=lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token"),
         )
+
+
+def say_memory(study: Study, options: TuneOptions, run: Run) -> None:
+    """Of a large writer, what tuning it takes of memory and what is free."""
+    writer, tuner = study.writer, options.tuner.tuner
+    if not is_large(writer) or not tuner.updates:
+        return
+    asked = max(map(len, writer.prompt_ids([prompt(*pair) for pair in study.asked])))
+    tokens, adapted = asked + writer.config.max_new_tokens, options.tuner.adapter.kind != "none"
+    needed = tuning_bytes(writer, tuner.at_once, tokens, adapted=adapted) / 1e9
+    weights, free = writer.model.num_parameters() / 1e6, free_bytes(writer.device) / 1e9
+    run.say(
+        f"  {options.writing.model} has {weights:,.0f} million weights: tuning takes about {needed:.0f} GB of memory, "
+        f"and {free:.0f} GB are free" + ("" if needed < free else "; learn from fewer texts at once")
+    )
 
 
 def warm_started(study: Study, options: TuneOptions, run: Run) -> float | None:

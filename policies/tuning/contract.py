@@ -63,6 +63,11 @@ class Tuner(ABC):
         """Updates in all, after each of which the writer may be looked at; 0 where it is left alone."""
 
     @property
+    def at_once(self) -> int:
+        """Texts that are learned from at once."""
+        return 0
+
+    @property
     def kl_target(self) -> float | None:
         """Nats a text above which KL costs more, if it does."""
         return None

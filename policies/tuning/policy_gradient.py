@@ -85,6 +85,11 @@ class OnPolicy(Tuner):
         """As they are set."""
         return self.config.updates
 
+    @property
+    def at_once(self) -> int:
+        """A mini-batch."""
+        return self.config.batch // self.config.mini_batches
+
     def steps(self, prompts: int) -> int:
         """The same for any number of prompts."""
         return self.config.updates * self.config.steps

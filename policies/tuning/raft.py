@@ -67,6 +67,11 @@ class Raft(Tuner):
         """`PARTS` a round."""
         return PARTS * self.config.rounds
 
+    @property
+    def at_once(self) -> int:
+        """A batch."""
+        return self.config.batch
+
     def steps(self, prompts: int) -> int:
         """Batches in all."""
         return self.config.rounds * self._batches(prompts)
