@@ -177,7 +177,8 @@ class Stage:
         """Moves the bar; a note is shown beside it, and stays on the line that is left at the end."""
         self.note, self._done = note or self.note, self._done + amount
         self._progress.update(self._task, advance=amount, note=self.note)
-        if not self._progress.console.is_terminal and time.perf_counter() - self._said >= IN_A_FILE:
+        over = self._total is not None and self._done >= self._total
+        if not (over or self._progress.console.is_terminal) and time.perf_counter() - self._said >= IN_A_FILE:
             self._said = time.perf_counter()
             self._progress.console.print(self._line(self._said - self._begun), soft_wrap=True)
 
