@@ -17,6 +17,10 @@ IN_CACHE = 256
 """Tokens whose logits a processor computes at once: more of them do not fit its cache, and take a third longer."""
 
 
+PIECES, LEAST = 3, 16
+"""Into how many pieces answers are divided by their length, and how many are in one at least."""
+
+
 class Prefix:
     """m different prompts, and what a model says after them."""
 
@@ -45,6 +49,17 @@ class Prefix:
         Returns:
             [n, T], 0 for padding.
         """
+        length, width = valid.sum(1), answers.shape[1]
+        order = length.argsort(stable=True)
+        found = []
+        # Answers of like length side by side: a third of what would be read is padding. A GPU minds calls more.
+        for part in order.split(len(order) if answers.is_cuda else max(LEAST, -(-len(order) // PIECES))):
+            longest = int(length[part].max())
+            read = self._part(rows[part], answers[part, :longest], valid[part, :longest], temperature)
+            found.append(nn.functional.pad(read, (0, width - longest)))
+        return torch.cat(found)[order.argsort()]
+
+    def _part(self, rows: Tensor, answers: Tensor, valid: Tensor, temperature: float) -> Tensor:
         states = self._first[rows]
         if answers.shape[1] > 1:
             place = self._place[rows, -1:] + 1 + torch.arange(answers.shape[1] - 1, device=answers.device)
