@@ -54,7 +54,7 @@ class RunOptions:
     config: Common[Path | None] = None
     """YAML file with options; what is given on the command line overrides it."""
     quick: Common[bool] = False
-    """A smoke-size run, under a minute: it shows that everything works, not how well (recipes/quick.yaml)."""
+    """A smoke-size run, about a minute: it shows that everything works, not how well (recipes/quick.yaml)."""
     sweep: Path | None = None
     """YAML file with what to maximise and which settings to search; the command then runs once a trial (Optuna)."""
     track: Literal["tensorboard", "wandb"] = "tensorboard"
