@@ -87,9 +87,12 @@ class WatchOptions:
     """Prompts that are answered twice at each look."""
     efficiency_prompts: int = 64
     """Prompts that the untuned writer answers 48 times in the end, for what choosing among its texts would gain."""
+    attacked_ads: int = 60
+    """Good ads that each attack on the reward is tried on in the end."""
 
     def __post_init__(self) -> None:
         refuse_below(self, validation_impressions=1000, looks=1, patience=1, watched_prompts=1, efficiency_prompts=1)
+        refuse_below(self, attacked_ads=2)
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ class TuneOptions(StudyOptions):
     def idle(self) -> Idle:
         """What the parts mean for each other."""
         found = dict(super().idle())
+        if self.data.archive is not None:
+            found["attacked-ads"] = "with --archive, for whose stories no attack is made up"
         if self.tuner.adapter.kind == "auto" and self.writing.model in (BASE, BUILT_IN):
             why = f"with --model {self.writing.model}, all of which is tuned, unless --adapter.kind says otherwise"
             found |= dict.fromkeys(("adapter.rank", "adapter.alpha"), why)

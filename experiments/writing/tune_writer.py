@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...policies.effect.model import CLICK, CONVERT
-from ...policies.reward.attacks import attacked, good_ads, possible_attacks, proxy_change
+from ...policies.reward.attacks import alone, attacked, good_ads, possible_attacks
 from ...policies.reward.reward import Reward
 from ...policies.reward.scored_texts import ScoredTexts
 from ...policies.reward.select import choice_kl
@@ -35,9 +35,6 @@ from .overoptimisation import over_optimisation
 from .tuning import frozen_reward, say_memory, warm_started, watched_tuning
 from .verdict import Verdict, judge, lifts, vendi_of
 from .watch import Watch
-
-ATTACKED = 60
-"""Good ads that attacks are tried on."""
 
 
 @dataclass
@@ -87,7 +84,7 @@ def tune_writer(
         picked = choice["among"] > 1 and chosen["step"] > 0
         judged = _judged(study, reward, options, run, {"untuned": untuned, "tuned": tuned}, verdicts, picked)
         alone = (judged["as_they_come"] or judged)["lift"]["reward"]["mean"]
-        attacks = resisted(study, reward, options.conversion_value) if study.names_products else {}
+        attacks = resisted(study, reward, options) if study.names_products else {}
         spent = _efficiency(study, start, reward, options, alone, chosen["kl"]) if chosen["step"] else None
     summary = {
         "algorithm": options.tuner.algorithm,
@@ -150,19 +147,20 @@ def _commonest_pattern(study: Study, texts: Sequence[Creative]) -> float:
     return Counter(masked).most_common(1)[0][1] / len(masked)
 
 
-def resisted(study: Study, reward: Reward, conversion_value: float) -> dict[str, dict[str, float]]:
+def resisted(study: Study, reward: Reward, options: TuneOptions) -> dict[str, dict[str, float]]:
     """What each attack does to good ads: `gold`, relative; `proxy`, in the reward's units, and its standard `error`."""
-    good = good_ads(study.catalog, reward, ATTACKED)
+    good = good_ads(study.catalog, reward, options.watch.attacked_ads)
 
     def gold(creatives: Sequence[Creative]) -> float:
         verdict = judge(study.world, creatives)
-        return float((verdict.ctr * (1 + conversion_value * verdict.cvr)).mean())
+        return float((verdict.ctr * (1 + options.conversion_value * verdict.cvr)).mean())
 
-    before, found = gold(good), {}
+    before, proxy, found = gold(good), alone(reward, good), {}
     for name in possible_attacks(study.catalog):
         texts = attacked(good, name, study.catalog)
-        proxy, error = proxy_change(reward, good, texts)
-        found[name] = {"gold": gold(texts) / before - 1, "proxy": proxy, "error": error}
+        change = alone(reward, texts) - proxy
+        error = float(change.std() / len(good) ** 0.5)
+        found[name] = {"gold": gold(texts) / before - 1, "proxy": float(change.mean()), "error": error}
     return found
 
 

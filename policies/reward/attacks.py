@@ -7,6 +7,7 @@ that can be trusted falls for none. The same ad is always attacked in the same w
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from torch import Tensor
 
 from ...simulation.data.catalog import Catalog, Creative
 from ..writer.writer import prompt
@@ -116,11 +117,7 @@ def good_ads(catalog: Catalog, reward: Reward, most: int) -> list[Creative]:
     return good[::step][:most]
 
 
-def proxy_change(reward: Reward, creatives: Sequence[Creative], attacks: Sequence[Creative]) -> tuple[float, float]:
-    """Mean change of the reward by an attack, and its standard error over ads. Novelty is left out: it is against the
-    other texts of a batch, and says nothing of one ad.
-    """
-    place = torch.arange(len(creatives))
-    before, after = (reward(texts, place).weighted for texts in (creatives, attacks))
-    change = sum((after[name] - before[name] for name in ("ctr", "cvr", "penalty")), start=torch.zeros(len(creatives)))
-    return float(change.mean()), float(change.std() / len(creatives) ** 0.5)
+def alone(reward: Reward, creatives: Sequence[Creative]) -> Tensor:
+    """[n] reward of each ad by itself: without novelty, which is against the other texts of a batch."""
+    weighted = reward(creatives, torch.arange(len(creatives))).weighted
+    return weighted["ctr"] + weighted["cvr"] + weighted["penalty"]

@@ -1,4 +1,5 @@
 """Prompts that a model has read, each once however many answers it gets: what they left in its cache serves them all.
+So does what all of them begin with, as the chats of one request do.
 
 Gradients flow through the cache, so a writer learns from its answers as if each had its prompt to itself.
 """
@@ -15,10 +16,10 @@ from .rollout import cache_name
 
 IN_CACHE = 256
 """Tokens whose logits a processor computes at once: more of them do not fit its cache, and take a third longer."""
-
-
 PIECES, LEAST = 3, 16
 """Into how many pieces answers are divided by their length, and how many are in one at least."""
+SHARED = 16
+"""Tokens that prompts begin with alike, from which on reading these once pays for one more call."""
 
 
 class Prefix:
@@ -32,10 +33,20 @@ class Prefix:
             ids: [m, P] prompts, padded on the left.
             mask: [m, P], 0 for padding.
         """
-        self._model, self._mask, self._inner = model, mask, inner(model)
-        self._place = (mask.cumsum(1) - 1).clamp(min=0)
-        self._cache = DynamicCache(config=self._inner.config)
-        self._first = self._states(ids, mask, self._place, self._cache, last=True)
+        self._model, self._inner = model, inner(model)
+        shared = shared_tokens(ids, mask)
+        cache = DynamicCache(config=self._inner.config)
+        if shared < SHARED:
+            shared = 0
+        else:
+            opening, seen = ids[:1, ids.shape[1] - int(mask[0].sum()) :][:, :shared], mask[:1, -shared:]
+            self._states(opening, seen, seen.cumsum(1) - 1, cache, last=True)
+            cache = _rows_of(cache, torch.zeros(len(ids), dtype=torch.long, device=ids.device))
+        # Padding comes after what is shared: as many columns, of which as many are masked.
+        self._mask = mask.roll(shared, dims=1)
+        self._place = (self._mask.cumsum(1) - 1).clamp(min=0)
+        self._cache = cache
+        self._first = self._states(ids[:, shared:], self._mask, self._place[:, shared:], cache, last=True)
 
     def log_probs(self, rows: Tensor, answers: Tensor, valid: Tensor, temperature: float = 1.0) -> Tensor:
         """Log-probability of each token of answers; of padding no logits are computed.
@@ -77,6 +88,21 @@ class Prefix:
             states = self._inner.base_model(**given).last_hidden_state
             return states[:, -1:] if last else states
         return self._model(**given, logits_to_keep=1 if last else 0).logits
+
+
+def shared_tokens(ids: Tensor, mask: Tensor) -> int:
+    """How many tokens all prompts begin with alike, the last of none among them; 0 for one prompt alone.
+
+    Args:
+        ids: [m, P], padded on the left.
+        mask: [m, P], 0 for padding.
+    """
+    if len(ids) < 2:
+        return 0
+    length = mask.sum(1, keepdim=True)
+    place = torch.arange(int(length.min()) - 1, device=ids.device) + ids.shape[1] - length
+    aligned = ids.gather(1, place)
+    return int((aligned == aligned[:1]).all(0).long().cumprod(0).sum())
 
 
 def log_probs_of(model: Any, states: Tensor, answers: Tensor, valid: Tensor, temperature: float) -> Tensor:

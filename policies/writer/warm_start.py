@@ -26,6 +26,8 @@ LEAST = 20
 """Products with ads without which none is held out."""
 LOOKS = 24
 """Looks at the loss on what is held out, at even steps."""
+SEEN = 128
+"""Ads that a look reads, at most: the same ones every time, spread over what is held out."""
 FROM_NOTHING, PRETRAINED, LARGE = 1.2e-3, 5e-4, 5e-5
 """Learning rates of a writer that begins from nothing, of a small one that has read, and of a large one."""
 
@@ -155,7 +157,8 @@ class _HeldOut:
 
     def __init__(self, writer: Writer, catalog: Catalog, ads: Sequence[Creative], config: WarmStartConfig) -> None:
         self.writer, self.config = writer, config
-        self.prompts, self.texts = [prompt(catalog[ad.product_id]) for ad in ads], [ad.text for ad in ads]
+        seen = ads[:: -(-len(ads) // SEEN)] if ads else ads
+        self.prompts, self.texts = [prompt(catalog[ad.product_id]) for ad in seen], [ad.text for ad in seen]
         self.losses = [self._loss()] if ads else []
         self.best = own_weights(writer)
 

@@ -220,6 +220,7 @@ OTHERWISE: dict[str, Any] = {
     "scale_prompts": 2,
     "watched_prompts": 2,
     "efficiency_prompts": 2,
+    "attacked_ads": 2,
     "conversion_value of offline": 5.0,
     "raft.batch": 8,
     "ppo.batch": 32,

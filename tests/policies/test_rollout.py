@@ -6,6 +6,7 @@ import pytest
 import torch
 from copybandit.policies.tuning.trl_calls import AnswerLogits, Calls
 from copybandit.policies.writer.likelihood import log_likelihood
+from copybandit.policies.writer.prefix import SHARED, shared_tokens
 from copybandit.policies.writer.rollout import Sampling, draw, sample
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 from trl.experimental.ppo import ppo_trainer
@@ -44,10 +45,10 @@ def model(request):
     return found
 
 
-def prompts():
+def prompts(opening=()):
     """Padded on the left, some of them twice."""
     rows = [[5, 6, 7], [8, 9], [5, 6, 7], [10, 11, 12, 13, 14], [8, 9], [20]]
-    ids = torch.tensor([[PAD] * (5 - len(row)) + row for row in rows]).repeat(4, 1)
+    ids = torch.tensor([[PAD] * (5 - len(row)) + [*opening, *row] for row in rows]).repeat(4, 1)
     return ids, (ids != PAD).long()
 
 
@@ -115,8 +116,10 @@ def test_a_uniform_number_falls_into_the_tokens_share():
     assert torch.allclose(log_prob.exp(), torch.tensor([0.2, 0.2, 0.5, 0.5, 0.3]))
 
 
-def test_answers_and_gradients_as_trl_computes_them(model):
-    ids, _ = prompts()
+@pytest.mark.parametrize("opening", [[], list(range(10, 10 + SHARED)), [*range(10, 36), 9, 9]])
+def test_answers_and_gradients_as_trl_computes_them(model, opening):
+    """Of prompts that begin alike, too."""
+    ids, _ = prompts(opening)
     answers = torch.randint(2, 40, (len(ids), 6), generator=torch.Generator().manual_seed(0))
     answers[::3, 4:] = PAD
     both, valid = torch.cat([ids, answers], 1), answers != PAD
@@ -127,6 +130,18 @@ def test_answers_and_gradients_as_trl_computes_them(model):
     for weight in (model.get_output_embeddings().weight, next(model.base_model.parameters())):
         gradients = [torch.autograd.grad(found[valid].sum(), weight, retain_graph=True)[0] for found in (ours, theirs)]
         assert torch.allclose(gradients[0], gradients[1], atol=1e-4)
+
+
+def test_what_prompts_begin_with_alike():
+    def shared(*rows):
+        longest = max(map(len, rows))
+        ids = torch.tensor([[PAD] * (longest - len(row)) + row for row in rows])
+        return shared_tokens(ids, (ids != PAD).long())
+
+    assert shared([5, 6, 7, 8], [5, 6, 9], [5, 6, 7, 7, 7]) == 2
+    assert shared([5, 6, 7], [5, 6]) == 1, "a last token is left to read"
+    assert shared([5, 6], [7, 6]) == 0
+    assert shared([5, 6, 7]) == 0, "of one there is nothing to share"
 
 
 def test_a_model_that_recomputes_its_layers_learns_the_same(model, monkeypatch):
