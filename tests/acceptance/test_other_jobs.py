@@ -15,11 +15,9 @@ pytestmark = pytest.mark.slow
     "arguments",
     [  # rounds are run by the page of `loop`
         ("pareto", "--quick"),
-        ("compare", "--quick"),
+        ("compare", "--quick", "--scenario", "feed"),
         ("compare", "--quick", "--writers", "raft,best-of-4"),
-        ("compare", "--quick", "--scenario", "feed,support", "--agents", "linucb"),
         ("case-study", "--quick"),
-        ("loop", "--quick", "--scenario", "support"),
         ("loop", "--quick", "--scenario", "chafang"),
     ],
     ids=" ".join,

@@ -84,6 +84,6 @@ def test_a_world_fitted_to_the_demos_log_is_one_to_compare_in(demo, console, wor
 
 
 def test_a_tuned_checkpoint_is_a_model_to_go_on_from(demo, console, workplace):
-    """loop -> tune --model."""
-    console("tune", "--model", demo / "checkpoint", "--quick", "--out", "tuned-again")
+    """loop -> tune --model, in another world."""
+    console("tune", "--model", demo / "checkpoint", "--scenario", "support", "--quick", "--out", "tuned-again")
     assert finished(workplace / "tuned-again")["lift"]["reward"]["mean"] > -1
