@@ -6,8 +6,8 @@ from pathlib import Path
 from ...agents.agent import CONVERSION_VALUE
 from ...policies.base.start import BASE
 from ...policies.effect.model import EffectConfig
+from ...policies.learning.warm_start import WarmStartConfig
 from ...policies.reward.reward import RewardConfig
-from ...policies.writer.warm_start import WarmStartConfig
 from ...policies.writer.writer import BUILT_IN, WriterConfig
 from ...simulation.data.columns import ColumnNames
 from ...simulation.data.errors import InputError

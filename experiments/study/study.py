@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import torch
 
+from ...policies.learning.warm_start import split_ads
 from ...policies.reward.claims import Claims
 from ...policies.reward.fluency import FEW, Fluency
 from ...policies.reward.reward import Predictor, Quality, Reward, RewardConfig
 from ...policies.writer.reading import FrozenReader
-from ...policies.writer.warm_start import split_ads
 from ...policies.writer.writer import Writer
 from ...simulation.data.catalog import Catalog, Creative, Product
 from ...simulation.world import World

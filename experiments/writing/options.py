@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 
 from ...policies.base.start import BASE
+from ...policies.learning.adapters import AdapterConfig
 from ...policies.tuning.contract import Tuner
 from ...policies.tuning.registry import Algorithm, TunerSettings
-from ...policies.writer.adapters import AdapterConfig
 from ...policies.writer.writer import BUILT_IN
 from ...simulation.data.errors import InputError
 from ..harness.options import Common, Flat, Idle, ResumeOptions, refuse_below

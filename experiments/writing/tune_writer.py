@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from ...policies.effect.model import CLICK, CONVERT
+from ...policies.learning.adapters import adapted
 from ...policies.reward.attacks import alone, attacked, good_ads, possible_attacks
 from ...policies.reward.reward import Reward
 from ...policies.reward.scored_texts import ScoredTexts
 from ...policies.reward.select import choice_kl
-from ...policies.writer.adapters import adapted
 from ...policies.writer.checkpoint import CHECKPOINT, save_checkpoint
 from ...policies.writer.placeholders import to_template
 from ...policies.writer.writer import Writer, load_weights, own_weights, prompt

@@ -2,13 +2,13 @@
 
 import torch
 
+from ...policies.learning.memory import free_bytes, tuning_bytes
+from ...policies.learning.rates import is_large
+from ...policies.learning.warm_start import WarmStartConfig, warm_start
 from ...policies.reward.reward import Reward
 from ...policies.reward.scored_texts import ScoredTexts
 from ...policies.tuning.contract import OnUpdate, Tuner, TuningResult, Update
 from ...policies.tuning.training_state import StateDirectory, TuningState, short_hash
-from ...policies.writer.memory import free_bytes, tuning_bytes
-from ...policies.writer.rates import is_large
-from ...policies.writer.warm_start import WarmStartConfig, warm_start
 from ...policies.writer.writer import WriterConfig, load_weights, own_weights, prompt
 from ..harness.config import decisive
 from ..harness.run import Run

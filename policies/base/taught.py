@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
 from ...simulation.scenario import load_scenario
+from ..learning.warm_start import WarmStartConfig, warm_start
 from ..reward.claims import Claims
-from ..writer.warm_start import WarmStartConfig, warm_start
 from ..writer.writer import SHOWN_ATTRIBUTES, Writer, WriterConfig, load_weights, make_writer, own_weights, prompt
 from .corpus import ask, invented, read_rows, write_taught
 from .grammar import lines

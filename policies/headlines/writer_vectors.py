@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
-from ..writer.warm_start import WarmStartConfig, warm_start
+from ..learning.warm_start import WarmStartConfig, warm_start
 from ..writer.writer import Writer, WriterConfig, make_writer, prompt
 
 Array = NDArray[np.float64]

@@ -21,9 +21,9 @@ from transformers import PrinterCallback, TrainerCallback
 
 from ...simulation.data.catalog import Product
 from ...simulation.data.errors import InputError
+from ..learning.adapters import follow_ranks
+from ..learning.rates import fitting_rate
 from ..reward.reward import RewardFunction, Rewards
-from ..writer.adapters import follow_ranks
-from ..writer.rates import fitting_rate
 from ..writer.writer import Writer
 from .contract import OnUpdate, Tuner, TuningResult, Update
 from .training_state import TuningState, put_back, take_state

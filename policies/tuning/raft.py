@@ -14,11 +14,11 @@ import torch
 
 from ...simulation.data.catalog import Creative, Product
 from ...simulation.data.errors import InputError
+from ..learning.adapters import follow_ranks
+from ..learning.rates import fitting_rate
+from ..learning.supervised import Learner
 from ..reward.scored_texts import ScoredTexts
 from ..reward.select import places, write_more
-from ..writer.adapters import follow_ranks
-from ..writer.rates import fitting_rate
-from ..writer.supervised import Learner
 from ..writer.writer import Writer, load_weights, own_weights, prompt
 from .contract import OnUpdate, Tuner, TuningResult, Update
 from .training_state import TuningState, put_back, take_state

@@ -1,1 +1,1 @@
-"""The GPT-2 writer: sampling, likelihood, warm start, adapters, checkpoints. Begin with `writer.py`."""
+"""The GPT-2 writer: loading, prompts, sampling, likelihood, checkpoints. Begin with `writer.py`."""

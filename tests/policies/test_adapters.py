@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 import torch
+from copybandit.policies.learning.adapters import AdapterConfig, adapted
 from copybandit.policies.reward.reward import Rewards
 from copybandit.policies.tuning.ppo import Ppo, PpoConfig
-from copybandit.policies.writer.adapters import AdapterConfig, adapted
 from copybandit.policies.writer.writer import WriterConfig, make_writer, own_weights
 from copybandit.simulation.data.errors import InputError
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from copybandit.policies.learning.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.reward.diversity import distinct, self_bleu
 from copybandit.policies.reward.reward import CHECKS, Quality, Rewards
 from copybandit.policies.tuning.ppo import Ppo, PpoConfig
-from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer.writer import WriterConfig, make_writer
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.scenario import load_scenario

@@ -7,8 +7,8 @@ import torch
 from copybandit.policies.base.corpus import Line, corpus
 from copybandit.policies.base.keep import save_base
 from copybandit.policies.base.pretrain import PretrainConfig, batches, encode, loss_on, pretrain, rate
+from copybandit.policies.learning.supervised import nats_a_token
 from copybandit.policies.tuning.training_state import StateDirectory
-from copybandit.policies.writer.supervised import nats_a_token
 from copybandit.policies.writer.writer import Writer, WriterConfig, make_writer, own_weights
 from copybandit.simulation.data.catalog import Catalog
 

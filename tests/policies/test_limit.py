@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from copybandit.policies.learning.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.reward.reward import CHECKS, Quality
 from copybandit.policies.writer.limit import Limit, limit_of
 from copybandit.policies.writer.rollout import Sampling, draw, sample
-from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer.writer import WriterConfig, make_writer
 from copybandit.simulation.data.catalog import Catalog, Creative
 from copybandit.simulation.data.errors import InputError

@@ -1,4 +1,4 @@
-from copybandit.policies.writer.memory import free_bytes, tuning_bytes
+from copybandit.policies.learning.memory import free_bytes, tuning_bytes
 from copybandit.policies.writer.writer import WriterConfig, make_writer
 
 

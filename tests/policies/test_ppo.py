@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 import torch
+from copybandit.policies.learning.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.reward.reward import Rewards
 from copybandit.policies.tuning.ppo import AdaptiveKL, Ppo, PpoConfig
 from copybandit.policies.tuning.prompt_order import PromptOrder
 from copybandit.policies.tuning.reward_adapter import centred
-from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer.writer import WriterConfig, make_writer, own_weights
 from copybandit.simulation.data.errors import InputError
 

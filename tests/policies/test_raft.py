@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from copybandit.policies.learning.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.reward.reward import Rewards
 from copybandit.policies.reward.scored_texts import ScoredTexts
 from copybandit.policies.tuning.raft import PARTS, Raft, RaftConfig
-from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer.writer import WriterConfig, load_weights, make_writer, own_weights
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.scenario import load_scenario

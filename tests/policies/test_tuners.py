@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from copybandit.policies.learning.adapters import AdapterConfig, adapted
+from copybandit.policies.learning.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.reward.reward import Rewards
 from copybandit.policies.reward.scored_texts import ScoredTexts
 from copybandit.policies.tuning.contract import Update
@@ -10,9 +12,7 @@ from copybandit.policies.tuning.raft import RaftConfig
 from copybandit.policies.tuning.registry import TunerSettings
 from copybandit.policies.tuning.rloo_grpo import GrpoConfig, RlooConfig
 from copybandit.policies.tuning.training_state import TuningState
-from copybandit.policies.writer.adapters import AdapterConfig, adapted
 from copybandit.policies.writer.likelihood import kl_between
-from copybandit.policies.writer.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer.writer import WriterConfig, load_weights, make_writer, own_weights
 from copybandit.simulation.scenario import load_scenario
 from copybandit.simulation.text.encoder import TextEncoder

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from copybandit.policies.writer.rates import fitting_rate
-from copybandit.policies.writer.supervised import nats_a_token
-from copybandit.policies.writer.warm_start import APART, WarmStartConfig, split_ads, warm_start
+from copybandit.policies.learning.rates import fitting_rate
+from copybandit.policies.learning.supervised import nats_a_token
+from copybandit.policies.learning.warm_start import APART, WarmStartConfig, split_ads, warm_start
 from copybandit.policies.writer.writer import WriterConfig, make_writer, prompt
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
 from copybandit.simulation.data.errors import InputError
@@ -53,7 +53,7 @@ def test_the_rate_fits_the_writer(catalog, monkeypatch):
     writer = make_writer(catalog, SMALL, seed=0)
     rate = lambda given=None: fitting_rate(given, writer, small=1e-3, large=1e-5)  # noqa: E731
     assert (rate(), rate(0.5)) == (1e-3, 0.5)
-    monkeypatch.setattr("copybandit.policies.writer.rates.LARGE", 1000)
+    monkeypatch.setattr("copybandit.policies.learning.rates.LARGE", 1000)
     assert rate() == 1e-5
     writer.model.peft_config = {}
     assert rate() == pytest.approx(1e-4)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from copybandit.policies.headlines.writer_vectors import WriterVectors, taught_writer
-from copybandit.policies.writer.warm_start import WarmStartConfig
+from copybandit.policies.learning.warm_start import WarmStartConfig
 
 TEXTS = ["the cat sat on the mat", "a dog, a day, a dollar", "why nobody told you this before now"] * 4
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from ....policies.effect.model import VALIDATORS, EffectConfig, fit_effect_model
+from ....policies.learning.warm_start import WarmStartConfig, warm_start
 from ....policies.reward.reward import Quality, Reward, RewardConfig, Rewards
 from ....policies.tuning.contract import Update
 from ....policies.tuning.ppo import Ppo, PpoConfig
 from ....policies.tuning.stock_ppo import StockPpo
-from ....policies.writer.warm_start import WarmStartConfig, warm_start
 from ....policies.writer.writer import Writer, WriterConfig, load_weights, make_writer, own_weights
 from ....simulation.logs import count_uniform
 from ....simulation.world import World, demo_world

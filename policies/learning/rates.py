@@ -1,6 +1,6 @@
 """Learning rates that fit a writer where none is given: the larger a model, and the more it has read, the smaller."""
 
-from .writer import Writer
+from ..writer.writer import Writer
 
 LARGE = 50_000_000
 """Weights from which on a model is large."""

@@ -10,8 +10,8 @@ from peft import AdaLoraConfig, LoraConfig, TaskType, get_peft_model
 from transformers.pytorch_utils import Conv1D
 
 from ...simulation.data.errors import InputError
+from ..writer.writer import Writer
 from .rates import is_large
-from .writer import Writer
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import psutil
 import torch
 
-from .writer import Writer
+from ..writer.writer import Writer
 
 KEPT_A_UNIT = 68
 """Bytes that a pass keeps for its gradients, for each unit of a layer's width and token: 34 in 16 bits (Korthikanti et

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import get_cosine_schedule_with_warmup
 
-from .likelihood import log_likelihood
-from .writer import Writer
+from ..writer.likelihood import log_likelihood
+from ..writer.writer import Writer
 
 
 class Learner:

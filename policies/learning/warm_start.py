@@ -10,10 +10,10 @@ import torch
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, fill
 from ...simulation.data.errors import InputError
 from ...simulation.text.characters import characters
+from ..writer.writer import Writer, load_weights, own_weights, prompt
 from .adapters import AdapterConfig, adapted
 from .rates import fitting_rate, is_large
 from .supervised import Learner, nats_a_token
-from .writer import Writer, load_weights, own_weights, prompt
 
 FILLS = 8
 """Times that every phrase is filled for each time that an ad comes by, for a writer that begins from nothing: what
