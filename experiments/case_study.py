@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..agents.agent import CONVERSION_VALUE
-from ..policies.effect.model import CLICK, CONVERT
+from ..policies.effect.contract import CLICK, CONVERT
 from ..policies.reward.attacks import attacked, possible_attacks
 from ..policies.reward.diversity import vendi
 from ..simulation.data.catalog import Creative

@@ -40,6 +40,7 @@ COMMANDS = {
         "WritersOptions", "run_writers", "which way of tuning the writer is best here?", module="compare_writers"
     ),
     "headlines": Command("HeadlinesOptions", "run_headlines", "how well do we predict and place real A/B-tested copy?"),
+    "score": Command("ScoreOptions", "run_score", "which of these headlines would be clicked more, and why?"),
     "offline": Command("OfflineOptions", "run_offline", "what would this policy have earned on these logs?"),
     "case-study": Command("CaseStudyOptions", "run_case_study", "does the article's recipe work?", module="case_study"),
     "calibrate": Command("CalibrateOptions", "run_calibrate", "does the world behave like my logs?"),
@@ -54,7 +55,18 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command; bad input ends it with one line on standard error and exit code 2."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        try:
+            _answer(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads our output has seen enough (`| head`); what is still to be flushed at the end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+
+
+def _answer(given: list[str]) -> None:
     if not given or given[0] not in COMMANDS or " " in given[0]:
         _explain(given)
     name, rest = given[0], given[1:]

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..policies.headlines.model import CrossFit, fit_headline_model
+from ..policies.headlines.predictor import PACKAGED, Predictor
 from ..policies.headlines.sentence_encoder import SentenceVectors, packaged_encoder
 from ..policies.headlines.stack import read_by
 from ..policies.headlines.writer_vectors import WriterVectors, taught_writer
@@ -101,6 +103,7 @@ def run_headlines(options: HeadlinesOptions) -> Path:
         for i, (learn, hold) in enumerate(parts):
             judged.append(_judge(learn, hold, encoder, i, options, stage))
             stage.advance(1)
+    predictor = None if options.writer_states else _predictor(archive, judged, encoder, options, run)
     arms = pd.concat([part.arms for part in judged], ignore_index=True)
     arms["group"] = pd.factorize(arms.split.astype(str) + "/" + arms.group.astype(str))[0]
     predicted = _prediction(arms, judged)
@@ -117,6 +120,7 @@ def run_headlines(options: HeadlinesOptions) -> Path:
         "encoder": _encoder_name(options),
         "writer_states": options.writer_states,
         **predicted,
+        "predictor": None if predictor is None else vars(predictor.calibration),
         **placed,
         **tested,
         "what_matters": matters,
@@ -233,6 +237,28 @@ def _judge(
     predicted = fit.model.predict(hold.text.tolist())
     arms = hold.assign(predicted=predicted, certainty=fit.model.certainty, split=split)
     return Judged(arms, fit, replayed_tests(learn, fit.unseen), replayed_tests(hold, predicted))
+
+
+def _predictor(
+    archive: Archive, judged: list[Judged], encoder: SentenceVectors | None, options: HeadlinesOptions, run: Run
+) -> Predictor:
+    """The predictor to take along, learned from all tests but those of `--test`."""
+    arms, seed = archive.contrasts, options.run.seed
+    with run.stage("predictor") as stage:
+        if options.test is not None:
+            fit = judged[0].fit
+        else:
+            texts = arms.text.tolist()
+            views, config = read_by(texts, encoder, seed)
+            fit = fit_headline_model(arms, views, config, seed=seed)
+        path = _encoder_path(options)
+        name = "" if path is None else PACKAGED if path == packaged_encoder() else str(path)
+        facts = {"learned from": archive.source, "tests": f"{arms.test_id.nunique():,}", "texts": f"{len(arms):,}"}
+        made = {"made by": f"copybandit headlines --seed {seed}, version {version('copybandit')}"}
+        predictor = Predictor.of(fit, arms, name, facts | made)
+        predictor.save(run.path / "predictor")
+        stage.advance(0, f"{predictor.calibration.covered:.1%} of differences inside their 95% intervals")
+    return predictor
 
 
 def _prediction(arms: pd.DataFrame, judged: list[Judged]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A fitted world in one file: safetensors, with everything that is text in its metadata as JSON. Nothing is pickled."""
 
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .archive.gold import ArchiveReader
 from .archive.parts import archive_parts, archive_reader
-from .data.catalog import Catalog, Creative, Product, Query
+from .data.catalog import Catalog
 from .data.tensor_file import load_tensors, save_tensors
 from .response.utilities import Scales
 from .scenario import Scenario, load_scenario
@@ -46,10 +46,7 @@ def save_world(
     numbers = {k: v for k, v in vars(scales).items() if isinstance(v, float)}
     facts = {
         "scenario": scenario.model_dump(mode="json"),
-        "products": [asdict(product) for product in catalog.products],
-        "ads": [asdict(ad) for ad in catalog.ads],
-        "phrases": list(catalog.phrases),
-        "queries": [asdict(query) for query in catalog.queries],
+        **catalog.facts(),
         "segments": list(audience.segments),
         "scales": numbers,
     }
@@ -70,7 +67,7 @@ def load_world(path: Path, *, seed: int = 0, device: torch.device | str = "cpu")
     audience = Audience(segments=tuple(facts["segments"]), **people)
     parts = {name.removeprefix("scales."): value for name, value in tensors.items() if name.startswith("scales.")}
     scales = replace(Scales(**facts["scales"]), **{name: value.to(device) for name, value in parts.items()})
-    scenario, catalog = Scenario.model_validate(facts["scenario"]), _catalog(facts)
+    scenario, catalog = Scenario.model_validate(facts["scenario"]), Catalog.of_facts(facts)
     return make_world(
         scenario,
         catalog,
@@ -98,7 +95,7 @@ def scenario_of(name: str | Path) -> tuple[Scenario, Catalog]:
     if not is_world_file(name):
         return load_scenario(name)
     _, facts = _read(Path(name))
-    return Scenario.model_validate(facts["scenario"]), _catalog(facts)
+    return Scenario.model_validate(facts["scenario"]), Catalog.of_facts(facts)
 
 
 def open_world(name: str | Path, *, seed: int = 0, users: int = 1000, device: torch.device | str = "cpu") -> World:
@@ -111,12 +108,6 @@ def open_world(name: str | Path, *, seed: int = 0, users: int = 1000, device: to
         return load_world(Path(name), seed=seed, device=device)
     scenario, catalog = load_scenario(name)
     return make_world(scenario, catalog, seed=seed, users=users, device=device)
-
-
-def _catalog(facts: dict[str, Any]) -> Catalog:
-    products = [Product(**(p | {"attributes": tuple(map(tuple, p["attributes"]))})) for p in facts["products"]]
-    ads, queries = [Creative(**ad) for ad in facts["ads"]], [Query(**query) for query in facts["queries"]]
-    return Catalog(products, ads, facts["phrases"], queries)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from ...policies.base.start import first_writer
-from ...policies.effect.model import CLICK
+from ...policies.effect.contract import CLICK
 from ...policies.headlines.pairwise import PairwiseEffect, fit_pairwise_effect
 from ...policies.writer.chat import HEADLINE
 from ...simulation.archive.contrasts import agreement

@@ -7,8 +7,9 @@ import pandas as pd
 import torch
 
 from ...policies.base.start import first_writer
+from ...policies.effect.contract import CLICK, CONVERT
 from ...policies.effect.metrics import binomial_metrics
-from ...policies.effect.model import CLICK, CONVERT, MEMBERS, VALIDATORS, EffectModel, fit_effect_model
+from ...policies.effect.model import MEMBERS, VALIDATORS, EffectModel, fit_effect_model
 from ...policies.writer.reading import FrozenReader
 from ...policies.writer.writer import Writer
 from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Catalog, Creative

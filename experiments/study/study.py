@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import torch
 
+from ...policies.effect.contract import TextEffect
 from ...policies.learning.warm_start import split_ads
 from ...policies.reward.claims import Claims
 from ...policies.reward.fluency import FEW, Fluency
-from ...policies.reward.reward import Predictor, Quality, Reward, RewardConfig
+from ...policies.reward.reward import Quality, Reward, RewardConfig
 from ...policies.writer.reading import FrozenReader
 from ...policies.writer.writer import Writer
 from ...simulation.data.catalog import Catalog, Creative, Product
@@ -31,11 +32,11 @@ class Study:
     """Not trained yet."""
     asked: tuple[tuple[Product, str], ...]
     """Prompts: a product and an audience, which is a segment or, where visitors bring queries, a query."""
-    effect: Predictor
+    effect: TextEffect
     """What the writer is rewarded by."""
     effect_metrics: dict[str, dict[str, float]]
     """By head (`click`, `convert`), on feedback that the effect model has not seen."""
-    validation: Predictor | None
+    validation: TextEffect | None
     """What stops tuning and chooses among checkpoints, where something does: learned from feedback that nothing else
     has seen."""
     names_products: bool = True

@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ...policies.effect.model import CLICK, CONVERT
+from ...policies.effect.contract import CLICK, CONVERT
+from ...policies.effect.effect_file import EFFECT, save_effect
 from ...policies.learning.adapters import adapted
 from ...policies.reward.attacks import alone, attacked, good_ads, possible_attacks
 from ...policies.reward.reward import Reward
@@ -104,6 +105,7 @@ def tune_writer(
         "writer": writer.fingerprint(),
         "data": data_sheet(study, options),
     }
+    save_effect(study.effect, run.path / EFFECT)
     save_checkpoint(writer, run.path / CHECKPOINT, prompt(*study.asked[0]), _facts(options), _figures(summary))
     return Tuning(writer, untuned, tuned, verdicts, summary, (start, loss))
 

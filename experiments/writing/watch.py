@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ...policies.effect.model import CLICK, CONVERT
+from ...policies.effect.contract import CLICK, CONVERT
 from ...policies.reward.scored_texts import ScoredTexts
 from ...policies.tuning.contract import Tuner, Update
 from ...policies.tuning.training_state import StateDirectory

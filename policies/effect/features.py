@@ -1,16 +1,16 @@
 """What the effect model sees of a text: its words, its looks, what it says of its product, and how it reads."""
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor
 
 from ...simulation.data.catalog import Catalog, Creative, Product
 from ...simulation.text.encoder import TextEncoder, surface_features, tokens
+from ...simulation.text.ngrams import Ngrams
 
 Reads: TypeAlias = Callable[[Sequence[Creative]], Tensor]
 """How n texts read, [n, K] float32, to somebody who knows the language; see `writer/reading.py`."""
@@ -25,15 +25,17 @@ class Words:
 
     def __init__(self, kind: str, texts: Sequence[str], seed: int, dim: int = 200) -> None:
         """Fits the vocabulary. Kinds: words, characters, encoder."""
-        self.kind = kind
+        self.kind, self._dim, self._seed = kind, dim, seed
         if kind == "encoder":
-            self._encoder = TextEncoder(dim=dim, seed=1000 + seed, ngrams=(1, 2), words=True)
+            self._encoder = _encoder(dim, seed)
         else:
-            spaced = {"tokenizer": tokens, "token_pattern": None, "ngram_range": (1, 2), "min_df": 2}
-            letters = {"analyzer": "char_wb", "ngram_range": (3, 5), "min_df": 3}
-            self._tfidf = TfidfVectorizer(sublinear_tf=True, **(spaced if kind == "words" else letters))
-            table = self._tfidf.fit_transform(texts)
-            self._reduce = TruncatedSVD(min(dim, min(table.shape) - 1), random_state=seed).fit(table)
+            self._ngrams = (
+                Ngrams(texts, cut=tokens, ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+                if kind == "words"
+                else Ngrams(texts, analyzer="char_wb", ngram_range=(3, 5), min_df=3, sublinear_tf=True)
+            )
+            table = self._ngrams(texts)
+            self._directions = TruncatedSVD(min(dim, min(table.shape) - 1), random_state=seed).fit(table).components_
         self._scale = self._vectors(texts).std(0, correction=0).mean().clamp(min=1e-6)
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
@@ -43,7 +45,31 @@ class Words:
     def _vectors(self, texts: Sequence[str]) -> Tensor:
         if self.kind == "encoder":
             return self._encoder.encode(texts)
-        return torch.from_numpy(self._reduce.transform(self._tfidf.transform(texts)).astype(np.float32))
+        return torch.from_numpy(np.asarray(self._ngrams(texts) @ self._directions.T).astype(np.float32))
+
+    def state(self) -> dict[str, Any]:
+        """What was learned."""
+        found = {"kind": self.kind, "dim": self._dim, "seed": self._seed, "scale": self._scale}
+        if self.kind == "encoder":
+            return found
+        return found | {"ngrams": self._ngrams.state(), "directions": self._directions}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> "Words":
+        """What `state` said."""
+        again = cls.__new__(cls)
+        again.kind, again._dim, again._seed = state["kind"], state["dim"], state["seed"]
+        again._scale = torch.as_tensor(state["scale"])
+        if again.kind == "encoder":
+            again._encoder = _encoder(again._dim, again._seed)
+        else:
+            again._ngrams = Ngrams.restored(state["ngrams"], tokens if again.kind == "words" else None)
+            again._directions = state["directions"]
+        return again
+
+
+def _encoder(dim: int, seed: int) -> TextEncoder:
+    return TextEncoder(dim=dim, seed=1000 + seed, ngrams=(1, 2), words=True)
 
 
 class Description:
@@ -60,6 +86,18 @@ class Description:
         self._catalog, self._reads = catalog, reads
         columns = self._columns(creatives)
         self._mean, self._spread = columns.mean(0), columns.std(0, correction=0).clamp(min=0.02)
+
+    def state(self) -> dict[str, Any]:
+        """What was learned; and whether somebody has to say how texts read."""
+        return {"mean": self._mean, "spread": self._spread, "reads": self._reads is not None}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any], catalog: Catalog, reads: Reads | None) -> "Description":
+        """What `state` said."""
+        again = cls.__new__(cls)
+        again._catalog, again._reads = catalog, reads
+        again._mean, again._spread = torch.as_tensor(state["mean"]), torch.as_tensor(state["spread"])
+        return again
 
     def __call__(self, creatives: Sequence[Creative]) -> Tensor:
         """[n, D] float32."""

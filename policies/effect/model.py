@@ -6,8 +6,9 @@ early stopping; what can be told of a text beside its words is the same for all.
 segment and category) is additive, so that the text's own part can be told apart from what the writer cannot change.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +16,9 @@ from torch import Tensor, nn
 from ...simulation.data.catalog import Catalog, Creative
 from ...simulation.logs import Counts
 from ...simulation.text.queries import share_said
+from .contract import Prediction
 from .features import Description, Reads, Words
 from .places import place_effects
-
-CLICK, CONVERT = 0, 1
-"""Index of the two heads."""
 
 
 @dataclass(frozen=True)
@@ -38,26 +37,12 @@ class EffectConfig:
     """Share of creatives held out for early stopping, different for every member."""
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What the ensemble of M members predicts for n creatives; both heads: [M, n, 2] logits, click and convert."""
-
-    context: Tensor
-    """The part of product, segment and a typical place."""
-    text: Tensor
-    """The part of the text."""
-
-    @property
-    def rates(self) -> Tensor:
-        """[n, 2] mean probabilities over members: CTR and CVR."""
-        return torch.sigmoid(self.context + self.text).mean(0)
-
-
 class _Heads(nn.Module):
     """Click and convert logits of cells: additive context, and text weights by segment and category."""
 
     def __init__(self, width: int, sizes: dict[str, int], hidden: int, seed: int) -> None:
         super().__init__()
+        self.width, self.sizes, self.hidden_width = width, sizes, hidden
         generator = torch.Generator().manual_seed(seed)
         draw = torch.randn(width, hidden, generator=generator) / width**0.5
         self.hidden = nn.Parameter(draw) if hidden else None
@@ -135,6 +120,41 @@ class EffectModel:
             ]
             context = [h.context(None, product, segment, category) + asked * h.answer[0] for h in self.heads]
         return Prediction(torch.stack(context).cpu(), torch.stack(text).cpu())
+
+    def state(self) -> dict[str, Any]:
+        """All that was learned."""
+        heads = [
+            {"width": h.width, "sizes": h.sizes, "hidden": h.hidden_width, "weights": h.state_dict()}
+            for h in self.heads
+        ]
+        return {
+            "catalog": self.catalog.facts(),
+            "segments": list(self.segments),
+            "channels": list(self.channels),
+            "description": self.description.state(),
+            "words": {kind: words.state() for kind, words in self.words.items()},
+            "kinds": list(self.kinds),
+            "heads": heads,
+        }
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any], reads: Callable[[Catalog], Reads]) -> "EffectModel":
+        """What `state` said.
+
+        Args:
+            state: as it was written.
+            reads: makes who says how texts read, where the model was told that.
+        """
+        catalog, described = Catalog.of_facts(state["catalog"]), state["description"]
+        description = Description.restored(described, catalog, reads(catalog) if described["reads"] else None)
+        model = cls(catalog, tuple(state["segments"]), tuple(state["channels"]), description)
+        model.words = {kind: Words.restored(words) for kind, words in state["words"].items()}
+        model.kinds = list(state["kinds"])
+        for kept in state["heads"]:
+            heads = _Heads(kept["width"], kept["sizes"], kept["hidden"], seed=0)
+            heads.load_state_dict({name: torch.as_tensor(value) for name, value in kept["weights"].items()})
+            model.heads.append(heads.requires_grad_(False))
+        return model
 
     def _own_query(self, creatives: Sequence[Creative]) -> tuple[Tensor, Tensor]:
         """Two [n, 1]: 1 for creatives written for a query, and the share of its words that they say."""

@@ -7,8 +7,9 @@ out. Members read texts differently and learn from their own bootstrap sample of
 where evidence is thin.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,13 +17,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix, hstack
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ...simulation.archive.contrasts import Array, effects, thin
 from ...simulation.data.catalog import Creative
 from ...simulation.text.encoder import surface_features, tokens
-from ...simulation.text.ngrams import fit_ngrams
-from ..effect.model import Prediction
+from ...simulation.text.ngrams import Ngrams
+from ..effect.contract import Prediction
 
 FREE = 100.0
 """Prior variance of a group's level, so wide that only differences within groups count."""
@@ -46,7 +46,7 @@ class PairwiseConfig:
 
 VIEWS: tuple[dict, ...] = (
     {"analyzer": "char_wb", "ngram_range": (2, 5), "min_df": 3},
-    {"tokenizer": tokens, "token_pattern": None, "ngram_range": (1, 2), "min_df": 2},
+    {"cut": tokens, "ngram_range": (1, 2), "min_df": 2},
     {"analyzer": "char_wb", "ngram_range": (2, 5), "min_df": 3, "lowercase": False},
 )
 """How members read texts, in turn: characters, words, characters with their case."""
@@ -56,16 +56,31 @@ class _Features:
     """Tf-idf of n-grams and bounded surface features, each of about unit length."""
 
     def __init__(self, view: dict, texts: Sequence[str], config: PairwiseConfig) -> None:
-        self._tfidf = fit_ngrams(TfidfVectorizer(sublinear_tf=True, dtype=np.float64, **view), texts)
+        self._ngrams = Ngrams(texts, sublinear_tf=True, **view)
         surface = torch.log1p(surface_features(texts)).double().numpy()
         self._mean, self._spread = surface.mean(0), surface.std(0) + 0.02
         self._scales = config.text**0.5, (config.surface / surface.shape[1]) ** 0.5
+        self._cut = view.get("cut")
+
+    def state(self) -> dict[str, Any]:
+        """What was learned."""
+        words = {"ngrams": self._ngrams.state(), "words": self._cut is not None}
+        return words | {"mean": self._mean, "spread": self._spread, "scales": list(self._scales)}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> "_Features":
+        """What `state` said."""
+        again = cls.__new__(cls)
+        again._cut = tokens if state["words"] else None
+        again._ngrams = Ngrams.restored(state["ngrams"], again._cut)
+        again._mean, again._spread = state["mean"], state["spread"]
+        again._scales = state["scales"][0], state["scales"][1]
+        return again
 
     def __call__(self, texts: Sequence[str]) -> csr_matrix:
         surface = torch.log1p(surface_features(texts)).double().numpy()
         bounded = 2 * np.tanh((surface - self._mean) / self._spread / 2)
-        ngrams = self._tfidf.transform(texts)
-        return csr_matrix(hstack([self._scales[0] * ngrams, self._scales[1] * csr_matrix(bounded)]))
+        return csr_matrix(hstack([self._scales[0] * self._ngrams(texts), self._scales[1] * csr_matrix(bounded)]))
 
 
 @dataclass
@@ -86,6 +101,17 @@ class PairwiseEffect:
         ]
         text = torch.stack(parts)
         return Prediction(torch.tensor(self.base).expand_as(text), text)
+
+    def state(self) -> dict[str, Any]:
+        """All that was learned."""
+        features = [one.state() for one in self.features]
+        return {"base": list(self.base), "features": features, "weights": list(self.weights)}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> "PairwiseEffect":
+        """What `state` said."""
+        base = state["base"]
+        return cls((base[0], base[1]), [_Features.restored(one) for one in state["features"]], state["weights"])
 
 
 def fit_pairwise_effect(

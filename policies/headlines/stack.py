@@ -50,7 +50,9 @@ def _read_vectors(
     views: dict[str, View],
     members: dict[str, dict[str, float]],
 ) -> None:
-    layers = {name: Remembered(Vectors(texts, encoder.named(name), 256)) for name in (*encoder.means, *encoder.firsts)}
+    layers = {
+        name: Remembered(Vectors(texts, encoder.named(name), 256, name)) for name in (*encoder.means, *encoder.firsts)
+    }
     low, middle = encoder.means[0], encoder.means[len(encoder.means) // 2]
     for draw in range(DRAWS):
         name = f"alike in vectors {draw}"

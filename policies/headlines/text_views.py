@@ -6,17 +6,16 @@ far it may move a prediction.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from ...simulation.text.encoder import tokens
-from ...simulation.text.ngrams import fit_ngrams
+from ...simulation.text.ngrams import Ngrams
 
 Array = NDArray[np.float64]
 
@@ -29,26 +28,20 @@ SparseView = Callable[[Sequence[str]], csr_matrix]
 """The same, where most are zero."""
 
 
-class Ngrams:
-    """N-grams of texts, sparse."""
-
-    def __init__(self, texts: Sequence[str], **tfidf: object) -> None:
-        """Learns the vocabulary of texts; `tfidf` is for scikit-learn's vectoriser."""
-        settings: dict[str, Any] = {"dtype": np.float64, **tfidf}
-        self._tfidf = fit_ngrams(TfidfVectorizer(**settings), texts)
-
-    def __call__(self, texts: Sequence[str]) -> csr_matrix:
-        """[n, vocabulary]."""
-        return csr_matrix(self._tfidf.transform(texts))
-
-
 class Skeleton:
     """How a headline is built, whatever it is about: frequent words stay, others keep an ending or their capitals."""
 
     def __init__(self, texts: Sequence[str], frequent: int = 1000) -> None:
         """Takes the frequent words of texts."""
         count = Counter(word for text in texts for word in set(tokens(text)))
-        self._frequent = {word for word, _ in count.most_common(frequent)}
+        self.frequent = frozenset(word for word, _ in count.most_common(frequent))
+
+    @classmethod
+    def of(cls, frequent: Iterable[str]) -> "Skeleton":
+        """With these frequent words."""
+        again = cls.__new__(cls)
+        again.frequent = frozenset(frequent)
+        return again
 
     def __call__(self, text: str) -> list[str]:
         """Pieces of the skeleton, marks of punctuation and of both ends included."""
@@ -56,7 +49,7 @@ class Skeleton:
 
     def _piece(self, piece: str) -> str:
         lower = piece.lower()
-        if lower in self._frequent or not piece[0].isalnum():
+        if lower in self.frequent or not piece[0].isalnum():
             return lower
         if piece[0].isdigit():
             return "<number>"
@@ -135,23 +128,26 @@ class Style:
 class Vectors:
     """Vectors that were computed beforehand by a model that never saw a click; their main directions."""
 
-    def __init__(self, texts: Sequence[str], of: Callable[[Sequence[str]], Array], columns: int) -> None:
+    def __init__(
+        self, texts: Sequence[str], of: Callable[[Sequence[str]], Array], columns: int, name: str = ""
+    ) -> None:
         """Takes the mean and the main directions of the texts' vectors.
 
         Args:
             texts: to learn from.
             of: [n, width] vectors of texts.
             columns: directions to keep.
+            name: by which an encoder gives these vectors.
         """
-        self._of = of
+        self.of, self.name = of, name
         vectors = of(texts)
-        self._mean = vectors.mean(0)
-        centred = unit(vectors - self._mean)
-        self._directions = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :columns]
+        self.mean = vectors.mean(0)
+        centred = unit(vectors - self.mean)
+        self.directions = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :columns]
 
     def __call__(self, texts: Sequence[str]) -> Array:
         """[n, columns]: unit vectors, turned to the main directions."""
-        return unit(self._of(texts) - self._mean) @ self._directions
+        return unit(self.of(texts) - self.mean) @ self.directions
 
 
 class Alike:
@@ -165,22 +161,22 @@ class Alike:
         self, texts: Sequence[str], views: Sequence[View], seed: int, landmarks: int = 700, scale: float = 0.7
     ) -> None:
         """Draws landmarks from texts."""
-        self._views, self._scale = views, scale
+        self.views, self.scale = views, scale
         drawn = np.random.default_rng(seed).permutation(len(texts))[:landmarks]
         chosen: list[str] = [str(texts[i]) for i in drawn]
-        self._landmarks = [unit(view(chosen)) for view in views]
+        self.landmarks = [unit(view(chosen)) for view in views]
         values, vectors = np.linalg.eigh(self._kernel(chosen))
-        self._turn = vectors / np.sqrt(np.maximum(values, 1e-6))
+        self.turn = vectors / np.sqrt(np.maximum(values, 1e-6))
 
     def __call__(self, texts: Sequence[str]) -> Array:
         """[n, landmarks]."""
-        return self._kernel(texts) @ self._turn
+        return self._kernel(texts) @ self.turn
 
     def _kernel(self, texts: Sequence[str]) -> Array:
-        cosine = np.zeros((len(texts), self._landmarks[0].shape[0]))
-        for view, landmarks in zip(self._views, self._landmarks, strict=True):
+        cosine = np.zeros((len(texts), self.landmarks[0].shape[0]))
+        for view, landmarks in zip(self.views, self.landmarks, strict=True):
             cosine += unit(view(texts)) @ landmarks.T
-        return np.exp((cosine / len(self._views) - 1) / self._scale**2)
+        return np.exp((cosine / len(self.views) - 1) / self.scale**2)
 
 
 class Remembered:
@@ -188,14 +184,14 @@ class Remembered:
 
     def __init__(self, view: View, kept: int = 3) -> None:
         """Wraps a view."""
-        self._view, self._kept = view, kept
+        self.view, self._kept = view, kept
         self._answers: dict[tuple[str, ...], Array] = {}
 
     def __call__(self, texts: Sequence[str]) -> Array:
         """What the view makes of texts."""
         key = tuple(texts)
         if key not in self._answers:
-            self._answers[key] = self._view(texts)
+            self._answers[key] = self.view(texts)
             for old in list(self._answers)[: -self._kept]:
                 del self._answers[old]
         return self._answers[key]
@@ -212,8 +208,8 @@ def ngram_views(texts: Sequence[str]) -> dict[str, SparseView]:
     N-grams of words beside them add nothing: skeletons keep the frequent ones, characters see the rest.
     """
     rare = 2 if len(texts) < 500 else 3
-    there: dict[str, Any] = {"binary": True, "use_idf": False, "norm": None, "token_pattern": None, "min_df": rare}
+    there: dict[str, Any] = {"binary": True, "use_idf": False, "norm": None, "min_df": rare}
     return {
-        "skeletons": Ngrams(texts, tokenizer=Skeleton(texts), lowercase=False, ngram_range=(1, 3), **there),
+        "skeletons": Ngrams(texts, cut=Skeleton(texts), lowercase=False, ngram_range=(1, 3), **there),
         "characters": Ngrams(texts, analyzer="char_wb", ngram_range=(2, 5), min_df=rare, sublinear_tf=True),
     }

@@ -27,7 +27,8 @@ LEAST = 20
 LOOKS = 24
 """Looks at the loss on what is held out, at even steps."""
 SEEN = 128
-"""Ads that a look reads, at most: the same ones every time, spread over what is held out."""
+"""Ads that a look reads, at most, and no more than were learned from since the last: the same ones every time, spread
+over what is held out."""
 FROM_NOTHING, PRETRAINED, LARGE = 1.2e-3, 5e-4, 5e-5
 """Learning rates of a writer that begins from nothing, of a small one that has read, and of a large one."""
 
@@ -113,7 +114,7 @@ def warm_start(
         torch.manual_seed(seed)
         # Of a large writer an adapter learns, as when it is tuned.
         with adapted(writer, AdapterConfig(), steps=steps, seed=seed):
-            return _learn(writer, islice(asked, steps), steps, _HeldOut(writer, catalog, away, config), progress)
+            return _learn(writer, islice(asked, steps), steps, _HeldOut(writer, catalog, away, config, steps), progress)
 
 
 def _learn(
@@ -155,9 +156,12 @@ def _fitting(writer: Writer, fit_to_say: Callable[[Creative], bool]) -> Callable
 class _HeldOut:
     """The loss on ads of products that nothing is learned from, and the weights with the lowest."""
 
-    def __init__(self, writer: Writer, catalog: Catalog, ads: Sequence[Creative], config: WarmStartConfig) -> None:
+    def __init__(
+        self, writer: Writer, catalog: Catalog, ads: Sequence[Creative], config: WarmStartConfig, steps: int
+    ) -> None:
         self.writer, self.config = writer, config
-        seen = ads[:: -(-len(ads) // SEEN)] if ads else ads
+        most = max(1, min(SEEN, steps * config.batch // LOOKS))
+        seen = ads[:: -(-len(ads) // most)] if ads else ads
         self.prompts, self.texts = [prompt(catalog[ad.product_id]) for ad in seen], [ad.text for ad in seen]
         self.losses = [self._loss()] if ads else []
         self.best = own_weights(writer)

@@ -15,7 +15,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from ...simulation.data.catalog import Catalog, Creative
 from ...simulation.data.errors import InputError
 from ...simulation.text.characters import characters
 from ...simulation.text.encoder import TextEncoder, surface_features, tokens
-from ..effect.model import CLICK, CONVERT, Prediction
+from ..effect.contract import CLICK, CONVERT, TextEffect
 from .claims import Claims
 from .diversity import nearest_novelty, novelty
 from .fluency import Fluency
@@ -234,18 +234,10 @@ RewardFunction: TypeAlias = Callable[[Sequence[Creative], Tensor], Rewards]
 """Creatives and the [n] numbers of their prompts, to rewards."""
 
 
-class Predictor(Protocol):
-    """Any effect model: an ensemble that predicts texts."""
-
-    def predict(self, creatives: Sequence[Creative]) -> Prediction:
-        """Predicts n texts."""
-        ...
-
-
 class Reward:
     """Scores creatives for the writer; the statistics are frozen by `freeze`, once, on the untuned writer."""
 
-    def __init__(self, effect: Predictor, quality: Quality, config: RewardConfig) -> None:
+    def __init__(self, effect: TextEffect, quality: Quality, config: RewardConfig) -> None:
         """Keeps the judges; call `freeze` before scoring."""
         self.effect, self.quality, self.config = effect, quality, config
         self.encoder = TextEncoder(dim=256, seed=11)

@@ -2,14 +2,16 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
 from ...simulation.data.errors import InputError
 from ...simulation.data.files import check_folder, write_folder
 from .placeholders import held
-from .writer import Writer
+
+if TYPE_CHECKING:
+    from .writer import Writer  # transformers takes seconds, which who reads a run need not wait
 
 CAVEAT = "Lift in simulation is not real lift: it says what the simulated users would do, not what yours will."
 """The sentence that goes wherever a figure from the simulated world is shown."""
@@ -60,7 +62,7 @@ Simulated users, gold expectation; tuned against untuned writer, 95% interval ov
 
 
 def save_checkpoint(
-    writer: Writer, directory: Path, prompt: str, facts: dict[str, Any], figures: dict[str, Any]
+    writer: "Writer", directory: Path, prompt: str, facts: dict[str, Any], figures: dict[str, Any]
 ) -> None:
     """Writes weights, tokenizer, generation settings and a model card (README.md): all of it, or nothing.
 

@@ -59,6 +59,7 @@ UPWORTHY_SCHEMA = pa.DataFrameSchema(
     },
     strict=False,
 )
+UPWORTHY = "the Upworthy Research Archive (Matias et al., Scientific Data 8:195, 2021), CC BY 4.0"
 SplitBy = Literal["story", "test"]
 
 
@@ -74,6 +75,8 @@ class Archive:
     """What was left out on reading, a line a reason."""
     name: str = "the archive"
     """Of the file, for messages."""
+    source: str = "an archive of A/B tests"
+    """Where it is from, for what is learned from it."""
 
     def __len__(self) -> int:
         return self.arms.test_id.nunique()
@@ -158,8 +161,10 @@ def read_archive(path: str | Path, columns: Mapping[str, str] | None = None) -> 
     """
     refuse_unknown(columns or {}, [*ARCHIVE_SCHEMA.columns, *UPWORTHY_SCHEMA.columns])
     frame, notes = read_table(path, (ARCHIVE_SCHEMA, UPWORTHY_SCHEMA), "A/B archive", columns), []
+    source = Path(path).name
     if "test_id" not in frame:
         frame, notes = _from_upworthy(frame)
+        source = UPWORTHY
     wrong = frame.index[frame.clicks > frame.impressions]
     if len(wrong):
         row = frame.loc[wrong[0]]
@@ -173,7 +178,7 @@ def read_archive(path: str | Path, columns: Mapping[str, str] | None = None) -> 
     if len(alone):
         few = ", ".join(f"'{name}'" for name in alone[:3]) + (", ..." if len(alone) > 3 else "")
         notes.append(f"{len(alone):,} test{'s' * (len(alone) > 1)} of one text ({few})")
-    archive = Archive(arms, tuple(notes), str(path))
+    archive = Archive(arms, tuple(notes), str(path), source)
     if archive.contrasts.empty:
         why = f" (left out: {'; '.join(notes)})" if notes else ""
         raise InputError(f"{path}: no test has two texts in one group{why}; bring tests that differ in text alone")

@@ -14,11 +14,10 @@ import torch
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
 from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from ..text.encoder import surface_features, tokens
-from ..text.ngrams import fit_ngrams
+from ..text.ngrams import Ngrams
 from .contrasts import Agreement, Array, agreement, effects, thin
 
 CHARACTERS, WORDS, TOPICS, SURFACE = 0.06, 0.06, 0.03, 0.02
@@ -50,23 +49,20 @@ class TextKernel:
 
     def __init__(self, texts: Sequence[str], topics: int = 100) -> None:
         """Takes vocabularies and spreads from texts."""
-        self._characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=3, sublinear_tf=True)
-        self._words = TfidfVectorizer(
-            tokenizer=tokens, token_pattern=None, ngram_range=(1, 2), min_df=2, sublinear_tf=True
-        )
-        table = fit_ngrams(self._characters, texts).transform(texts)
-        fit_ngrams(self._words, texts)
+        self._characters = Ngrams(texts, analyzer="char_wb", ngram_range=(2, 5), min_df=3, sublinear_tf=True)
+        self._words = Ngrams(texts, cut=tokens, ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+        table = self._characters(texts)
         self._topics = TruncatedSVD(max(min(topics, min(table.shape) - 1), 1), random_state=0).fit(table)
         surface = torch.log1p(surface_features(texts)).numpy()
         self._mean, self._spread = surface.mean(0), surface.std(0) + 1e-3
 
     def view(self, texts: Sequence[str]) -> _Views:
         """Texts as the kernel sees them."""
-        table = self._characters.transform(texts)
+        table = self._characters(texts)
         surface = torch.log1p(surface_features(texts)).numpy().astype(np.float64)
         return _Views(
             table,
-            self._words.transform(texts),
+            self._words(texts),
             normalize(self._topics.transform(table)),
             np.clip((surface - self._mean) / self._spread, -6, 6),
         )

@@ -1,8 +1,9 @@
 """Products and the ad lines that are known for them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -134,6 +135,18 @@ class Catalog:
         """All words the catalog itself uses: product descriptions and reference ads."""
         described = [f"{p.title} {p.category} {p.brand} {p.description} {p.attribute_values}" for p in self.products]
         return described + [ad.text for ad in self.ads]
+
+    def facts(self) -> dict[str, Any]:
+        """All of it, as JSON holds it."""
+        parts = {"products": self.products, "ads": self.ads, "queries": self.queries}
+        return {name: [asdict(one) for one in part] for name, part in parts.items()} | {"phrases": list(self.phrases)}
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> "Catalog":
+        """The catalog that `facts` told."""
+        products = [Product(**(p | {"attributes": tuple(map(tuple, p["attributes"]))})) for p in facts["products"]]
+        ads, queries = [Creative(**ad) for ad in facts["ads"]], [Query(**query) for query in facts["queries"]]
+        return cls(products, ads, facts["phrases"], queries)
 
     def with_ads(self, ads: Sequence[Creative]) -> "Catalog":
         """The same products and phrases with other reference ads."""

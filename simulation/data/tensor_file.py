@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -49,6 +50,43 @@ def load_tensors(
         InputError: no such file, or one that is torn, altered or of another kind.
     """
     return read_checked(path, lambda file: _read(file, kind, format_version, remedy), remedy)
+
+
+def in_parts(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and facts of a nested state, for `save_tensors`: arrays become float32 tensors, named by their path.
+
+    Args:
+        state: dicts and lists of arrays, tensors and what JSON holds.
+    """
+    tensors: dict[str, Tensor] = {}
+
+    def part(value: Any, path: str) -> Any:
+        if isinstance(value, Mapping):
+            return {str(key): part(inner, f"{path}/{key}") for key, inner in value.items()}
+        if isinstance(value, np.ndarray | Tensor):
+            tensor = torch.as_tensor(np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value)
+            tensors[path] = tensor.float() if tensor.is_floating_point() else tensor
+            return {TENSOR: path}
+        if isinstance(value, list | tuple):
+            return [part(inner, f"{path}/{i}") for i, inner in enumerate(value)]
+        return value
+
+    return tensors, {key: part(value, key) for key, value in state.items()}
+
+
+def as_one(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The state that `in_parts` took apart, its arrays as numpy arrays."""
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return tensors[value[TENSOR]].numpy() if TENSOR in value else {k: whole(v) for k, v in value.items()}
+        return [whole(inner) for inner in value] if isinstance(value, list) else value
+
+    return {key: whole(value) for key, value in facts.items()}
+
+
+TENSOR = "<tensor>"
+"""Key that stands, in facts, for a tensor of that path."""
 
 
 class FormatError(InputError):

@@ -3,6 +3,7 @@
 A file of their own, so that they run beside the demo and what follows from it.
 """
 
+import pandas as pd
 import pytest
 from copybandit.agents.state import load_agent
 
@@ -39,9 +40,13 @@ def test_the_loop_on_the_real_archive(archive, console, workplace):
 
 
 def test_headlines_of_the_real_archive(archive, console, workplace):
+    """headlines -> score."""
     console("headlines", "--archive", archive, "--encoder", "none", "--quick", "--out", "headlines")
     summary = finished(workplace / "headlines")
     assert summary["pairwise_accuracy"]["significant"]["low"] > 0.5
+    (workplace / "texts.csv").write_text("test_id,text\na,Why Cats Swim\na,A cat swims\nb,Banks and fees\n")
+    console("score", "texts.csv", "--predictor", "headlines/predictor", "--out", "scores")
+    assert pd.read_parquet(workplace / "scores" / "scores.parquet").best[:2].sum() == pytest.approx(1)
 
 
 def test_a_world_of_the_real_archive(archive, console, workplace):

@@ -67,6 +67,18 @@ def test_its_log_tells_what_policies_earn(demo, console, workplace):
     assert summary["estimates"]["lints"]["dr"]["mean"] > logged["mean"]
 
 
+def test_its_effect_model_judges_lines_of_ones_own(demo, console, workplace):
+    """loop -> score: what the run said of its texts, the model that it left says again."""
+    creatives = pd.read_parquet(demo / "creatives.parquet")
+    ads = creatives[creatives.writer == "tuned"].drop_duplicates(["product_id", "audience", "text"]).head(60)
+    ads[["product_id", "audience", "text"]].to_csv(workplace / "lines.csv", index=False)
+    console("score", "lines.csv", "--predictor", demo / "effect", "--reasons", "0", "--out", "lines")
+    scores = pd.read_parquet(workplace / "lines" / "scores.parquet")
+    both = scores.merge(ads, on=["product_id", "audience", "text"])
+    assert len(both) == 60
+    assert np.abs(both.ctr - both.proxy_ctr).max() < 1e-6
+
+
 def test_a_world_fitted_to_the_demos_log_is_one_to_compare_in(demo, console, workplace):
     """loop -> calibrate -> compare --scenario, loop --scenario -> report of both loops."""
     console("calibrate", "--logs", demo / "log.parquet", "--out", "fitted")

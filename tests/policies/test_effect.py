@@ -1,7 +1,10 @@
 import pytest
 import torch
-from copybandit.policies.effect.model import CLICK, CONVERT, MEMBERS, EffectConfig, fit_effect_model
+from copybandit.policies.effect.contract import CLICK, CONVERT
+from copybandit.policies.effect.effect_file import FILE, read_effect, save_effect
+from copybandit.policies.effect.model import MEMBERS, EffectConfig, EffectModel, fit_effect_model
 from copybandit.simulation.data.catalog import Creative
+from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.logs import Counts
 
 WORDS = ["solid", "cheap", "new", "quiet", "bright", "soft", "warm", "light"]
@@ -67,3 +70,32 @@ def test_it_is_fitted_on_any_device_and_answers_on_the_cpu(model, tiny_catalog, 
     assert found.text.device.type == found.context.device.type == "cpu"
     assert torch.allclose(found.rates, expected.rates, atol=1e-3)
     assert torch.allclose(again.predict_cells(counts), effect.predict_cells(counts), atol=1e-3)
+
+
+def _reads(catalog):
+    return lambda creatives: torch.tensor([[float(len(creative.text))] for creative in creatives])
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_what_was_saved_predicts_the_same(model, tiny_catalog, tmp_path, told):
+    effect, counts = model
+    if told:
+        effect = fit_effect_model(counts, tiny_catalog, QUICK, seed=0, reads=_reads(tiny_catalog))
+    save_effect(effect, tmp_path / "effect")
+    kind, state = read_effect(tmp_path / "effect")
+    again = EffectModel.restored(state, _reads)
+    assert kind == "EffectModel"
+    assert again.catalog.products == tiny_catalog.products and again.catalog.ads == tiny_catalog.ads
+    found, expected = (one.predict([*tiny_catalog.ads, *counts.creatives[:9]]) for one in (again, effect))
+    assert torch.allclose(found.text, expected.text, atol=1e-6)
+    assert torch.allclose(found.context, expected.context, atol=1e-6)
+
+
+def test_half_a_file_is_refused(model, tmp_path):
+    save_effect(model[0], tmp_path / "effect")
+    file = tmp_path / "effect" / FILE
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(InputError, match="run the command that left it again"):
+        read_effect(tmp_path / "effect")
+    with pytest.raises(InputError, match="no effect model"):
+        read_effect(tmp_path)

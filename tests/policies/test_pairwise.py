@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.policies.effect.model import CLICK, CONVERT
-from copybandit.policies.headlines.pairwise import PairwiseConfig, fit_pairwise_effect
+from copybandit.policies.effect.contract import CLICK, CONVERT
+from copybandit.policies.effect.effect_file import read_effect, save_effect
+from copybandit.policies.headlines.pairwise import PairwiseConfig, PairwiseEffect, fit_pairwise_effect
 from copybandit.policies.reward.reward import Quality, Reward, RewardConfig
 from copybandit.simulation.archive.contrasts import agreement
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
@@ -107,3 +108,11 @@ def test_the_reward_takes_it_as_it_is(model):
     total = reward(creatives, group).total
     secret = torch.tensor(["secret" in text for text in texts])
     assert total[secret].mean() > total[~secret].mean() + 1
+
+
+def test_what_was_saved_predicts_the_same(model, tmp_path):
+    save_effect(model, tmp_path / "effect")
+    again = PairwiseEffect.restored(read_effect(tmp_path / "effect")[1])
+    texts = [Creative("", text) for text in ("The honest secret of the mayor", "WHAT a river!", "?")]
+    assert torch.allclose(again.predict(texts).text, model.predict(texts).text, atol=1e-5)
+    assert torch.allclose(again.predict(texts).rates, model.predict(texts).rates, atol=1e-6)

@@ -2,12 +2,85 @@
 
 from typing import Any
 
+import pandas as pd
+
 from ..drawing.formats import gain, gain_range, number, number_range, percent, ranged
 from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table, told_by
 from ..statistics.bootstrap import Interval
 from . import plots as headline_plots
 from .placements import OURS
+
+MOST_SHOWN = 200
+"""Texts that the page lists; the files have all."""
+
+
+@told_by("scored")
+def scores(run: RunFiles, found: Any) -> Section:
+    """What is predicted of texts that nobody has tested, and why."""
+    known = run.summary["predictor"]
+    text = [
+        f"{found['texts']:,} texts of {found['tests']:,} tests. The lift is over the mean of the test's texts (of a "
+        "text that stands alone, over the average headline learned from), with a 95% interval; best is the chance that "
+        "a text is the best of its test; the last column says how many impressions a text a test would need to tell it "
+        "from the next best (two-sided, 5%, 80% power).",
+        f"Learned from {known.get('learned from', 'tests')}: {known.get('texts', '')} texts. On stories not seen, "
+        f"measured differences lay in their 95% intervals in {percent(known['covered'])} of pairs.",
+    ]
+    if run.setting("reasons") != 0:
+        text.append("Reasons: by how much leaving a word out, or how it is put, would change the rate.")
+    alarms = []
+    if found["unfamiliar"]:
+        alarms.append(
+            f"{found['unfamiliar']:,} texts are unlike those that the predictor learned from (another language?): "
+            "what it says of them means little."
+        )
+    table = run.table("scores.parquet").head(MOST_SHOWN)
+    named, why = "test_id" in table, "reasons" in table
+    rows = [
+        [
+            *([row["test_id"]] if named else []),
+            row["text"],
+            percent(row["rate"], 2),
+            f"{gain(row['lift'])} ({gain(row['lift_low'])} to {gain(row['lift_high'])})",
+            "" if pd.isna(row["best"]) else percent(row["best"], 0),
+            *([row["reasons"]] if why else []),
+            "" if pd.isna(row["to_tell"]) else f"{row['to_tell']:,.0f}",
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = [*(["Test"] if named else []), "Text", "Click rate", "Lift", "Best", *(["Why"] if why else []), "To tell"]
+    some = "" if found["texts"] <= MOST_SHOWN else f", the first {MOST_SHOWN} (all are in scores.csv)"
+    return Section("Which would be clicked more", text, alarms, tables=[Table(f"Predicted{some}", columns, rows)])
+
+
+@told_by("scored_ads")
+def ads(run: RunFiles, found: Any) -> Section:
+    """What the effect model of a run believes of ads that nobody has shown."""
+    text = [
+        f"{found['texts']:,} texts, held against the others for the same product and audience. They are ranked by what "
+        f"an impression is worth, in clicks: CTR times one plus {found['value']:g} times CVR. Least and most are over "
+        "the members of the ensemble. Reasons: by how much leaving a word out, or how it is put, would change that "
+        "worth.",
+    ]
+    table = run.table("scores.parquet").head(MOST_SHOWN)
+    named = [name for name in ("product_id", "test_id", "audience") if name in table]
+    rows = [
+        [
+            *(row[name] for name in named),
+            row["text"],
+            percent(row["ctr"], 2),
+            percent(row["cvr"], 1),
+            f"{row['worth']:.4f} ({row['worth_least']:.4f} to {row['worth_most']:.4f})",
+            "" if pd.isna(row["lift"]) else gain(row["lift"]),
+            row.get("reasons", ""),
+        ]
+        for row in table.to_dict("records")
+    ]
+    titles = [name.replace("_id", "").capitalize() for name in named]
+    columns = [*titles, "Text", "CTR", "CVR", "Worth (least to most)", "Lift", "Why"]
+    some = "" if found["texts"] <= MOST_SHOWN else f", the first {MOST_SHOWN} (all are in scores.csv)"
+    return Section("Which would earn more", text, tables=[Table(f"Predicted{some}", columns, rows)])
 
 
 @told_by("pairwise_accuracy")

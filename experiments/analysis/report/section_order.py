@@ -18,6 +18,8 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     fit_sections.later_days,
     fit_sections.another_policy,
     fit_sections.spread,
+    headline_sections.scores,
+    headline_sections.ads,
     headline_sections.prediction,
     headline_sections.placing,
     headline_sections.testing,

@@ -1,0 +1,138 @@
+"""Ads that nobody has shown, as the effect model of a run sees them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+import torch
+from torch import Tensor
+
+from ...policies.base.start import load_base
+from ...policies.effect.contract import CLICK, CONVERT, TextEffect
+from ...policies.effect.effect_file import read_effect
+from ...policies.effect.model import EffectModel
+from ...policies.effect.reasons import reasons as why
+from ...policies.headlines.pairwise import PairwiseEffect
+from ...policies.writer.reading import FrozenReader
+from ...policies.writer.writer import WriterConfig
+from ...simulation.data.catalog import EVERYONE, Catalog, Creative
+from ...simulation.data.columns import refuse_unknown
+from ...simulation.data.errors import InputError
+from ...simulation.data.tables import not_blank, read_table
+from ..analysis.statistics.bootstrap import Array
+from .told import best_first, competing, refuse_repeated, told_reasons
+
+TEXTS = pa.DataFrameSchema(
+    {
+        "product_id": pa.Column(str, not_blank, coerce=True),
+        "text": pa.Column(str, not_blank, coerce=True),
+        "audience": pa.Column(str, not_blank, coerce=True, required=False),
+    },
+    strict=False,
+)
+ANY = pa.DataFrameSchema(
+    {
+        "text": pa.Column(str, not_blank, coerce=True),
+        "test_id": pa.Column(str, not_blank, coerce=True, required=False),
+    },
+    strict=False,
+)
+"""For an effect model of an archive, which reads nothing but the text."""
+CAVEAT = (
+    "What the effect model of a run believes, from the clicks that it learned from. Its members' spread says where "
+    "feedback was thin; it is no interval."
+)
+
+
+def score_ads(
+    source: Path, columns: Mapping[str, str], folder: Path, reasons: int, value: float, device: torch.device
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Scores, those of a product side by side and the best first; and what the summary says.
+
+    Args:
+        source: table of ads.
+        columns: its names of columns by our own.
+        folder: of the effect model.
+        reasons: how many are given for each text.
+        value: worth of a conversion in clicks.
+        device: where the base reads, if the model is told how texts read.
+
+    Raises:
+        InputError: the table is no good, a text stands twice for a product and an audience, a product or an audience
+            is not known to the model, or there is no such model.
+    """
+    kind, state = read_effect(folder)
+    by_product = kind == EffectModel.__name__
+    schema = TEXTS if by_product else ANY
+    refuse_unknown(columns, schema.columns)
+    frame = read_table(source, schema, "table of texts", columns)
+    frame = frame[
+        [name for name in ("test_id", "product_id", "audience", "text") if name in schema.columns and name in frame]
+    ]
+    effect: TextEffect
+    if by_product:
+        effect = EffectModel.restored(state, lambda catalog: _reader(catalog, device))
+        _refuse_strangers(frame, effect, source)
+    else:
+        effect = PairwiseEffect.restored(state)
+    frame = refuse_repeated(frame, source)
+    rows = frame.to_dict("records")
+    creatives = [Creative(row.get("product_id", ""), row["text"], row.get("audience", EVERYONE)) for row in rows]
+    scores = pd.concat([frame, _predicted(effect, creatives, value)], axis=1)
+    rivals = scores.groupby(competing(frame)).worth
+    scores["lift"] = (scores.worth / rivals.transform("mean") - 1).where(rivals.transform("size") > 1)
+    if reasons:
+        scores["reasons"] = told_reasons(why(frame.text.tolist(), _log_worth(effect, creatives, value), reasons))
+    scores, groups = best_first(scores, "worth")
+    summary = {
+        "scored_ads": {"texts": len(scores), "groups": int(groups.max()) + 1, "value": value},
+        "caveat": CAVEAT,
+        "notes": [f"Effect model: {folder}."],
+    }
+    return scores, summary
+
+
+def _reader(catalog: Catalog, device: torch.device) -> FrozenReader:
+    """The base, which says how texts read; untuned, as it was when the model was told that."""
+    return FrozenReader(load_base(WriterConfig(), device=device), catalog)
+
+
+def _refuse_strangers(frame: pd.DataFrame, effect: EffectModel, source: Path) -> None:
+    effect.catalog.check_known(frame.product_id, str(source))
+    if "audience" not in frame:
+        return
+    known = [EVERYONE, *effect.segments, *(query.text for query in effect.catalog.queries)]
+    strange = ~frame.audience.isin(known)
+    if strange.any():
+        row = frame.index[strange][0]
+        raise InputError(
+            f"{source}: row {row + 2}: audience '{frame.audience[row]}' is none that the model learned; give one of "
+            f"{', '.join(known[:6])}{', ...' if len(known) > 6 else ''}"
+        )
+
+
+def _members(effect: TextEffect, creatives: Sequence[Creative]) -> Tensor:
+    """[M, n, 2] rates of each member."""
+    predicted = effect.predict(creatives)
+    return torch.sigmoid(predicted.context + predicted.text)
+
+
+def _predicted(effect: TextEffect, creatives: Sequence[Creative], value: float) -> pd.DataFrame:
+    rates = _members(effect, creatives)
+    worth = rates[..., CLICK] * (1 + value * rates[..., CONVERT])
+    columns = {"ctr": rates.mean(0)[:, CLICK], "cvr": rates.mean(0)[:, CONVERT], "worth": worth.mean(0)}
+    columns |= {"worth_least": worth.min(0).values, "worth_most": worth.max(0).values}
+    return pd.DataFrame({name: column.double().numpy() for name, column in columns.items()})
+
+
+def _log_worth(effect: TextEffect, creatives: Sequence[Creative], value: float) -> Any:
+    def log_worth(texts: Sequence[str], of: Sequence[int]) -> Array:
+        changed = [
+            Creative(creatives[i].product_id, text, creatives[i].audience) for text, i in zip(texts, of, strict=True)
+        ]
+        return np.log(_predicted(effect, changed, value).worth.to_numpy())
+
+    return log_worth

@@ -1,0 +1,69 @@
+"""Scores in order and in words."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ...simulation.data.errors import InputError
+from ..analysis.drawing.formats import gain, percent
+
+SHOWN = 12
+"""Texts that the terminal lists."""
+
+
+COMPETING = ("test_id", "product_id", "audience")
+"""Columns that say which texts are held against each other: those with the same in all that are there."""
+
+
+def competing(frame: pd.DataFrame) -> NDArray[np.int64]:
+    """[n] number of what each text competes in."""
+    names = [name for name in COMPETING if name in frame]
+    return frame.groupby(names, sort=False).ngroup().to_numpy() if names else np.zeros(len(frame), dtype=np.int64)
+
+
+def refuse_repeated(frame: pd.DataFrame, source: Path) -> pd.DataFrame:
+    """The table, its rows numbered anew.
+
+    Raises:
+        InputError: a text stands twice where it would compete with itself.
+    """
+    names = [name for name in COMPETING if name in frame]
+    twice = frame.duplicated([*names, "text"])
+    if twice.any():
+        row = frame.index[twice][0]
+        where = "".join(f" of {name} '{frame[name][row]}'" for name in names)
+        raise InputError(f"{source}: row {row + 2}: this text{where} stands twice; take one of them out")
+    return frame.reset_index(drop=True)
+
+
+def best_first(scores: pd.DataFrame, by: str) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Competing rows side by side, the best first; and the number of what each row competes in."""
+    groups = competing(scores)
+    order = np.lexsort((-scores[by].to_numpy(), groups))
+    return scores.iloc[order].reset_index(drop=True), groups[order]
+
+
+def told_reasons(found: Sequence[Sequence[tuple[str, float]]]) -> list[str]:
+    """Each text's reasons: "'Seven' +4.1%, (marks) -2.0%"."""
+    return [", ".join(f"{name} {gain(value)}" for name, value in own) for own in found]
+
+
+def lines(scores: pd.DataFrame) -> list[str]:
+    """The first texts, one on a line, for the terminal."""
+    rows = [_told(row) for row in scores.head(SHOWN).to_dict("records")]
+    more = len(scores) - len(rows)
+    return [*rows, *([f"... and {more:,} more"] if more > 0 else [])]
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    why = f"  | {row['reasons']}" if row.get("reasons") else ""
+    if "ctr" in row:
+        lift = "   alone" if pd.isna(row["lift"]) else f"{gain(row['lift']):>8}"
+        return f"{lift}  CTR {percent(row['ctr'], 2)}  CVR {percent(row['cvr'], 1)}  {row['text']}{why}"
+    interval = f"{gain(row['lift'])} ({gain(row['lift_low'])} to {gain(row['lift_high'])})"
+    best = "   alone" if pd.isna(row["best"]) else f"best {percent(row['best'], 0):>3}"
+    return f"{interval:<27}  {best}  {row['text']}{why}"

@@ -1,0 +1,68 @@
+"""Why a text is predicted what it is: by leaving out its words, one by one, and how it is put."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+MARKS = re.compile(r"[!?…\"“”:;*()\[\]–—]|\.\.+")
+"""Marks; full stops, commas and apostrophes are nobody's reason."""
+SENTENCE = re.compile(r"(?<=[.!?…])[\"”']?\s+(?=\S)")
+
+
+def _lower(text: str) -> str:
+    """Capitals only at the start."""
+    return text[:1] + text[1:].lower()
+
+
+def _unmarked(text: str) -> str:
+    return " ".join(MARKS.sub(" ", text).split())
+
+
+FORMS: Mapping[str, Callable[[str], str]] = {
+    "(capitals)": _lower,
+    "(marks)": _unmarked,
+    "(all but the first sentence)": lambda text: SENTENCE.split(text)[0],
+}
+"""Ways of putting a text, and the text without them."""
+
+
+def left_out(text: str) -> dict[str, str]:
+    """The text without each of its words, a word that stands twice both times, and without each of `FORMS` it has.
+
+    Returns:
+        By what is left out. What would leave nothing is not there.
+    """
+    words = text.split()
+    names = {word.strip(".,!?…:;\"“”'‘’()[]*") for word in words} - {""}
+    found = {f"'{name}'": _without(words, name) for name in sorted(names, key=text.index)}
+    forms = {name: form(text) for name, form in FORMS.items()}
+    return {name: left for name, left in (found | forms).items() if left.strip() and left != text}
+
+
+def _without(words: list[str], name: str) -> str:
+    return " ".join(word for word in words if word.strip(".,!?…:;\"“”'‘’()[]*") != name)
+
+
+def reasons(
+    texts: Sequence[str], log_rates: Callable[[Sequence[str], Sequence[int]], NDArray[np.float64]], most: int = 3
+) -> list[list[tuple[str, float]]]:
+    """What moves each text's rate most.
+
+    Args:
+        texts: n of them.
+        log_rates: logarithms of rates of any texts, and which of the n each is a variant of.
+        most: reasons a text.
+
+    Returns:
+        For each text pairs of what it is (a word, 'capitals', ...) and by how much it raises the rate, relative; the
+        strongest first.
+    """
+    variants = [left_out(text) for text in texts]
+    changed = [(text, i) for i, own in enumerate(variants) for text in own.values()]
+    before = log_rates(texts, range(len(texts))) if len(texts) else np.zeros(0)
+    after = log_rates(*zip(*changed, strict=True)) if changed else np.zeros(0)
+    gains = iter(np.expm1(before[[i for _, i in changed]] - after) if changed else [])
+    found = [{name: float(next(gains)) for name in own} for own in variants]
+    return [sorted(own.items(), key=lambda pair: -abs(pair[1]))[:most] for own in found]
