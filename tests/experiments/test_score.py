@@ -109,7 +109,7 @@ def test_odd_texts_are_scored_and_doubted(predictor):
     main(["score", "t.csv", "--predictor", str(predictor), "--out", "s"])
     scores = pd.read_parquet("s/scores.parquet")
     assert scores.rate.between(0, 1).all() and scores.lift_high.notna().all()
-    assert "unlike those that the predictor learned from" in Path("s/report.html").read_text(encoding="utf-8")
+    assert "Unlike those that the predictor learned from" in Path("s/report.html").read_text(encoding="utf-8")
 
 
 def test_options_that_do_nothing_are_refused(predictor, capsys):

@@ -32,8 +32,8 @@ def scores(run: RunFiles, found: Any) -> Section:
     alarms = []
     if found["unfamiliar"]:
         alarms.append(
-            f"{found['unfamiliar']:,} texts are unlike those that the predictor learned from (another language?): "
-            "what it says of them means little."
+            f"Unlike those that the predictor learned from (another language?): {found['unfamiliar']:,} of "
+            f"{found['texts']:,} texts. What is said of them means little."
         )
     table = run.table("scores.parquet").head(MOST_SHOWN)
     named, why = "test_id" in table, "reasons" in table
@@ -51,7 +51,9 @@ def scores(run: RunFiles, found: Any) -> Section:
     ]
     columns = [*(["Test"] if named else []), "Text", "Click rate", "Lift", "Best", *(["Why"] if why else []), "To tell"]
     some = "" if found["texts"] <= MOST_SHOWN else f", the first {MOST_SHOWN} (all are in scores.csv)"
-    return Section("Which would be clicked more", text, alarms, tables=[Table(f"Predicted{some}", columns, rows)])
+    return Section(
+        "Which would be clicked more", text, alarms, tables=[Table(f"Predicted{some}", columns, rows, prose=True)]
+    )
 
 
 @told_by("scored_ads")
@@ -80,7 +82,7 @@ def ads(run: RunFiles, found: Any) -> Section:
     titles = [name.replace("_id", "").capitalize() for name in named]
     columns = [*titles, "Text", "CTR", "CVR", "Worth (least to most)", "Lift", "Why"]
     some = "" if found["texts"] <= MOST_SHOWN else f", the first {MOST_SHOWN} (all are in scores.csv)"
-    return Section("Which would earn more", text, tables=[Table(f"Predicted{some}", columns, rows)])
+    return Section("Which would earn more", text, tables=[Table(f"Predicted{some}", columns, rows, prose=True)])
 
 
 @told_by("pairwise_accuracy")
