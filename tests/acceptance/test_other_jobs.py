@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
     "arguments",
     [  # rounds are run by the page of `loop`
         ("pareto", "--quick"),
-        ("compare", "--quick", "--scenario", "feed"),
+        ("compare", "--quick"),
+        ("compare", "--quick", "--scenario", "feed", "--agents", "linucb"),
         ("compare", "--quick", "--writers", "raft,best-of-4"),
         ("case-study", "--quick"),
         ("loop", "--quick", "--scenario", "chafang"),
