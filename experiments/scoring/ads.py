@@ -45,6 +45,7 @@ CAVEAT = (
     "What the effect model of a run believes, from the clicks that it learned from. Its members' spread says where "
     "feedback was thin; it is no interval."
 )
+MADE_UP = "An archive has no conversions: the run's world made up what the model knows of them."
 
 
 def score_ads(
@@ -74,7 +75,7 @@ def score_ads(
     ]
     effect: TextEffect
     if by_product:
-        effect = EffectModel.restored(state, lambda catalog: _reader(catalog, device))
+        effect = EffectModel.restored(state, lambda catalog: _reader(catalog, device, state, folder))
         _refuse_strangers(frame, effect, source)
     else:
         effect = PairwiseEffect.restored(state)
@@ -90,14 +91,24 @@ def score_ads(
     summary = {
         "scored_ads": {"texts": len(scores), "groups": int(groups.max()) + 1, "value": value},
         "caveat": CAVEAT,
-        "notes": [f"Effect model: {folder}."],
+        "notes": [f"Effect model: {folder}.", *([] if by_product else [MADE_UP])],
     }
     return scores, summary
 
 
-def _reader(catalog: Catalog, device: torch.device) -> FrozenReader:
-    """The base, which says how texts read; untuned, as it was when the model was told that."""
-    return FrozenReader(load_base(WriterConfig(), device=device), catalog)
+def _reader(catalog: Catalog, device: torch.device, state: Mapping[str, Any], folder: Path) -> FrozenReader:
+    """The base, which says how texts read; untuned, as it was when the model was told that.
+
+    Raises:
+        InputError: another writer told the model how texts read.
+    """
+    reader = FrozenReader(load_base(WriterConfig(), device=device), catalog)
+    if state["description"]["reader"] != reader.fingerprint:
+        raise InputError(
+            f"{folder}: learned from how texts read to another writer than the base (--model), which is not kept; give "
+            "the effect/ of a run with --model base"
+        )
+    return reader
 
 
 def _refuse_strangers(frame: pd.DataFrame, effect: EffectModel, source: Path) -> None:

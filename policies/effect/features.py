@@ -88,8 +88,9 @@ class Description:
         self._mean, self._spread = columns.mean(0), columns.std(0, correction=0).clamp(min=0.02)
 
     def state(self) -> dict[str, Any]:
-        """What was learned; and whether somebody has to say how texts read."""
-        return {"mean": self._mean, "spread": self._spread, "reads": self._reads is not None}
+        """What was learned; whether somebody has to say how texts read, and who it was, if he has a `fingerprint`."""
+        reader = getattr(self._reads, "fingerprint", None)
+        return {"mean": self._mean, "spread": self._spread, "reads": self._reads is not None, "reader": reader}
 
     @classmethod
     def restored(cls, state: Mapping[str, Any], catalog: Catalog, reads: Reads | None) -> "Description":

@@ -169,7 +169,9 @@ class Predictor:
         """
         path = PACKAGED_FOLDER if folder is None else Path(folder)
         if not (path / FILE).is_file():
-            raise InputError(f"{path}: no predictor; give the predictor/ that `copybandit headlines` leaves")
+            raise InputError(
+                f"{path}: no predictor; give the predictor/ of `copybandit headlines`, or the effect/ of a run"
+            )
         check_folder(path, REMEDY)
         tensors, facts = load_tensors(path / FILE, kind="predictor", format_version=FORMAT_VERSION, remedy=REMEDY)
         state = as_one(tensors, facts)

@@ -27,6 +27,8 @@ class FrozenReader:
         self._writer = Writer(
             model, writer.tokenizer, writer.config, word_pairs=writer.word_pairs, request=writer.request
         )
+        self.fingerprint = self._writer.fingerprint()
+        """Of the copy: equal for equal readers."""
         self._catalog = catalog
         fields = (f"{p.title}. {p.brand}. {p.description}. {p.attribute_values}" for p in catalog.products)
         self._own = frozenset(word for text in (*fields, *catalog.texts()) for word in cut(text))

@@ -124,3 +124,16 @@ def test_a_directory_in_use_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["score", "t.csv", "--out", "."])
     assert "in use" in capsys.readouterr().err
+
+
+def test_a_model_that_another_writer_read_for_is_refused(make_tiny_world, capsys):
+    """What the base would say of the texts is not what the model learned from."""
+    world = make_tiny_world(users=200)
+    counts = count_uniform(world, world.catalog.ads, 20_000, torch.Generator().manual_seed(0))
+    reads = lambda creatives: torch.tensor([[float(len(creative.text))] for creative in creatives])  # noqa: E731
+    save_effect(fit_effect_model(counts, world.catalog, EffectConfig(steps=5), reads=reads), Path("effect"))
+    write("t.csv", "product_id,text\nk1,One\n")
+    with pytest.raises(SystemExit) as stopped:
+        main(["score", "t.csv", "--predictor", "effect", "--out", "s"])
+    assert stopped.value.code == 2
+    assert "another writer than the base" in capsys.readouterr().err
