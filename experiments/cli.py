@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -116,7 +117,7 @@ def _run(name: str, arguments: list[str]) -> None:
     command = COMMANDS[title]
     resume = value_given(arguments, "resume")
     resumed = resume is not None and _began_with(Path(resume)) == name
-    beside = {other: _options(other) for other in COMMANDS if other != title and other.split()[0] == name}
+    beside = {other: partial(_options, other) for other in COMMANDS if other != title and other.split()[0] == name}
     options = parsed(_options(title), arguments, title, command.question, resumed=resumed, beside=beside)
     run = getattr(_module(title), command.run)
     if isinstance(getattr(options, "run", None), RunOptions) and options.run.sweep is not None:

@@ -4,7 +4,7 @@ Nothing that is given on the command line is ignored: what this command does not
 options are set, is refused in one line. What a file says that does nothing is named, and left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def parsed(
     question: str,
     *,
     resumed: bool = False,
-    beside: Mapping[str, type] | None = None,
+    beside: Mapping[str, Callable[[], type]] | None = None,
 ) -> Any:
     """The options of a command.
 
@@ -37,7 +37,7 @@ def parsed(
         title: of the command, as recipes name it and messages do: `loop`, or `compare --writers`.
         question: that it answers.
         resumed: whether `--resume` names a run of this command, whose options are taken then.
-        beside: other modes of the command, by title: their options are named where one is given here.
+        beside: what loads the options of the command's other modes, by title: these are named where one is given here.
 
     Raises:
         InputError: an option that the command does not have, or that does nothing; or a file or value that is no good.
@@ -98,11 +98,11 @@ def _with_recipes(
     return defaults, [note for note in notes if note]
 
 
-def _refuse_unknown(given: Sequence[str], options: type, title: str, beside: Mapping[str, type]) -> None:
+def _refuse_unknown(given: Sequence[str], options: type, title: str, beside: Mapping[str, Callable[[], type]]) -> None:
     known = [setting.name for setting in settings_of(options) if not setting.positional]
     for name in given:
         if name not in known and name.removeprefix("no-") not in known:
-            modes = [mode for mode, other in beside.items() if name in {s.name for s in settings_of(other)}]
+            modes = [mode for mode, other in beside.items() if name in {s.name for s in settings_of(other())}]
             hint = f"; `copybandit {modes[0]}` has it" if modes else nearest(name, known)
             hint = f"; it is --{RENAMED[name]} now" if name in RENAMED else hint
             raise InputError(f"--{name}: no option of `copybandit {title}`{hint}; --help-all lists them")

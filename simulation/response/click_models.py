@@ -12,6 +12,7 @@ Here a channel's `attention` is the probability that a slot is looked at if noth
 
 import itertools
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -89,27 +90,47 @@ def top_slots(score: Tensor, slots: int) -> Tensor:
 
 
 def best_order(attention: Tensor, click: Tensor, worth: Tensor, going_on: float, spare: int = 2) -> Tensor:
-    """The order of most worth where a click keeps later slots from being seen, by trying them all, [B, L].
+    """The order of most worth where a click keeps later slots from being seen, [B, L].
 
-    Tried are the slates made of the L + `spare` candidates of most worth; a candidate further down that would win by
-    leaving more visitors to those below is not considered.
+    By dynamic programming from the last slot up: what the slots from k on are worth to a visitor who comes so far depends
+    on which candidates stand above, not on their order. With S of them above,
+
+        value(S) = max over i not in S of  a_k worth_i + (1 - (1 - going_on) c_i) value(S + i).
+
+    Considered are the L + `spare` candidates of most worth; one further down that would win by leaving more visitors to
+    those below is not.
 
     Args:
         attention: [B, L].
         click: [B, K] P(click | looked at).
         worth: [B, K] expected worth of a look.
         going_on: probability of reading on after a click.
-        spare: candidates tried beyond the L best.
+        spare: candidates considered beyond the L best.
     """
-    slots = attention.shape[1]
+    slots = min(attention.shape[1], worth.shape[1])
     tried = top_slots(worth, min(slots + spare, worth.shape[1]))
-    orders = torch.tensor(list(itertools.permutations(range(tried.shape[1]), slots)), device=worth.device)
-    best, value = tried[:, :slots], torch.full_like(worth[:, 0], -torch.inf)
-    for order in orders:
-        slate = tried[:, order]
-        shown = torch.ones_like(slate, dtype=torch.bool)
-        looked = examination(attention, click.gather(1, slate), shown, going_on)
-        total = (looked * worth.gather(1, slate)).sum(1)
-        better = total > value
-        best, value = torch.where(better[:, None], slate, best), torch.where(better, total, value)
-    return best
+    worth, goes_on = worth.gather(1, tried), 1 - (1 - going_on) * click.gather(1, tried)
+    steps = [step.to(tried.device) for step in _one_more(tried.shape[1], slots)]
+    value, picks = torch.zeros_like(worth[:, :1]).expand(-1, int(steps[-1].max()) + 1), []
+    for slot in reversed(range(slots)):
+        ways = attention[:, slot, None, None] * worth[:, None] + goes_on[:, None] * value[:, steps[slot]]
+        value, pick = ways.masked_fill(steps[slot] < 0, -torch.inf).max(2)
+        picks.insert(0, pick)
+    above, order = torch.zeros_like(tried[:, 0]), []
+    for pick, step in zip(picks, steps, strict=True):
+        order.append(pick.gather(1, above[:, None])[:, 0])
+        above = step[above, order[-1]]
+    return tried.gather(1, torch.stack(order, 1))
+
+
+@cache
+def _one_more(items: int, slots: int) -> list[Tensor]:
+    """Slot by slot, which set of items stands above when one more is put there: [sets of k, items] -> sets of k + 1, in
+    the order of `itertools.combinations`; -1 where the item stands there already.
+    """
+    sets = [list(itertools.combinations(range(items), size)) for size in range(slots + 1)]
+    place = [{chosen: index for index, chosen in enumerate(level)} for level in sets]
+    return [
+        torch.tensor([[place[k + 1].get(tuple(sorted({*chosen, i})), -1) for i in range(items)] for chosen in sets[k]])
+        for k in range(slots)
+    ]

@@ -312,7 +312,8 @@ EFFECTS = [case for case in CASES if case[:2] != ("tune", 1)] + ONLY_BY_PPO
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("title", "number", "name"), EFFECTS)
-def test_another_value_changes_a_figure(title, number, name, inputs):
+def test_another_value_changes_a_figure(title, number, name, inputs, monkeypatch):
+    monkeypatch.setattr(_module(title), "write_report", lambda path: path)  # made from the figures, it adds none
     options = configured(_options(title)(), **SMALL[title][number])
     setting = next(setting for setting in settings_of(type(options)) if setting.short == name)
     value: Any = options
