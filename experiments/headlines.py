@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ..policies.headlines.model import CrossFit, fit_headline_model
-from ..policies.headlines.predictor import PACKAGED, Predictor
-from ..policies.headlines.sentence_encoder import SentenceVectors, packaged_encoder
+from ..policies.headlines.predictor import Predictor
+from ..policies.headlines.sentence_encoder import Encoder, SentenceVectors
 from ..policies.headlines.stack import read_by
 from ..policies.headlines.writer_vectors import WriterVectors, taught_writer
 from ..simulation.archive.contrasts import thin
@@ -98,10 +98,11 @@ def run_headlines(options: HeadlinesOptions) -> Path:
     parts = list(_parts(archive, test, options))
     run = Run("headlines", options)
     encoder = _encoder(options, [archive, *([test] if test else [])], run)
+    vectors = None if encoder is None else encoder.vectors
     judged = []
     with run.stage("effect model", total=len(parts)) as stage:
         for i, (learn, hold) in enumerate(parts):
-            judged.append(_judge(learn, hold, encoder, i, options, stage))
+            judged.append(_judge(learn, hold, vectors, i, options, stage))
             stage.advance(1)
     predictor = None if options.writer_states else _predictor(archive, judged, encoder, options, run)
     arms = pd.concat([part.arms for part in judged], ignore_index=True)
@@ -117,7 +118,7 @@ def run_headlines(options: HeadlinesOptions) -> Path:
         "command": "headlines",
         "tests": arms.test_id.nunique(),
         "texts": len(arms),
-        "encoder": _encoder_name(options),
+        "encoder": "none" if encoder is None else encoder.title,
         "writer_states": options.writer_states,
         **predicted,
         "predictor": None if predictor is None else vars(predictor.calibration),
@@ -193,25 +194,12 @@ def _parts(
         yield Archive(rest).contrasts, part.contrasts
 
 
-def _encoder_path(options: HeadlinesOptions) -> Path | None:
-    if options.encoder == "auto":
-        return packaged_encoder()
-    return None if options.encoder == "none" else Path(options.encoder)
-
-
-def _encoder_name(options: HeadlinesOptions) -> str:
-    path = _encoder_path(options)
-    return "none" if path is None else "all-MiniLM-L6-v2" if path == packaged_encoder() else path.name
-
-
-def _encoder(options: HeadlinesOptions, archives: list[Archive], run: Run) -> SentenceVectors | None:
-    path = _encoder_path(options)
-    if path is None:
-        return None
-    encoder = SentenceVectors(path, torch_device(options.device))
-    texts = sorted({text for archive in archives for text in archive.contrasts.text})
-    with run.stage("sentence vectors", total=len(texts)) as stage:
-        encoder.encode(texts, progress=stage.advance)
+def _encoder(options: HeadlinesOptions, archives: list[Archive], run: Run) -> Encoder | None:
+    encoder = Encoder.chosen(options.encoder, torch_device(options.device))
+    if encoder is not None:
+        texts = sorted({text for archive in archives for text in archive.contrasts.text})
+        with run.stage("sentence vectors", total=len(texts)) as stage:
+            encoder.vectors.encode(texts, progress=stage.advance)
     return encoder
 
 
@@ -240,7 +228,7 @@ def _judge(
 
 
 def _predictor(
-    archive: Archive, judged: list[Judged], encoder: SentenceVectors | None, options: HeadlinesOptions, run: Run
+    archive: Archive, judged: list[Judged], encoder: Encoder | None, options: HeadlinesOptions, run: Run
 ) -> Predictor:
     """The predictor to take along, learned from all tests but those of `--test`."""
     arms, seed = archive.contrasts, options.run.seed
@@ -249,10 +237,9 @@ def _predictor(
             fit = judged[0].fit
         else:
             texts = arms.text.tolist()
-            views, config = read_by(texts, encoder, seed)
+            views, config = read_by(texts, None if encoder is None else encoder.vectors, seed)
             fit = fit_headline_model(arms, views, config, seed=seed)
-        path = _encoder_path(options)
-        name = "" if path is None else PACKAGED if path == packaged_encoder() else str(path)
+        name = "" if encoder is None else encoder.name
         facts = {"learned from": archive.source, "tests": f"{arms.test_id.nunique():,}", "texts": f"{len(arms):,}"}
         made = {"made by": f"copybandit headlines --seed {seed}, version {version('copybandit')}"}
         predictor = Predictor.of(fit, arms, name, facts | made)

@@ -16,6 +16,7 @@ from ...policies.effect.effect_file import read_effect
 from ...policies.effect.model import EffectModel
 from ...policies.effect.reasons import reasons as why
 from ...policies.headlines.pairwise import PairwiseEffect
+from ...policies.headlines.stacked import StackedEffect
 from ...policies.writer.reading import FrozenReader
 from ...policies.writer.writer import WriterConfig
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative
@@ -77,8 +78,10 @@ def score_ads(
     if by_product:
         effect = EffectModel.restored(state, lambda catalog: _reader(catalog, device, state, folder))
         _refuse_strangers(frame, effect, source)
-    else:
+    elif kind == PairwiseEffect.__name__:
         effect = PairwiseEffect.restored(state)
+    else:
+        effect = StackedEffect.restored(state, device)
     frame = refuse_repeated(frame, source)
     rows = frame.to_dict("records")
     creatives = [Creative(row.get("product_id", ""), row["text"], row.get("audience", EVERYONE)) for row in rows]

@@ -35,6 +35,9 @@ class DataOptions:
     archive: Common[Path | None] = None
     """Real A/B tests (the Upworthy archive, or test_id, text, impressions, clicks) instead of a catalog; sets other
     defaults (recipes/archive.yaml)."""
+    encoder: str = "auto"
+    """Whose sentence vectors the effect model of an archive reads beside n-grams: a sentence-transformers directory;
+    auto: that of the `encoder` extra if installed; none."""
 
     def __post_init__(self) -> None:
         if self.archive is not None and any((self.catalog, self.ads, self.logs)):
@@ -46,12 +49,15 @@ class DataOptions:
 
     def idle(self) -> Idle:
         """Real tests and real logs take the place of what is simulated."""
+        found = {} if self.archive is not None else {"encoder": "without --archive"}
         if all(file is None for file in (self.catalog, self.logs, self.archive)):
-            return {"columns": "without a file: give --catalog, --logs or --archive"}
+            return found | {"columns": "without a file: give --catalog, --logs or --archive"}
         tests = "with --archive, whose tests are learned from"
         if self.archive is not None:
             return dict.fromkeys(("scenario", "products", "segments", "segments-by", *SIMULATED, "effect"), tests)
-        return dict.fromkeys(SIMULATED, "with --logs, which are learned from") if self.logs is not None else {}
+        if self.logs is not None:
+            found |= dict.fromkeys(SIMULATED, "with --logs, which are learned from")
+        return found
 
 
 @dataclass(frozen=True)

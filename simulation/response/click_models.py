@@ -92,8 +92,8 @@ def top_slots(score: Tensor, slots: int) -> Tensor:
 def best_order(attention: Tensor, click: Tensor, worth: Tensor, going_on: float, spare: int = 2) -> Tensor:
     """The order of most worth where a click keeps later slots from being seen, [B, L].
 
-    By dynamic programming from the last slot up: what the slots from k on are worth to a visitor who comes so far depends
-    on which candidates stand above, not on their order. With S of them above,
+    By dynamic programming from the last slot up: what the slots from k on are worth to a visitor who comes so far
+    depends on which candidates stand above, not on their order. With S of them above,
 
         value(S) = max over i not in S of  a_k worth_i + (1 - (1 - going_on) c_i) value(S + i).
 

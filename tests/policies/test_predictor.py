@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from copybandit.policies.effect.reasons import left_out, reasons
-from copybandit.policies.headlines import predictor as predictor_file
+from copybandit.policies.headlines import sentence_encoder
 from copybandit.policies.headlines.model import HeadlineConfig, fit_headline_model
 from copybandit.policies.headlines.predictor import FILE, Calibration, Predictor
 from copybandit.policies.headlines.ranking import chance_of_best
@@ -42,7 +42,7 @@ def taken_along(fitted, tmp_path, monkeypatch):
     """The predictor, and what is read of it on disk."""
     arms, fit = fitted
 
-    class Encoder:
+    class Known:
         def __init__(self, path, device):
             pass
 
@@ -50,7 +50,7 @@ def taken_along(fitted, tmp_path, monkeypatch):
             assert name == "a layer"
             return _present
 
-    monkeypatch.setattr(predictor_file, "SentenceVectors", Encoder)
+    monkeypatch.setattr(sentence_encoder, "SentenceVectors", Known)
     made = Predictor.of(fit, arms, "somewhere", {"learned from": "a test"})
     made.save(tmp_path / "predictor")
     return made, Predictor.load(tmp_path / "predictor")
