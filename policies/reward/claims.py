@@ -75,11 +75,21 @@ def _either(phrases: Sequence[str]) -> str:
     What begins with ~ is a pattern already.
     """
     found = [phrase.removeprefix("~") for phrase in phrases if phrase.startswith("~")]
-    for phrase in sorted((phrase for phrase in phrases if not phrase.startswith("~")), key=len, reverse=True):
-        body = r"[\s-]+".join(re.escape(part) for part in phrase.split())
-        latin = phrase[0].isascii() and phrase[0].isalnum(), phrase[-1].isascii() and phrase[-1].isalnum()
-        found.append((r"(?<![^\W_])" if latin[0] else "") + body + (r"(?![^\W_])" if latin[1] else ""))
-    return "|".join(found)
+    plain = sorted((phrase for phrase in phrases if not phrase.startswith("~")), key=len, reverse=True)
+    bodies = {phrase: r"[\s-]+".join(re.escape(part) for part in phrase.split()) for phrase in plain}
+    whole = [body for phrase, body in bodies.items() if _latin(phrase[0]) and _latin(phrase[-1])]
+    for phrase, body in bodies.items():
+        if body not in whole:
+            found.append((_BEGIN if _latin(phrase[0]) else "") + body + (_END if _latin(phrase[-1]) else ""))
+    # The borders stand once, outside: so where no word begins, nothing more is tried.
+    return "|".join([*found, *([f"{_BEGIN}(?:{'|'.join(whole)}){_END}"] if whole else [])])
+
+
+_BEGIN, _END = r"(?<![^\W_])", r"(?![^\W_])"
+
+
+def _latin(letter: str) -> bool:
+    return letter.isascii() and letter.isalnum()
 
 
 @cache

@@ -18,7 +18,7 @@ from ..data.catalog import Catalog, Creative
 from ..reader.garbled import GarbledCopy
 from ..scenario import BUILT_IN, Scenario, read_scenario
 from ..text.encoder import surface_features, tokens
-from ..text.reading import Fluency, Reading, count_phrases, phrase_counter, share_attention
+from ..text.reading import Fluency, Phrases, Reading, share_attention
 from ..text.word_order import WordOrder
 from ..world import World, make_world
 from .own_effects import OwnEffects
@@ -50,9 +50,8 @@ class ArchiveReader:
         """
         self.own = own
         self.process, self.scenario, self.catalog = process, scenario, catalog
-        self._appeals = [phrase_counter(appeal.words) for appeal in scenario.appeals.values()]
+        self._phrases = Phrases([*(appeal.words for appeal in scenario.appeals.values()), scenario.overclaims])
         self._convert_weight = torch.tensor([appeal.convert for appeal in scenario.appeals.values()])
-        self._overclaims = phrase_counter(scenario.overclaims)
         language = [*headlines, *(product.description or product.title for product in catalog.products)]
         self._fluency, self._order = Fluency(language, tolerance=2.0), WordOrder(language)
         self._garbled = GarbledCopy(catalog.with_ads([Creative(catalog.products[0].product_id, h) for h in headlines]))
@@ -78,7 +77,8 @@ class ArchiveReader:
         archive), `flaws`, `garbled`, `overclaim`, and `grounding` (how much it says of its story).
         """
         texts = [creative.text for creative in creatives]
-        counts = torch.stack([count_phrases(counter, texts) for counter in self._appeals], dim=1)
+        said = self._phrases(texts)
+        counts, hype = said[:, :-1], said[:, -1]
         frame = pd.DataFrame(share_attention(1 - torch.exp(-counts)).numpy(), columns=list(self.scenario.appeals))
         measured, flaws, unclear = (
             self._measured(creatives),
@@ -92,7 +92,7 @@ class ArchiveReader:
             measured=measured,
             flaws=flaws,
             garbled=unclear,
-            overclaim=(1 - torch.exp(-count_phrases(self._overclaims, texts))).numpy(),
+            overclaim=(1 - torch.exp(-hype)).numpy(),
             grounding=[self._grounding(creative) for creative in creatives],
         )
 

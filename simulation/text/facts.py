@@ -52,6 +52,7 @@ class Facts:
         """
         self.catalog = catalog
         self._stating = tuple(word.casefold() for word in (STATING if stating is None else stating))
+        self._latin = tuple(stem for stem in self._stating if stem.isascii())
         self._fields = [_fields(product) for product in catalog.products]
         self._numbers = [[value for value, _ in numbers(said)] for said in self._fields]
 
@@ -59,11 +60,11 @@ class Facts:
         """What a text states and its product's fields do not, in the order of the list, numbers last."""
         index = self.catalog.index[creative.product_id]
         text, fields = creative.text.casefold(), self._fields[index]
-        words = tokens(text)
+        begun = [word for word in tokens(text) if word.startswith(self._latin)]
         found = [
             stem
             for stem in self._stating
-            if stem not in fields and (any(word.startswith(stem) for word in words) if stem.isascii() else stem in text)
+            if stem not in fields and (any(word.startswith(stem) for word in begun) if stem.isascii() else stem in text)
         ]
         price, held = self.catalog.products[index].price, self._numbers[index]
         for value, at in numbers(text):

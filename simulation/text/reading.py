@@ -89,9 +89,8 @@ class TextReader:
         """
         self.scenario, self.catalog = scenario, catalog
         appeals = scenario.appeals.values()
-        self._appeals = [phrase_counter(appeal.words) for appeal in appeals]
+        self._phrases = Phrases([*(appeal.words for appeal in appeals), scenario.overclaims])
         self._convert_weight = torch.tensor([appeal.convert for appeal in appeals])
-        self._overclaims = phrase_counter(scenario.overclaims or ["\x00"])
         self._encoder = TextEncoder(dim=64, seed=101)
         rng = np.random.default_rng([seed or 0, 7])
         self._hidden = torch.from_numpy(rng.standard_normal((64, 2), dtype=np.float32)) * float(seed is not None)
@@ -107,7 +106,7 @@ class TextReader:
     def read(self, creatives: Sequence[Creative]) -> Reading:
         """Reads texts; see `Reading`."""
         parts = self.explain(creatives)
-        n_appeals = len(self._appeals)
+        n_appeals = len(self.scenario.appeals)
         appeals = torch.tensor(parts.iloc[:, :n_appeals].to_numpy(np.float32))
         part = {name: torch.tensor(parts[name].to_numpy(np.float32)) for name in parts.columns[n_appeals:]}
         flaws = 3.0 * torch.tanh(part["flaws"] / 3.0)
@@ -122,8 +121,8 @@ class TextReader:
         hidden_click, hidden_convert, garbled and false_facts.
         """
         texts = [creative.text for creative in creatives]
-        counts = torch.stack([count_phrases(counter, texts) for counter in self._appeals], dim=1)
-        hype = count_phrases(self._overclaims, texts)
+        said = self._phrases(texts)
+        counts, hype = said[:, :-1], said[:, -1]
         surface = surface_features(texts)
         density = (counts.sum(1) + hype) / surface[:, 1].clamp(min=1)
         own, foreign = self._naming.read(creatives)
@@ -216,16 +215,22 @@ class Naming:
         return grounding.float(), ((torch.from_numpy(foreign).float() - 0.5) / 0.4).clamp(0, 1)
 
 
-def phrase_counter(words: Sequence[str]) -> CountVectorizer:
-    """Counts words and phrases, as `tokens` cuts them; see `count_phrases`."""
-    phrases = sorted({" ".join(tokens(word)) or word for word in words})
-    longest = max(phrase.count(" ") + 1 for phrase in phrases)
-    return CountVectorizer(tokenizer=tokens, token_pattern=None, vocabulary=phrases, ngram_range=(1, longest))
+class Phrases:
+    """Counts words and phrases of several groups, as `tokens` cuts them."""
 
+    def __init__(self, groups: Sequence[Sequence[str]]) -> None:
+        """Takes the groups; one may have no phrase, and a phrase may be in several."""
+        cut = [{" ".join(tokens(phrase)) or phrase for phrase in group} for group in groups]
+        known = sorted(set().union(*cut)) or ["\x00"]
+        longest = max(phrase.count(" ") + 1 for phrase in known)
+        self._counter = CountVectorizer(
+            tokenizer=tokens, token_pattern=None, vocabulary=known, ngram_range=(1, longest), dtype=np.float32
+        )
+        self._group = np.array([[phrase in group for group in cut] for phrase in known], dtype=np.float32)
 
-def count_phrases(counter: CountVectorizer, texts: Sequence[str]) -> Tensor:
-    """[n] how many of the counter's phrases each text says."""
-    return torch.tensor(np.asarray(counter.transform(texts).sum(1)).ravel(), dtype=torch.float32)
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """[n, groups] float32, how often each text says a phrase of each group."""
+        return torch.from_numpy(np.asarray(self._counter.transform(texts) @ self._group))
 
 
 def _grams(text: str) -> list[str]:
