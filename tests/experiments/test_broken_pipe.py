@@ -10,7 +10,7 @@ CONSOLE = Path(sys.executable).with_name("copybandit")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["--help", "loop --help-all"])
+@pytest.mark.parametrize("command", ["--help", "offline --help-all"])
 def test_output_that_is_cut_leaves_no_traceback(command):
     run = subprocess.Popen([CONSOLE, *command.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert run.stdout is not None and run.stderr is not None

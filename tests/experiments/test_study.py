@@ -61,12 +61,14 @@ def test_what_an_answer_is_worth_is_learned_from_the_log(tmp_path):
 
 def test_a_writer_that_can_write_has_a_pilot_in_the_log(tmp_path):
     """Different texts of its own, beside the ads that the writer is to learn from, which stay what they were."""
-    piloted, _ = study(tmp_path / "base", scenario="shop", model="base", pilot_texts=20)
+    few = {"scenario": "shop", "products": 8, "log_impressions": 4000, "effect.steps": 5}
+    piloted, _ = study(tmp_path / "base", **few, model="base", pilot_texts=20)
     assert 10 <= piloted.pilot <= 20
-    assert set(piloted.catalog.ads) == set(load_scenario("shop")[1].ads)
-    without, _ = study(tmp_path / "none", scenario="shop", model="base", pilot_texts=0)
-    learns_first, _ = study(tmp_path / "built-in", scenario="shop", pilot_texts=20)
+    without, _ = study(tmp_path / "none", **few, model="base", pilot_texts=0)
+    learns_first, _ = study(tmp_path / "built-in", **few, pilot_texts=20)
     assert without.pilot == learns_first.pilot == 0
+    known = {ad for ad in load_scenario("shop")[1].ads if ad.product_id in without.catalog.index}
+    assert set(piloted.catalog.ads) == set(without.catalog.ads) == known
 
 
 def test_segments_are_found_and_prompted_for(tmp_path, tiny_file):
