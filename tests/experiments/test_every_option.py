@@ -31,8 +31,8 @@ RUNS = [title for title in COMMANDS if title not in ("report", "runs", "export",
 BY_THE_COMMAND_LINE = {"config", "sweep", "quick", "archive"}
 """Read before a command begins: files of options, a search, recipes; test_config, test_sweep and below say what they
 do."""
-WITH_A_MODEL = {"teacher-products", "warm-start.patience"}
-"""Need a pretrained language model: test_base_taught, test_warm_start."""
+WITH_A_MODEL = {"teacher-products", "warm-start.patience", "encoder"}
+"""Need a pretrained model: test_base_taught, test_warm_start, test_loop."""
 WRITER = {
     "model": "built-in",
     "writer.width": 32,

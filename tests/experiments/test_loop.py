@@ -9,13 +9,17 @@ import pytest
 import torch
 import transformers
 from copybandit.agents.state import load_agent, save_agent
+from copybandit.experiments.cli import main
 from copybandit.experiments.export import ExportOptions, run_export
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.loop import run_loop
 from copybandit.experiments.placing.options import LoopOptions
 from copybandit.experiments.tune import run_tune
 from copybandit.experiments.writing.options import TuneOptions
+from copybandit.policies.effect.effect_file import read_effect
+from copybandit.policies.headlines import sentence_encoder
 from copybandit.simulation.data.errors import InputError
+from copybandit.simulation.text.encoder import TextEncoder
 
 SMALL = {
     "users": 40,
@@ -170,6 +174,32 @@ def test_an_archive_of_tests_goes_round_the_same_loop(archive, tmp_path):
     texts = pd.read_parquet(run / "creatives.parquet")
     told = texts.groupby("title").product_id.nunique()
     assert set(told) == {1}  # a story that was tested twice is written for once
+
+
+class KnownVectors:
+    """In place of a pretrained encoder: two depths of a text, by its hashed n-grams."""
+
+    means, firsts = ("layer 1", "layer 2"), ("first token, layer 1",)
+
+    def __init__(self, path: Path, device: object = "cpu") -> None:
+        assert path == Path("somewhere")
+
+    def named(self, name: str):
+        return lambda texts: TextEncoder(dim=24, seed=len(name)).encode(texts).double().numpy()
+
+
+def test_sentence_vectors_teach_the_effect_model_of_an_archive(archive, tmp_path, monkeypatch):
+    """loop --archive --encoder -> score."""
+    monkeypatch.setattr(sentence_encoder, "SentenceVectors", KnownVectors)
+    run = run_loop(options(Path("shop"), tmp_path / "run", archive=archive, encoder="somewhere"))
+    assert "sentence vectors of somewhere" in " ".join(summary(run)["notes"])
+    kind, state = read_effect(run / "effect")
+    assert kind == "StackedEffect" and state["encoder"] == "somewhere" and state["views"]["layers"]
+    lines = ["you will never guess what this small dog", "you will guess what this small dog did"]
+    (tmp_path / "lines.csv").write_text("text\n" + "\n".join(lines) + "\n")
+    main(["score", str(tmp_path / "lines.csv"), "--predictor", str(run / "effect"), "--out", str(tmp_path / "scores")])
+    scores = pd.read_parquet(tmp_path / "scores" / "scores.parquet")
+    assert scores.text[0] == lines[0] and scores.ctr[0] > 1.3 * scores.ctr[1]
 
 
 def test_too_few_creatives_for_the_slots_are_refused_before_anything_is_tuned(archive, tmp_path):
