@@ -88,11 +88,12 @@ def _with_recipes(
     """Defaults with the recipes that are asked for, on the command line or in the file; and what they set."""
     paths = {setting.name: ".".join(setting.path) for setting in settings_of(options)}
     by_user = {*config, *(path for name, path in paths.items() if name in given)}
+    values = {name: value_given(arguments, name) or config.get(path) for name, path in paths.items() if path in by_user}
     defaults, notes = options(), []
     for name in RECIPES:
         path = paths.get(name)
         if name in given or (path is not None and config.get(path)):
-            settings = recipe(name, title)
+            settings = recipe(name, title, values)
             defaults = override(defaults, settings, f"recipes/{name}.yaml")
             notes.append(told(name, options, settings, dict.fromkeys(by_user)))
     return defaults, [note for note in notes if note]

@@ -11,9 +11,21 @@ RECIPES = ("archive", "quick")
 """By the option that asks for one; later ones override earlier ones."""
 
 
-def recipe(name: str, command: str) -> dict[str, Any]:
-    """What a recipe sets in a command; nothing where it does not name the command."""
-    return read_options(FOLDER / f"{name}.yaml").get(command) or {}
+def recipe(name: str, command: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a recipe sets in a command; nothing where it does not name the command.
+
+    Args:
+        name: of the recipe.
+        command: by its title.
+        given: what the user gave, by option: an entry `loop --model` counts instead of `loop` where a model was given
+            that is not the one of `loop`.
+    """
+    entries = read_options(FOLDER / f"{name}.yaml")
+    usual = entries.get(command) or {}
+    for option, value in (given or {}).items():
+        if f"{command} --{option}" in entries and value != usual.get(option):
+            return entries[f"{command} --{option}"]
+    return usual
 
 
 def told(name: str, options: type, settings: Mapping[str, Any], given: Mapping[str, Any]) -> str:

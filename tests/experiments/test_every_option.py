@@ -18,8 +18,9 @@ from copybandit.experiments.analysis.benchmarks import bandit as bandit_part
 from copybandit.experiments.analysis.benchmarks import cost as cost_part
 from copybandit.experiments.cli import COMMANDS, _module, _options, main
 from copybandit.experiments.export import ExportOptions
-from copybandit.experiments.harness.config import configured
+from copybandit.experiments.harness.config import configured, override, read_options
 from copybandit.experiments.harness.options import Flat, RunOptions, Setting, idle_settings, settings_of
+from copybandit.experiments.harness.recipes import FOLDER, RECIPES, recipe
 from copybandit.experiments.report import ReportOptions
 from copybandit.simulation.logs import log_frame, uniform_slates
 from copybandit.simulation.scenario import load_scenario
@@ -404,3 +405,17 @@ def test_recipes_are_announced_and_overridden(tmp_path, capsys):
     assert "--quick sets impressions 10240 (recipes/quick.yaml)" in said
     (run,) = Path("runs").iterdir()
     assert json.loads((run / "summary.json").read_text())["seeds"] == 3
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_entry_of_a_recipe_is_taken_by_its_command(name):
+    for entry in read_options(FOLDER / f"{name}.yaml"):
+        title = entry if entry in COMMANDS else entry.rpartition(" --")[0]
+        assert override(_options(title)(), recipe(name, entry), name) != _options(title)()
+
+
+def test_a_model_that_is_brought_has_an_entry_of_its_own():
+    usual, brought = recipe("archive", "loop"), recipe("archive", "loop", {"model": "some.gguf", "seed": "1"})
+    assert usual["warm_start"]["lines"] > 10 * brought["warm_start"]["lines"]
+    assert recipe("archive", "loop", {"model": "built-in", "seed": "1"}) == usual
+    assert recipe("quick", "loop", {"model": "some.gguf"}) == recipe("quick", "loop")
