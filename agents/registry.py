@@ -190,8 +190,10 @@ def agent_for(
         settings: of the rule or the learner.
 
     Raises:
-        InputError: no such agent or setting; the world has no facts for what the traffic asks for.
+        InputError: no such agent or setting; nothing is published; no facts in the world for what the traffic asks for.
     """
+    if not len(world.creatives):
+        raise InputError("an agent chooses among the world's creatives, and there are none; publish them first")
     worth = Worth.of(world, conversion_value)
     if traffic.click_model == "independent":
         worth = replace(worth, going_on=1.0)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from itertools import groupby
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from copybandit.experiments.cli import main
@@ -18,6 +19,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN = {"sh", "python"}
 NOT_RUN = {"text", "csv", "yaml"}
 """Tables and scenarios are read by `test_docs_scenarios.py`."""
+PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -34,14 +36,38 @@ def run_shell(code: str) -> None:
             subprocess.run(["bash", "-ec", "".join(lines)], check=True)
 
 
+def script(name: str) -> ModuleType:
+    """A script of the docs, as a module."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
 def test_the_map_is_that_of_the_code():
-    spec = importlib.util.spec_from_file_location("draw_map", DOCS / "draw_map.py")
-    assert spec is not None
-    draw_map = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(draw_map)
+    draw_map = script("draw_map")
     why = "python docs/draw_map.py draws it anew"
     assert (DOCS / "map.svg").read_text(encoding="utf-8") == draw_map.drawing(), why
     assert (DOCS / "map.md").read_text(encoding="utf-8") == draw_map.listing(), why
+
+
+def test_the_figures_of_the_readme_are_those_of_the_committed_summaries():
+    rows = script("headline_figures").rows()
+    shown = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    assert len(rows) >= 6
+    assert "\n".join(rows) in shown, "python docs/headline_figures.py prints what README is to show"
+
+
+def test_the_readme_is_one_page():
+    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 130 and len(text) <= 8200
+
+
+@pytest.mark.parametrize("page", ["../README.md", "../CONTRIBUTING.md", *PAGES])
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", (DOCS / page).read_text(encoding="utf-8"))
+    assert [link for link in links if not ((DOCS / page).parent / link).exists()] == []
 
 
 def test_paths_that_the_design_names_are_there():
@@ -50,9 +76,6 @@ def test_paths_that_the_design_names_are_there():
     )
     assert len(named) > 20
     assert [path for path in named if not (DOCS.parent / path).exists()] == []
-
-
-PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 
 
 def test_every_block_is_of_a_kind_that_is_run_or_marked():

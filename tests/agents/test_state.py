@@ -111,3 +111,8 @@ def test_arms_without_a_creative_are_not_saved(world, tmp_path):
     with pytest.raises(InputError, match="3 creatives for 20 arms"):
         save_agent(agent, tmp_path / "placement")
     assert not (tmp_path / "placement").exists()
+
+
+def test_an_agent_for_a_world_where_nothing_is_published_is_refused(make_tiny_world):
+    with pytest.raises(InputError, match="publish them first"):
+        agent_for(make_tiny_world(), "lints")
