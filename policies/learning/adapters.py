@@ -1,5 +1,6 @@
 """Small updates to large models: LoRA and AdaLoRA through peft, merged into the model when tuning is over."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -50,7 +51,8 @@ def adapted(writer: Writer, config: AdapterConfig, *, steps: int, seed: int) -> 
     if kind == "none":
         yield
         return
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a property by its old name
         torch.manual_seed(seed)
         writer.model = get_peft_model(writer.model, _config(writer.model, replace(config, kind=kind), steps))
     try:

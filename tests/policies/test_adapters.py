@@ -27,6 +27,7 @@ def tuned(catalog, config, adapter):
     return writer, before, learning, found, inside
 
 
+@pytest.mark.filterwarnings("error::FutureWarning")
 @pytest.mark.parametrize("kind", ["lora", "adalora"])
 def test_a_small_part_learns_and_is_merged(tiny_catalog, kind):
     writer, before, learning, found, inside = tuned(tiny_catalog, CONFIG, AdapterConfig(kind, rank=2))
