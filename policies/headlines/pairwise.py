@@ -96,8 +96,10 @@ class PairwiseEffect:
     def predict(self, creatives: Sequence[Creative]) -> Prediction:
         """Predicts texts; the context is the archive's average, as a new story's level is not known."""
         texts = [creative.text for creative in creatives]
+        tables = {view: view(texts) for view in set(self.features)}  # members share views
         parts = [
-            torch.from_numpy(np.asarray(f(texts) @ w)).float() for f, w in zip(self.features, self.weights, strict=True)
+            torch.from_numpy(np.asarray(tables[view] @ w)).float()
+            for view, w in zip(self.features, self.weights, strict=True)
         ]
         text = torch.stack(parts)
         return Prediction(torch.tensor(self.base).expand_as(text), text)
