@@ -1,4 +1,8 @@
-"""Commands as a user runs them: through the console entry, in a process of its own, each result handed to the next."""
+"""Commands as a user runs them, each in a process of its own and each result handed to the next.
+
+The demo runs through the console script that is installed; the other commands, most of them short, through the function
+that it calls, in processes that have loaded its modules.
+"""
 
 import json
 import os
@@ -10,19 +14,26 @@ from typing import Any
 
 import pytest
 
+from .processes import loaded_once, run_loaded
+
 CONSOLE = Path(sys.executable).with_name("copybandit")
 MINUTES = 30
 
 Console = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def run_console(folder: Path, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Runs `copybandit ARGUMENTS` in a folder; its exit code has to be `code`, and no traceback may show."""
+def run_console(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Runs `copybandit ARGUMENTS` in a folder by the installed script."""
     settings = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
     command = [str(CONSOLE), *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=60 * MINUTES)
-    said = f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    assert done.returncode == code, said
+    return succeeded(done)
+
+
+def succeeded(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    """What ended well, and without a traceback."""
+    said = f"{' '.join(done.args)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    assert done.returncode == 0, said
     assert "Traceback" not in done.stderr, said
     return done
 
@@ -35,7 +46,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def console(workplace: Path) -> Console:
-    return lambda *arguments, **settings: run_console(workplace, *arguments, **settings)
+    context = loaded_once()
+    return lambda *arguments: succeeded(run_loaded(context, workplace, [str(a) for a in arguments], 60 * MINUTES))
 
 
 def finished(run: Path) -> dict[str, Any]:
@@ -46,9 +58,9 @@ def finished(run: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def demo(workplace: Path, console: Console) -> Path:
+def demo(workplace: Path) -> Path:
     """`copybandit loop` at its defaults: what `make demo` runs."""
-    console("loop", "--out", "demo")
+    run_console(workplace, "loop", "--out", "demo")
     return workplace / "demo"
 
 
