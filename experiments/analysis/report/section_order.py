@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from ..abtest import sections as abtest_sections
 from ..article import sections as case_sections
 from ..comparison import sections as comparison_sections
 from ..drawing.run_files import RunFiles
@@ -18,6 +19,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     fit_sections.later_days,
     fit_sections.another_policy,
     fit_sections.spread,
+    abtest_sections.verdicts,
     headline_sections.scores,
     headline_sections.ads,
     headline_sections.prediction,
