@@ -53,6 +53,7 @@ COMMANDS = {
     "runs": Command("RunsOptions", "list_runs", "what have I run?"),
     "export": Command("ExportOptions", "run_export", "give me the checkpoint"),
 }
+HELP = Path(__file__).with_name("help.json")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -72,6 +73,9 @@ def _answer(given: list[str]) -> None:
     if not given or given[0] not in COMMANDS or " " in given[0]:
         _explain(given)
     name, rest = given[0], given[1:]
+    if {"-h", "--help", "--help-all"} & set(rest):
+        print(_help(name, rest))
+        raise SystemExit(0)
     _tell_what_is_read()
     try:
         _run(name, rest)
@@ -86,6 +90,14 @@ def _answer(given: list[str]) -> None:
     except KeyboardInterrupt:
         print(f"copybandit {name}: stopped", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _help(name: str, arguments: Sequence[str]) -> str:
+    """Help as it was written down, so that nobody waits for torch to read it; `docs/write_options.py` writes it anew."""
+    other = COMMANDS[name].otherwise
+    mode = other and any(word.partition("=")[0] == f"--{other}" for word in arguments)
+    texts = json.loads(HELP.read_text(encoding="utf-8"))[f"{name} --{other}" if mode else name]
+    return "\n".join(texts["--help-all" if "--help-all" in arguments else "--help"])
 
 
 class _Told(logging.Handler):
@@ -119,7 +131,7 @@ def _run(name: str, arguments: list[str]) -> None:
     resume = value_given(arguments, "resume")
     resumed = resume is not None and _began_with(Path(resume)) == name
     beside = {other: partial(_options, other) for other in COMMANDS if other != title and other.split()[0] == name}
-    options = parsed(_options(title), arguments, title, command.question, resumed=resumed, beside=beside)
+    options = parsed(_options(title), arguments, title, resumed=resumed, beside=beside)
     run = getattr(_module(title), command.run)
     if isinstance(getattr(options, "run", None), RunOptions) and options.run.sweep is not None:
         run = import_module("..sweep", __name__).sweeping(title, run)

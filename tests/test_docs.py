@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from copybandit.experiments.cli import main
+from copybandit.experiments.cli import HELP, main
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -50,6 +51,13 @@ def test_the_map_is_that_of_the_code():
     why = "python docs/draw_map.py draws it anew"
     assert (DOCS / "map.svg").read_text(encoding="utf-8") == draw_map.drawing(), why
     assert (DOCS / "map.md").read_text(encoding="utf-8") == draw_map.listing(), why
+
+
+def test_the_help_that_is_written_down_is_that_of_the_options():
+    write_options = script("write_options")
+    found, why = write_options.texts(), "python docs/write_options.py writes it anew"
+    assert json.loads(HELP.read_text(encoding="utf-8")) == found, why
+    assert (DOCS / "options.md").read_text(encoding="utf-8") == write_options.page(found), why
 
 
 def test_the_figures_of_the_readme_are_those_of_the_committed_summaries():

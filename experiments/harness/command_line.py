@@ -12,7 +12,6 @@ import tyro
 
 from ...simulation.data.errors import InputError
 from .config import located, nearest, nested, override, read_config, read_options
-from .help import help_text
 from .options import idle_settings, settings_of
 from .recipes import RECIPES, recipe, told
 
@@ -24,7 +23,6 @@ def parsed(
     options: type,
     arguments: Sequence[str],
     title: str,
-    question: str,
     *,
     resumed: bool = False,
     beside: Mapping[str, Callable[[], type]] | None = None,
@@ -35,17 +33,13 @@ def parsed(
         options: their class.
         arguments: the command line, without the command.
         title: of the command, as recipes name it and messages do: `loop`, or `compare --writers`.
-        question: that it answers.
         resumed: whether `--resume` names a run of this command, whose options are taken then.
         beside: what loads the options of the command's other modes, by title: these are named where one is given here.
 
     Raises:
         InputError: an option that the command does not have, or that does nothing; or a file or value that is no good.
-        SystemExit: help was asked for, or a value is not of its type.
+        SystemExit: a value is not of its type.
     """
-    if {"-h", "--help", "--help-all"} & set(arguments):
-        print(help_text(options, f"copybandit {title}", question, everything="--help-all" in arguments))
-        raise SystemExit(0)
     given = given_names(arguments)
     _refuse_unknown(given, options, title, beside or {})
     names = {setting.short for setting in settings_of(options)}

@@ -1,0 +1,38 @@
+"""Help of all commands from the classes of their options: `python docs/write_options.py` writes it anew.
+
+It goes to `experiments/help.json`, from which `--help` answers at once, and to `options.md`.
+"""
+
+import json
+from pathlib import Path
+
+from copybandit.experiments.cli import COMMANDS, HELP, _options
+from copybandit.experiments.harness.help import help_text
+
+PAGE = Path(__file__).parent / "options.md"
+HEAD = "# All options\n\nWhat `copybandit COMMAND --help-all` prints, for each command."
+
+
+def texts() -> dict[str, dict[str, list[str]]]:
+    """Lines by command and by `--help` or `--help-all`."""
+    return {
+        title: {
+            option: help_text(_options(title), f"copybandit {title}", command.question, option == "--help-all").split(
+                "\n"
+            )
+            for option in ("--help", "--help-all")
+        }
+        for title, command in COMMANDS.items()
+    }
+
+
+def page(found: dict[str, dict[str, list[str]]]) -> str:
+    """The page of all options."""
+    parts = [f"## {title}\n\n```text\n" + "\n".join(lines["--help-all"]) + "\n```" for title, lines in found.items()]
+    return "\n\n".join([HEAD, *parts]) + "\n"
+
+
+if __name__ == "__main__":
+    written = texts()
+    HELP.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.write_text(page(written), encoding="utf-8")
