@@ -15,14 +15,14 @@ HEAD = "# All options\n\nWhat `copybandit COMMAND --help-all` prints, for each c
 
 def texts() -> dict[str, dict[str, list[str]]]:
     """Lines by command and by `--help` or `--help-all`."""
+    return {title: _texts(title, command.question) for title, command in COMMANDS.items()}
+
+
+def _texts(title: str, question: str) -> dict[str, list[str]]:
+    options, name = _options(title), f"copybandit {title}"
     return {
-        title: {
-            option: help_text(_options(title), f"copybandit {title}", command.question, option == "--help-all").split(
-                "\n"
-            )
-            for option in ("--help", "--help-all")
-        }
-        for title, command in COMMANDS.items()
+        option: help_text(options, name, question, everything=option == "--help-all").split("\n")
+        for option in ("--help", "--help-all")
     }
 
 

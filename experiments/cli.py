@@ -49,6 +49,7 @@ COMMANDS = {
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
     "pretrain": Command("PretrainOptions", "run_pretrain", "what does the writer know from the start?"),
     "reader": Command("ReaderOptions", "run_reader", "what is garbled copy to the world's readers?"),
+    "doctor": Command("DoctorOptions", "run_doctor", "is all here that a run needs?"),
     "report": Command("ReportOptions", "run_report", "show me, side by side"),
     "runs": Command("RunsOptions", "list_runs", "what have I run?"),
     "export": Command("ExportOptions", "run_export", "give me the checkpoint"),
@@ -93,7 +94,7 @@ def _answer(given: list[str]) -> None:
 
 
 def _help(name: str, arguments: Sequence[str]) -> str:
-    """Help as it was written down, so that nobody waits for torch to read it; `docs/write_options.py` writes it anew."""
+    """Help as it was written down, for which nobody waits for torch; `docs/write_options.py` writes it anew."""
     other = COMMANDS[name].otherwise
     mode = other and any(word.partition("=")[0] == f"--{other}" for word in arguments)
     texts = json.loads(HELP.read_text(encoding="utf-8"))[f"{name} --{other}" if mode else name]
