@@ -17,6 +17,7 @@ EXTRAS = {
     "onnx": "`export --format onnx`",
     "optuna": "`--sweep`",
     "ray": "`--engine ray`",
+    "service": "the decision service of the docs, over HTTP",
     "wandb": "`--track wandb`",
     "bench": "the libraries that `benchmark` measures against",
 }
