@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -94,11 +93,16 @@ def _answer(given: list[str]) -> None:
 
 
 def _help(name: str, arguments: Sequence[str]) -> str:
-    """Help as it was written down, for which nobody waits for torch; `docs/write_options.py` writes it anew."""
+    """As it was written down by `docs/write_options.py`: nobody waits for torch to read it."""
     other = COMMANDS[name].otherwise
     mode = other and any(word.partition("=")[0] == f"--{other}" for word in arguments)
-    texts = json.loads(HELP.read_text(encoding="utf-8"))[f"{name} --{other}" if mode else name]
+    texts = _written()[f"{name} --{other}" if mode else name]
     return "\n".join(texts["--help-all" if "--help-all" in arguments else "--help"])
+
+
+def _written() -> dict[str, dict[str, list[str]]]:
+    """By title: the lines of `--help` and of `--help-all`, and the names of all options."""
+    return json.loads(HELP.read_text(encoding="utf-8"))
 
 
 class _Told(logging.Handler):
@@ -124,15 +128,16 @@ def _tell_what_is_read() -> None:
 
 
 def _run(name: str, arguments: list[str]) -> None:
-    from .harness.command_line import parsed, value_given
+    from .harness.command_line import given_names, parsed, refuse_unknown, value_given
     from .harness.options import RunOptions
 
     title = _title(name, arguments)
     command = COMMANDS[title]
+    known = {other: told["names"] for other, told in _written().items() if other.split()[0] == name}
+    refuse_unknown(given_names(arguments), title, known)
     resume = value_given(arguments, "resume")
     resumed = resume is not None and _began_with(Path(resume)) == name
-    beside = {other: partial(_options, other) for other in COMMANDS if other != title and other.split()[0] == name}
-    options = parsed(_options(title), arguments, title, resumed=resumed, beside=beside)
+    options = parsed(_options(title), arguments, title, resumed=resumed)
     run = getattr(_module(title), command.run)
     if isinstance(getattr(options, "run", None), RunOptions) and options.run.sweep is not None:
         run = import_module("..sweep", __name__).sweeping(title, run)

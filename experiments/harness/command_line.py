@@ -4,7 +4,7 @@ Nothing that is given on the command line is ignored: what this command does not
 options are set, is refused in one line. What a file says that does nothing is named, and left out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ def parsed(
     title: str,
     *,
     resumed: bool = False,
-    beside: Mapping[str, Callable[[], type]] | None = None,
 ) -> Any:
     """The options of a command.
 
@@ -34,14 +33,12 @@ def parsed(
         arguments: the command line, without the command.
         title: of the command, as recipes name it and messages do: `loop`, or `compare --writers`.
         resumed: whether `--resume` names a run of this command, whose options are taken then.
-        beside: what loads the options of the command's other modes, by title: these are named where one is given here.
 
     Raises:
-        InputError: an option that the command does not have, or that does nothing; or a file or value that is no good.
+        InputError: an option that does nothing, or a file or value that is no good.
         SystemExit: a value is not of its type.
     """
     given = given_names(arguments)
-    _refuse_unknown(given, options, title, beside or {})
     names = {setting.short for setting in settings_of(options)}
     if not {"config", "seed"} <= names:  # a command that leaves no run directory
         return _checked(tyro.cli(options, args=list(arguments), prog=f"copybandit {title}"), given)
@@ -65,6 +62,25 @@ def _over(options: type, defaults: Any, arguments: Sequence[str], title: str) ->
 def given_names(arguments: Sequence[str]) -> list[str]:
     """Options that a command line names, without dashes before them."""
     return [word[2:].partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--")]
+
+
+def refuse_unknown(given: Sequence[str], title: str, known: Mapping[str, Sequence[str]]) -> None:
+    """Refuses an option that a command does not have.
+
+    Args:
+        given: names on the command line.
+        title: of the command.
+        known: names of options by title: of the command, and of its other modes, which are named where they have it.
+
+    Raises:
+        InputError: naming the option, and the one that was perhaps meant.
+    """
+    for name in given:
+        if name not in known[title] and name.removeprefix("no-") not in known[title]:
+            modes = [mode for mode, names in known.items() if name in names]
+            hint = f"; `copybandit {modes[0]}` has it" if modes else nearest(name, known[title])
+            hint = f"; it is --{RENAMED[name]} now" if name in RENAMED else hint
+            raise InputError(f"--{name}: no option of `copybandit {title}`{hint}; --help-all lists them")
 
 
 def value_given(arguments: Sequence[str], name: str) -> str | None:
@@ -91,16 +107,6 @@ def _with_recipes(
             defaults = override(defaults, settings, f"recipes/{name}.yaml")
             notes.append(told(name, options, settings, dict.fromkeys(by_user)))
     return defaults, [note for note in notes if note]
-
-
-def _refuse_unknown(given: Sequence[str], options: type, title: str, beside: Mapping[str, Callable[[], type]]) -> None:
-    known = [setting.name for setting in settings_of(options) if not setting.positional]
-    for name in given:
-        if name not in known and name.removeprefix("no-") not in known:
-            modes = [mode for mode, other in beside.items() if name in {s.name for s in settings_of(other())}]
-            hint = f"; `copybandit {modes[0]}` has it" if modes else nearest(name, known)
-            hint = f"; it is --{RENAMED[name]} now" if name in RENAMED else hint
-            raise InputError(f"--{name}: no option of `copybandit {title}`{hint}; --help-all lists them")
 
 
 def _checked(options: Any, given: Sequence[str]) -> Any:

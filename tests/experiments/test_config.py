@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from copybandit.experiments.harness.command_line import parsed
+from copybandit.experiments.harness.command_line import parsed, refuse_unknown
 from copybandit.experiments.harness.config import configured, different, plain, read_config, value_of, write_config
 from copybandit.experiments.harness.help import help_text
 from copybandit.experiments.harness.options import Common, Flat, RunOptions, idle_settings, settings_of
@@ -137,9 +137,13 @@ def test_only_what_is_in_force_is_written_and_compared():
 
 
 def test_options_of_other_commands_are_refused_in_one_line():
+    known = {"some": [setting.name for setting in settings_of(Some)], "some --other": ["others"]}
     with pytest.raises(InputError, match="--sead: no option of `copybandit some`, perhaps seed") as caught:
-        parse("--sead", "1")
+        refuse_unknown(["sead"], "some", known)
     assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="`copybandit some --other` has it"):
+        refuse_unknown(["others"], "some", known)
+    refuse_unknown(["seed", "no-quick"], "some", known)
 
 
 def test_help_shows_what_is_common_and_all_in_sections():
