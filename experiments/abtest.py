@@ -9,10 +9,10 @@ from typing import Annotated
 import pandas as pd
 import tyro
 
-from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
+from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown, refuse_unmet
 from ..simulation.data.errors import InputError
 from .analysis.abtest.sections import lift_of
-from .analysis.abtest.verdicts import COUNTS, Against, Metric, Verdict, counted, judged, read_counts
+from .analysis.abtest.verdicts import COUNTS, NAMES, Against, Metric, Verdict, counted, judged, read_counts
 from .analysis.drawing.formats import percent
 from .analysis.report.page import write_report
 from .harness.files import write_json, write_table
@@ -60,6 +60,7 @@ def run_abtest(options: AbtestOptions) -> Path:
     columns = parse_columns(options.columns)
     refuse_unknown(columns, list(COUNTS.columns))
     counts = read_counts(options.counts, columns, options.metric)
+    refuse_unmet(columns, options.counts)
     lifts, verdicts = judged(counts, options.metric, options.against, options.level)
     path.mkdir(parents=True, exist_ok=True)
     write_table(path / "lifts.parquet", lifts)
@@ -75,10 +76,16 @@ def run_abtest(options: AbtestOptions) -> Path:
 
 
 def _lines(lifts: pd.DataFrame, verdicts: Sequence[Verdict]) -> list[str]:
-    """For the terminal: each text with its rate and lift, and each test's verdict under its texts."""
-    lines = []
+    """For the terminal: how many tests ended how; each text with its rate and lift, each test's verdict under it."""
+    found = counted(verdicts)
+    lines = [", ".join(f"{count:,} {what}" for what, count in found.items())] if len(verdicts) > 1 else []
     for (_, test), verdict in zip(lifts.groupby("test", sort=False), verdicts[:SHOWN], strict=False):
-        lines += [f"{percent(row['rate'], 2):>7}  {lift_of(row):<26}  {row['text']}" for row in test.to_dict("records")]
+        names = [str(test[name].iloc[0]) for name in NAMES if name in test]
+        lines += [f"{', '.join(names)}:"] if len(verdicts) > 1 and names else []
+        lines += [
+            f"{percent(row['rate'], 2):>7}  {lift_of(row):<26}  {' '.join(row['text'].split())}"
+            for row in test.to_dict("records")
+        ]
         lines.append(f"  {verdict.sentence()}")
     more = len(verdicts) - SHOWN
     return [*lines, *([f"... and {more:,} more tests"] if more > 0 else [])]

@@ -14,7 +14,7 @@ from ..simulation.archive.tests import read_archive
 from ..simulation.calibration.evidence import Evidence, evidence_of_open_bandit, read_evidence
 from ..simulation.calibration.fit import Calibration, calibrate, predict
 from ..simulation.data.catalog import CATALOG_SCHEMA, Catalog
-from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
+from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown, refuse_unmet
 from ..simulation.data.errors import InputError
 from ..simulation.data.log_format import LOG_SCHEMA
 from ..simulation.data.open_bandit import joined_logs, read_open_bandit
@@ -134,7 +134,9 @@ def _evidence(options: CalibrateOptions, products: Catalog) -> tuple[Evidence, E
         known = None if options.scenario is None else products
         if options.catalog is not None:
             known = Catalog.read(options.catalog, columns=columns).with_queries(products.queries)
-        return read_evidence(options.logs, known, columns), None
+        evidence = read_evidence(options.logs, known, columns)
+        refuse_unmet(columns, options.catalog, options.logs)
+        return evidence, None
     assert options.open_bandit is not None
     log = read_open_bandit(options.open_bandit)
     if options.on_policy is None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..agents.registry import KINDS
-from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown
+from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown, refuse_unmet
 from ..simulation.data.errors import InputError
 from ..simulation.data.log_format import LOG_SCHEMA, read_log
 from .analysis.drawing.formats import bracketed
@@ -28,6 +28,10 @@ LOGGED = "as logged"
 QUICK = 10_000
 """Impressions, drawn from the log, that a smoke-size run looks at."""
 MODEL_BASED = "effect-model"
+CAVEAT = (
+    "An estimate from these logs: of visitors as they were then, and of choices that the logging policy made often "
+    "enough. Only a test before visitors of today says what a policy earns now."
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ def run_offline(options: OfflineOptions) -> Path:
         "creatives": valued.creatives,
         "unit": valued.unit,
         "notes": _notes(options, valued, len(training) > 0),
+        "caveat": CAVEAT,
     }
     run.finish(summary)
     _show(summary, run)
@@ -164,6 +169,7 @@ def _read(options: OfflineOptions) -> Logged:
         columns = parse_columns(options.columns)
         refuse_unknown(columns, list(LOG_SCHEMA.columns), user_columns=True)
         frame = read_log(options.logs, without=NOT_NEEDED, columns=columns)
+        refuse_unmet(columns, options.logs)
         return logged_frame(frame, str(options.logs), options.propensities)
     if options.open_bandit is None:
         raise InputError("give --logs, a table of logged impressions, or --open-bandit, a folder of that data set")

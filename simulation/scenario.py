@@ -204,8 +204,10 @@ def read_scenario(path: Path) -> Scenario:
     """
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in BUILT_IN.glob("*.yaml")))
-        name = path.stem if path.parent == BUILT_IN else path
-        raise InputError(f"{name}: no such scenario; built in are {known}, or give the path of a YAML file")
+        name = path.relative_to(BUILT_IN).with_suffix("") if BUILT_IN in path.parents else path
+        fitted = name.with_suffix("") / "world.safetensors"
+        hint = f"; perhaps {fitted}" if fitted.is_file() else ""
+        raise InputError(f"{name}: no such scenario; built in are {known}, or give the path of a YAML file{hint}")
     try:
         return Scenario.model_validate(_with_base(path))
     except ValidationError as error:

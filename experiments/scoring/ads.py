@@ -20,7 +20,7 @@ from ...policies.headlines.stacked import StackedEffect
 from ...policies.writer.reading import FrozenReader
 from ...policies.writer.writer import WriterConfig
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative
-from ...simulation.data.columns import refuse_unknown
+from ...simulation.data.columns import refuse_unknown, refuse_unmet
 from ...simulation.data.errors import InputError
 from ...simulation.data.tables import not_blank, read_table
 from ..analysis.statistics.bootstrap import Array
@@ -71,6 +71,7 @@ def score_ads(
     schema = TEXTS if by_product else ANY
     refuse_unknown(columns, schema.columns)
     frame = read_table(source, schema, "table of texts", columns)
+    refuse_unmet(columns, source)
     frame = frame[
         [name for name in ("test_id", "product_id", "audience", "text") if name in schema.columns and name in frame]
     ]

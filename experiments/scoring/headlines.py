@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...policies.headlines.predictor import Predictor
-from ...simulation.data.columns import refuse_unknown
+from ...simulation.data.columns import refuse_unknown, refuse_unmet
 from ...simulation.data.tables import not_blank, read_table
 from ..analysis.statistics.bootstrap import Array
 from ..analysis.statistics.sequential import sample_size
@@ -51,6 +51,7 @@ def score_headlines(
     """
     refuse_unknown(columns, TEXTS.columns)
     frame = read_table(source, TEXTS, "table of texts", columns)
+    refuse_unmet(columns, source)
     frame = refuse_repeated(frame[[name for name in ("test_id", "text", "about") if name in frame]], source)
     predictor = Predictor.load(folder, device)
     texts, tests = frame.text.tolist(), frame.test_id.tolist() if "test_id" in frame else None

@@ -13,7 +13,7 @@ from ...policies.effect.model import MEMBERS, VALIDATORS, EffectModel, fit_effec
 from ...policies.writer.reading import FrozenReader
 from ...policies.writer.writer import Writer
 from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Catalog, Creative
-from ...simulation.data.columns import parse_columns, refuse_unknown
+from ...simulation.data.columns import parse_columns, refuse_unknown, refuse_unmet
 from ...simulation.data.errors import InputError
 from ...simulation.data.log_format import LOG_SCHEMA, read_log
 from ...simulation.logs import Counts, count_log, count_uniform
@@ -53,6 +53,7 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
     table = None
     if data.logs is not None:
         table = read_log(data.logs, catalog, without=NOT_NEEDED, channels=scenario.channels, columns=columns)
+    refuse_unmet(columns, data.catalog, data.ads, data.logs)
     if table is not None:
         logged = table.drop_duplicates(["product_id", "text"])
         texts = [Creative(p, t) for p, t in zip(logged.product_id, logged.text, strict=True)]

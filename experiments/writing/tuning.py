@@ -27,8 +27,8 @@ def warm_start_stage(study: Study, options: StudyOptions, run: Run) -> float | N
         usual, sizes = WriterConfig(), ("layers", "width", "heads", "vocabulary")
         if any(getattr(options.writer, size) != getattr(usual, size) for size in sizes):
             run.say("  --writer: the base has its own size; --model built-in takes another")
-        if options.warm_start != WarmStartConfig():
-            run.say("  --warm-start: the base has read copy, and is not warm-started; --model built-in learns from ads")
+        if options.data.ads is not None or options.warm_start != WarmStartConfig():
+            run.say("  the base writes as it was pretrained to, not as your ads are: --model built-in learns from them")
         return None
     with run.stage("warm start", total=options.warm_start.lines) as stage:
         return warm_start(

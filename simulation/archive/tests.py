@@ -20,7 +20,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..data.catalog import Creative, Product
-from ..data.columns import refuse_unknown
+from ..data.columns import refuse_unknown, refuse_unmet
 from ..data.errors import InputError, understood
 from ..data.tables import finite, not_blank, read_table, whole
 
@@ -161,6 +161,7 @@ def read_archive(path: str | Path, columns: Mapping[str, str] | None = None) -> 
     """
     refuse_unknown(columns or {}, [*ARCHIVE_SCHEMA.columns, *UPWORTHY_SCHEMA.columns])
     frame, notes = read_table(path, (ARCHIVE_SCHEMA, UPWORTHY_SCHEMA), "A/B archive", columns), []
+    refuse_unmet(columns or {}, path)
     source = Path(path).name
     if "test_id" not in frame:
         frame, notes = _from_upworthy(frame)

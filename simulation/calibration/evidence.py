@@ -49,7 +49,7 @@ class Evidence:
     query: NDArray[np.object_] | None
     """[n] what was looked for, None for nothing."""
     read_at: float | None = None
-    """Hours at which the log was read, taken for those of its last row: later conversions are not in it."""
+    """Hours at which the log was read, taken for those of its last row or conversion: later ones are not in it."""
     notes: tuple[str, ...] = field(default=())
     """What cannot be fitted or was left out, and why."""
 
@@ -122,10 +122,16 @@ def read_evidence(path: str | Path, catalog: Catalog | None, columns: Mapping[st
         converted,
         delay,
         None if query is None else query.to_numpy(),
-        float(hours[-1]),
+        _read_at(hours, delay),
         tuple(notes),
     )
     return _usable(evidence, str(path))
+
+
+def _read_at(hours: Floats, delay: Floats | None) -> float:
+    """A log that holds conversions which came after its last row was read later: no earlier than the last of them."""
+    came = hours if delay is None else hours + np.nan_to_num(delay)
+    return float(max(hours[-1], came.max()))
 
 
 def evidence_of_open_bandit(log: OpenBanditLog, source: str) -> Evidence:

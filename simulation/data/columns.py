@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Collection, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
@@ -23,13 +23,26 @@ ColumnNames = Annotated[str, BeforeValidator(_one_line)]
 """Other names of columns, `text=Headline,clicked=Clicks`; in YAML a mapping too."""
 
 
-def parse_columns(given: str) -> dict[str, str]:
+class Names(dict[str, str]):
+    """Other names of columns by our own; remembers which of them a file had."""
+
+    def __init__(self, *given: Any) -> None:
+        """As a dict."""
+        super().__init__(*given)
+        self.met: set[str] = set()
+
+    def meet(self, header: Collection[str]) -> None:
+        """A file has these columns."""
+        self.met |= {own for own, other in self.items() if other in header}
+
+
+def parse_columns(given: str) -> Names:
     """`text=Headline,clicked=Clicks` -> {"text": "Headline", "clicked": "Clicks"}; names with commas go in quotes.
 
     Raises:
         InputError: a part without `=`, or a name given twice.
     """
-    pairs: dict[str, str] = {}
+    pairs = Names()
     for part in next(csv.reader([given]), []):
         own, equals, other = (word.strip() for word in part.partition("="))
         if not (own and equals and other):
@@ -54,6 +67,24 @@ def refuse_unknown(columns: Mapping[str, str], known: Collection[str], user_colu
     for name in columns:
         if name not in known and not (user_columns and name.startswith(("user_", "context_"))):
             raise InputError(f"--columns {name}=...: no column '{name}' is read here; known are {', '.join(known)}")
+
+
+def refuse_unmet(columns: Mapping[str, str], *files: object) -> None:
+    """After all files were read: a name that none of them has is refused, rather than ignored.
+
+    Args:
+        columns: as `parse_columns` makes them and `read_table` was given them; others are not known to be met or not.
+        files: that were read.
+
+    Raises:
+        InputError: naming it.
+    """
+    if not isinstance(columns, Names):
+        return
+    for own, other in columns.items():
+        if own not in columns.met:
+            where = ", ".join(str(file) for file in files if file is not None)
+            raise InputError(f"{where}: --columns {own}={other}: no column '{other}'; correct the name")
 
 
 def canonical(header: list[str], known: Collection[str], columns: Mapping[str, str]) -> list[str]:

@@ -14,7 +14,7 @@ from pandas.api.types import is_string_dtype
 from pandera.errors import SchemaErrors
 from pyarrow import parquet
 
-from .columns import canonical, refuse_repeated
+from .columns import Names, canonical, refuse_repeated
 from .errors import InputError, understood
 from .reading.contents import read_contents
 from .reading.delimited import SEPARATORS, find_header, read_delimited
@@ -125,6 +125,8 @@ def _of_parquet(
 def _named(header: list[str], known: list[str], columns: Mapping[str, str], source: str, said: list[str]) -> list[str]:
     names = canonical(header, known, columns)
     refuse_repeated(header, names, source)
+    if isinstance(columns, Names):
+        columns.meet([name.strip().strip("\ufeff").strip() for name in header])
     said += [
         f"'{old.strip()}' as {new}"
         for old, new in zip(header, names, strict=True)

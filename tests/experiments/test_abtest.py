@@ -21,8 +21,7 @@ def test_a_winner_is_called(capsys):
     summary, lifts = run(ONE)
     assert summary["verdicts"][0]["winner"] == "Seven ways" and summary["verdicts"][0]["more"] == 0
     assert lifts.winner.tolist() == [False, True, False] and lifts.differs[1]
-    # Of two thirds of the impressions came 610 clicks, of one third 430.
-    assert lifts.lift[1] == pytest.approx(430 / 305 - 1)
+    assert lifts.lift[1] == pytest.approx(430 / 10010 / (610 / 19990) - 1)
     assert ((lifts.lift_low < lifts.lift) & (lifts.lift < lifts.lift_high)).all()
     assert lifts.rate.tolist() == pytest.approx([0.03, 430 / 10010, 310 / 9990])
     assert pd.read_csv("a/lifts.csv").text.tolist() == lifts.text.tolist()
@@ -34,7 +33,7 @@ def test_a_winner_is_called(capsys):
 def test_against_a_control_it_has_no_lift(capsys):
     _, lifts = run(ONE, "--against", "first")
     assert lifts.lift.isna().tolist() == [True, False, False] and not lifts.differs[0]
-    assert lifts.lift[1] == pytest.approx(430 / 300 - 1)
+    assert lifts.lift[1] == pytest.approx(430 / 10010 / (300 / 10000) - 1)
     assert "control" in capsys.readouterr().out
 
 
@@ -68,12 +67,44 @@ def test_what_was_not_dealt_as_planned_has_no_winner(capsys):
     assert read_json(Path("planned/summary.json"))["verdicts"][0]["winner"] == "B"
 
 
-def test_days_are_added_up_and_shares_with_them():
-    """B began a day later: it was to have a third of the impressions."""
-    days = "text,impressions,clicks\nA,1000,20\nA,1000,24\nB,1000,70\n"
-    summary, lifts = run(days)
-    assert lifts.impressions.tolist() == [2000, 1000] and lifts.clicks.tolist() == [44, 70]
+@pytest.mark.parametrize(
+    "rows",
+    ["A,1000,20\nA,1000,24\nB,1000,70\n", "A,1000,20\nA,990,24\nA,10,0\nB,1000,60\nB,1000,50\n"],
+    ids=["B began a day later", "one device more"],
+)
+def test_rows_of_a_text_are_added_up(rows, capsys):
+    summary, lifts = run(f"text,impressions,clicks\n{rows}")
+    assert lifts.impressions[0] == 2000 and lifts.clicks[0] == 44
     assert summary["verdicts"][0]["winner"] == "B" and summary["tested"]["not dealt as planned"] == 0
+    assert "rows added up to 2 texts" in capsys.readouterr().out
+
+
+def test_a_share_that_is_repeated_stays_what_it_is():
+    rows = "text,impressions,clicks,share\nA,1000,20,50%\nA,1000,24,50%\nB,1990,110,50%\n"
+    summary, lifts = run(rows)
+    assert lifts.share.tolist() == [0.5, 0.5] and summary["verdicts"][0]["winner"] == "B"
+
+
+def test_equal_rates_have_no_lift_however_impressions_came():
+    _, lifts = run("text,impressions,clicks\nA,450,45\nB,550,55\n")
+    assert lifts.lift.tolist() == pytest.approx([0, 0])
+
+
+def test_texts_that_nobody_saw_are_left_out(capsys):
+    _, lifts = run("text,impressions,clicks\nA,450,45\nB,0,0\nC,460,45\n")
+    assert lifts.text.tolist() == ["A", "C"]
+    assert "1 texts that were never shown" in capsys.readouterr().out
+
+
+def test_winners_are_named_first_and_broken_tests_differ_in_nothing(capsys):
+    counted = ["x,A,5000,100", "x,B,5000,102", "y,A,5000,100", "y,B,5000,200", "z,A,9000,100", "z,B,1000,99"]
+    rows = "\n".join(["test_id,text,impressions,clicks", *counted, ""])
+    summary, lifts = run(rows)
+    assert [(one["test_id"], one["winner"]) for one in summary["verdicts"]] == [("y", "B"), ("x", None), ("z", None)]
+    assert summary["verdicts"][2]["more"] is None
+    assert lifts[lifts.differs].test_id.unique().tolist() == ["y"]
+    said = capsys.readouterr().out
+    assert "3 tests, 1 with a winner, 1 not dealt as planned" in said and said.index("y:") < said.index("x:")
 
 
 def test_tests_stand_apart_and_lonely_texts_are_left_out():
@@ -123,6 +154,7 @@ def test_a_stricter_level_calls_later():
         (ONE, ["--metric", "conversions"], "no column 'conversions'"),
         (ONE, ["--level", "5"], "--level 5"),
         (ONE, ["--columns", "price=Cost"], "no column 'price' is read here"),
+        (ONE, ["--columns", "clicks=Purchase"], "no column 'Purchase'"),
     ],
 )
 def test_bad_counts_are_refused(rows, options, says, capsys):

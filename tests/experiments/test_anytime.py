@@ -60,6 +60,16 @@ def test_watched_at_every_look_the_truth_is_rarely_excluded(rng, ratio):
     assert ((low > ratio - 1) | (high < ratio - 1)).any(1).mean() <= 0.05
 
 
+@pytest.mark.parametrize("rate", [0.002, 0.1, 0.5])
+def test_by_the_shares_that_came_about_false_alarms_are_as_rare(rng, rate):
+    """Lifts are then those of the rates: equal rates have none, whatever chance there was in dealing."""
+    dealt = rng.binomial(1000, 0.3, (1000, 80))
+    clicks, others = rng.binomial(dealt, rate).cumsum(1), rng.binomial(1000 - dealt, rate).cumsum(1)
+    share = dealt.cumsum(1) / (1000 * np.arange(1, 81))
+    assert (log_e_value(clicks, others, share) >= LEVEL).any(1).mean() <= 0.05
+    assert log_e_value(45, 55, 0.45) < 0
+
+
 def test_how_many_times_more_is_where_the_evidence_suffices():
     clicks, others, shares = np.array([60.0, 60.0]), np.array([45.0, 50.0]), np.array([0.5, 0.5])
     times = times_more(clicks, others, shares, LEVEL)

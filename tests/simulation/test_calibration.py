@@ -72,6 +72,19 @@ def known(_tiny):
     return world, pd.concat(frames, ignore_index=True)
 
 
+def test_a_log_was_read_no_earlier_than_its_last_conversion(known, tmp_path):
+    world, frame = known
+    early = frame.head(2000).copy()
+    early.to_parquet(tmp_path / "log.parquet")
+    evidence = read_evidence(tmp_path / "log.parquet", world.catalog)
+    assert evidence.hours is not None and evidence.delay_hours is not None
+    last = float(evidence.hours.max())
+    came = np.nanmax(evidence.hours + evidence.delay_hours)
+    assert evidence.read_at == came > last, "conversions came after the last row, and are known"
+    early.assign(converted=0, conversion_delay_s=np.nan).to_parquet(tmp_path / "none.parquet")
+    assert read_evidence(tmp_path / "none.parquet", world.catalog).read_at == last
+
+
 @pytest.fixture(scope="module")
 def fitted(known, tmp_path_factory):
     world, frame = known

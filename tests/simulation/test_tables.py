@@ -9,7 +9,7 @@ import zipfile
 import pandas as pd
 import pytest
 from copybandit.simulation.data.catalog import Catalog
-from copybandit.simulation.data.columns import ColumnNames, parse_columns
+from copybandit.simulation.data.columns import ColumnNames, parse_columns, refuse_unmet
 from copybandit.simulation.data.errors import InputError
 from pydantic import TypeAdapter
 
@@ -221,3 +221,23 @@ def test_pairs_of_names():
     for wrong in ("text", "text=", "text=A,text=B", "text=A,clicked=A"):
         with pytest.raises(InputError, match="--columns"):
             parse_columns(wrong)
+
+
+@pytest.fixture
+def catalog_and_ads(tmp_path):
+    (tmp_path / "c.csv").write_text("SKU,title,category,price\np,Pan,kitchen,5\n")
+    (tmp_path / "a.csv").write_text("product_id,text\np,A pan\n")
+    return tmp_path / "c.csv", tmp_path / "a.csv"
+
+
+def test_a_name_may_be_that_of_one_of_two_files(catalog_and_ads):
+    columns = parse_columns("product_id=SKU")
+    Catalog.read(*catalog_and_ads, columns)
+    refuse_unmet(columns, *catalog_and_ads)
+
+
+def test_a_name_that_neither_file_has_is_refused(catalog_and_ads):
+    columns = parse_columns("product_id=SKU,price=lst_price")
+    Catalog.read(*catalog_and_ads, columns)
+    with pytest.raises(InputError, match=r"c.csv, .*a.csv: --columns price=lst_price: no column 'lst_price'"):
+        refuse_unmet(columns, *catalog_and_ads, None)

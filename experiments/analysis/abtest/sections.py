@@ -36,7 +36,7 @@ def verdicts(run: RunFiles, tested: Any) -> Section:
     )
     text = [
         f"{told[0].upper()}{told[1:]}.",
-        f"Texts are held against {against} by {tested['metric']} for the impressions planned. Intervals hold whenever "
+        f"Texts are held against {against} by {tested['metric']} an impression. Intervals hold whenever "
         f"one looks, each by {percent(1 - tested['level'], 0)}, and so does p. A winner beats every other text of its "
         f"test; a false one is ever called with a chance of {chance} at most, however often one looks. Among texts "
         f"marked as differing at most {chance} are false discoveries.",
@@ -76,7 +76,7 @@ def _texts_table(lifts: pd.DataFrame) -> Table:
             f"{row['impressions']:,.0f}",
             percent(row["rate"], 2),
             lift_of(row),
-            "" if pd.isna(row["p"]) else f"{row['p']:.3f}",
+            "" if pd.isna(row["p"]) else "< 0.001" if row["p"] < 0.001 else f"{row['p']:.3f}",
             "wins" if row["winner"] else "differs" if row["differs"] else "",
         ]
         for row in shown.to_dict("records")

@@ -1,5 +1,6 @@
 """What counts so far say of tests: lifts, winners, how much longer, and whether impressions were dealt as planned."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -31,7 +32,7 @@ COUNTS = pa.DataFrameSchema(
     },
     strict=False,
 )
-"""One row a text, or more that are added up (an export by day). `share` is what was planned for the row, alike by
+"""One row a text, or more that are added up (an export by day). `share` is what was planned for the text, alike by
 default; `group` what else but the text was shown: texts compete within it."""
 NAMES = ["test_id", "group"]
 
@@ -46,7 +47,7 @@ class Verdict:
     """The text of the highest rate so far."""
     more: int | None
     """Impressions of all texts that it still takes, at these rates, until the leader can be called the winner; None
-    where that is a thousand times what was shown, or more."""
+    where that is a thousand times what was shown, or more, or nothing is to be called."""
     mismatch: float
     """Always-valid p-value that impressions were dealt as planned."""
 
@@ -69,8 +70,9 @@ class Verdict:
         return f"no winner yet; at these rates '{self.leader}' would be called after {self.more:,} more impressions"
 
 
-def read_counts(path: Path, columns: dict[str, str], metric: Metric) -> pd.DataFrame:
-    """Texts of tests with what was counted, a row a text: those of a test and group side by side.
+def read_counts(path: Path, columns: Mapping[str, str], metric: Metric) -> pd.DataFrame:
+    """Texts of tests with what was counted, a row a text, and `rows` that were added up: those of a test and group side
+    by side, which `test` numbers. Texts that were never shown, or stand alone, are left out.
 
     Raises:
         InputError: the table is no good, has more clicks than impressions or fewer clicks than conversions, names no
@@ -88,12 +90,14 @@ def read_counts(path: Path, columns: dict[str, str], metric: Metric) -> pd.DataF
     keys = [*(name for name in NAMES if name in frame), "text"]
     if "group" in frame:
         frame["group"] = frame["group"].fillna("")
-    # Who has stood in twice as many rows, as two arms or for two days, was to be shown twice as often.
-    frame = frame.assign(share=frame.get("share", 1.0))
-    sums = {name: "sum" for name in ("impressions", "clicks", "conversions", "share") if name in frame}
-    found = frame.groupby(keys, sort=False, as_index=False).agg(sums)
+    sums = {name: "sum" for name in ("impressions", "clicks", "conversions") if name in frame}
+    sums |= {"share": "mean"} if "share" in frame else {}
+    found = frame.assign(rows=1).groupby(keys, sort=False, as_index=False).agg({**sums, "rows": "sum"})
     if len(found) < len(frame):
         understood.info("%s: %s rows added up to %s texts", path.name, f"{len(frame):,}", f"{len(found):,}")
+    if unseen := int((found.impressions == 0).sum()):
+        understood.info("%s: left out: %s texts that were never shown", path.name, f"{unseen:,}")
+        found = found[found.impressions > 0].reset_index(drop=True)
     number = found.groupby(keys[:-1], sort=False).ngroup() if keys[:-1] else pd.Series(0, index=found.index)
     several = number.groupby(number).transform("size") > 1
     if not several.any():
@@ -113,15 +117,15 @@ def judged(counts: pd.DataFrame, metric: Metric, against: Against, level: float)
         level: of each test and interval.
 
     Returns:
-        counts with `rate, lift, lift_low, lift_high, p, differs, winner` (the control has no lift); a verdict a test.
+        counts with `rate, lift, lift_low, lift_high, p, differs, winner` (the control has no lift), and a verdict a
+        test; tests with a winner first.
     """
-    parts, verdicts = [], []
-    for _, test in counts.groupby("test", sort=False):
-        part, verdict = _test(test, metric, against, level)
-        parts.append(part)
-        verdicts.append(verdict)
-    found = pd.concat(parts, ignore_index=True)
-    told = found.log_e.notna()
+    tests = [_test(test, metric, against, level) for _, test in counts.groupby("test", sort=False)]
+    tests.sort(key=lambda test: test[1].winner is None)
+    verdicts = [verdict for _, verdict in tests]
+    found = pd.concat([part for part, _ in tests], ignore_index=True)
+    dealt = np.repeat([verdict.dealt for verdict in verdicts], [len(part) for part, _ in tests])
+    told = found.log_e.notna() & dealt
     found["differs"] = False
     found.loc[told, "differs"] = e_discoveries(found.log_e[told], level)
     return found.drop(columns="log_e"), verdicts
@@ -129,38 +133,44 @@ def judged(counts: pd.DataFrame, metric: Metric, against: Against, level: float)
 
 def _test(test: pd.DataFrame, metric: Metric, against: Against, level: float) -> tuple[pd.DataFrame, Verdict]:
     hits, shown = test[metric].to_numpy(np.float64), test.impressions.to_numpy(np.float64)
-    share = test.share.to_numpy(np.float64) / test.share.sum()
-    rate = np.divide(hits, shown, out=np.full(len(hits), np.nan), where=shown > 0)
-    others, own = (hits.sum() - hits, share) if against == "rest" else (hits[0], share / (share + share[0]))
-    own = np.where(own < 1, own, 0.5)
+    others, seen = (hits.sum() - hits, shown.sum() - shown) if against == "rest" else (hits[0], shown[0])
+    own = shown / (shown + seen)
     log_e = log_e_value(hits, others, own)
     low, high = lift_bounds(hits, others, own, level)
     with np.errstate(divide="ignore", invalid="ignore"):
-        lift = (hits / own) / (np.asarray(others) / (1 - own)) - 1
+        lift = (hits / shown) / (np.asarray(others) / seen) - 1
     columns = {"lift": lift, "lift_low": low, "lift_high": high, "p": p_value(log_e), "log_e": log_e}
     if against == "first":
         for column in columns.values():
             column[0] = np.nan  # the control itself
-    verdict = _verdict(test.text.tolist(), hits, shown, share, level)
+    verdict = _verdict(test.text.tolist(), hits, shown, _mismatch(test), level)
     won = np.array([text == verdict.winner for text in test.text])
-    return test.assign(rate=rate, **columns, winner=won), verdict
+    return test.assign(rate=hits / shown, **columns, winner=won), verdict
 
 
-def _verdict(texts: list[str], hits: Array, shown: Array, share: Array, level: float) -> Verdict:
+def _mismatch(test: pd.DataFrame) -> float:
+    """Always-valid p-value that impressions were dealt as planned. Where no shares are given, texts were to be shown
+    alike, or by the rows in which they stand (a day each, or an arm): either plan will do.
+    """
+    shown = test.impressions.to_numpy(np.float64)
+    plans = [test.share] if "share" in test else [np.ones(len(test)), test.rows]
+    return float(p_value(min(log_e_mismatch(shown, plan) for plan in plans)))
+
+
+def _verdict(texts: list[str], hits: Array, shown: Array, mismatch: float, level: float) -> Verdict:
     """Each pair of arms is tested at level / A for A arms: by Bonferroni over those that may be called, a false winner
     is ever called with a chance of `level` at most. Of two, one test says both.
     """
-    mismatch = float(p_value(log_e_mismatch(shown, share)))
-    leader = int((hits / share).argmax())
+    leader = int((hits / shown).argmax())
     rest = np.arange(len(texts)) != leader
     needed = float(np.log((1 if len(texts) == 2 else len(texts)) / level))
-    times = times_more(hits[leader], hits[rest], share[leader] / (share[leader] + share[rest]), needed)
-    more = None if times is None else int(np.ceil((times - 1) * shown.sum()))
-    called = more == 0 and mismatch >= MISMATCH
-    return Verdict(texts[leader] if called else None, texts[leader], more, mismatch)
+    dealt = mismatch >= MISMATCH
+    times = times_more(hits[leader], hits[rest], shown[leader] / (shown[leader] + shown[rest]), needed)
+    more = None if times is None or not dealt else int(np.ceil((times - 1) * shown.sum()))
+    return Verdict(texts[leader] if more == 0 else None, texts[leader], more, mismatch)
 
 
-def counted(verdicts: list[Verdict]) -> dict[str, int]:
+def counted(verdicts: Sequence[Verdict]) -> dict[str, int]:
     """How many tests ended how."""
     broken = sum(not verdict.dealt for verdict in verdicts)
     called = sum(verdict.winner is not None for verdict in verdicts)

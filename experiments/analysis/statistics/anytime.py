@@ -1,12 +1,15 @@
 """A/B tests by their counts so far, valid whenever one looks and however often.
 
-Each impression is dealt to one of two arms by a fixed chance, so each click comes from arm a with a chance that knows
-only how the arms' click rates compare: s r / (s r + 1 - s), for a share s of the impressions and a ratio r of rates.
+Impressions are dealt to two arms by fixed chances, so each click comes from arm a with a chance that knows only how
+the arms' click rates compare: s r / (s r + 1 - s), for a share s of the impressions and a ratio r of rates. For s
+stands the share that was planned, for which all of this is exact, or the share that came about, with which lifts are
+those of the rates: what chance there is in dealing is then left out of the clicks, and false alarms are rarer (a test
+shows it).
 The rates themselves may go up and down over the day, as long as their ratio does not. Evidence is the likelihood of
 the clicks' arms under a mixture of ratios over that under the ratio in question (Robbins, "Statistical methods related
 to the law of the iterated logarithm", 1970; for counts of arms Lindon and Malek, "Anytime-valid inference for
 multinomial count data", NeurIPS 2022); that it ever exceeds 1 / level has a chance of `level` at most (Ville, 1939).
-Nothing is asymptotic. Where more than one impression in twenty is clicked, tests that use the rates themselves need
+Where more than one impression in twenty is clicked, tests that use the rates themselves need
 less: `sequential`.
 """
 
@@ -31,7 +34,7 @@ def log_e_value(clicks: ArrayLike, others: ArrayLike, share: ArrayLike, log_rati
     Args:
         clicks: of the arm.
         others: clicks of the other arm.
-        share: of both arms' impressions, the arm's, as dealt; between 0 and 1.
+        share: of both arms' impressions, the arm's; between 0 and 1.
         log_ratio: in question.
     """
     k, m, s = (np.asarray(given, dtype=np.float64) for given in (clicks, others, share))
@@ -126,6 +129,8 @@ def e_discoveries(log_e: ArrayLike, rate: float = 0.05) -> NDArray[np.bool_]:
         rate: of false discoveries.
     """
     found = np.asarray(log_e, dtype=np.float64)
+    if not found.size:
+        return np.zeros(0, dtype=bool)
     falling = np.sort(found)[::-1]
     ranks = np.arange(1, len(falling) + 1)
     passed = np.flatnonzero(falling + np.log(ranks) >= np.log(len(falling) / rate))
