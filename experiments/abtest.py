@@ -1,6 +1,5 @@
 """Who wins this test, by how much, and may I stop? Counts of tests that were run, judged whenever one likes to look."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +14,9 @@ from .analysis.abtest.sections import lift_of
 from .analysis.abtest.verdicts import COUNTS, NAMES, Against, Metric, Verdict, counted, judged, read_counts
 from .analysis.drawing.formats import percent
 from .analysis.report.page import write_report
-from .harness.files import write_json, write_table
+from .harness.files import new_folder, write_json, write_table
+from .harness.options import torch_device
+from .harness.run import write_settings
 
 SHOWN = 12
 """Tests that the terminal lists."""
@@ -54,15 +55,13 @@ def run_abtest(options: AbtestOptions) -> Path:
     Raises:
         InputError: the table is no good, or `out` is in use.
     """
-    path = options.out or Path("runs") / time.strftime("abtest-%Y%m%d-%H%M%S")
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{path}: in use; choose another --out, or move it away")
+    path = new_folder(options.out, "abtest")
     columns = parse_columns(options.columns)
     refuse_unknown(columns, list(COUNTS.columns))
     counts = read_counts(options.counts, columns, options.metric)
     refuse_unmet(columns, options.counts)
     lifts, verdicts = judged(counts, options.metric, options.against, options.level)
-    path.mkdir(parents=True, exist_ok=True)
+    write_settings(path, "abtest", options, torch_device("cpu"))
     write_table(path / "lifts.parquet", lifts)
     write_table(path / "lifts.csv", lifts)
     asked = {"metric": options.metric, "against": options.against, "level": options.level}

@@ -1,6 +1,5 @@
 """Show me, side by side: the report of a run made anew, or one report of several runs."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from ..simulation.data.errors import InputError
 from .analysis.drawing.run_files import RunFiles
 from .analysis.report.page import write_report
 from .analysis.report.side_by_side import write_side_by_side
+from .harness.files import new_folder
 from .harness.options import Idle
 
 
@@ -43,7 +43,4 @@ def run_report(options: ReportOptions) -> Path:
         RunFiles(run).check()
     if len(runs) == 1:
         return write_report(runs[0])
-    out = options.out or Path("runs") / time.strftime("report-%Y%m%d-%H%M%S")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: in use; choose another --out, or move it away")
-    return write_side_by_side(runs, out)
+    return write_side_by_side(runs, new_folder(options.out, "report"))

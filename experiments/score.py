@@ -1,6 +1,5 @@
 """Which of these texts would be clicked more, how sure is that, and why? For texts that nobody has tested."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,10 +10,10 @@ import tyro
 from ..agents.agent import CONVERSION_VALUE
 from ..policies.effect.effect_file import is_effect
 from ..simulation.data.columns import ColumnNames, parse_columns
-from ..simulation.data.errors import InputError
 from .analysis.report.page import write_report
-from .harness.files import write_json, write_table
+from .harness.files import new_folder, write_json, write_table
 from .harness.options import Device, Idle, refuse_below, torch_device
+from .harness.run import write_settings
 from .scoring.ads import score_ads
 from .scoring.headlines import score_headlines
 from .scoring.told import lines
@@ -55,11 +54,9 @@ def run_score(options: ScoreOptions) -> Path:
     Raises:
         InputError: the table is no good, a text stands twice in a test, or there is no such predictor.
     """
-    path = options.out or Path("runs") / time.strftime("score-%Y%m%d-%H%M%S")
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{path}: in use; choose another --out, or move it away")
+    path = new_folder(options.out, "score")
     scores, summary = _scored(options)
-    path.mkdir(parents=True, exist_ok=True)
+    write_settings(path, "score", options, torch_device(options.device))
     write_table(path / "scores.parquet", scores)
     write_table(path / "scores.csv", scores)
     write_json(path / "summary.json", {"command": "score", **summary})

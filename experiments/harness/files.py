@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,18 @@ from ...simulation.data.errors import InputError
 from ...simulation.data.files import read_checked, write_whole
 
 REMEDY = "the run may have been broken off; give the directory of a finished run"
+
+
+def new_folder(out: Path | None, command: str) -> Path:
+    """Where a command's results go, which it has still to make: by default a new folder under runs/.
+
+    Raises:
+        InputError: it is in use.
+    """
+    path = out or Path("runs") / time.strftime(f"{command}-%Y%m%d-%H%M%S")
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{path}: in use; choose another --out, or move it away")
+    return path
 
 
 def write_text(path: Path, text: str) -> None:

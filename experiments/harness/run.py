@@ -24,7 +24,7 @@ from torch.utils.tensorboard import SummaryWriter
 from ...simulation.data.errors import InputError
 from ...simulation.data.files import write_whole
 from .config import different, read_config, write_config
-from .files import read_json, write_json
+from .files import new_folder, read_json, write_json
 from .options import ResumeOptions, RunParts, torch_device
 from .tracking import Tracker
 
@@ -48,7 +48,7 @@ class Run:
         self.device = torch_device(getattr(options, "device", "cpu"))
         second = int(os.environ.get("RANK", "0")) > 0
         self.resumed = resumed is not None
-        self.path = resumed or options.run.out or Path("runs") / time.strftime(f"{command}-%Y%m%d-%H%M%S")
+        self.path = resumed or Path()
         if second:
             # Of several processes (accelerate launch) the first writes the run; what the others leave is thrown away.
             self._elsewhere = tempfile.TemporaryDirectory()
@@ -57,8 +57,8 @@ class Run:
             raise InputError(f"--resume {resumed}: goes on with one process only; leave out accelerate launch")
         if resumed is not None:
             _refuse_resume(resumed, command, options)
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise InputError(f"{self.path}: in use; choose another --out, or move it away")
+        elif not second:
+            self.path = new_folder(options.run.out, command)
         self.seconds: dict[str, float] = {}
         """Wall time by stage."""
         self._tracker = Tracker(options, self.path) if options.run.track == "wandb" else None
@@ -72,8 +72,7 @@ class Run:
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(self.path)
         if not self.resumed:
-            write_json(self.path / "environment.json", environment(self.command, self.device))
-            write_config(self.path / "config.yaml", self.options)
+            write_settings(self.path, self.command, self.options, self.device)
             _append(self._metrics, [("step", "name", "value")])
         return SummaryWriter(str(self.path / "tensorboard"))
 
@@ -226,6 +225,13 @@ def _locked(path: Path) -> IO[str] | None:
         file.close()
         raise InputError(f"{path}: another process is at work in it; let it finish, or stop it first") from None
     return file
+
+
+def write_settings(path: Path, command: str, options: object, device: torch.device) -> None:
+    """Makes a run's directory, and writes what makes it one: its options, versions, device and commit."""
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / "environment.json", environment(command, device))
+    write_config(path / "config.yaml", options)
 
 
 def environment(command: str, device: torch.device) -> dict[str, Any]:

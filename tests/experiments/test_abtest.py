@@ -30,6 +30,15 @@ def test_a_winner_is_called(capsys):
     assert "Who wins" in page and "Seven ways" in page
 
 
+def test_it_is_among_the_runs(capsys):
+    run(ONE)
+    main(["runs", ".", "--command", "abtest"])
+    line = capsys.readouterr().out.splitlines()[-1].split()
+    assert line[:2] == ["a", "abtest"] and "finished" in line
+    assert " ".join(line[-7:]) == "1 of 1 tests have a winner"
+    assert "metric: clicks" in Path("a/config.yaml").read_text(encoding="utf-8")
+
+
 def test_against_a_control_it_has_no_lift(capsys):
     _, lifts = run(ONE, "--against", "first")
     assert lifts.lift.isna().tolist() == [True, False, False] and not lifts.differs[0]

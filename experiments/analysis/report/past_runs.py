@@ -30,10 +30,13 @@ class Past:
 
     @property
     def state(self) -> str:
-        """'42 s', 'unfinished' or 'damaged'."""
+        """'42 s', 'finished' where no time is told, 'unfinished' or 'damaged'."""
         if self.damage:
             return "damaged"
-        return "unfinished" if self.summary is None else seconds(sum(self.summary.get("wall_seconds", {}).values()))
+        if self.summary is None:
+            return "unfinished"
+        stages = self.summary.get("wall_seconds")
+        return seconds(sum(stages.values())) if stages else "finished"
 
     @property
     def result(self) -> str:
@@ -46,6 +49,8 @@ class Past:
         if summary.get("agents"):
             best, row = max(summary["agents"].items(), key=lambda item: item[1]["reward"]["mean"])
             return f"{best} captures {row['capture']['mean']:.2f}"
+        if tested := summary.get("tested"):
+            return f"{tested['with a winner']} of {tested['tests']} tests have a winner"
         return ""
 
 
