@@ -62,6 +62,8 @@ def run_score(options: ScoreOptions) -> Path:
     write_json(path / "summary.json", {"command": "score", **summary})
     write_report(path)
     print("\n".join(lines(scores)))
+    if strange := summary.get("scored", {}).get("unfamiliar"):
+        print(f"unlike those that the predictor learned from: {strange:,} texts; what is said of them means little")
     return path
 
 

@@ -104,12 +104,13 @@ def test_ads_of_strangers_are_refused(rows, says, effect, capsys):
     assert says in capsys.readouterr().err
 
 
-def test_odd_texts_are_scored_and_doubted(predictor):
+def test_odd_texts_are_scored_and_doubted(predictor, capsys):
     write("t.csv", "text\n" + "word " * 2000 + "\n猫为什么会游泳\n?!\n")
     main(["score", "t.csv", "--predictor", str(predictor), "--out", "s"])
     scores = pd.read_parquet("s/scores.parquet")
     assert scores.rate.between(0, 1).all() and scores.lift_high.notna().all()
     assert "Unlike those that the predictor learned from" in Path("s/report.html").read_text(encoding="utf-8")
+    assert "unlike those that the predictor learned from" in capsys.readouterr().out
 
 
 def test_options_that_do_nothing_are_refused(predictor, capsys):
