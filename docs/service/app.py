@@ -70,16 +70,16 @@ class Service:
 
     def decide(self, visitor: Visitor) -> Slate:
         """A slate for one visitor."""
-        names = self.agent.labels
-        assert names is not None
-        visit = names.visits(names.context(visitor.hour, **visitor.known), visitor.query)
-        with self.lock:
-            decision = self.agent.act(visit, self.agent.on_show)
         number = uuid.uuid4().hex
-        if self.learns:
-            self.waiting[number] = visit, decision
-            while len(self.waiting) > KEPT:
-                self.waiting.popitem(last=False)
+        with self.lock:
+            names = self.agent.labels
+            assert names is not None
+            visit = names.visits(names.context(visitor.hour, **visitor.known), visitor.query)
+            decision = self.agent.act(visit, self.agent.on_show)
+            if self.learns:
+                self.waiting[number] = visit, decision
+                while len(self.waiting) > KEPT:
+                    self.waiting.popitem(last=False)
         chances = None if decision.propensities is None else decision.propensities[0].tolist()
         return Slate(
             impression_id=number,
