@@ -20,9 +20,10 @@ from ..simulation.archive.tests import Archive, SplitBy, read_archive
 from ..simulation.data.columns import ColumnNames, parse_columns
 from ..simulation.data.errors import InputError
 from .analysis.drawing.formats import bracketed
+from .analysis.headlines.bound import most_earned
 from .analysis.headlines.figures import accuracies, captures, judged_pairs, reliability, what_matters
-from .analysis.headlines.placements import OURS, learn_prior, policies
-from .analysis.headlines.replay import ArchiveTests, join, replay, replayed_tests
+from .analysis.headlines.placements import NO_END, OURS, learn_prior, policies
+from .analysis.headlines.replay import BATCHES, ArchiveTests, join, replay, replayed_tests
 from .analysis.headlines.tests import differing, mismatched, winners
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Array
@@ -57,15 +58,19 @@ class HeadlinesOptions:
     writer_states: bool = False
     """Let the effect model also read the states of a small GPT-2 that learns to write each split's training texts; it
     takes minutes a split and did not help."""
-    traffic: tuple[int, ...] = (500, 2000, 8000)
+    traffic: tuple[int, ...] = (250, 500, 2000, 8000, 32_000)
     """Impressions a test gets in the replay."""
+    batches: int = BATCHES
+    """Parts in which a test's impressions come, and after which policies see what they brought; 24: hours of a day."""
     repetitions: int = 4
     """Of every replay, with other clicks."""
 
     def __post_init__(self) -> None:
-        refuse_below(self, splits=2, repetitions=1)
-        if not self.traffic or min(self.traffic) < 100:
-            raise InputError(f"--traffic {self.traffic}: give 100 impressions or more, a batch has at least one")
+        refuse_below(self, splits=2, repetitions=1, batches=2)
+        if not self.traffic or min(self.traffic) < max(100, self.batches):
+            raise InputError(
+                f"--traffic {self.traffic}: give {max(100, self.batches)} impressions or more, a batch has at least one"
+            )
 
     def idle(self) -> Idle:
         """Tests of another file are judged as they are; only an encoder and a writer are computed on a device."""
@@ -261,18 +266,21 @@ def _prediction(arms: pd.DataFrame, judged: list[Judged]) -> dict[str, Any]:
 def _placement(judged: list[Judged], options: HeadlinesOptions, run: Run) -> dict[str, Any]:
     """Replays the tests of every split under policies that learned from the rest of it."""
     tests = join([part.held_out for part in judged])
-    found: dict[str, Any] = {"capture": {}, "gained": {}, "margin": {}}
+    found: dict[str, Any] = {"capture": {}, "gained": {}, "margin": {}, "bound": {}, "of_bound": {}}
     with run.stage("placement", total=len(options.traffic) * len(judged)) as stage:
         for total in options.traffic:
             earned: dict[str, list[Array]] = {}
+            most: list[Array] = []
             for split, part in enumerate(judged):
                 stream = np.random.default_rng([options.run.seed, total, split])
                 for name, make in policies(part.learned, total, stream).items():
-                    clicks = replay(part.held_out, make(), total, stream, options.repetitions)
+                    clicks = replay(part.held_out, make(), total, stream, options.repetitions, options.batches)
                     earned.setdefault(name, []).append(clicks)
+                most.append(most_earned(part.held_out, learn_prior(part.held_out), total, stream))
                 stage.advance(1)
             joined = {name: np.concatenate(parts) for name, parts in earned.items()}
-            figures = captures(tests, joined, OURS, np.random.default_rng([options.run.seed, total]))
+            rng = np.random.default_rng([options.run.seed, total])
+            figures = captures(tests, joined, (OURS, NO_END), rng, np.concatenate(most))
             for key, value in figures.items():
                 found[key][str(total)] = value
     trust = [learn_prior(part.learned).trust for part in judged]
@@ -297,5 +305,6 @@ def _show(summary: dict[str, Any], run: Run) -> None:
     for total, row in summary["capture"].items():
         for name, value in row.items():
             run.say(f"capture at {total}, {name:<14} {bracketed(value, '+.3f')}")
-        margin = summary["margin"][total]
+        margin, bound = summary["margin"][total], summary["bound"][total]
+        run.say(f"  no policy captures more than {bracketed(bound, '+.3f')}")
         run.say(f"  ours over {margin['over']}: {bracketed(margin, '+.3f')}")

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 from copybandit.experiments.analysis.headlines.figures import captures
 from copybandit.experiments.analysis.headlines.placements import (
+    NO_END,
     OURS,
     Commit,
+    EarlyTest,
     TextAndHorizon,
     bernoulli_kl,
     beta_prior,
@@ -123,9 +125,28 @@ def test_ours_is_ahead_where_text_says_something(rng):
     learned, judged = _tests(rng, 300, noise=1.0), _tests(rng, 300, noise=1.0)
     made = policies(learned, 2000, rng)
     earned = {name: replay(judged, make(), 2000, rng) for name, make in made.items()}
-    found = captures(judged, earned, OURS, rng)
+    found = captures(judged, earned, [OURS, NO_END], rng)
     assert found["margin"]["low"] > 0
     assert found["capture"][OURS]["mean"] == pytest.approx(capture(judged, earned[OURS]))
     assert found["margin"]["mean"] == pytest.approx(
         found["capture"][OURS]["mean"] - found["capture"][found["margin"]["over"]]["mean"]
     )
+
+
+def test_an_early_test_goes_on_until_evidence_stands_and_then_keeps_its_winner(rng):
+    clear = ArchiveTests(np.array([0.5, 0.1, 0.1]), np.zeros(3), np.array([0]))
+    earned = replay(clear, EarlyTest(), 10_000, rng)
+    assert 0.45 < earned[0] < 0.5
+    alike = ArchiveTests(np.array([0.1, 0.1]), np.zeros(2), np.array([0]))
+    policy = EarlyTest()
+    replay(alike, policy, 2000, rng, repetitions=100)
+    assert policy._called is not None
+    assert (policy._called.sum(1) > 0).mean() < 0.12
+
+
+def test_who_does_not_know_the_end_explores_at_the_end_too():
+    tests = ArchiveTests(np.array([0.1, 0.1]), np.array([0.2, -0.2]), np.array([0]))
+    prior = learn_prior(_tests(np.random.default_rng(0), 200, noise=1.0))
+    state = ReplayState(tests, np.zeros((50, 2)), np.zeros((50, 2)), 990, 1000, 10, np.random.default_rng(1))
+    others = [TextAndHorizon(prior, 1.0, knows_end)(state)[:, 1].sum() for knows_end in (True, False)]
+    assert others[0] == 0 < others[1]

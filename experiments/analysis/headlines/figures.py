@@ -1,7 +1,7 @@
 """Figures of `headlines`: how often the better text is named, how sure one may be, what placing texts earns."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,18 +84,26 @@ def reliability(promised: Array, right: Array, bins: int = 10) -> dict[str, Any]
     return {"expected_calibration_error": error / len(promised) if len(promised) else math.nan, "bins": table}
 
 
-def captures(tests: ArchiveTests, earned: Mapping[str, Array], ours: str, rng: np.random.Generator) -> dict[str, Any]:
+def captures(
+    tests: ArchiveTests,
+    earned: Mapping[str, Array],
+    ours: Sequence[str],
+    rng: np.random.Generator,
+    most: Array | None = None,
+) -> dict[str, Any]:
     """What policies earned at one traffic.
 
     Args:
         tests: that were replayed.
         earned: [tests] expected clicks an impression by policy.
-        ours: name of the policy whose margin over the best of the others is wanted.
+        ours: name of the policy whose margin over the best of the others is wanted, and of its variants.
         rng: draws resamples of tests; intervals are paired.
+        most: [tests] what no policy earns more than.
 
     Returns:
         `capture` by policy: (policy - uniform) / (oracle - uniform) of clicks; `gained`: clicks above uniform placement
-        in a thousand impressions; `margin`: of ours over the best of the others, which is named in `over`.
+        in a thousand impressions; `margin`: of ours over the best of the others, which is named in `over`; `bound`,
+        what `most` captures, and `of_bound`, the share of it that ours does.
     """
     base, best = tests.uniform, tests.best - tests.uniform
 
@@ -107,8 +115,13 @@ def captures(tests: ArchiveTests, earned: Mapping[str, Array], ours: str, rng: n
         name: bootstrap(np.stack([1000 * (value - base), np.ones_like(base)], axis=1), ratio, rng)
         for name, value in earned.items()
     }
-    rival = max((name for name in earned if name != ours), key=lambda name: found[name]["mean"])
-    return {"capture": found, "gained": gained, "margin": {"over": rival, **over(earned[ours], earned[rival])}}
+    rival = max((name for name in earned if name not in ours), key=lambda name: found[name]["mean"])
+    mine = earned[ours[0]]
+    figures = {"capture": found, "gained": gained, "margin": {"over": rival, **over(mine, earned[rival])}}
+    if most is not None:
+        of_bound = bootstrap(np.stack([mine - base, most - base], axis=1), ratio, rng)
+        figures |= {"bound": over(most, base), "of_bound": of_bound}
+    return figures
 
 
 def what_matters(arms: pd.DataFrame, most: int = 12, least: int = 30) -> list[dict[str, Any]]:

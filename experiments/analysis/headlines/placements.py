@@ -8,11 +8,16 @@ from scipy.optimize import nnls
 from scipy.special import expit, logit
 
 from ....agents.horizon import ArchivePrior, Belief, believe, sampled
+from ..statistics.anytime import log_e_value
 from ..statistics.bootstrap import Array
 from .replay import ArchiveTests, Policy, ReplayState, capture, replay
 
 OURS = "copybandit"
 """Name of our policy."""
+NO_END = "copybandit-no-end"
+"""The same, where nobody knows how many impressions are left."""
+CALLED = 0.05
+"""Chance that an A/B test which ends as soon as it can calls a winner that is none, at most."""
 EXPLORATIONS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
 """Shares of the posterior's deviation that ours may start from."""
 DRAWS = 10
@@ -56,6 +61,34 @@ class Commit:
         # What was shown after the test could change the choice: the winner is the arm that is shown already.
         begun = state.done >= self.share * state.total + state.batch
         return _to_best(state.shown if begun else rate, state)
+
+
+@dataclass
+class EarlyTest:
+    """An A/B test that ends as soon as evidence which holds at every look sets a text above each other, then that text.
+
+    Evidence: `statistics/anytime.py`, shared among the texts that could be called (of two, one test says both).
+    """
+
+    _called: Array | None = field(default=None, init=False)
+
+    def __call__(self, state: ReplayState) -> Array:
+        """Places a batch."""
+        tests, test = state.tests, state.tests.test
+        if self._called is None:
+            self._called = np.zeros_like(state.shown)
+        ahead = _to_best(state.clicks / np.maximum(state.shown, 1), state) > 0
+        lead, shown = (
+            np.add.reduceat(v * ahead, tests.starts, axis=-1)[..., test] for v in (state.clicks, state.shown)
+        )
+        share = np.where(shown > 0, shown / np.maximum(shown + state.shown, 1), 0.5)
+        evidence = np.where(ahead, np.inf, log_e_value(lead, state.clicks, np.clip(share, 0.01, 0.99)))
+        least = np.minimum.reduceat(evidence, tests.starts, axis=-1)[..., test]
+        ended = np.add.reduceat(self._called, tests.starts, axis=-1)[..., test] > 0
+        now = ahead & ~ended & (least >= np.log(np.where(tests.sizes == 2, 1, tests.sizes)[test] / CALLED))
+        self._called = self._called + now
+        ended = ended | (np.add.reduceat(now, tests.starts, axis=-1)[..., test] > 0)
+        return np.where(ended, self._called * state.batch, uniform(state))
 
 
 def ucb1(state: ReplayState) -> Array:
@@ -127,6 +160,7 @@ class TextAndHorizon:
 
     prior: ArchivePrior
     exploration: float
+    knows_end: bool = True
     _belief: Belief | None = field(default=None, init=False)
 
     def __call__(self, state: ReplayState) -> Array:
@@ -134,7 +168,7 @@ class TextAndHorizon:
         self._belief = believe(
             self.prior, state.tests.text, state.shown, state.clicks, state.tests.starts, self._belief
         )
-        belief, left = self._belief, 1 - state.done / state.total
+        belief, left = self._belief, 1 - state.done / state.total if self.knows_end else 1.0
         return _split(lambda: sampled(belief, self.exploration, left, state.rng), state)
 
 
@@ -165,7 +199,13 @@ def learn_prior(tests: ArchiveTests) -> ArchivePrior:
 
 
 def learn_exploration(
-    prior: ArchivePrior, tests: ArchiveTests, total: int, rng: np.random.Generator, most: int = 600
+    prior: ArchivePrior,
+    tests: ArchiveTests,
+    total: int,
+    rng: np.random.Generator,
+    most: int = 600,
+    *,
+    knows_end: bool = True,
 ) -> float:
     """The exploration of `EXPLORATIONS` that captures most of these tests in a replay of so many impressions.
 
@@ -175,6 +215,7 @@ def learn_exploration(
         total: impressions a test.
         rng: draws `most` of the tests, and clicks.
         most: tests to replay.
+        knows_end: whether the policy will know how many impressions are left.
     """
     chosen = np.zeros(len(tests.starts), dtype=bool)
     chosen[rng.permutation(len(chosen))[:most]] = True
@@ -183,8 +224,8 @@ def learn_exploration(
 
     def gained(exploration: float) -> float:
         # The same chance for all: what differs is the exploration.
-        earned = replay(part, TextAndHorizon(prior, exploration), total, np.random.default_rng(seed), repetitions=2)
-        return capture(part, earned)
+        tried = TextAndHorizon(prior, exploration, knows_end)
+        return capture(part, replay(part, tried, total, np.random.default_rng(seed), repetitions=2))
 
     return max(EXPLORATIONS, key=gained)
 
@@ -199,6 +240,7 @@ def policies(learned: ArchiveTests, total: int, rng: np.random.Generator) -> dic
     """
     prior, thompson = learn_prior(learned), beta_prior(learned)
     exploration = learn_exploration(prior, learned, total, rng)
+    endless = learn_exploration(prior, learned, total, rng, knows_end=False)
     commits = {f"ab-{share:.0%}".rstrip("%"): Commit(share) for share in (0.1, 0.2, 0.5)}
     fixed: dict[str, Policy] = {
         "uniform": uniform,
@@ -210,5 +252,7 @@ def policies(learned: ArchiveTests, total: int, rng: np.random.Generator) -> dic
         "text-only": text_only,
     }
     return {name: lambda p=policy: p for name, policy in fixed.items()} | {
-        OURS: lambda: TextAndHorizon(prior, exploration)
+        "ab-early": EarlyTest,
+        NO_END: lambda: TextAndHorizon(prior, endless, knows_end=False),
+        OURS: lambda: TextAndHorizon(prior, exploration),
     }

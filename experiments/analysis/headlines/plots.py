@@ -8,10 +8,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from ..drawing.formats import number, number_range, percent
 from ..drawing.plots import LIGHT, Plot, legend_above, mark_estimate, new_axes, percent_axis, plot_of, styled
 from ..statistics.bootstrap import Interval
-from .placements import OURS
+from .placements import NO_END, OURS
 
 STYLES = {
     OURS: ("blue", "o-"),
+    NO_END: ("blue", "o:"),
     "text-only": ("gold", "s--"),
     "thompson-eb": ("green", "^-"),
     "thompson-flat": ("green", "v:"),
@@ -20,17 +21,24 @@ STYLES = {
     "ab-10": ("red", "<:"),
     "ab-20": ("red", "x-"),
     "ab-50": ("red", ">--"),
+    "ab-early": ("grey", "+-"),
 }
 """Colour and line by policy."""
 
 
 @styled
-def capture_plot(capture: Mapping[str, Mapping[str, Interval]]) -> Plot:
-    """Capture by impressions a test, a line a policy; bars at ours."""
+def capture_plot(capture: Mapping[str, Mapping[str, Interval]], bound: Mapping[str, Interval]) -> Plot:
+    """Capture by impressions a test, a line a policy, and what no policy exceeds on top; bars at ours."""
     figure, axes = new_axes(4.8)
     traffic, told = [int(total) for total in capture], []
+    if bound:
+        means = [row["mean"] for row in bound.values()]
+        axes.fill_between(traffic, means, 1.0, color=LIGHT["grey"], alpha=0.25, linewidth=0, label="out of reach")
+        told.append(f"no policy more than {', '.join(number(mean) for mean in means)}")
     for name, (colour, style) in STYLES.items():
-        rows = [capture[str(total)][name] for total in traffic]
+        rows = [capture[str(total)][name] for total in traffic if name in capture[str(total)]]
+        if not rows:
+            continue
         means = [row["mean"] for row in rows]
         width = 2.8 if name == OURS else 1.4
         axes.plot(traffic, means, style, color=LIGHT[colour], linewidth=width, markersize=5, label=name)

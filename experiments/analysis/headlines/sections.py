@@ -119,20 +119,22 @@ def prediction(run: RunFiles, found: Any) -> Section:
 def placing(run: RunFiles, margin: Any) -> Section:
     """Capture by policy and traffic, and the margin of ours."""
     summary = run.summary
+    bound = summary.get("bound", {})  # runs of older versions have none
     text = [
         "Every test is replayed: its texts have the click rates that were measured, shrunk to the test's mean with "
-        "3,000 impressions, and a policy that knows none of them places them in 100 batches. Capture is the share of "
-        "the way from uniform placement to the best text (which earns "
+        f"3,000 impressions, and a policy that knows none of them places them in {run.setting('batches')} batches. "
+        "Capture is the share of the way from uniform placement to the best text (which earns "
         f"{gain(summary['oracle_over_uniform'])} clicks), learning included. Ours takes the text model's word, as far "
         "as earlier tests bear it out, for its prior.",
         *(_margin(total, row) for total, row in margin.items()),
+        *(_bound(total, row, summary["of_bound"][total]) for total, row in bound.items()),
     ]
     alarms = [_margin(total, row) for total, row in margin.items() if not row["low"] > 0]
     columns = ["Policy", *(f"{int(total):,} impressions" for total in margin)]
     captured = Table("Capture, 95% intervals over tests", columns, _rows(summary["capture"], 2))
     gained = Table("Clicks gained over uniform placement, a thousand impressions", columns, _rows(summary["gained"], 2))
     return Section(
-        "Placing real texts", text, alarms, [headline_plots.capture_plot(summary["capture"])], [captured, gained]
+        "Placing real texts", text, alarms, [headline_plots.capture_plot(summary["capture"], bound)], [captured, gained]
     )
 
 
@@ -140,6 +142,13 @@ def _margin(total: str, row: Any) -> str:
     verdict = "" if row["low"] > 0 else ": not shown to be better"
     figure = ranged(row, 3)
     return f"At {int(total):,} impressions {OURS} captures {figure} more than {row['over']}, the best other{verdict}."
+
+
+def _bound(total: str, row: Any, of_bound: Any) -> str:
+    return (
+        f"At {int(total):,} impressions no policy captures more than {number(row['mean'])} on average (information "
+        f"relaxation, the prior known); {OURS} captures {ranged(of_bound, 2)} of that."
+    )
 
 
 def _rows(found: dict[str, dict[str, Interval]], digits: int) -> list[list[str]]:
