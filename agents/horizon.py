@@ -55,7 +55,13 @@ def sums(values: Array, starts: Indices) -> Array:
 
 
 def believe(
-    prior: ArchivePrior, text: Array, shown: Array, clicks: Array, starts: Indices, at: Belief | None = None
+    prior: ArchivePrior,
+    text: Array,
+    shown: Array,
+    clicks: Array,
+    starts: Indices,
+    at: Belief | None = None,
+    wider: Array | float = 1.0,
 ) -> Belief:
     """One Newton step of the hierarchical logistic model from an earlier belief; from none, the prior itself.
 
@@ -71,16 +77,17 @@ def believe(
         clicks: [..., arms] clicks so far.
         starts: [tests] first arm of each test.
         at: where to start the step; a belief of a little earlier is good.
+        wider: [arms] what the prior's variance of an arm's effect is multiplied by.
     """
     test = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(text)]))
     guess = prior.trust * text
     if at is None:
         level = np.full((*shown.shape[:-1], len(starts)), prior.level)
-        at = Belief(level, level[..., test] + guess, prior.variance(level)[..., test])
+        at = Belief(level, level[..., test] + guess, prior.variance(level)[..., test] * wider)
     rate = expit(at.mean)
     weight = shown * rate * (1 - rate)
     response = weight * at.mean + clicks - shown * rate
-    spread = prior.variance(at.level)[..., test]
+    spread = prior.variance(at.level)[..., test] * wider
     shrink = 1 + weight * spread
     precision = 1 / prior.level_variance + sums(weight / shrink, starts)
     level = prior.level / prior.level_variance + sums((response - weight * guess) / shrink, starts)

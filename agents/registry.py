@@ -12,8 +12,10 @@ from ..simulation.world import World
 from .agent import CONVERSION_VALUE, Expectation, PlacementAgent, Worth
 from .bandit import Bandit
 from .checked import CheckedAgent, Serving
+from .horizon import ArchivePrior
 from .labels import Labels
 from .models.counts import ArmCounts, UpperCounts
+from .models.hierarchical import ANY, HierarchicalCounts
 from .models.linear import DisjointLinear
 from .models.logistic import LogisticLinear
 from .models.neural import NeuralLinear
@@ -35,6 +37,8 @@ class Setup:
     worth: Worth
     features: Tensor | None
     window: int | None
+    prior: ArchivePrior
+    rows: int
 
     @property
     def device(self) -> torch.device:
@@ -59,6 +63,10 @@ def _counts(setup: Setup) -> Model:
 
 def _upper_counts(setup: Setup) -> Model:
     return UpperCounts(setup.arms, setup.device, setup.worth.largest)
+
+
+def _hierarchical(setup: Setup) -> Model:
+    return HierarchicalCounts(setup.arms, setup.device, setup.worth.largest, setup.prior, setup.rows)
 
 
 def _disjoint(setup: Setup) -> Model:
@@ -86,6 +94,7 @@ KINDS: dict[str, Kind] = {
     "epsilon-greedy": Kind(_counts, UpperBound(0.0), reads_context=False, epsilon=0.1),
     "ucb1": Kind(_upper_counts, UpperBound(1.0), reads_context=False),
     "beta-thompson": Kind(_counts, Thompson(1.0), reads_context=False),
+    "horizon-ts": Kind(_hierarchical, Thompson(0.35), reads_context=False),
     "linucb": Kind(_disjoint, UpperBound(0.3)),
     "lints": Kind(_disjoint, Thompson(0.3)),
     "shared-linucb": Kind(_shared, UpperBound(0.3)),
@@ -117,6 +126,8 @@ def make_agent(
     serving: Serving | None = None,
     layout: Layout | None = None,
     features: Tensor | None = None,
+    prior: ArchivePrior = ANY,
+    visits: int = 0,
     **settings: Any,
 ) -> CheckedAgent:
     """An agent with its default settings.
@@ -131,6 +142,8 @@ def make_agent(
         serving: forgetting and propensity floor.
         layout: caps on a slate.
         features: [arms, f] of the creatives, a constant among them, for shared and hybrid agents; what texts say.
+        prior: of creatives' rates, for `horizon-ts`: what earlier tests teach.
+        visits: that there will be, for `horizon-ts`; 0 where nobody knows.
         settings: instead of the defaults: of a bandit's rule (`scale`, `gamma`, `temperature`), of a deep agent's
             learner (`learning_rate`, ...).
 
@@ -151,7 +164,7 @@ def make_agent(
         raise InputError(f"{name}: no setting {', '.join(settings)}; known are {known}") from None
     if serving is None:
         serving = Serving(floor=kind.epsilon / arms)
-    model = kind.model(Setup(arms, width, generator, worth, features, serving.window))
+    model = kind.model(Setup(arms, width, generator, worth, features, serving.window, prior, visits * slots))
     agent = Bandit(model, rule, slots, generator, worth, width if kind.reads_context else None, serving, layout)
     agent.name = name
     return agent
@@ -172,6 +185,7 @@ def agent_for(
     traffic: TrafficOptions = NO_OPTIONS,
     visits: int = 0,
     expectation: Expectation | None = None,
+    prior: ArchivePrior = ANY,
     **settings: Any,
 ) -> PlacementAgent:
     """An agent that has seen nothing yet, for all creatives of a world; behind retrieval where its visitors bring
@@ -185,8 +199,9 @@ def agent_for(
         retrieved: creatives, those that answer a query best, that are chosen among.
         serving: forgetting and propensity floor.
         traffic: delays, money, caps.
-        visits: for which a budget shall last.
+        visits: that there will be; for them a budget shall last, and `horizon-ts` explores.
         expectation: what each creative is expected to earn, where that is known.
+        prior: of creatives' rates, for `horizon-ts`: what earlier tests teach.
         settings: of the rule or the learner.
 
     Raises:
@@ -206,6 +221,8 @@ def agent_for(
         generator=torch.Generator(world.device).manual_seed(seed + 23),
         serving=serving,
         layout=layout_for(world, traffic),
+        prior=prior,
+        visits=visits,
         **settings,
     )
     if expectation is not None:

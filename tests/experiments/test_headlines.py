@@ -57,7 +57,9 @@ def test_headlines_on_a_tiny_archive(tmp_path, save, rng):
     for row in summary["capture"].values():
         assert row["uniform"]["mean"] == pytest.approx(0, abs=0.01)
         assert row["copybandit"]["mean"] > 0.3
-    assert all(row["copybandit"]["mean"] < summary["bound"][total]["mean"] < 1 for total, row in summary["capture"].items())
+    assert all(
+        row["copybandit"]["mean"] < summary["bound"][total]["mean"] < 1 for total, row in summary["capture"].items()
+    )
     assert all(0.3 < row["mean"] < 1 for row in summary["of_bound"].values())
     assert any(row["name"] == "zebra" and row["effect"]["low"] > 0.5 for row in summary["what_matters"])
     assert len(pd.read_parquet(path / "headlines.parquet")) == 120
