@@ -13,7 +13,7 @@ from .words_files import BRACES, drawn, fact, pick, words
 
 EXTRA = ("price", "offer", "warranty", "returns", "shipping", "rating")
 """Kinds of facts that any product may have."""
-OF_THINGS = ("part", "parts", "trait", "spec", "along")
+OF_A_BODY = ("part", "parts", "trait", "spec", "along")
 """Kinds of facts that a thing with a body may have."""
 BODY = {"material", "weight", "size", "dimensions", "power", "capacity", "handle"}
 """Kinds of facts that tell such things."""
@@ -155,7 +155,7 @@ def _values(family: dict[str, Any], random: np.random.Generator) -> list[tuple[s
         if extra not in kinds:
             kinds.insert(int(random.integers(len(kinds) + 1)), extra)
     if set(own) & BODY:
-        kinds = [str(kind) for kind in random.permutation([*kinds, *(k for k in OF_THINGS if random.random() < 0.25)])]
+        kinds = [str(kind) for kind in random.permutation([*kinds, *(k for k in OF_A_BODY if random.random() < 0.25)])]
     values = [(kind, str(pick(own.get(kind) or words("facts")[kind]["values"], random))) for kind in kinds]
     return [(next((name for name, how in OWN_WAYS.items() if how.match(value)), kind), value) for kind, value in values]
 
