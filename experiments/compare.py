@@ -6,6 +6,7 @@ With --writers, ways of tuning are compared instead; see `compare_writers.py`.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,17 +15,33 @@ from ..agents.agent import CONVERSION_VALUE
 from ..agents.registry import RETRIEVED
 from ..agents.state import save_agent
 from ..agents.traffic.options import TrafficOptions
+from ..simulation.archive.tests import Archive, read_archive
+from ..simulation.data.columns import ColumnNames, parse_columns
 from ..simulation.data.errors import InputError
 from ..simulation.world_file import scenario_of
-from .analysis.comparison.cells import CellSetting, Task, cells_of, check_agent, run_task, served_agent, world_name
+from .analysis.comparison.cells import (
+    CellSetting,
+    Task,
+    cells_of,
+    check_agent,
+    one_thread,
+    run_task,
+    served_agent,
+    world_name,
+)
 from .analysis.comparison.results import Results
 from .analysis.comparison.standings import UNIFORM, Standings
+from .analysis.headlines.replay import BATCHES
 from .analysis.report.page import write_report
 from .harness.engines import WorkerOptions, run_all
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
 from .harness.run import Run
+from .placing.real_tests import MOST_TESTS, on_tests, ranked, real_tests
 from .study.worlds import WorldOptions
+
+SMOKE_TESTS = 10
+"""Of an archive, that `--quick` replays."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,13 @@ class CompareOptions:
     window: int | None = None
     """Impressions an agent remembers; all by default."""
     traffic: Flat[TrafficOptions] = field(default_factory=TrafficOptions)
+    tests: Path | None = None
+    """A/B tests, as `headlines` reads them: the same agents are replayed on them, to see whether the world ranks agents
+    as tests do."""
+    columns: ColumnNames = ""
+    """Columns of --tests that have other names there: text=Headline,clicks=Clicks."""
+    test_traffic: int = 8000
+    """Impressions that each of --tests gets."""
     results: Path | None = None
     """Parquet file that results are added to; cells that are in it are not run again. By default results.parquet in the
     run's directory."""
@@ -66,10 +90,13 @@ class CompareOptions:
 
     def __post_init__(self) -> None:
         refuse_below(self, seeds=2, creatives=3, retrieved=1, impressions=100, batch=1, conversion_value=0)
+        refuse_below(self, test_traffic=BATCHES)
 
     def idle(self) -> Idle:
-        """What is retrieved where nobody brings queries, and delays of what does not count."""
+        """What is retrieved where nobody brings queries, delays of what does not count, and how tests are read."""
         unasked = {} if self.world.brings_queries else {"retrieved": "where no visitor brings queries"}
+        if self.tests is None:
+            unasked |= dict.fromkeys(("columns", "test-traffic"), "without --tests")
         return unasked | ({} if self.conversion_value else {"delay": "with --conversion-value 0"})
 
     def names(self) -> list[str]:
@@ -123,6 +150,7 @@ def run_compare(options: CompareOptions) -> Path:
     """
     agents, worlds, setting = options.names(), options.worlds(), options.setting()
     settings = {world_name(scenario): setting.fingerprint(scenario) for scenario in worlds}
+    archive = None if options.tests is None else read_archive(options.tests, parse_columns(options.columns))
     run = Run("compare", options)
     with Results(options.results or run.path / "results.parquet") as results:
         results.refuse_others(settings)
@@ -138,9 +166,16 @@ def run_compare(options: CompareOptions) -> Path:
     standings = Standings(chosen(frame, options, agents), agents, np.random.default_rng(options.run.seed))
     _save(run, standings)
     _leave_best(run, standings, options)
-    traffic = {"traffic": options.traffic.given} if options.traffic.given else {}
-    run.finish({"command": "compare", **standings.summary(), **traffic})
+    more: dict[str, Any] = {"traffic": options.traffic.given} if options.traffic.given else {}
+    if archive is not None:
+        more["real_tests"] = _replayed(archive, standings, options, run)
+    run.finish({"command": "compare", **standings.summary(), **more})
     run.say(standings.text())
+    if archive is not None:
+        real = more["real_tests"]
+        run.say(
+            f"Kendall's tau between the world and {real['tests']} real tests: {real['tau']:+.2f} (p = {real['p']:.2f})"
+        )
     write_report(run.path)
     return run.path
 
@@ -193,6 +228,18 @@ def _leave_best(run: Run, standings: Standings, options: CompareOptions) -> None
     with run.stage("best agent, to take away", total=1) as stage:
         save_agent(served_agent(options.setting(), scenario, options.run.seed, best), run.path / "placement")
         stage.advance(1, f"{best} in {world_name(scenario)}, seed {options.run.seed}")
+
+
+def _replayed(archive: Archive, standings: Standings, options: CompareOptions, run: Run) -> dict[str, Any]:
+    """The same agents on tests of an archive, and their ranking there against that in the worlds."""
+    rng = np.random.default_rng(options.run.seed)
+    tests, prior = real_tests(archive, SMOKE_TESTS if options.run.quick else MOST_TESTS, rng)
+    world = dict(zip(standings.agents, standings.values("capture").mean(1).tolist(), strict=True))
+    with run.stage("real tests", total=len(standings.agents)) as stage, one_thread():
+        earned = on_tests(
+            tests, standings.agents, prior, options.test_traffic, options.run.seed, progress=stage.advance
+        )
+    return ranked(tests, earned, world, options.test_traffic, rng)
 
 
 def _split(names: str) -> list[str]:

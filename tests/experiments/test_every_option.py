@@ -76,6 +76,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "compare": [
         COMPARED,
         COMPARED | {"jobs": 2, "delay": "waited"},
+        COMPARED | {"tests": "archive.csv", "test_traffic": 200},
     ],
     "pretrain": [
         {"products": 6, "lines_each": 8, "size.layers": 1, "size.width": 32, "size.heads": 2, "size.vocabulary": 400}
@@ -214,7 +215,7 @@ OTHERWISE: dict[str, Any] = {
     "window": 50,
     "daily_cap": 1,
     "most_alike": 0.05,
-    "keep_diversity": 0.5,
+    "keep_diversity": 2.0,
     "raft.kept": 1,
     "raft.learning_rate": 0.05,
     "looks": 2,
@@ -266,6 +267,7 @@ NO_FIGURE = {
     "jobs",  # the same figures by any number of workers: test_compare
     "engine",
     "test",
+    "tests",  # test_real_tests
     "budget",  # the tiny world costs nothing: test_traffic
     "click_model",  # its slots are read independently: test_traffic
     "brand_cap",  # its four products differ in theirs: test_slates

@@ -8,7 +8,7 @@ import pandas as pd
 from ...harness.files import load_table
 from ..drawing.formats import gain_units, number, number_range, percent
 from ..drawing.run_files import RunFiles
-from ..drawing.sections import Section, Table
+from ..drawing.sections import Section, Table, told_by
 from . import plots as agent_plots
 
 COLUMNS = (
@@ -63,6 +63,28 @@ def _standings(caption: str, found: Mapping[str, Any], curves: pd.DataFrame | No
         for name, figures in sorted(found.items(), key=lambda item: -item[1]["reward"]["mean"])
     ]
     return Table(caption, COLUMNS, rows)
+
+
+@told_by("real_tests")
+def real_tests(run: RunFiles, found: Any) -> Section:
+    """The same agents on real A/B tests: is the ranking of the world theirs?"""
+    verdict = "The rankings have something to do with each other" if found["p"] < 0.05 else "That could be chance"
+    text = [
+        f"{found['tests']:,} real A/B tests, each a world of its own with the click rates that were measured (shrunk "
+        f"to the test's mean with 3,000 impressions), one slot and {found['impressions']:,} impressions; no context "
+        "and no text is read there. Capture is the share of the way from uniform placement to the best text; intervals "
+        "are over tests.",
+        f"Kendall's tau between the agents' capture in the world and in the tests is {number(found['tau'])} "
+        f"({len(found['capture'])} agents, p = {number(found['p'])}). {verdict}. An agent that lives on who the "
+        "visitor is has nothing to go by in these tests.",
+    ]
+    rows = [
+        [name, number_range(value, 3), number(found["world"][name], 3)]
+        for name, value in sorted(found["capture"].items(), key=lambda item: -item[1]["mean"])
+    ]
+    return Section(
+        "The same agents on real tests", text, tables=[Table("Best first", ["Agent", "Tests", "World"], rows)]
+    )
 
 
 def differences(run: RunFiles) -> Section | None:

@@ -37,6 +37,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     placement_sections.placed,
     comparison_sections.agents,
     comparison_sections.differences,
+    comparison_sections.real_tests,
     traffic_sections.traffic,
     traffic_sections.new_creatives,
     offline_sections.estimates,
