@@ -20,7 +20,7 @@ def writer(tiny_catalog) -> Writer:
 
 def test_prompt_names_product_and_audience():
     product = Product("p", "steel => knife", "kitchen", 10.0, "Acme", "", (("a", "sharp"), ("b", "red"), ("c", "big")))
-    assert prompt(product, "savers") == "steel -> knife | Acme | sharp, red | savers =>"
+    assert prompt(product, "savers") == "steel -> knife | Acme | sharp, red b | savers =>"
 
 
 def test_same_seed_same_texts(writer, tiny_catalog):
