@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from ...simulation.data.catalog import Creative, Product
 from ..reward.reward import RewardFunction, Rewards
-from ..writer.prompts import prompt
-from ..writer.writer import Writer
+from ..writer.writer import Writer, prompt
 
 
 class RewardAdapter(nn.Module):
