@@ -20,7 +20,8 @@ from ...policies.reward.scored_texts import ScoredTexts
 from ...policies.reward.select import choice_kl
 from ...policies.writer.checkpoint import CHECKPOINT, save_checkpoint
 from ...policies.writer.placeholders import to_template
-from ...policies.writer.writer import Writer, load_weights, own_weights, prompt
+from ...policies.writer.prompts import prompt
+from ...policies.writer.writer import Writer, load_weights, own_weights
 from ...simulation.data.catalog import Creative
 from ...simulation.reader.garbled import GarbledCopy
 from ..analysis.drawing.formats import bracketed

@@ -9,7 +9,8 @@ from ...policies.reward.reward import Reward
 from ...policies.reward.scored_texts import ScoredTexts
 from ...policies.tuning.contract import OnUpdate, Tuner, TuningResult, Update
 from ...policies.tuning.training_state import StateDirectory, TuningState, short_hash
-from ...policies.writer.writer import WriterConfig, load_weights, own_weights, prompt
+from ...policies.writer.prompts import prompt
+from ...policies.writer.writer import WriterConfig, load_weights, own_weights
 from ..harness.config import decisive
 from ..harness.run import Run
 from ..study.options import StudyOptions

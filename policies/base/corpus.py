@@ -11,7 +11,7 @@ import numpy as np
 
 from ...simulation.data.catalog import EVERYONE, Product
 from ...simulation.data.errors import InputError
-from ..writer.writer import prompt
+from ..writer.prompts import prompt
 from .grammar import headline, lines
 from .invent import Invented, invent
 from .words_files import pick, words

@@ -6,20 +6,22 @@ from functools import cache
 
 import numpy as np
 
-from ..writer.placeholders import takes_an
+from ..writer.placeholders import is_measure, takes_an
 from .invent import Invented
 from .words_files import BRACES, drawn, marked, pick, verb, words
 
 SLOT = re.compile(r"\{(\w+?)(_c)?\}")
 OF_ONE = re.compile(r"\b(?:is|was|has|does|this|it|its|one|a|an|another)\b|\{title\}[^.,:;?]*? \w+s\b", re.IGNORECASE)
 """Phrases that speak of one thing, not of several or of what is uncounted."""
-OF_NAME = re.compile(r"(?:^|[.,:?] )\{title\}")
-"""Phrases in which a name fits, which has no article."""
+OF_NAME = re.compile(r"\b(the) (?=\{title\})", re.IGNORECASE)
+"""An article that a name goes without; in phrases that have another word before the title no name fits."""
 NO_NOUN = re.compile(
     r"(?:from|yours|up to|ages|fun|in|at|for|sale|by|only|all|made|woven|sewn|knitted|grown|roasted|hand|runs|works"
     r"|reads|serves|waterproof|anodized|washable|licensed|certified)\b"
 )
 """Noun phrases of facts that begin so are none to a verb."""
+OF_THINGS = " of things"
+"""Ends the name of an appeal whose phrases are for what has a body."""
 SHORTEST, LONGEST = 24, 120
 """Characters of a line."""
 
@@ -71,7 +73,7 @@ class Speaker:
         Raises:
             Missing: the shape that was drawn does not fit the product.
         """
-        shape = pick(_phrases(self.made.number), self.random) if phrase else self._shape()
+        shape = pick(_phrases(self.made.number, self.made.is_thing), self.random) if phrase else self._shape()
         text = SLOT.sub(self._slot, shape)
         text = re.sub(r"\[([^|\]]*)\|([^\]]*)\]", r"\2" if self.form == "many" else r"\1", text)
         text = marked(text, self.form)
@@ -155,7 +157,7 @@ class Speaker:
         return self._fact("np")
 
     def _detail(self) -> str:
-        """A fact as it is, which any verb can take."""
+        """A fact as it is, which any verb can take; no measure, of which a verb would have to say what it measures."""
         text = self._fact("np", plain=True)
         if "," in text or NO_NOUN.match(text):
             raise Missing
@@ -172,8 +174,11 @@ class Speaker:
             ways = words("facts")[kind].get(form)
             if kind in self.used or not ways or value.lower() in self._title().lower():
                 continue
+            if plain and is_measure(value):
+                continue
             self.used.add(kind)
-            return value if plain and "{v}" in ways else pick(ways, self.random).replace("{v}", value)
+            ways = [way for way in ("a {v}", "{v}") if plain and way in ways][:1] or ways
+            return pick(ways, self.random).replace("{v}", value)
         raise Missing
 
     # What it does, and for whom.
@@ -198,12 +203,16 @@ class Speaker:
 
 
 @cache
-def _phrases(number: str) -> tuple[str, ...]:
-    """Phrases that fit a product of one, many, a mass or a name."""
-    known = tuple(phrase for appeal in words("phrases").values() for phrase in appeal)
+def _phrases(number: str, thing: bool) -> tuple[str, ...]:
+    """Phrases that fit a product of one, many, a mass or a name; of things, if it is one."""
+    appeals = words("phrases")
+    known = tuple(p for appeal, said in appeals.items() if thing or not appeal.endswith(OF_THINGS) for p in said)
     if number == "one":
         return known
-    return tuple(p for p in known if not OF_ONE.search(p) and (number != "name" or OF_NAME.search(p)))
+    of_any = tuple(phrase for phrase in known if not OF_ONE.search(phrase))
+    if number != "name":
+        return of_any
+    return tuple(OF_NAME.sub("", p) for p in of_any if len(OF_NAME.findall(p)) == p.count("{title}"))
 
 
 def tidy(text: str) -> str:

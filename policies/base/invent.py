@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from ...simulation.data.catalog import Product
-from ..writer.placeholders import head_noun, is_plural
+from ..writer.placeholders import head_noun, is_measure, is_plural
 from .words_files import BRACES, drawn, fact, pick, words
 
 EXTRA = ("price", "offer", "warranty", "returns", "shipping", "rating")
 """Kinds of facts that any product may have."""
+OF_A_BODY = ("part", "parts", "trait", "spec", "along")
+"""Kinds of facts that a thing with a body may have."""
+BODY = {"material", "weight", "size", "dimensions", "power", "capacity", "handle"}
+"""Kinds of facts that tell such things."""
 ANYTHING = 0.3
 """Share of products of no trade."""
 SMALL_WORDS = {"with", "that", "your", "from", "this", "their", "them", "they", "what", "when", "where", "than", "into"}
@@ -44,6 +48,11 @@ class Invented:
     said: tuple[tuple[str, str], ...]
     """(kind of fact, value as copy says it), one for each attribute."""
 
+    @property
+    def is_thing(self) -> bool:
+        """Whether it has a body, that can be sturdy and can be looked at."""
+        return "nouns" in self.family and bool(BODY & set(self.family["facts"]))
+
 
 def invent(number: int, random: np.random.Generator) -> Invented:
     """Makes up a product: of a trade or, one in so many, of no trade, with any words for a title.
@@ -59,7 +68,7 @@ def invent(number: int, random: np.random.Generator) -> Invented:
     else:
         family = pick(words("trades"), random)
         noun, kind_of_noun = _noun(family, random, name)
-    facts = [(kind, *fact(value, random, {"brand": name})) for kind, value in _values(family, random)]
+    facts = [(kind, *_fact(value, random, name)) for kind, value in _values(family, random)]
     title = _title(noun, kind_of_noun, family, facts, name, random)
     if kind_of_noun == "one" and is_plural(title):
         kind_of_noun = "many"
@@ -69,9 +78,15 @@ def invent(number: int, random: np.random.Generator) -> Invented:
         category=family["trade"],
         price=float(np.round(np.exp(random.normal(3.6, 1.1)), 0)),
         brand=name if random.random() < 0.9 else "",
-        attributes=tuple((kind, shown) for kind, shown, _ in facts),
+        attributes=tuple(("", shown) for _, shown, _ in facts),  # a value says what it is
     )
     return Invented(product, kind_of_noun, head_noun(title), family, tuple((kind, said) for kind, _, said in facts))
+
+
+def _fact(value: str, random: np.random.Generator, name: str) -> tuple[str, str]:
+    """What a prompt shows and what copy says of a value: the same, but for the units of a measure."""
+    shown, said = fact(value, random, {"brand": name})
+    return (shown, said) if is_measure(shown) else (said, said)
 
 
 def brand(random: np.random.Generator) -> str:
@@ -139,6 +154,8 @@ def _values(family: dict[str, Any], random: np.random.Generator) -> list[tuple[s
         extra = pick(EXTRA, random)
         if extra not in kinds:
             kinds.insert(int(random.integers(len(kinds) + 1)), extra)
+    if set(own) & BODY:
+        kinds = [str(kind) for kind in random.permutation([*kinds, *(k for k in OF_A_BODY if random.random() < 0.25)])]
     values = [(kind, str(pick(own.get(kind) or words("facts")[kind]["values"], random))) for kind in kinds]
     return [(next((name for name, how in OWN_WAYS.items() if how.match(value)), kind), value) for kind, value in values]
 

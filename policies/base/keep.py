@@ -19,7 +19,7 @@ tags: [copybandit, advertising]
 A small GPT-2 that continues a prompt (title | brand | attributes | audience =>) with one line of copy. It has read
 lines of a grammar and phrases for any product, filled for products that do not exist, and headlines of stories that
 never happened; it knows English alone, and no real brand. It names what its prompt holds by placeholders, such as
-`{{ "{{title}}" }}` and `{{ "{{figure1}}" }}`, which Copybandit fills.
+`{{ "{{title}}" }}` and `{{ "{{weight1}}" }}`, which Copybandit fills.
 
 Made by `{{ command }}`.
 

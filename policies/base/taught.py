@@ -14,7 +14,8 @@ from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
 from ...simulation.scenario import load_scenario
 from ..learning.warm_start import WarmStartConfig, warm_start
 from ..reward.claims import Claims
-from ..writer.writer import SHOWN_ATTRIBUTES, Writer, WriterConfig, load_weights, make_writer, own_weights, prompt
+from ..writer.prompts import SHOWN_ATTRIBUTES, prompt, shown_attributes
+from ..writer.writer import Writer, WriterConfig, load_weights, make_writer, own_weights
 from .corpus import ask, invented, read_rows, write_taught
 from .grammar import lines
 from .words_files import words
@@ -152,7 +153,7 @@ def is_named(title: str, text: str) -> bool:
 
 def is_true(text: str, product: Product) -> bool:
     """Whether what a prompt shows of the product supports all that a line claims, and every name in it."""
-    shown = replace(product, description="", price=0.0, attributes=product.attributes[:SHOWN_ATTRIBUTES])
+    shown = replace(product, description="", price=0.0, attributes=tuple(shown_attributes(product)))
     given = prompt(product).lower()
     inner = re.finditer(r"(?<![.?!:\"] )(?<!^)\b[A-Z][\w'&-]+", text)
     named = all(match.group(0).removesuffix("'s").lower() in given for match in inner)

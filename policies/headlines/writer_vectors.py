@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
 from ..learning.warm_start import WarmStartConfig, warm_start
-from ..writer.writer import Writer, WriterConfig, make_writer, prompt
+from ..writer.prompts import prompt
+from ..writer.writer import Writer, WriterConfig, make_writer
 
 Array = NDArray[np.float64]
 

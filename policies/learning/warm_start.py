@@ -10,7 +10,8 @@ import torch
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, fill
 from ...simulation.data.errors import InputError
 from ...simulation.text.characters import characters
-from ..writer.writer import Writer, load_weights, own_weights, prompt
+from ..writer.prompts import prompt
+from ..writer.writer import Writer, load_weights, own_weights
 from .adapters import AdapterConfig, adapted
 from .rates import fitting_rate, is_large
 from .supervised import Learner, nats_a_token

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...simulation.data.catalog import Catalog, Creative
-from ..writer.writer import prompt
+from ..writer.prompts import prompt
 from .reward import Reward
 
 Attack = Callable[[Creative, Catalog], str]

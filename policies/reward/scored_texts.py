@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...simulation.data.catalog import Creative, Product
 from ..writer.placeholders import to_template
-from ..writer.writer import prompt
+from ..writer.prompts import prompt
 from .diversity import vendi
 from .reward import Reward, Rewards
 from .select import Choice, choose

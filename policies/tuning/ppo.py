@@ -22,7 +22,7 @@ os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # PPO is experimental in
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
 from ...simulation.data.errors import InputError
-from ..writer.writer import prompt
+from ..writer.prompts import prompt
 from .contract import TuningResult
 from .policy_gradient import OnPolicy, PolicyGradientConfig, Session
 from .prompt_order import Collator, PromptOrder

@@ -19,7 +19,8 @@ from ..learning.rates import fitting_rate
 from ..learning.supervised import Learner
 from ..reward.scored_texts import ScoredTexts
 from ..reward.select import places, write_more
-from ..writer.writer import Writer, load_weights, own_weights, prompt
+from ..writer.prompts import prompt
+from ..writer.writer import Writer, load_weights, own_weights
 from .contract import OnUpdate, Tuner, TuningResult, Update
 from .training_state import TuningState, put_back, take_state
 

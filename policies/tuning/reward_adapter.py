@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from ...simulation.data.catalog import Creative, Product
 from ..reward.reward import RewardFunction, Rewards
-from ..writer.writer import Writer, prompt
+from ..writer.prompts import prompt
+from ..writer.writer import Writer
 
 
 class RewardAdapter(nn.Module):

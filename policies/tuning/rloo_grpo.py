@@ -21,8 +21,9 @@ from trl.trainer.rloo_trainer import RLOOTrainer
 from ...simulation.data.catalog import Creative, Product
 from ..reward.reward import RewardFunction, Rewards
 from ..writer.chat import NO_THINKING
+from ..writer.prompts import prompt
 from ..writer.rollout import sample
-from ..writer.writer import Writer, prompt
+from ..writer.writer import Writer
 from .contract import TuningResult
 from .policy_gradient import OnPolicy, PolicyGradientConfig, Session, seed_all
 from .prompt_order import PromptOrder

@@ -9,7 +9,8 @@ from datasets import Dataset
 from torch import nn
 from transformers import DataCollatorWithPadding
 
-from ..writer.writer import CausalLM, prompt
+from ..writer.prompts import prompt
+from ..writer.writer import CausalLM
 from .contract import TuningResult
 from .policy_gradient import OnPolicy, PolicyGradientConfig, Session
 from .ppo import PPOTrainer, arguments, make_trainer

@@ -11,8 +11,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ...simulation.data.catalog import Product
 from .prefix import Prefix, inner, log_probs_of, plain
+from .prompts import prompt
 from .rollout import sample
-from .writer import Writer, load_weights, own_weights, prompt
+from .writer import Writer, load_weights, own_weights
 
 PROMPTS, ANSWERS = 32, 256
 """Prompts, and answers to them, that are read at once."""

@@ -1,11 +1,13 @@
 """Placeholders: what stands in a text for the product's own words, as in the dynamic ads of a product feed.
 
 A small model that has read a few million words knows what can be said of a thing, and cannot spell a name that it never
-saw. So it writes `Meet the {{title}}: {{figure1}} hours on a charge.`, and the words come from its prompt: a title is
-never garbled, and a figure is always one that the product has. (Delexicalisation, as in Wen et al., EMNLP 2015.)
+saw. So it writes `Meet the {{title}}: {{time1}} and no more.`, and the words come from its prompt: a title is never
+garbled, and a figure is always one that the product has, of the kind that the sentence speaks of: a tent may weigh
+`{{weight1}}` and not `{{time1}}`. (Delexicalisation, as in Wen et al., EMNLP 2015.)
 """
 
 import re
+from collections import Counter
 from functools import lru_cache
 from typing import Any
 
@@ -14,41 +16,53 @@ from tokenizers import AddedToken
 from ...simulation.data.catalog import EVERYONE
 
 DETAILS = 6
-"""Details and figures of a prompt that have a placeholder."""
+"""Details of a prompt that have a placeholder."""
+MEASURES = 2
+"""Measures of one kind that have one."""
+EMPTY = "-"
+"""What a prompt shows where the product has nothing."""
+NUMBER = r"(?<![\w.,$€£¥])[$€£¥]?\d+(?:[.,:x×]\d+)*"
+"""A number as it stands in a text, with its currency, `165x125` and `10:30` being one."""
+UNITS: dict[str, dict[str, tuple[str, ...]]] = {
+    "time": {
+        "hours": ("h", "hr", "hrs", "hour"),
+        "minutes": ("min", "mins", "minute"),
+        "seconds": ("sec", "second"),
+        "days": ("day",),
+        "nights": ("night",),
+        "weeks": ("week",),
+        "months": ("month",),
+        "years": ("year",),
+    },
+    "size": {
+        "metres": ("m", "metre", "meter", "meters"),
+        "square metres": ("sq m", "square metre"),
+        "square feet": ("sq ft", "square foot"),
+        "inches": ("inch", "in"),
+        **dict.fromkeys(("cm", "mm", "km", "ft"), ()),
+    },
+    "weight": dict.fromkeys(("kg", "g", "mg", "oz", "lb"), ()),
+    "volume": {"litres": ("l", "litre", "liter", "liters"), "quarts": ("quart", "qt"), "ml": ()},
+    "power": {"watts": ("w", "watt"), "kW": (), "mAh": ()},
+    "storage": {"GB": (), "TB": ()},
+    "people": {"people": ("person",), "players": ("player",), "guests": ("guest",)},
+    "money": {"euros": ("euro",), "dollars": ("dollar",)},
+}
+"""Kinds of measures, each with its units as copy says them, and how catalogs shorten them."""
 NAMES = (
     "title",
     "noun",
     "brand",
     "audience",
-    *(f"{kind}{i + 1}" for kind in ("detail", "figure") for i in range(DETAILS)),
+    *(f"detail{i + 1}" for i in range(DETAILS)),
+    *(f"{kind}{i + 1}" for kind in UNITS for i in range(MEASURES)),
 )
-EMPTY = "-"
-"""What a prompt shows where the product has nothing."""
-NUMBER = r"(?<![\w.,$€£¥])[$€£¥]?\d+(?:[.,:x×]\d+)*"
-"""A number as it stands in a text, with its currency, `165x125` and `10:30` being one."""
-UNITS = {
-    "litres": ("l", "litre", "liter", "liters"),
-    "watts": ("w", "watt"),
-    "hours": ("h", "hr", "hrs", "hour"),
-    "minutes": ("min", "mins", "minute"),
-    "seconds": ("sec", "second"),
-    "days": ("day",),
-    "nights": ("night",),
-    "weeks": ("week",),
-    "months": ("month",),
-    "years": ("year",),
-    "metres": ("m", "metre", "meter", "meters"),
-    "square metres": ("sq m", "square metre"),
-    "quarts": ("quart", "qt"),
-    "cups": ("cup",),
-    "people": ("person",),
-    **dict.fromkeys(("kg", "g", "mg", "cm", "mm", "km", "ml", "oz", "lb", "inch", "kW", "GB", "mAh", "%"), ()),
-}
-"""Units as copy says them, and how catalogs shorten them."""
 PLACE = re.compile(r"(?:(?<!\w)(?P<article>[Aa])n? )?\{\{(?P<name>\w+)\}\}")
-_SAID = {way.lower(): unit for unit, ways in UNITS.items() for way in (unit, *ways)}
+_WAYS = {unit: ways for units in UNITS.values() for unit, ways in units.items()}
+_SAID = {way.lower(): unit for unit, ways in _WAYS.items() for way in (unit, *ways)}
+_KIND = {unit: kind for kind, units in UNITS.items() for unit in units}
 _UNIT = "|".join(re.escape(way) for way in sorted(_SAID, key=len, reverse=True))
-_FIGURE = re.compile(rf"({NUMBER})(?:[ -]?({_UNIT})(?!\w))?", re.IGNORECASE)
+_MEASURE = re.compile(rf"({NUMBER}(?: x \d+(?:\.\d+)?)*)(?:[ -]?({_UNIT}))?", re.IGNORECASE)
 _AFTER_NOUN = re.compile(
     r",| - |\(| (?:for|in|of|on|to|with|by|at|from|and|through|off|about|around|without|under|near) ",
     re.IGNORECASE,
@@ -78,32 +92,56 @@ def head_noun(title: str) -> str:
 
 @lru_cache(65536)
 def held(prompt: str) -> dict[str, str]:
-    """What a prompt holds by the name of its placeholder: title, noun, brand, audience, details and figures."""
+    """What a prompt holds by the name of its placeholder: title, noun, brand, audience, details, measures by kind."""
     parts = prompt.removesuffix(" =>").split(" | ")
     title, brand, told, audience = (*parts, *[EMPTY] * 4)[:4]
     details = [] if told == EMPTY else told.split(", ")
     named = "" if title.endswith((".", "?", "!")) else head_noun(title)  # a sentence is a story, and no thing
     found = {"title": title, "noun": named, "brand": brand, "audience": audience}
-    found |= {f"detail{i + 1}": text for i, text in enumerate(details[:DETAILS]) if any(map(str.isalpha, text))}
-    figures = dict.fromkeys(_figure(*match.groups()) for match in _FIGURE.finditer(", ".join(details)))
-    found |= {f"figure{i + 1}": text for i, text in enumerate(list(figures)[:DETAILS])}
+    counted: Counter[str] = Counter()
+    for i, text in enumerate(details[:DETAILS]):
+        kind, said = _measure(text)
+        if kind:
+            counted[kind] += 1
+            if counted[kind] <= MEASURES:
+                found[f"{kind}{counted[kind]}"] = said
+        elif any(map(str.isalpha, text)):
+            found[f"detail{i + 1}"] = text
     return {name: text for name, text in found.items() if text and text not in (EMPTY, EVERYONE)}
 
 
-def _figure(number: str, unit: str | None) -> str:
-    """A number and its unit as copy says them: `2.6 litres` of `2.6 L`, `1 hour` of `1 h`."""
-    said = _SAID.get((unit or "").lower(), "")
-    if number == "1" and len(UNITS.get(said, ())) > 0:
-        said = "person" if said == "people" else said.removesuffix("s")
-    return f"{number}{'' if said in ('', '%') else ' '}{said}"
+def is_measure(text: str) -> bool:
+    """Whether a text is a number with its unit, and nothing beside it."""
+    return _measure(text)[0] != ""
+
+
+@lru_cache(65536)
+def _measure(text: str) -> tuple[str, str]:
+    """The kind of a measure, and how copy says it: `2.6 litres` of `2.6 L`, `1 hour` of `1 h`; else two blanks."""
+    match = _MEASURE.fullmatch(text)
+    if match is None:
+        return "", ""
+    number, unit = match.groups()
+    if unit is None:
+        return ("money", text) if number[0] in "$€£¥" else ("", "")
+    said = _SAID[unit.lower()]
+    kind = _KIND[said]
+    if number == "1" and _WAYS[said]:
+        said = {"people": "person", "inches": "inch", "square feet": "square foot"}.get(said, said.removesuffix("s"))
+    return kind, f"{number} {said}"
 
 
 def _spelled(value: str) -> str:
-    """A pattern for a figure of `held`, in whichever way its unit is written."""
+    """A pattern for a measure of `held`, in whichever way its unit is written."""
     number, _, said = value.partition(" ")
     unit = _SAID.get(said.lower(), "")
-    spelled = "|".join(re.escape(way) for way in (unit, *UNITS[unit], said)) if unit else ""
+    spelled = "|".join(re.escape(way) for way in (unit, *_WAYS[unit], said)) if unit else ""
     return rf"{re.escape(number)}[ -]?(?:{spelled})" if spelled else re.escape(value)
+
+
+def _is_name(name: str) -> bool:
+    """Whether a placeholder stands for words, and not for a measure."""
+    return name in ("title", "noun", "brand", "audience") or name.startswith("detail")
 
 
 def to_template(text: str, prompt: str) -> str:
@@ -124,8 +162,8 @@ def to_template(text: str, prompt: str) -> str:
 def _values(prompt: str) -> re.Pattern[str]:
     """Finds what a prompt holds in a text, after a space; the group that matched has its name."""
     values = held(prompt)
-    order = sorted(values, key=lambda name: (name == "noun", name.startswith("figure"), -len(values[name])))
-    forms = {name: (_spelled if name.startswith("figure") else re.escape)(values[name]) for name in order}
+    order = sorted(values, key=lambda name: (name == "noun", not _is_name(name), -len(values[name])))
+    forms = {name: (re.escape if _is_name(name) else _spelled)(values[name]) for name in order}
     either = "|".join(rf"(?P<{name}>{form})" for name, form in forms.items())
     return re.compile(rf"(?P<before>\S*) (?:{either})(?!\w)" if either else r"(?!)", re.IGNORECASE)
 
@@ -157,3 +195,11 @@ def placeholders_of(tokenizer: Any) -> dict[int, str]:
     """The names of a tokenizer's placeholders by id; none for one that was never given any."""
     known = tokenizer.get_added_vocab()
     return {known[text]: name for name in NAMES if (text := f" {{{{{name}}}}}") in known}
+
+
+def unknown_placeholders(tokenizer: Any) -> list[str]:
+    """Placeholders that a tokenizer has and nothing here fills: those of another version."""
+    known = {f" {{{{{name}}}}}" for name in NAMES}
+    return sorted(
+        text.strip() for text in tokenizer.get_added_vocab() if PLACE.fullmatch(text.strip()) and text not in known
+    )

@@ -9,8 +9,9 @@ from torch import Tensor
 from ...simulation.data.catalog import Catalog, Creative
 from .likelihood import token_log_probs
 from .placeholders import to_template
+from .prompts import prompt
 from .word_pairs import Unread, cut
-from .writer import Writer, prompt
+from .writer import Writer
 
 WINDOW = 3
 """Tokens in a row, of which the worst are looked at."""

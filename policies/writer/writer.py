@@ -13,18 +13,17 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
+from ...simulation.data.catalog import Catalog, Creative, Product
 from ...simulation.data.errors import InputError
 from .chat import AD, chat_ids, has_template, messages
 from .limit import Limit, limit_of
 from .loading import EOS, PAD, CausalLM, load_model
-from .placeholders import EMPTY, filled, held, placeholders_of, to_template
+from .placeholders import filled, held, placeholders_of, to_template, unknown_placeholders
+from .prompts import prompt
 from .rollout import Sampling, sample
 from .word_pairs import WordPairs
 
 BUILT_IN = "built-in"
-SHOWN_ATTRIBUTES = 2
-"""How many attributes a prompt shows; every token of a prompt costs time at every step."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +55,6 @@ def one_line(text: str) -> str:
     A byte-level writer can sample any of them, and a table that is read again must have a creative a row.
     """
     return " ".join("".join(char if char.isspace() or category(char) != "Cc" else "" for char in text).split())
-
-
-def prompt(product: Product, audience: str = EVERYONE, shown: int = SHOWN_ATTRIBUTES) -> str:
-    """What the writer is given: title, brand, the first attributes and the audience, ended by an arrow; `-` for none.
-
-    An attribute shows its value; its name too, where the value is a bare number that could count anything.
-    """
-    details = ", ".join(
-        value if any(char.isalpha() for char in value) else f"{name} {value}"
-        for name, value in product.attributes[:shown]
-    )
-    parts = [product.title, product.brand, details, audience]
-    return " | ".join(part.replace("=>", "->").replace(" | ", " / ") or EMPTY for part in parts) + " =>"
 
 
 class Writer:
@@ -281,8 +267,14 @@ def make_writer(
 def load_writer(
     name: str, config: WriterConfig, *, seed: int, device: torch.device | str = "cpu", request: str = AD
 ) -> Writer:
-    """A writer that has read before; see `make_writer`."""
+    """A writer that has read before; see `make_writer`.
+
+    Raises:
+        InputError: it cannot be loaded, or has placeholders of another version.
+    """
     tokenizer, network = load_model(name, seed=seed)
+    if unknown := unknown_placeholders(tokenizer):
+        raise InputError(f"{name}: writes {unknown[0]}, which this version does not fill; tune or pretrain it anew")
     chat = has_template(tokenizer)
     if not chat:
         _refuse_request(name, config)

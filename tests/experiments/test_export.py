@@ -11,7 +11,8 @@ from copybandit.experiments.export import ExportOptions, run_export
 from copybandit.experiments.report import ReportOptions, run_report
 from copybandit.policies.learning.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer.checkpoint import save_checkpoint
-from copybandit.policies.writer.writer import WriterConfig, make_writer, prompt
+from copybandit.policies.writer.prompts import prompt
+from copybandit.policies.writer.writer import WriterConfig, make_writer
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.data.files import check_folder
 

@@ -13,7 +13,7 @@ from copybandit.policies.base.grammar import article, headline, lines, tidy
 from copybandit.policies.base.invent import invent
 from copybandit.policies.base.words_files import fact, marked, verb, words
 from copybandit.policies.reward.claims import Claims
-from copybandit.policies.writer.writer import prompt
+from copybandit.policies.writer.prompts import prompt
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
 from copybandit.simulation.data.errors import InputError
 
@@ -177,9 +177,3 @@ def test_no_product_is_learned_from_and_held_out(small: list[Line]) -> None:
     learned, away = held_out(small, 0.1)
     assert away
     assert not {line.prompt.split(" | ")[0] for line in learned} & {line.prompt.split(" | ")[0] for line in away}
-
-
-def test_bare_numbers_are_shown_with_their_names() -> None:
-    made = invent(0, np.random.default_rng(0)).product
-    shown = prompt(type(made)("k", "mixer", "kitchen", 1.0, "", "", (("speeds", "10"), ("power", "500 W"))))
-    assert shown == "mixer | - | speeds 10, 500 W | everyone =>"

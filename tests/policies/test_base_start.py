@@ -8,7 +8,8 @@ import torch
 from copybandit.policies.base.start import BASE, FOLDER, first_writer, load_base
 from copybandit.policies.base.taught import is_named
 from copybandit.policies.reward.claims import Claims
-from copybandit.policies.writer.writer import Writer, WriterConfig, prompt
+from copybandit.policies.writer.prompts import prompt
+from copybandit.policies.writer.writer import Writer, WriterConfig
 from copybandit.simulation.data.catalog import Catalog
 from copybandit.simulation.reader.garbled import GarbledCopy
 from copybandit.simulation.scenario import load_scenario

@@ -9,7 +9,8 @@ from copybandit.policies.learning.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.reward.scored_texts import ScoredTexts
 from copybandit.policies.writer.checkpoint import save_checkpoint
 from copybandit.policies.writer.likelihood import token_log_probs
-from copybandit.policies.writer.writer import Writer, load_weights, load_writer, make_writer, own_weights, prompt
+from copybandit.policies.writer.prompts import prompt
+from copybandit.policies.writer.writer import Writer, load_weights, load_writer, make_writer, own_weights
 from copybandit.simulation.data.catalog import EVERYONE
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.scenario import load_scenario

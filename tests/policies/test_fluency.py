@@ -9,9 +9,10 @@ from copybandit.policies.learning.warm_start import WarmStartConfig, split_ads, 
 from copybandit.policies.reward.fluency import Fluency
 from copybandit.policies.reward.reward import CHECKS, Quality
 from copybandit.policies.writer.likelihood import token_log_probs
+from copybandit.policies.writer.prompts import prompt
 from copybandit.policies.writer.reading import FrozenReader
 from copybandit.policies.writer.word_pairs import WordPairs
-from copybandit.policies.writer.writer import Writer, WriterConfig, make_writer, prompt
+from copybandit.policies.writer.writer import Writer, WriterConfig, make_writer
 from copybandit.simulation.data.catalog import Catalog, Creative
 from copybandit.simulation.scenario import load_scenario
 

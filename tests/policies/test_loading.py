@@ -6,7 +6,8 @@ from copybandit.policies.learning.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.reward.reward import Rewards
 from copybandit.policies.tuning.ppo import Ppo, PpoConfig
 from copybandit.policies.writer.loading import load_model
-from copybandit.policies.writer.writer import WriterConfig, make_writer, prompt
+from copybandit.policies.writer.prompts import prompt
+from copybandit.policies.writer.writer import WriterConfig, make_writer
 from copybandit.simulation.data.errors import InputError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (

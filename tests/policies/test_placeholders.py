@@ -1,5 +1,6 @@
 """Placeholders: texts to templates and back, and a writer that uses them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,18 @@ from copybandit.policies.writer.placeholders import (
     takes_an,
     to_template,
 )
+from copybandit.policies.writer.prompts import prompt
 from copybandit.policies.writer.writer import (
     Writer,
     WriterConfig,
     load_weights,
+    load_writer,
     own_weights,
-    prompt,
     small_gpt2,
     train_tokenizer,
 )
 from copybandit.simulation.data.catalog import Catalog, Product
+from copybandit.simulation.data.errors import InputError
 
 from .test_tuners import LEARN, SETTINGS, ShortIsGood
 
@@ -41,9 +44,8 @@ def test_a_prompt_holds_what_placeholders_stand_for() -> None:
         "noun": "skillet",
         "brand": "Oak & Ash",
         "audience": "home cooks",
-        "detail1": "10 inch",
+        "size1": "10 inches",
         "detail2": "pre-seasoned",
-        "figure1": "10 inch",
     }
 
 
@@ -71,32 +73,56 @@ def test_a_text_and_its_template(text: str, template: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "figure"),
+    ("told", "name", "measure"),
     [
-        ("capacity 2.6 L", "2.6 litres"),
-        ("12L", "12 litres"),
-        ("1 h", "1 hour"),
-        ("7 year warranty", "7 years"),
-        ("room for 1 person", "1 person"),
-        ("1200 W", "1200 watts"),
-        ("size 65x70 cm", "65x70 cm"),
-        ("20% recycled", "20%"),
-        ("26 blades", "26"),
-        ("from $14.50", "$14.50"),
+        ("2.6 L", "volume1", "2.6 litres"),
+        ("12L", "volume1", "12 litres"),
+        ("1 h", "time1", "1 hour"),
+        ("7 year", "time1", "7 years"),
+        ("1 person", "people1", "1 person"),
+        ("1200 W", "power1", "1200 watts"),
+        ("65x70 cm", "size1", "65x70 cm"),
+        ("53 x 53 cm", "size1", "53 x 53 cm"),
+        ("12 in", "size1", "12 inches"),
+        ("1 sq ft", "size1", "1 square foot"),
+        ("16 GB", "storage1", "16 GB"),
+        ("210 g", "weight1", "210 g"),
+        ("$14.50", "money1", "$14.50"),
     ],
 )
-def test_a_figure_has_its_unit_with_it_as_copy_says_it(told: str, figure: str) -> None:
+def test_a_measure_has_its_kind_and_its_unit_as_copy_says_it(told: str, name: str, measure: str) -> None:
     asked = f"thing | - | {told} | everyone =>"
-    assert held(asked)["figure1"] == figure
-    assert to_template(f"About {figure} of it.", asked) == "About {{figure1}} of it."
-    assert filled("About {{figure1}} of it.", asked) == f"About {figure} of it."
+    assert held(asked) == {"title": "thing", "noun": "thing", name: measure}
+    assert to_template(f"About {measure} of it.", asked) == f"About {{{{{name}}}}} of it."
+    assert filled(f"About {{{{{name}}}}} of it.", asked) == f"About {measure} of it."
 
 
-def test_a_figure_is_known_in_other_spellings_of_its_unit() -> None:
-    asked = "kettle | - | capacity 1.5 L, from 9 hours | everyone =>"
+@pytest.mark.parametrize("told", ["5 quart bowl", "6 buttons", "20% recycled", "from $14.50", "ages 3 and up"])
+def test_what_says_more_than_a_measure_is_a_detail(told: str) -> None:
+    assert held(f"thing | - | {told} | everyone =>")["detail1"] == told
+
+
+def test_measures_of_one_kind_are_numbered_and_a_third_has_no_placeholder() -> None:
+    found = held("thing | - | 2 h, 10 min, 3 days, 1 kg | everyone =>")
+    assert {name: text for name, text in found.items() if name not in ("title", "noun")} == {
+        "time1": "2 hours",
+        "time2": "10 minutes",
+        "weight1": "1 kg",
+    }
+
+
+def test_a_measure_is_known_in_other_spellings_of_its_unit() -> None:
+    asked = "kettle | - | 1.5 L, 9 hours | everyone =>"
     assert to_template("Holds 1.5 liters; a 9-hour charge; 15 litres.", asked) == (
-        "Holds {{figure1}}; a {{figure2}} charge; 15 litres."
+        "Holds {{volume1}}; a {{time1}} charge; 15 litres."
     )
+
+
+def test_no_line_of_the_grammar_spells_a_number_that_a_placeholder_could_say() -> None:
+    for line in corpus(products=60, lines_each=12, seed=8):
+        if not line.prompt.split(" | ")[0].endswith((".", "?", "!")):
+            said = re.sub(r"\{\{\w+\}\}", "", to_template(line.text, line.prompt))
+            assert not re.search(r"(?<!\w)\d", said), line
 
 
 def test_an_article_agrees_and_a_sentence_begins_with_a_capital() -> None:
@@ -105,7 +131,7 @@ def test_an_article_agrees_and_a_sentence_begins_with_a_capital() -> None:
 
 
 def test_what_a_prompt_does_not_hold_is_left_out() -> None:
-    assert filled("By {{brand}}: {{figure2}}.", KETTLE) == "By : ."
+    assert filled("By {{brand}}: {{power2}}.", KETTLE) == "By : ."
 
 
 @pytest.mark.parametrize(
@@ -158,6 +184,14 @@ def test_a_saved_writer_keeps_them(writer: Writer, tmp_path: Path) -> None:
     assert again.has_placeholders
     ids = writer.answer_ids([KETTLE], ["Meet the electric kettle."])
     assert again.answer_ids([KETTLE], ["Meet the electric kettle."]) == ids
+
+
+def test_a_writer_with_placeholders_of_another_version_is_refused(writer: Writer, tmp_path: Path) -> None:
+    writer.save(tmp_path)
+    for file in tmp_path.glob("tokenizer*.json"):
+        file.write_text(file.read_text(encoding="utf-8").replace("{{weight1}}", "{{figure1}}"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"writes \{\{figure1\}\}, which this version does not fill"):
+        load_writer(str(tmp_path), WriterConfig(), seed=0)
 
 
 @pytest.mark.parametrize("name", LEARN)

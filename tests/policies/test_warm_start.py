@@ -5,7 +5,8 @@ import torch
 from copybandit.policies.learning.rates import fitting_rate
 from copybandit.policies.learning.supervised import nats_a_token
 from copybandit.policies.learning.warm_start import APART, WarmStartConfig, split_ads, warm_start
-from copybandit.policies.writer.writer import WriterConfig, make_writer, prompt
+from copybandit.policies.writer.prompts import prompt
+from copybandit.policies.writer.writer import WriterConfig, make_writer
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
 from copybandit.simulation.data.errors import InputError
 

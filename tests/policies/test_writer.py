@@ -4,8 +4,9 @@ import pytest
 import torch
 from copybandit.policies.learning.supervised import nats_a_token
 from copybandit.policies.learning.warm_start import WarmStartConfig, warm_start
+from copybandit.policies.writer.prompts import prompt
 from copybandit.policies.writer.word_pairs import WordPairs
-from copybandit.policies.writer.writer import Writer, WriterConfig, load_writer, make_writer, one_line, prompt
+from copybandit.policies.writer.writer import Writer, WriterConfig, load_writer, make_writer, one_line
 from copybandit.simulation.data.catalog import Creative, Product
 from copybandit.simulation.data.errors import InputError
 
@@ -19,7 +20,7 @@ def writer(tiny_catalog) -> Writer:
 
 def test_prompt_names_product_and_audience():
     product = Product("p", "steel => knife", "kitchen", 10.0, "Acme", "", (("a", "sharp"), ("b", "red"), ("c", "big")))
-    assert prompt(product, "savers") == "steel -> knife | Acme | sharp, red | savers =>"
+    assert prompt(product, "savers") == "steel -> knife | Acme | sharp, red b | savers =>"
 
 
 def test_same_seed_same_texts(writer, tiny_catalog):
