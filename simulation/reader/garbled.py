@@ -62,8 +62,9 @@ class GarbledReader:
     def read(self, texts: Sequence[str], own: AbstractSet[str] = frozenset()) -> Tensor:
         """[n] float32 in [0, 1], how garbled each text is; an empty one is not. See `logits`."""
         said = torch.tensor([bool(read_words(text)) for text in texts])
-        doubt = torch.sigmoid(self.sharpness * (self.logits(texts, own) - self.threshold))
-        return ((doubt - SURE) / (1 - 2 * SURE)).clamp(0, 1) * said
+        # A sigmoid in single precision has other last bits where it runs over a vector's end: in double, as above.
+        doubt = torch.sigmoid(self.sharpness * (self.logits(texts, own).double() - self.threshold))
+        return (((doubt - SURE) / (1 - 2 * SURE)).clamp(0, 1) * said).float()
 
     def save(self, path: Path, card: Mapping[str, Any]) -> None:
         """Writes what `load_reader` reads: tables of words in 8 bits, the other weights in 16."""
