@@ -11,6 +11,7 @@ import pandas as pd
 from ..agents.state import save_agent
 from ..simulation.data.errors import InputError
 from ..simulation.world import World
+from .analysis.loop.story import last_words
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval
 from .analysis.statistics.sequential import call_winner, confidence_sequence
@@ -57,6 +58,7 @@ def run_loop(options: LoopOptions) -> Path:
         summary["cold_start"] = cold_start(study, tuning, options, run)
     run.finish(summary)
     write_report(run.path)
+    run.say(*last_words(run.path))
     return run.path
 
 

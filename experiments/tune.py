@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from .analysis.loop.story import last_words
 from .analysis.report.page import write_report
 from .harness.run import Run
 from .study.begin import make_study
@@ -14,6 +15,7 @@ def run_tune(options: TuneOptions) -> Path:
     run = Run("tune", options)
     study = make_study(options, run, validation=options.watch.validation_impressions)
     tuning = tune_writer(study, options, run)
-    run.finish(tuning.summary)
+    run.finish({"command": "tune", **tuning.summary})
     write_report(run.path)
+    run.say(*last_words(run.path))
     return run.path

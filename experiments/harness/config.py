@@ -89,8 +89,14 @@ def located(options: type, given: Mapping[str, Any], source: str) -> dict[str, A
 
 
 def write_config(path: Path, options: object) -> None:
-    """Writes the options that are in force, defaults too: the file is good for `--config`."""
-    write_yaml(path, plain(options))
+    """Writes the options that are in force, defaults too: the file is good for `--config`.
+
+    Where results went is left out: the next run's go elsewhere.
+    """
+    written = plain(options)
+    if isinstance(written.get("run"), dict):
+        written["run"] = {name: value for name, value in written["run"].items() if name not in ("out", "config")}
+    write_yaml(path, written)
 
 
 def different(one: object, other: object) -> list[str]:

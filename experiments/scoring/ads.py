@@ -4,17 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import torch
-from torch import Tensor
 
 from ...policies.base.start import load_base
 from ...policies.effect.contract import CLICK, CONVERT, TextEffect
 from ...policies.effect.effect_file import read_effect
 from ...policies.effect.model import EffectModel
-from ...policies.effect.reasons import reasons as why
+from ...policies.effect.reasons import reasons_of_ads
 from ...policies.headlines.pairwise import PairwiseEffect
 from ...policies.headlines.stacked import StackedEffect
 from ...policies.writer.reading import FrozenReader
@@ -23,8 +21,8 @@ from ...simulation.data.catalog import EVERYONE, Catalog, Creative
 from ...simulation.data.columns import refuse_unknown, refuse_unmet
 from ...simulation.data.errors import InputError
 from ...simulation.data.tables import not_blank, read_table
-from ..analysis.statistics.bootstrap import Array
-from .told import best_first, competing, refuse_repeated, told_reasons
+from ..analysis.drawing.formats import told_reasons
+from .told import best_first, competing, refuse_repeated
 
 TEXTS = pa.DataFrameSchema(
     {
@@ -90,7 +88,7 @@ def score_ads(
     rivals = scores.groupby(competing(frame)).worth
     scores["lift"] = (scores.worth / rivals.transform("mean") - 1).where(rivals.transform("size") > 1)
     if reasons:
-        scores["reasons"] = told_reasons(why(frame.text.tolist(), _log_worth(effect, creatives, value), reasons))
+        scores["reasons"] = told_reasons(reasons_of_ads(effect, creatives, value, reasons))
     scores, groups = best_first(scores, "worth")
     summary = {
         "scored_ads": {"texts": len(scores), "groups": int(groups.max()) + 1, "value": value},
@@ -129,25 +127,9 @@ def _refuse_strangers(frame: pd.DataFrame, effect: EffectModel, source: Path) ->
         )
 
 
-def _members(effect: TextEffect, creatives: Sequence[Creative]) -> Tensor:
-    """[M, n, 2] rates of each member."""
-    predicted = effect.predict(creatives)
-    return torch.sigmoid(predicted.context + predicted.text)
-
-
 def _predicted(effect: TextEffect, creatives: Sequence[Creative], value: float) -> pd.DataFrame:
-    rates = _members(effect, creatives)
-    worth = rates[..., CLICK] * (1 + value * rates[..., CONVERT])
-    columns = {"ctr": rates.mean(0)[:, CLICK], "cvr": rates.mean(0)[:, CONVERT], "worth": worth.mean(0)}
+    predicted = effect.predict(creatives)
+    rates, worth = predicted.rates, predicted.worth(value)
+    columns = {"ctr": rates[:, CLICK], "cvr": rates[:, CONVERT], "worth": worth.mean(0)}
     columns |= {"worth_least": worth.min(0).values, "worth_most": worth.max(0).values}
     return pd.DataFrame({name: column.double().numpy() for name, column in columns.items()})
-
-
-def _log_worth(effect: TextEffect, creatives: Sequence[Creative], value: float) -> Any:
-    def log_worth(texts: Sequence[str], of: Sequence[int]) -> Array:
-        changed = [
-            Creative(creatives[i].product_id, text, creatives[i].audience) for text, i in zip(texts, of, strict=True)
-        ]
-        return np.log(_predicted(effect, changed, value).worth.to_numpy())
-
-    return log_worth

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from ...policies.headlines.predictor import Predictor
 from ...simulation.data.columns import refuse_unknown, refuse_unmet
 from ...simulation.data.tables import not_blank, read_table
+from ..analysis.drawing.formats import told_reasons
 from ..analysis.statistics.bootstrap import Array
 from ..analysis.statistics.sequential import sample_size
-from .told import best_first, refuse_repeated, told_reasons
+from .told import best_first, refuse_repeated
 
 TEXTS = pa.DataFrameSchema(
     {

@@ -1,6 +1,6 @@
 """Scores in order and in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,6 @@ def best_first(scores: pd.DataFrame, by: str) -> tuple[pd.DataFrame, NDArray[np.
     groups = competing(scores)
     order = np.lexsort((-scores[by].to_numpy(), groups))
     return scores.iloc[order].reset_index(drop=True), groups[order]
-
-
-def told_reasons(found: Sequence[Sequence[tuple[str, float]]]) -> list[str]:
-    """Each text's reasons: "'Seven' +4.1%, (marks) -2.0%"."""
-    return [", ".join(f"{name} {gain(value)}" for name, value in own) for own in found]
 
 
 def lines(scores: pd.DataFrame) -> list[str]:

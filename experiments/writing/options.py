@@ -63,7 +63,7 @@ class TunerOptions:
 class ChoosingOptions:
     """How texts are picked among more that were written."""
 
-    keep_diversity: Common[float] = 0.98
+    keep_diversity: Common[float] = 1.0
     """Share of the untuned writer's Vendi score, by the reward's encoder, that what is picked should have, to learn
     from (raft) and in the end: novelty weighs more until it has."""
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from ...policies.effect.contract import CLICK, CONVERT
 from ...policies.effect.effect_file import EFFECT, save_effect
+from ...policies.effect.reasons import reasons_of_ads
 from ...policies.learning.adapters import adapted
 from ...policies.reward.attacks import alone, attacked, good_ads, possible_attacks
 from ...policies.reward.reward import Reward
@@ -24,7 +24,8 @@ from ...policies.writer.prompts import prompt
 from ...policies.writer.writer import Writer, load_weights, own_weights
 from ...simulation.data.catalog import Creative
 from ...simulation.reader.garbled import GarbledCopy
-from ..analysis.drawing.formats import bracketed
+from ..analysis.drawing.formats import bracketed, told_reasons
+from ..analysis.loop.gallery import shown_texts
 from ..analysis.statistics.bootstrap import Interval
 from ..harness.files import write_table
 from ..harness.run import Run
@@ -123,7 +124,8 @@ def _judged(
     """What summary.json says of the texts of both writers, which are saved; `picked`: they are the best of several."""
     claims = study.claims(options.reward)
     said = None if claims is None else {name: [claims.said(c) for c in part] for name, part in texts.items()}
-    _save_creatives(run.path, study, reward, texts, verdicts, said)
+    table = _creatives(study, reward, texts, verdicts, said)
+    write_table(run.path / "creatives.parquet", _explained(table, study, options))
     return {
         "lift": _lift(study, texts["tuned"], texts["untuned"], verdicts, options),
         "diversity": {name: vendi_of(part) for name, part in texts.items()},
@@ -237,16 +239,15 @@ def _figures(summary: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _save_creatives(
-    path: Path,
+def _creatives(
     study: Study,
     reward: Reward,
     texts: dict[str, list[Creative]],
     verdicts: dict[str, Verdict],
     claims: dict[str, list[str]] | None,
-) -> None:
-    """creatives.parquet: every text with its rates, its reward, the checks that it fails and, where they are looked at,
-    the claims that nothing supports.
+) -> pd.DataFrame:
+    """Every text with its rates, its reward, the checks that it fails and, where they are looked at, the claims that
+    nothing supports.
     """
     frames = []
     for name, creatives in texts.items():
@@ -270,4 +271,13 @@ def _save_creatives(
                 | ({} if claims is None else {"claims": claims[name]})
             )
         )
-    write_table(path / "creatives.parquet", pd.concat(frames, ignore_index=True))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _explained(creatives: pd.DataFrame, study: Study, options: TuneOptions) -> pd.DataFrame:
+    """With `reasons`, why the effect model expects of a text what it does, for those that the report shows."""
+    shown = [label for pair in shown_texts(creatives) for label in pair]
+    rows = creatives.loc[shown]
+    ads = [Creative(*row) for row in rows[["product_id", "text", "audience"]].itertuples(index=False)]
+    told = told_reasons(reasons_of_ads(study.effect, ads, options.conversion_value))
+    return creatives.assign(reasons=pd.Series(told, index=shown, dtype=object).reindex(creatives.index, fill_value=""))

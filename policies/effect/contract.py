@@ -25,7 +25,16 @@ class Prediction:
     @property
     def rates(self) -> Tensor:
         """[n, 2] mean probabilities over members: CTR and CVR."""
-        return torch.sigmoid(self.context + self.text).mean(0)
+        return self.by_member.mean(0)
+
+    @property
+    def by_member(self) -> Tensor:
+        """[M, n, 2] probabilities: CTR and CVR."""
+        return torch.sigmoid(self.context + self.text)
+
+    def worth(self, value: float) -> Tensor:
+        """[M, n] clicks an impression, a conversion worth `value` of them."""
+        return self.by_member[..., CLICK] * (1 + value * self.by_member[..., CONVERT])
 
 
 class TextEffect(Protocol):

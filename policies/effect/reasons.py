@@ -2,9 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ...simulation.data.catalog import Creative
+from .contract import TextEffect
 
 MARKS = re.compile(r"[!?…\"“”:;*()\[\]–—]|\.\.+")
 """Marks; full stops, commas and apostrophes are nobody's reason."""
@@ -66,3 +70,15 @@ def reasons(
     gains = iter(np.expm1(before[[i for _, i in changed]] - after) if changed else [])
     found = [{name: float(next(gains)) for name in own} for own in variants]
     return [sorted(own.items(), key=lambda pair: -abs(pair[1]))[:most] for own in found]
+
+
+def reasons_of_ads(
+    effect: TextEffect, creatives: Sequence[Creative], value: float, most: int = 3
+) -> list[list[tuple[str, float]]]:
+    """`reasons` of what ads are worth to a model: clicks an impression, a conversion worth `value` of them."""
+
+    def log_worth(texts: Sequence[str], of: Sequence[int]) -> NDArray[np.float64]:
+        changed = [replace(creatives[i], text=text) for text, i in zip(texts, of, strict=True)]
+        return effect.predict(changed).worth(value).mean(0).double().log().numpy()
+
+    return reasons([creative.text for creative in creatives], log_worth, most)

@@ -17,7 +17,7 @@ from .select import Choice, choose
 class ScoredTexts:
     """A reward that remembers the texts that it was asked about."""
 
-    def __init__(self, reward: Reward, asked: Sequence[tuple[Product, str]], keep_diversity: float = 0.98) -> None:
+    def __init__(self, reward: Reward, asked: Sequence[tuple[Product, str]], keep_diversity: float = 1.0) -> None:
         """Begins with none.
 
         Args:

@@ -9,15 +9,22 @@ import pytest
 import torch
 import transformers
 from copybandit.agents.state import load_agent, save_agent
+from copybandit.experiments.analysis.drawing.formats import told_reasons
+from copybandit.experiments.analysis.loop.gallery import shown_texts
+from copybandit.experiments.analysis.loop.story import last_words, next_steps
 from copybandit.experiments.cli import main
 from copybandit.experiments.export import ExportOptions, run_export
+from copybandit.experiments.harness.command_line import parsed
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.loop import run_loop
 from copybandit.experiments.placing.options import LoopOptions
 from copybandit.experiments.tune import run_tune
 from copybandit.experiments.writing.options import TuneOptions
 from copybandit.policies.effect.effect_file import read_effect
+from copybandit.policies.effect.model import EffectModel
+from copybandit.policies.effect.reasons import reasons_of_ads
 from copybandit.policies.headlines import sentence_encoder
+from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.text.encoder import TextEncoder
 
@@ -62,6 +69,41 @@ def test_the_run_directory_is_complete(runs):
     for name in ("config.yaml", "environment.json", "metrics.csv", "summary.json", "report.html", "creatives.parquet"):
         assert (runs[0] / name).stat().st_size > 0
     assert list((runs[0] / "tensorboard").iterdir())
+
+
+def test_the_commands_that_it_ends_with_work(runs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    steps = next_steps(runs[0], summary(runs[0]))
+    assert [command.split()[1] for _, command in steps] == ["export", "score", "loop", "offline"]
+    pd.read_parquet(runs[0] / "creatives.parquet")[["product_id", "audience", "text"]].drop_duplicates().to_csv(
+        "ads.csv"
+    )
+    (tmp_path / "log.parquet").write_bytes((runs[0] / "log.parquet").read_bytes())
+    for _, command in steps:
+        arguments = command.split()[1:]
+        if arguments[0] == "loop":
+            options = parsed(LoopOptions, arguments[1:], "loop")
+            assert (options.run.seed, options.run.out, options.world.users) == (1, None, SMALL["users"])
+        else:
+            main(arguments)
+    assert {path.name.split("-")[0] for path in (tmp_path / "runs").iterdir()} == {"score", "offline"}
+    assert (tmp_path / "my-writer" / "model.safetensors").is_file()
+    said = last_words(runs[0])
+    assert any(line.startswith("Fell short: ") for line in said)
+    assert all(f"  {command}" in said for _, command in steps)
+
+
+def test_the_texts_of_the_report_are_explained(runs):
+    creatives = pd.read_parquet(runs[0] / "creatives.parquet")
+    shown = [label for pair in shown_texts(creatives) for label in pair]
+    assert (creatives.loc[shown, "reasons"] != "").all()
+    assert (creatives.drop(index=shown).reasons == "").all()
+    first = creatives.loc[shown[0]]
+    kind, state = read_effect(runs[0] / "effect")
+    assert kind == "EffectModel"
+    effect = EffectModel.restored(state, lambda catalog: None)
+    told = reasons_of_ads(effect, [Creative(first.product_id, first.text, first.audience)], 10.0)
+    assert told_reasons(told) == [first.reasons]
 
 
 def test_what_was_placed_can_be_taken_away_and_goes_on(runs, tmp_path):

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from copybandit.experiments.analysis.drawing import plots
-from copybandit.experiments.analysis.loop import findings
+from copybandit.experiments.analysis.loop import findings, gallery
 from copybandit.experiments.analysis.report.page import write_report
 from copybandit.experiments.analysis.statistics.fronts import front
 from copybandit.experiments.report import ReportOptions, run_report
@@ -260,7 +260,7 @@ def test_texts_are_escaped(page: Page) -> None:
 
 
 def test_caveat_and_notes_stand_at_the_top(page: Page) -> None:
-    assert page.text.index(CAVEAT) < page.text.index("Conversions come from the world") < page.text.index("Verdict")
+    assert page.text.index(CAVEAT) < page.text.index("Conversions come from the world") < page.text.index("Did it pay?")
 
 
 def test_figures_are_the_summarys_own(page: Page) -> None:
@@ -302,7 +302,7 @@ def test_what_fell_short_is_said_first(bare: Callable[..., Path], changes: dict,
 
 def test_alarm_stands_where_the_curve_is(bare: Callable[..., Path]) -> None:
     source = write_report(bare(proxy_gold=curve([0, 0.5, 1], [0.03, 0.031, 0.028]))).read_text(encoding="utf-8")
-    assert source.index('<h2 id="proxy-and-gold">') < source.index('class="alarm"') < source.index("<picture>")
+    assert source.index('<h2 id="promised-and-delivered">') < source.index('class="alarm"') < source.index("<picture>")
 
 
 def test_alarm_is_over_optimisation_and_nothing_else() -> None:
@@ -338,7 +338,7 @@ def test_archive_runs_have_the_archives_target(bare: Callable[..., Path]) -> Non
 
 def test_gallery_rule_looks_at_no_text() -> None:
     table = creatives()
-    pairs = findings.gallery(table, size=4)
+    pairs = gallery.gallery(table, size=4)
     assert [(pair.product, pair.audience) for pair in pairs] == [
         ("p00", "parents"),
         ("p03", "students"),
@@ -347,8 +347,8 @@ def test_gallery_rule_looks_at_no_text() -> None:
     ]
     assert pairs[1].untuned["text"] == "untuned ad 0 of product 3 for students"
     assert pairs[1].tuned["text"] == "tuned ad 0 of product 3 for students"
-    assert len(findings.gallery(table, size=50)) == 12
-    assert findings.gallery(table[table.writer == "tuned"]) == []
+    assert len(gallery.gallery(table, size=50)) == 12
+    assert gallery.gallery(table[table.writer == "tuned"]) == []
 
 
 def test_gains_of_mean_rates() -> None:
@@ -360,10 +360,10 @@ def test_gains_of_mean_rates() -> None:
         ("tuned", "q", "a", 0.2, 0.1, 0.25, 0.1),
     ]
     table = pd.DataFrame(rows, columns=columns)
-    gains = findings.mean_gains(table).iloc[0]
+    gains = gallery.mean_gains(table).iloc[0]
     assert gains.to_dict() == pytest.approx({"proxy_ctr": 1.0, "proxy_cvr": 0.0, "gold_ctr": 0.125, "gold_cvr": -0.5})
-    assert findings.prompts_won(table) == {"ctr": (0.5, 0.5), "cvr": (0.0, 1.0)}
-    assert list(findings.mean_gains(table, "audience").index) == ["a"]
+    assert gallery.prompts_won(table) == {"ctr": (0.5, 0.5), "cvr": (0.0, 1.0)}
+    assert list(gallery.mean_gains(table, "audience").index) == ["a"]
 
 
 FILES = ("metrics.csv", "creatives.parquet", "placement.csv", "placed.csv", "environment.json", "config.yaml")

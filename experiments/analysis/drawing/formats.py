@@ -1,6 +1,7 @@
 """Figures as people read them; intervals always beside their estimate."""
 
 import math
+from collections.abc import Sequence
 
 from ..statistics.bootstrap import Interval
 
@@ -76,3 +77,8 @@ def seconds(value: float) -> str:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     return f"{minutes} min {rest} s"
+
+
+def told_reasons(found: Sequence[Sequence[tuple[str, float]]]) -> list[str]:
+    """Each text's reasons: "'Seven' +4.1%, (marks) -2.0%"."""
+    return [", ".join(f"{name} {gain(value)}" for name, value in own) for own in found]

@@ -41,6 +41,8 @@ class Section:
     plots: Sequence[Plot] = ()
     tables: Sequence[Table] = ()
     pairs: Sequence[Pair] = ()
+    code: str = ""
+    """Commands, to be copied."""
     folded: Mapping[str, str] = field(default_factory=dict)
     """Long plain text by title, folded away."""
 

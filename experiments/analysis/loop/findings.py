@@ -1,15 +1,13 @@
-"""What a run's figures say, bad news first: targets, over-optimisation, and texts shown without picking."""
+"""What a run's figures say, bad news first: targets, over-optimisation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ..drawing.formats import gain, gain_range, gain_units, number, number_range, percent
 from ..drawing.run_files import RunFiles
-from ..drawing.sections import Pair
 from ..statistics.bootstrap import Interval
 
 LIFT_TARGETS = {"ctr": 0.15, "cvr": 0.10}
@@ -196,47 +194,3 @@ def successful_attacks(attacks: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 def _fitted_change(values: np.ndarray) -> float:
     return float(np.polyfit(np.arange(len(values)), values, 1)[0] * (len(values) - 1))
-
-
-def gallery(creatives: pd.DataFrame, size: int = 12) -> list[Pair]:
-    """Products evenly spread over the catalog's order, the audiences in turn, and of each prompt the first text.
-
-    The rule looks at no text and no figure, so that nobody can be flattered by it.
-    """
-    first = creatives.drop_duplicates(["writer", "product_id", "audience"])
-    both = {writer: part.set_index(["product_id", "audience"]) for writer, part in first.groupby("writer")}
-    if not {"untuned", "tuned"} <= both.keys():
-        return []
-    prompts = [key for key in both["untuned"].index if key in both["tuned"].index]
-    products = list(dict.fromkeys(product for product, _ in prompts))
-    pairs = []
-    for i in range(min(size, len(products))):
-        of_product = [key for key in prompts if key[0] == products[i * len(products) // min(size, len(products))]]
-        key = of_product[i % len(of_product)]
-        untuned, tuned = both["untuned"].loc[key], both["tuned"].loc[key]
-        name = str(untuned.get("title", key[0]))
-        pairs.append(Pair(name, str(key[1]), untuned.to_dict(), tuned.to_dict()))
-    return pairs
-
-
-def prompts_won(creatives: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """Shares of prompts whose gold rates tuning raised and lowered, by the mean of a prompt's texts.
-
-    Returns:
-        For `ctr` and `cvr`: the share raised, the share lowered.
-    """
-    means = creatives.groupby(["product_id", "audience", "writer"])[["gold_ctr", "gold_cvr"]].mean().unstack("writer")
-    change = {name: means[f"gold_{name}", "tuned"] - means[f"gold_{name}", "untuned"] for name in ("ctr", "cvr")}
-    return {name: (float((values > 0).mean()), float((values < 0).mean())) for name, values in change.items()}
-
-
-def mean_gains(creatives: pd.DataFrame, by: str | None = None) -> pd.DataFrame:
-    """Relative gain of the tuned over the untuned writer's mean rates, over all texts or by a column.
-
-    Returns:
-        Columns proxy_ctr, proxy_cvr, gold_ctr, gold_cvr; one row for each value of `by`, or one row.
-    """
-    rates = ["proxy_ctr", "proxy_cvr", "gold_ctr", "gold_cvr"]
-    key = creatives[by] if by else pd.Series("all", index=creatives.index)
-    means = creatives.groupby([creatives["writer"], key], sort=False)[rates].mean()
-    return means.loc["tuned"] / means.loc["untuned"] - 1

@@ -21,15 +21,16 @@ def grid(run: RunFiles, grid: Any) -> Section:
     ]
     worth = number(run.setting("conversion_value") or 0.0, 0)
     text = [
-        f"Gold reward an impression: expected clicks plus {worth} times expected conversions, summed over the slate; "
+        f"Reward an impression: true clicks plus {worth} times true conversions, summed over the slots; "
         "the bandit's learning phase counts.",
         _placement_gains(grid),
         *(f"Intervals overlap, bandit and uniform, {found}." for found in findings.overlapping(grid)),
     ]
     if "ab_test" in run.summary:
         text.append(_called(run.summary["ab_test"]))
-    table = Table("Gold reward an impression", ["Writer, placement", "Reward", "95% interval"], rows)
-    return Section("Writing and placement", text, findings.placement_findings(grid), [plots.grid_plot(grid)], [table])
+    table = Table("Reward an impression", ["Writer, placement", "Reward", "95% interval"], rows)
+    alarms, drawn = findings.placement_findings(grid), [plots.grid_plot(grid)]
+    return Section("What placing the texts earned", text, alarms, drawn, [table])
 
 
 def _called(test: Mapping[str, Any]) -> str:
@@ -91,4 +92,4 @@ def placed(run: RunFiles) -> Section | None:
             tables.append(Table("Share of every slot under uniform placement", ["Category", "Share"], rows))
         else:
             drawn.append(plots.placed_plot(shares, how))
-    return Section("What was placed where", text, plots=drawn, tables=tables)
+    return Section("Where they were shown", text, plots=drawn, tables=tables)

@@ -6,7 +6,7 @@ from ...harness.files import load_table
 from ..drawing.formats import gain, percent
 from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
-from . import findings
+from . import gallery
 
 COUNTS = ("segment", "users", "share", "views", "visits", "purchases")
 """Columns of a profile that are no shares; see `simulation.segments`."""
@@ -18,7 +18,7 @@ def segments_section(run: RunFiles) -> Section | None:
     if not file.is_file():
         return None
     profile = load_table(file)
-    gains = findings.mean_gains(run.creatives, "audience") if run.both_writers else pd.DataFrame()
+    gains = gallery.mean_gains(run.creatives, "audience") if run.both_writers else pd.DataFrame()
     rows = [
         [
             str(row["segment"]),
@@ -35,7 +35,7 @@ def segments_section(run: RunFiles) -> Section | None:
     text = "What sets a segment apart is the share of what it did that exceeds everybody's most."
     if run.both_writers and not any(row[-1] for row in rows):
         text += " Texts were not written for segments, so no gain can be given by segment."
-    return Section("Segments", [text], tables=[Table("Segments, and what tuning gave them", columns, rows)])
+    return Section("To whom", [text], tables=[Table("Segments, and what tuning gave them", columns, rows)])
 
 
 RATES = ("ctr", "cvr")

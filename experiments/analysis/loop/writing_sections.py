@@ -4,7 +4,7 @@ from ....policies.reward.diversity import compression_ratio, distinct
 from ..drawing.formats import gain, number, percent
 from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table
-from . import findings, plots
+from . import findings, gallery, plots
 
 
 def proxy_gold(run: RunFiles) -> Section | None:
@@ -21,10 +21,10 @@ def proxy_gold(run: RunFiles) -> Section | None:
     ]
     tables = []
     if run.both_writers:
-        gains = findings.mean_gains(run.creatives).iloc[0]
+        gains = gallery.mean_gains(run.creatives).iloc[0]
         rows = [[name.upper(), gain(gains[f"proxy_{name}"]), gain(gains[f"gold_{name}"])] for name in ("ctr", "cvr")]
-        tables = [Table("Promised and delivered: gain of the mean text's rate", ["Rate", "Proxy", "Gold"], rows)]
-    return Section("Proxy and gold", text, alarms, [plots.proxy_gold_plot(curve)], tables)
+        tables = [Table("Gain of the mean text's rate", ["Rate", "Promised (proxy)", "Delivered (gold)"], rows)]
+    return Section("Promised and delivered", text, alarms, [plots.proxy_gold_plot(curve)], tables)
 
 
 def learning(run: RunFiles) -> Section | None:
@@ -44,7 +44,7 @@ def learning(run: RunFiles) -> Section | None:
             "Failed quality checks per text (length, repetition, shouting, naming the wrong product and such): "
             f"{number(failures.iloc[0])} in the first update, {number(failures.iloc[-1])} in the last."
         )
-    return Section("Tuning the writer", text, plots=drawn) if drawn else None
+    return Section("How the writer was tuned", text, plots=drawn) if drawn else None
 
 
 def diversity(run: RunFiles) -> Section | None:
@@ -100,29 +100,31 @@ def claims(run: RunFiles) -> Section | None:
 
 def texts(run: RunFiles) -> Section | None:
     """Texts of both writers for the same prompts."""
-    pairs = findings.gallery(run.creatives) if run.both_writers else []
+    pairs = gallery.gallery(run.creatives) if run.both_writers else []
     if not pairs:
         return None
-    won = findings.prompts_won(run.creatives)
+    won = gallery.prompts_won(run.creatives)
     text = [
         f"{len(pairs)} prompts: products at even steps through the catalog's order, their audiences in turn, and of "
         "each prompt the first text. The rule looks at no text and no figure.",
         "Over all prompts, tuning "
         + " and ".join(
-            f"raised the gold {name.upper()} in {percent(raised, 0)} (lowered it in {percent(lowered, 0)})"
+            f"raised the true {name.upper()} in {percent(raised, 0)} (lowered it in {percent(lowered, 0)})"
             for name, (raised, lowered) in won.items()
         )
         + ".",
-        "Gold rates are those of the top slot, proxy rates those of an average slot: compare untuned with tuned, not "
-        "gold with proxy. The reward is what tuning paid for: effect and novelty, against the untuned writer's usual "
-        "text, less what each failed check costs.",
+        "True is what the simulated users would do (the gold), in the top slot; expected is what the effect model had "
+        "learned from clicks (the proxy), in an average slot: compare untuned with tuned, not one with the other. The "
+        "reward is what tuning paid for: effect and novelty, against the untuned writer's usual text, less what each "
+        "failed check costs. Why: by how much the effect model expects the text to earn more for a word, or for how it "
+        "is put, than without.",
     ]
-    gains = findings.mean_gains(run.creatives, "audience")
+    gains = gallery.mean_gains(run.creatives, "audience")
     rows = [
         [str(audience), *(gain(row[name]) for name in ("proxy_ctr", "gold_ctr", "proxy_cvr", "gold_cvr"))]
         for audience, row in gains.iterrows()
     ]
-    columns = ["Audience", "CTR, proxy", "CTR, gold", "CVR, proxy", "CVR, gold"]
+    columns = ["Audience", "CTR, expected", "CTR, true", "CVR, expected", "CVR, true"]
     table = Table("Gain of the mean text's rates by audience, tuned over untuned", columns, rows)
     return Section("Texts before and after", text, pairs=pairs, tables=[table])
 

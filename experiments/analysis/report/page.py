@@ -14,6 +14,7 @@ from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section
 from ..loop import findings
 from ..loop.plots import lift_plot
+from ..loop.story import outcome
 from .section_order import SECTIONS
 
 
@@ -38,7 +39,8 @@ def write_report(directory: Path) -> Path:
     title = f"Copybandit {run.summary.get('command', 'run')}: {directory.resolve().name}"
     source = findings.TARGET_SOURCES[run.archive]
     caveat = run.summary.get("caveat", CAVEAT)
-    return write_page(directory, title, run.notes, sections, headlines, lift, source, over, caveat)
+    told = outcome(run.summary, run.archive)
+    return write_page(directory, title, run.notes, sections, headlines, lift, source, over, caveat, told)
 
 
 def write_page(
@@ -51,13 +53,15 @@ def write_page(
     target_source: str = "",
     lift_over: str = "users",
     caveat: str = CAVEAT,
+    outcome: str = "",
 ) -> Path:
-    """Writes `report.html` and `plots/` into a directory: what fell short first, then the sections."""
+    """Writes `report.html` and `plots/` into a directory: the outcome, what fell short, then the sections."""
     alarms = [alarm for section in sections for alarm in section.alarms]
     bad = [headline.sentence for headline in headlines if headline.status == findings.BAD]
     page = _template().render(
         title=title,
         caveat=caveat,
+        outcome=outcome,
         notes=notes,
         bad=bad + alarms,
         headlines=headlines,

@@ -9,7 +9,7 @@ from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section
 from ..fit import sections as fit_sections
 from ..headlines import sections as headline_sections
-from ..loop import placement_sections, rounds_sections, traffic_sections, tuning_sections, writing_sections
+from ..loop import placement_sections, rounds_sections, story, traffic_sections, tuning_sections, writing_sections
 from ..loop.segments_sections import segments_section
 from ..off_policy import sections as offline_sections
 from . import run_sections, sweep_sections
@@ -28,13 +28,15 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     headline_sections.matters,
     case_sections.beside_the_article,
     case_sections.robustness,
-    placement_sections.grid,
     writing_sections.texts,
     rounds_sections.rounds,
-    writing_sections.proxy_gold,
-    writing_sections.learning,
-    placement_sections.placement,
+    placement_sections.grid,
     placement_sections.placed,
+    segments_section,
+    placement_sections.placement,
+    writing_sections.learning,
+    writing_sections.diversity,
+    writing_sections.proxy_gold,
     comparison_sections.agents,
     comparison_sections.differences,
     comparison_sections.real_tests,
@@ -42,15 +44,15 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     traffic_sections.new_creatives,
     offline_sections.estimates,
     run_sections.speed,
-    writing_sections.diversity,
     tuning_sections.ways,
     tuning_sections.pareto,
     tuning_sections.attacks,
     writing_sections.claims,
-    segments_section,
     writing_sections.effect_model,
+    story.go_on,
     run_sections.wall_time,
     run_sections.facts_of_data,
     run_sections.settings,
 )
-"""Each gives None where its files are absent from a run."""
+"""Each gives None where its files are absent from a run. Those of a loop are in the order in which people ask: the ads;
+where they were shown, and to whom; what it cost; what to doubt; how to go on."""

@@ -1,0 +1,62 @@
+"""What a run comes to, and how one goes on from it: on top of the report, and last on the terminal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..drawing.formats import gain, gained
+from ..drawing.run_files import RunFiles
+from ..drawing.sections import Section
+from . import findings
+
+
+def outcome(summary: Mapping[str, Any], archive: bool = False) -> str:
+    """Whether tuning and placing paid, in two sentences; empty where a run has no lift."""
+    lift = summary.get("lift") or {}
+    if "ctr" not in lift:
+        return ""
+    label = (summary.get("tuner") or {}).get("label")
+    found = [f"clicks an impression {gained(lift['ctr'])}"]
+    if not archive and "cvr" in lift:
+        found.append(f"conversions a click {gained(lift['cvr'])}")
+    how = f" by {label}" if label else ""
+    told = f"Tuning the writer{how} changed what simulated {'readers' if archive else 'users'} do: {', '.join(found)}."
+    tuned = (summary.get("grid") or {}).get("tuned") or {}
+    if {"uniform", "bandit"} <= tuned.keys():
+        more = gain(tuned["bandit"]["mean"] / tuned["uniform"]["mean"] - 1)
+        told += f" A bandit that learns which text to show where, and to whom, earns {more} on showing them at random."
+    return told
+
+
+def next_steps(run: Path, summary: Mapping[str, Any], archive: bool = False) -> list[tuple[str, str]]:
+    """What one may do with a finished `loop` or `tune`, and the command; empty where there is nothing to take along."""
+    if "lift" not in summary:
+        return []
+    texts, again = ("headlines.csv" if archive else "ads.csv"), f"{summary['command']} --config {run}/config.yaml"
+    steps = [
+        ("Take the tuned writer along", f"export {run} --to my-writer"),
+        ("What texts of your own would earn, and why", f"score {texts} --predictor {run}/effect"),
+        ("How much of it is chance: another seed", f"{again} --seed 1"),
+    ]
+    if not archive:
+        steps.append(("What such texts would earn by a log of your own", f"offline --logs log.parquet --policy {run}"))
+    return [(what, f"copybandit {command}") for what, command in steps]
+
+
+def last_words(directory: Path) -> list[str]:
+    """Lines for the terminal on a finished run: what fell short, what came out, and the commands that go on."""
+    run = RunFiles(directory)
+    figures = findings.headlines(run.summary, findings.targets(run))
+    short = [f"Fell short: {figure.sentence}" for figure in figures if figure.status == findings.BAD]
+    steps = [
+        line for what, command in next_steps(run.path, run.summary, run.archive) for line in (what, f"  {command}")
+    ]
+    return ["", *short, outcome(run.summary, run.archive), f"All of it: {directory}/report.html", "", *told, ""]
+
+
+def go_on(run: RunFiles) -> Section | None:
+    """Commands with the run's own path."""
+    steps = next_steps(run.path, run.summary, run.archive)
+    if not steps:
+        return None
+    return Section("How to go on", code="\n\n".join(f"# {what}\n{command}" for what, command in steps))
