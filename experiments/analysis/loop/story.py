@@ -48,9 +48,8 @@ def last_words(directory: Path) -> list[str]:
     run = RunFiles(directory)
     figures = findings.headlines(run.summary, findings.targets(run))
     short = [f"Fell short: {figure.sentence}" for figure in figures if figure.status == findings.BAD]
-    steps = [
-        line for what, command in next_steps(run.path, run.summary, run.archive) for line in (what, f"  {command}")
-    ]
+    steps = next_steps(run.path, run.summary, run.archive)
+    told = [line for what, command in steps for line in (what, f"  {command}")]
     return ["", *short, outcome(run.summary, run.archive), f"All of it: {directory}/report.html", "", *told, ""]
 
 
