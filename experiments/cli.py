@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from ..simulation.data.errors import InputError, understood
 
-# Before transformers and tokenizers are imported: they read these once.
+# Before transformers, tokenizers and tqdm are imported: they read these once.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TQDM_DISABLE", "1")  # stages have bars of their own; in a log file theirs are noise
 
 
 class Command(NamedTuple):
