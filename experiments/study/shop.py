@@ -107,8 +107,9 @@ def _pilot(
         return []
     asked = prompts(catalog, audiences, options.writing.queries_per_product)
     each = max(1, most // len(asked))
-    with run.stage("pilot texts"):
-        texts = write_for(writer, sample_prompts(asked, most, options.run.seed + 15), each, options.run.seed + 16)
+    drawn = sample_prompts(asked, most, options.run.seed + 15)
+    with run.stage("pilot texts", total=len(drawn) * each) as stage:
+        texts = write_for(writer, drawn, each, options.run.seed + 16, stage.advance)
     known = {(ad.product_id, ad.text) for ad in catalog.ads}
     return list({(c.product_id, c.text): c for c in texts if (c.product_id, c.text) not in known}.values())
 

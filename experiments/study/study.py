@@ -103,10 +103,16 @@ def prompts(catalog: Catalog, audiences: Sequence[str], queries: int) -> tuple[t
     return tuple(asked)
 
 
-def write_for(writer: Writer, prompts: Sequence[tuple[Product, str]], n: int, seed: int) -> list[Creative]:
-    """n texts for every prompt."""
+def write_for(
+    writer: Writer,
+    prompts: Sequence[tuple[Product, str]],
+    n: int,
+    seed: int,
+    progress: Callable[[int], None] = lambda texts: None,
+) -> list[Creative]:
+    """n texts for every prompt; `progress` as in `Writer.write`."""
     products, audiences = zip(*prompts, strict=True)
-    return writer.write(products, audiences, n, generator=torch.Generator().manual_seed(seed))
+    return writer.write(products, audiences, n, generator=torch.Generator().manual_seed(seed), progress=progress)
 
 
 def sample_prompts(asked: Sequence[tuple[Product, str]], most: int, seed: int) -> list[tuple[Product, str]]:

@@ -72,8 +72,9 @@ def tune_writer(
         load_weights(writer, warm[0])
     loss = warm_started(study, options, run) if warm is None else warm[1]
     start = {name: weight.clone() for name, weight in own_weights(writer).items()}
-    with run.stage("untuned texts"):
-        untuned = write_for(writer, study.asked, options.writing.samples, options.run.seed + 1)
+    samples = options.writing.samples
+    with run.stage("untuned texts", total=len(study.asked) * samples) as stage:
+        untuned = write_for(writer, study.asked, samples, options.run.seed + 1, stage.advance)
         reward = frozen_reward(study, options)
     scored, tuner = ScoredTexts(reward, study.asked, options.choosing.keep_diversity), options.tuner.tuner
     with adapted(writer, options.tuner.adapter, steps=tuner.steps(len(study.asked)), seed=options.run.seed):

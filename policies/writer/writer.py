@@ -1,7 +1,7 @@
 """The writer: a causal language model that continues a prompt (product and audience) with an ad line."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -161,6 +161,7 @@ class Writer:
         *,
         generator: torch.Generator,
         batch: int = 256,
+        progress: Callable[[int], None] = lambda texts: None,
     ) -> list[Creative]:
         """Writes n creatives for every product and audience of the same position, those of one prompt together.
 
@@ -170,6 +171,7 @@ class Writer:
             n: creatives a prompt.
             generator: only its next seed is taken, so that sampling is the same whatever came before.
             batch: prompts sampled at once.
+            progress: called with the number of texts after each batch.
         """
         asked = [(product, audience) for product, audience in zip(products, audiences, strict=True) for _ in range(n)]
         was_training, texts = self.model.training, []
@@ -181,6 +183,7 @@ class Writer:
                 prompts = [prompt(*pair) for pair in asked[start : start + batch]]
                 ids, mask = self.encode_prompts(prompts)
                 texts += self.decode(prompts, sample(self.model, ids, mask, self.sampling).tokens)
+                progress(len(prompts))
         self.model.train(was_training)
         return [Creative(product.product_id, text, whom) for (product, whom), text in zip(asked, texts, strict=True)]
 
