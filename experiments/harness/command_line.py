@@ -4,7 +4,10 @@ Nothing that is given on the command line is ignored: what this command does not
 options are set, is refused in one line. What a file says that does nothing is named, and left out.
 """
 
+import io
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +39,11 @@ def parsed(
 
     Raises:
         InputError: an option that does nothing, or a file or value that is no good.
-        SystemExit: a value is not of its type.
     """
     given = given_names(arguments)
     names = {setting.short for setting in settings_of(options)}
     if not {"config", "seed"} <= names:  # a command that leaves no run directory
-        return _checked(tyro.cli(options, args=list(arguments), prog=f"copybandit {title}"), given)
+        return _checked(_read(options, arguments, title), given)
     if resumed:
         defaults = read_config(Path(value_given(arguments, "resume") or "") / "config.yaml", options())
         return _checked(_over(options, defaults, arguments, title), given)
@@ -56,7 +58,22 @@ def parsed(
 
 
 def _over(options: type, defaults: Any, arguments: Sequence[str], title: str) -> Any:
-    return tyro.cli(options, args=list(arguments), default=defaults, prog=f"copybandit {title}")
+    return _read(options, arguments, title, default=defaults)
+
+
+def _read(options: type, arguments: Sequence[str], title: str, **defaults: Any) -> Any:
+    """What tyro reads; of the box that it draws around a mistake, the mistake."""
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.cli(options, args=list(arguments), prog=f"copybandit {title}", **defaults)
+    except SystemExit as ended:
+        if not ended.code:
+            raise
+        lines = [line.strip(" │") for line in said.getvalue().splitlines() if line.startswith("│")]
+        told = " ".join(takewhile(lambda line: not line.startswith("─"), lines))
+        told = told.strip(" .") or said.getvalue().strip()
+        raise InputError(f"{told}; see `copybandit {title} --help-all`") from None
 
 
 def given_names(arguments: Sequence[str]) -> list[str]:

@@ -61,7 +61,7 @@ def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[
     if {"untuned", "tuned"} <= diversity.keys():
         found.append(_diversity(diversity["untuned"], diversity["tuned"]))
     if "kl" in summary:
-        found.append(Headline("KL", f"{number(summary['kl'], 1)} nats", "a text, from the untuned writer"))
+        found.append(Headline("Distance (KL)", f"{number(summary['kl'], 1)} nats", "a text, from the untuned writer"))
     return found
 
 
