@@ -30,7 +30,7 @@ def outcome(summary: Mapping[str, Any], archive: bool = False) -> str:
 
 def next_steps(run: Path, summary: Mapping[str, Any], archive: bool = False) -> list[tuple[str, str]]:
     """What one may do with a finished `loop` or `tune`, and the command; empty where there is nothing to take along."""
-    if "lift" not in summary:
+    if "lift" not in summary or "command" not in summary:  # a round of a loop is no run of its own
         return []
     texts, again = ("headlines.csv" if archive else "ads.csv"), f"{summary['command']} --config {run}/config.yaml"
     steps = [
