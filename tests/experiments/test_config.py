@@ -59,6 +59,20 @@ def test_settings_have_short_names_and_full_paths():
     assert found["seed"][0] == ("run", "seed")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--seed", "x"], "Error parsing --seed: invalid literal for int() with base 10: 'x'; see `copybandit some"),
+        (["--seed"], "Missing value for argument '--seed'"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_in_one_line(arguments, said):
+    with pytest.raises(InputError) as told:
+        parse(*arguments)
+    assert str(told.value).startswith(said)
+    assert "\n" not in str(told.value)
+
+
 def test_what_is_written_is_read_back(tmp_path):
     options = Some(RunOptions(seed=4, out=Path("somewhere")), People(kind="a"), Inner(size=7))
     write_config(tmp_path / "config.yaml", options)
