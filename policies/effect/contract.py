@@ -34,7 +34,8 @@ class Prediction:
 
     def worth(self, value: float) -> Tensor:
         """[M, n] clicks an impression, a conversion worth `value` of them."""
-        return self.by_member[..., CLICK] * (1 + value * self.by_member[..., CONVERT])
+        rates = self.by_member
+        return rates[..., CLICK] * (1 + value * rates[..., CONVERT])
 
 
 class TextEffect(Protocol):
