@@ -13,11 +13,18 @@ from .harness.run import Run
 
 
 def run_benchmark(options: BenchmarkOptions) -> Path:
-    """`copybandit benchmark`: prints ratios and leaves them in summary.json as `ratios.{what}.{peer}`."""
+    """`copybandit benchmark`: prints ratios and leaves them in summary.json as `ratios.{what}.{peer}`.
+
+    Raises:
+        SystemExit: 1, with all that was measured on disk; a device computes something else than the CPU, or nothing.
+    """
     run = Run("benchmark", options)
     torch.set_num_threads(options.threads)
     measure: Callable[[BenchmarkOptions, Run], dict[str, Any]]
     measure = import_module(f".analysis.benchmarks.{options.part}", __package__).measure
-    run.finish({"command": "benchmark", "part": options.part, **measure(options, run)})
+    found = measure(options, run)
+    run.finish({"command": "benchmark", "part": options.part, **found})
     write_report(run.path)
+    if found.get("failed"):
+        raise SystemExit(1)
     return run.path

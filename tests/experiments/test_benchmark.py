@@ -2,8 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from copybandit.agents.registry import AGENTS
 from copybandit.experiments.analysis.benchmarks import bandit as benchmark_bandit
 from copybandit.experiments.analysis.benchmarks import cost as benchmark_cost
+from copybandit.experiments.analysis.benchmarks import gpu as benchmark_gpu
+from copybandit.experiments.analysis.benchmarks import gpu_checks
 from copybandit.experiments.analysis.benchmarks import recovery as benchmark_recovery
 from copybandit.experiments.analysis.benchmarks import writer as benchmark_writer
 from copybandit.experiments.analysis.benchmarks.bandit_peers import BareTorch, BareTorchTS
@@ -12,6 +15,7 @@ from copybandit.experiments.analysis.benchmarks.options import BenchmarkOptions
 from copybandit.experiments.benchmark import run_benchmark
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.files import read_json
+from copybandit.simulation.world import demo_world
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +56,6 @@ def test_benchmark_leaves_ratios_and_says_what_is_missing(tmp_path, monkeypatch)
     row = summary["ratios"]["linucb, batch 1024"]["bare torch"]
     assert {"ratio", "ours", "theirs", "version", "threads", "repeats"} <= set(row)
     assert row["threads"] == 1
-    assert summary["cuda"] is None or torch.cuda.is_available()
 
 
 def test_cost_fits_powers(tmp_path, monkeypatch):
@@ -109,6 +112,57 @@ def test_the_writers_benchmark_runs(tmp_path):
     ratios = read_json(run_benchmark(options) / "summary.json")["ratios"]
     assert ratios["texts a second, built-in writer"]["TRL PPOTrainer"]["ratio"] > 0
     assert len(ratios) == 2
+
+
+@pytest.mark.slow
+def test_the_gpu_benchmark_runs_small_on_the_cpu(tmp_path, monkeypatch):
+    """All of it but the loop, which has tests of its own: on a GPU nothing may be found out for the first time."""
+    monkeypatch.setattr(gpu_checks, "loop_runs", lambda device, out, seconds: {"seconds": 1.0})
+    options = configured(BenchmarkOptions(), out=tmp_path / "run", part="gpu", threads=1, device="cpu")
+    run = run_benchmark(options)
+    summary = read_json(run / "summary.json")
+    assert summary["failed"] == {}
+    assert summary["left_out"] == []
+    assert set(AGENTS) < set(summary["checks"])
+    assert summary["speed"]["PPO, tiny"]["ratio"] > 0
+    metrics = pd.read_csv(run / "metrics.csv")
+    assert "linucb: beliefs" in set(metrics.name)
+
+
+@pytest.mark.parametrize("minutes", [8.0, 0.1])
+def test_what_fails_on_a_device_is_told_and_the_next_begins(tmp_path, monkeypatch, minutes):
+    def broken(twins, name):
+        if name == "ucb1":
+            raise RuntimeError("no kernel\nand a long story")
+        return {"beliefs": 0.5 if name == "lints" else 1e-6}
+
+    now = iter(range(0, 1000, 1))
+    monkeypatch.setattr(benchmark_gpu, "AGENTS", ("ucb1", "lints", "linucb"))
+    monkeypatch.setattr(benchmark_gpu.time, "perf_counter", lambda: float(next(now)))
+    monkeypatch.setattr(gpu_checks, "agent_agrees", broken)
+    monkeypatch.setattr(gpu_checks, "loop_runs", lambda *given: {"seconds": 1.0})
+    for name in ("world_agrees", "effect_model_agrees"):
+        monkeypatch.setattr(gpu_checks, name, lambda twins: {"click": 0.0})
+    monkeypatch.setattr(benchmark_gpu, "_timings", lambda *given: iter([("late", lambda: {"steps/s": 1.0})]))
+    options = configured(BenchmarkOptions(), out=tmp_path / "run", part="gpu", threads=1, device="cpu", minutes=minutes)
+    with pytest.raises(SystemExit) as ended:
+        run_benchmark(options)
+    assert ended.value.code == 1
+    summary = read_json(tmp_path / "run" / "summary.json")
+    assert summary["failed"]["ucb1"] == "RuntimeError: no kernel"
+    assert "something else" in summary["failed"]["lints"]
+    assert "linucb" in summary["checks"]
+    assert ("late" in summary["left_out"]) == (minutes < 1)
+
+
+def test_moved_and_apart_by_hand():
+    visits = demo_world("shop", users=20).visitors(3)
+    there = gpu_checks.moved(visits, torch.device("meta"))
+    assert there.context.is_meta
+    assert there.user.is_meta
+    assert not visits.user.is_meta
+    # The largest of .1 and .2 apart, against the largest value, 4.
+    assert gpu_checks.apart(torch.tensor([1.1, 4.2]), torch.tensor([1.0, 4.0])) == pytest.approx(0.05)
 
 
 def test_recovery_lays_true_and_fitted_worlds_side_by_side(tmp_path, monkeypatch):

@@ -87,7 +87,8 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "case-study": [CASE],
     "calibrate": [{"logs": "log.parquet", "scenario": str(TINY)}, {"archive": "archive.csv", "users": 60}],
     "benchmark": [{"part": part, "quick": True, "repeats": 1, "threads": 1} for part in ("bandit", "cost", "world")]
-    + [{"part": "recovery", "quick": True, "worlds": 1, "threads": 1}],
+    + [{"part": "recovery", "quick": True, "worlds": 1, "threads": 1}]
+    + [{"part": "gpu", "threads": 1, "device": "cpu", "minutes": 0.1}],
 }
 """By command: settings of small runs that together use all of its options."""
 
@@ -115,6 +116,7 @@ def inputs(monkeypatch) -> None:
     monkeypatch.setattr(cost_part, "BASE", {"arms": 4, "features": 4, "batch": 16, "slots": 1})
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.world.SIZES", (1, 64))
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.recovery.IMPRESSIONS", 60_000)
+    monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.gpu_checks.loop_runs", lambda *given: {})
 
 
 def recorded(options: type, monkeypatch: pytest.MonkeyPatch) -> set[str]:

@@ -6,7 +6,7 @@ import torch
 
 from ...harness.run import Run
 from .bandit_peers import BATCHED, SINGLE, Peer, installed
-from .bandit_speed import Problem, compare_speed, time_estimates, time_ours
+from .bandit_speed import Problem, compare_speed, time_estimates
 from .options import BenchmarkOptions
 
 BATCH, ROUNDS, ROUNDS_SINGLE = 1024, 102_400, 3_000
@@ -29,23 +29,10 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     summary = {
         "ratios": ratios,
         "estimated_propensities_per_second": time_estimates(problem, BATCH // 8),
-        "cuda": _cuda(options.run.seed),
         "missing": _missing(BATCHED, SINGLE),
     }
     _show(summary, run)
     return summary
-
-
-def _cuda(seed: int) -> dict[str, float] | None:
-    """Decisions a second on the GPU and on the CPU at batch 65,536, 200 arms, 64 features; None without a GPU."""
-    if not torch.cuda.is_available():
-        return None
-    batch, rounds, gpu = 65_536, 65_536 * 10, torch.device("cuda")
-    problem = Problem.draw(rounds, 200, 64, seed)
-    time_ours("linucb", problem, batch, rounds, gpu)  # warms up
-    ours = max(time_ours("linucb", problem, batch, rounds, gpu).per_second for _ in range(3))
-    cpu = max(time_ours("linucb", problem, batch, rounds).per_second for _ in range(2))
-    return {"ratio": ours / cpu, "cuda": ours, "cpu": cpu}
 
 
 def _missing(*tables: dict[str, dict[str, type[Peer]]]) -> list[str]:
@@ -63,8 +50,5 @@ def _show(summary: dict[str, Any], run: Run) -> None:
                 f"{row['ratio']:>7.2f}   {row['capture_ours']:.3f} / {row['capture_theirs']:.3f}"
             )
     run.say(f"estimated propensities (quadrature): {summary['estimated_propensities_per_second']:,.0f} /s")
-    cuda = summary["cuda"]
-    row = "no GPU here, not measured" if cuda is None else f"{cuda['cuda']:,.0f} /s, {cuda['ratio']:.0f} x our CPU"
-    run.say(f"CUDA, batch 65,536, K=200, d=64: {row}")
     if summary["missing"]:
         run.say(f"not installed: {', '.join(summary['missing'])}; pip install 'copybandit[bench]' brings them")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -167,17 +168,43 @@ class VowpalWabbit(Peer):
         self._workspace.learn([given, *self._actions[:arm], labelled, *self._actions[arm + 1 :]])
 
 
-class BareTorch(Peer):
+class BareLoop:
     """The same mathematics as a bare torch loop, float32: no checks, no propensities, no way to save or to grow."""
+
+    def __init__(self, arms: int, width: int, device: torch.device, *, thompson: bool) -> None:
+        """Believes in zero weights with strength 1; draws instead of bounds with `thompson`."""
+        self.thompson = thompson
+        self._precision = torch.eye(width, device=device).repeat(arms, 1, 1)
+        self._response = torch.zeros(arms, width, device=device)
+        self._inverse, self._mean = self._precision.clone(), self._response.clone()
+        self._noise = torch.Generator(device).manual_seed(1)
+
+    def decide(self, contexts: Tensor) -> Tensor:
+        """[B] arms for [B, d] contexts."""
+        self._outer = (contexts[:, :, None] * contexts[:, None]).flatten(1)
+        width = (self._outer @ self._inverse.flatten(1).T).clamp_(min=0).sqrt_()
+        score = contexts @ self._mean.T
+        draw = torch.randn if self.thompson else torch.rand
+        noise = draw(score.shape, generator=self._noise, device=score.device)
+        score += ALPHA * width * noise if self.thompson else ALPHA * width + 1e-6 * noise
+        return score.argmax(1)
+
+    def learn(self, contexts: Tensor, arms: Tensor, rewards: Tensor) -> None:
+        """Learns from [B] rewards of what was decided last."""
+        self._precision.view(len(self._precision), -1).index_add_(0, arms, self._outer)
+        self._response.index_add_(0, arms, rewards[:, None] * contexts)
+        self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(self._precision))
+        self._mean = torch.bmm(self._inverse, self._response[:, :, None])[:, :, 0]
+
+
+class BareTorch(Peer):
+    """`BareLoop` on the CPU."""
 
     package = "torch"
     thompson = False
 
     def __init__(self, arms: int, width: int) -> None:
-        self._precision = torch.eye(width).repeat(arms, 1, 1)
-        self._response = torch.zeros(arms, width)
-        self._inverse, self._mean = self._precision.clone(), self._response.clone()
-        self._noise = torch.Generator().manual_seed(1)
+        self._loop = BareLoop(arms, width, torch.device("cpu"), thompson=self.thompson)
 
     def prepare(self, contexts: Floats) -> list[Any]:
         """See `Peer`."""
@@ -185,22 +212,11 @@ class BareTorch(Peer):
 
     def decide(self, given: Any) -> Indices:
         """See `Peer`."""
-        self._outer = (given[:, :, None] * given[:, None]).flatten(1)
-        width = (self._outer @ self._inverse.flatten(1).T).clamp_(min=0).sqrt_()
-        score = given @ self._mean.T
-        if self.thompson:
-            score += ALPHA * width * torch.randn(score.shape, generator=self._noise)
-        else:
-            score += ALPHA * width + 1e-6 * torch.rand(score.shape, generator=self._noise)
-        return score.argmax(1).numpy()
+        return self._loop.decide(given).numpy()
 
     def learn(self, given: Any, arms: Indices, rewards: Floats) -> None:
         """See `Peer`."""
-        arm, reward = torch.from_numpy(arms), torch.from_numpy(rewards)
-        self._precision.view(len(self._precision), -1).index_add_(0, arm, self._outer)
-        self._response.index_add_(0, arm, reward[:, None] * given)
-        self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(self._precision))
-        self._mean = torch.bmm(self._inverse, self._response[:, :, None])[:, :, 0]
+        self._loop.learn(given, torch.from_numpy(arms), torch.from_numpy(rewards))
 
 
 class BareTorchTS(BareTorch):

@@ -55,19 +55,18 @@ class Timing:
     arms: NDArray[np.int64]
 
 
-def time_ours(name: str, problem: Problem, batch: int, rounds: int, device: torch.device | None = None) -> Timing:
+def time_ours(name: str, problem: Problem, batch: int, rounds: int) -> Timing:
     """Our agent through its public `act` and `update`, every check and exact propensity included."""
-    device = device or torch.device("cpu")
     width, arms = problem.contexts.shape[1], problem.chances.shape[1]
-    worth = Worth(torch.ones(1, 1, device=device))
-    generator = torch.Generator(device).manual_seed(1)
+    worth = Worth(torch.ones(1, 1))
+    generator = torch.Generator().manual_seed(1)
     agent = make_agent(name, arms=arms, slots=1, width=width, worth=worth, generator=generator)
-    candidates = torch.arange(arms, device=device)
-    nobody = torch.zeros(batch, dtype=torch.int64, device=device)
-    never = torch.zeros(batch, 1, dtype=torch.bool, device=device)
-    endless = torch.full((batch, 1), torch.inf, device=device)
-    contexts = torch.from_numpy(problem.contexts[:rounds]).to(device).split(batch)
-    rewards = torch.from_numpy(problem.rewards[:rounds]).to(device).split(batch)
+    candidates = torch.arange(arms)
+    nobody = torch.zeros(batch, dtype=torch.int64)
+    never = torch.zeros(batch, 1, dtype=torch.bool)
+    endless = torch.full((batch, 1), torch.inf)
+    contexts = torch.from_numpy(problem.contexts[:rounds]).split(batch)
+    rewards = torch.from_numpy(problem.rewards[:rounds]).split(batch)
     visits = [Impressions(nobody, nobody, nobody, nobody, context) for context in contexts]
     outcome = (never, torch.ones_like(never))
     chosen: list[Tensor] = []
@@ -78,8 +77,7 @@ def time_ours(name: str, problem: Problem, batch: int, rounds: int, device: torc
         # A single outcome is looked up in numpy, as it is for the peers; torch takes longer to gather one value.
         clicked = outcome[row.item(decision.slates.item())] if batch == 1 else reward.gather(1, decision.slates)
         agent.update(decision.answer(Feedback(visit, decision.slates, clicked, never, endless)))
-    _wait(device)
-    return Timing(rounds / (time.perf_counter() - start), torch.cat(chosen)[:, 0].cpu().numpy())
+    return Timing(rounds / (time.perf_counter() - start), torch.cat(chosen)[:, 0].numpy())
 
 
 def time_peer(peer: type[Peer], problem: Problem, batch: int, rounds: int) -> Timing:
@@ -149,8 +147,3 @@ def time_estimates(problem: Problem, batch: int) -> float:
     start = time.perf_counter()
     agent.estimate_propensities(visit, candidates, decision.slates)
     return batch / (time.perf_counter() - start)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -7,7 +7,7 @@ import tyro
 
 from ...harness.options import Device, Flat, Idle, RunOptions, refuse_below
 
-Part = Literal["bandit", "cost", "world", "recovery", "coverage", "writer"]
+Part = Literal["bandit", "cost", "world", "recovery", "coverage", "writer", "gpu"]
 PARTS = get_args(Part)
 """Each part is a module in `analysis/benchmarks/`: its `measure(options, run)` returns what goes into the summary."""
 
@@ -23,7 +23,8 @@ class BenchmarkOptions:
     """bandit: against other libraries; cost: time and memory against size; world: visitors a second, and memory;
     recovery: are known worlds found again from their logs, and are policies ranked in the fitted world as in the true;
     coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked;
-    writer: tuning, against TRL as it comes."""
+    writer: tuning, against TRL as it comes; gpu: does a CUDA device compute what the CPU does, and how fast
+    (with --device cpu all of it small, which shows that it runs)."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3
@@ -32,17 +33,20 @@ class BenchmarkOptions:
     """How many the world serves while its memory is watched."""
     worlds: int = 20
     """How many are to be found again from their logs."""
+    minutes: float = 8.0
+    """After which nothing more is begun; what was measured stands."""
 
     def __post_init__(self) -> None:
-        refuse_below(self, threads=1, repeats=1, impressions=1, worlds=1)
+        refuse_below(self, threads=1, repeats=1, impressions=1, worlds=1, minutes=0.1)
 
     def idle(self) -> Idle:
         """Each part has settings of its own."""
         parts = {
-            "device": ("cost",),
+            "device": ("cost", "writer", "gpu"),
             "repeats": ("bandit", "world"),
             "impressions": ("world",),
             "worlds": ("recovery",),
+            "minutes": ("gpu",),
         }
-        parts["seed"] = ("bandit", "world", "recovery", "coverage", "writer")
+        parts["seed"] = ("bandit", "world", "recovery", "coverage", "writer", "gpu")
         return {name: f"in `benchmark {self.part}`" for name, used in parts.items() if self.part not in used}

@@ -14,7 +14,6 @@ from .options import BenchmarkOptions
 from .world_sketch import NumpySketch
 
 SIZES = (1, 64, 1024, 8192)
-ON_GPU = 65_536
 REPORTED = {"RecoGym 0.1.3": 10_325, "RecSim 0.2.4": 3_257}
 """Steps a second of simulators that do not run beside today's numpy and scipy (RecoGym, 10 products) or need TensorFlow
 (RecSim, interest exploration): measured on another two-core machine, one at a time, as they have no vector form.
@@ -42,7 +41,7 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
                 }
                 for name, (theirs, version) in peers.items()
             }
-    summary = {"ratios": ratios, "cuda": _cuda(options), "memory": _memory(options, run)}
+    summary = {"ratios": ratios, "memory": _memory(options, run)}
     _show(summary, run)
     return summary
 
@@ -65,24 +64,7 @@ def _per_second(step: Callable[[Any], Any], actions: Any, steps: int) -> float:
     start = time.perf_counter()
     for i in range(steps):
         step(actions[i % len(actions)])
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
     return steps * actions.shape[1] / (time.perf_counter() - start)
-
-
-def _cuda(options: BenchmarkOptions) -> dict[str, float] | None:
-    """Visitors a second on the GPU and on the CPU with 65,536 streams; None without a GPU."""
-    if not torch.cuda.is_available():
-        return None
-    found = {}
-    for device, steps in (("cpu", 10), ("cuda", 200)):
-        envs = AdPlacementVectorEnv(ON_GPU, max_episode_steps=None, device=device, output="torch")
-        envs.reset(seed=options.run.seed)
-        shape = (8, ON_GPU, envs.world.slots)
-        actions = torch.randint(len(envs.candidates), shape, device=device)
-        _per_second(envs.step, actions, 5)
-        found[device] = max(_per_second(envs.step, actions, steps) for _ in range(options.repeats))
-    return {"ratio": found["cuda"] / found["cpu"], **found}
 
 
 def _memory(options: BenchmarkOptions, run: Run) -> dict[str, float]:
@@ -123,9 +105,7 @@ def _show(summary: dict[str, Any], run: Run) -> None:
         for title, row in peers.items():
             name = f"{title} {row['version']}" if row["version"] != "reported" else f"{title} (reported)"
             run.say(f"{what:<16} {name:<24} {row['ours']:>12,.0f} {row['theirs']:>12,.0f} {row['ratio']:>8.2f}")
-    cuda, memory = summary["cuda"], summary["memory"]
-    row = "no GPU here, not measured" if cuda is None else f"{cuda['cuda']:,.0f} /s, {cuda['ratio']:.0f} x our CPU"
-    run.say(f"CUDA, n={ON_GPU:,}: {row}")
+    memory = summary["memory"]
     run.say(
         f"memory over {memory['impressions']:,} impressions: {memory['early_mb']:,.0f} MB early, "
         f"{memory['peak_mb']:,.0f} MB at most ({memory['growth']:+.1%}), {memory['seconds']:.0f} s"

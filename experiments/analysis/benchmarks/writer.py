@@ -18,6 +18,7 @@ from ....policies.tuning.stock_ppo import StockPpo
 from ....policies.writer.writer import Writer, WriterConfig, load_weights, make_writer, own_weights
 from ....simulation.logs import count_uniform
 from ....simulation.world import World, demo_world
+from ...harness.options import torch_device
 from ...harness.run import Run
 from .options import BenchmarkOptions
 
@@ -46,36 +47,55 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
         shape, config, lines = WriterConfig(width=32, vocabulary=400), PpoConfig(updates=2, batch=32), 160
     world = demo_world("shop", seed=options.run.seed, users=100)
     with run.stage("writer and reward"):
-        writer, reward = _prepared(world, shape, lines, options.run.seed)
-    start = own_weights(writer)
-    asked = [(product, audience) for product in world.catalog.products for audience in world.audience.segments]
-    # On one thread the time that the process itself ran for: what else the machine does, does not count.
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+        writer, reward = prepared(world, shape, lines, options.run.seed, torch_device(options.device))
     with run.stage("tuning", total=(1 + LONGER) * config.updates) as stage:
-
-        def timed(tuner: Ppo | StockPpo) -> Curve:
-            load_weights(writer, start)
-            curve: Curve = []
-            began = clock()
-
-            def on_update(update: Update) -> None:
-                curve.append((clock() - began, update.metrics["reward"]))
-                stage.advance(1)
-
-            tuner.tune(writer, asked, reward, seed=options.run.seed, on_update=on_update)
-            return curve
-
-        theirs, ours = timed(StockPpo(config)), timed(Ppo(replace(config, updates=LONGER * config.updates)))
+        longer = replace(config, updates=LONGER * config.updates)
+        theirs, ours = raced(world, writer, reward, (StockPpo(config), Ppo(longer)), options.run.seed, stage.advance)
     facts = {"version": version("trl"), "threads": torch.get_num_threads(), "repeats": 1}
-    speed = [config.batch * (len(curve) - 1) / (curve[-1][0] - curve[0][0]) for curve in (ours, theirs)]
+    speed = [texts_a_second(curve, config.batch) for curve in (ours, theirs)]
     reached = [seconds_to(curve, level_of(theirs)) for curve in (ours, theirs)]
     ratios: dict[str, Any] = {
         "texts a second, built-in writer": {"TRL PPOTrainer": _ratio(speed[0], speed[1], facts)},
         f"seconds to {LEVEL:.0%} of stock's gain": {"TRL PPOTrainer": _waited(reached[0], reached[1], facts)},
     }
-    summary = {"ratios": ratios, "curves": {"ours": ours, "theirs": theirs}, "cuda": None}
+    summary = {"ratios": ratios, "curves": {"ours": ours, "theirs": theirs}}
     _show(summary, run)
     return summary
+
+
+def raced(
+    world: World,
+    writer: Writer,
+    reward: Callable[..., Rewards],
+    tuners: Sequence[Ppo | StockPpo],
+    seed: int,
+    progress: Callable[[int], None],
+) -> list[Curve]:
+    """Each tuner's curve, all from the same weights."""
+    start = own_weights(writer)
+    asked = [(product, audience) for product in world.catalog.products for audience in world.audience.segments]
+    # On one thread the time that the process itself ran for: what else the machine does, does not count.
+    alone = torch.get_num_threads() == 1 and writer.device.type == "cpu"
+    clock = time.process_time if alone else time.perf_counter
+
+    def timed(tuner: Ppo | StockPpo) -> Curve:
+        load_weights(writer, start)
+        curve: Curve = []
+        began = clock()
+
+        def on_update(update: Update) -> None:
+            curve.append((clock() - began, update.metrics["reward"]))
+            progress(1)
+
+        tuner.tune(writer, asked, reward, seed=seed, on_update=on_update)
+        return curve
+
+    return [timed(tuner) for tuner in tuners]
+
+
+def texts_a_second(curve: Curve, batch: int) -> float:
+    """After the first update, in which things are set up."""
+    return batch * (len(curve) - 1) / (curve[-1][0] - curve[0][0])
 
 
 def smoothed(curve: Curve) -> np.ndarray:
@@ -95,10 +115,13 @@ def seconds_to(curve: Curve, level: float) -> float | None:
     return curve[int(reached[0])][0] if len(reached) else None
 
 
-def _prepared(world: World, shape: WriterConfig, lines: int, seed: int) -> tuple[Writer, Callable[..., Rewards]]:
+def prepared(
+    world: World, shape: WriterConfig, lines: int, seed: int, device: torch.device
+) -> tuple[Writer, Callable[..., Rewards]]:
+    """A writer that has read `lines` lines, and the reward that it is tuned on."""
     counts = count_uniform(world, world.catalog.ads, 200_000, torch.Generator().manual_seed(seed))
     effect = fit_effect_model(counts, world.catalog, EffectConfig(steps=60), members=VALIDATORS, seed=seed)
-    writer = make_writer(world.catalog, shape, seed=seed)
+    writer = make_writer(world.catalog, shape, seed=seed, device=device)
     warm_start(writer, world.catalog, world.audience.segments, WarmStartConfig(lines=lines), seed=seed)
     # Without novelty, which depends on what else is in a batch: ours asks a prompt four times, TRL's once.
     reward = Reward(effect, Quality.of(world.catalog), RewardConfig(w_ctr=0.6, w_cvr=0.4, w_div=0.0))
@@ -126,4 +149,3 @@ def _show(summary: dict[str, Any], run: Run) -> None:
             said = " ".join("never" if row[k] is None else f"{row[k]:,.1f}" for k in ("ours", "theirs"))
             ratio = f"ratio {row['ratio']:.2f}" if "ratio" in row else "no ratio: the level was not reached"
             run.say(f"{what} | {peer} {row['version']} | ours, theirs: {said} | {ratio}")
-    run.say("GPT-2 small on a CUDA device: not measured; this command times the CPU")
