@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..policies.headlines.encoder import Encoder
 from ..policies.headlines.model import CrossFit, fit_headline_model
 from ..policies.headlines.predictor import Predictor
-from ..policies.headlines.sentence_encoder import Encoder, SentenceVectors
 from ..policies.headlines.stack import read_by
-from ..policies.headlines.writer_vectors import WriterVectors, taught_writer
 from ..simulation.archive.contrasts import thin
 from ..simulation.archive.tests import Archive, SplitBy, read_archive
 from ..simulation.data.columns import ColumnNames, parse_columns
@@ -29,7 +28,7 @@ from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Array
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
-from .harness.run import Run, Stage
+from .harness.run import Run
 
 SMOKE_TEXTS = 1000
 """Texts of the archive that `--quick` looks at."""
@@ -54,10 +53,8 @@ class HeadlinesOptions:
     """story: no text and no story is in two parts. test: only tests are kept whole, so that a headline which was tested
     twice may be learned from in one test and judged in the other."""
     encoder: str = "auto"
-    """A sentence-transformers directory; auto: that of the `encoder` extra if installed; none: no encoder."""
-    writer_states: bool = False
-    """Let the effect model also read the states of a small GPT-2 that learns to write each split's training texts; it
-    takes minutes a split and did not help."""
+    """A sentence-transformers directory, a language model (a directory or a GGUF file), or one of each with a comma
+    between; packaged: that of the `encoder` extra; auto: the same if it is installed; none."""
     traffic: tuple[int, ...] = (250, 500, 2000, 8000, 32_000)
     """Impressions a test gets in the replay."""
     batches: int = BATCHES
@@ -73,12 +70,12 @@ class HeadlinesOptions:
             )
 
     def idle(self) -> Idle:
-        """Tests of another file are judged as they are; only an encoder and a writer are computed on a device."""
+        """Tests of another file are judged as they are; only an encoder computes on a device."""
         found: dict[str, str] = {}
         if self.test is not None:
             found |= dict.fromkeys(("splits", "split-by"), "with --test, which is not cut")
-        if self.encoder == "none" and not self.writer_states:
-            found["device"] = "without an encoder and --writer-states"
+        if self.encoder == "none":
+            found["device"] = "without an encoder"
         return found
 
 
@@ -103,13 +100,12 @@ def run_headlines(options: HeadlinesOptions) -> Path:
     parts = list(_parts(archive, test, options))
     run = Run("headlines", options)
     encoder = _encoder(options, [archive, *([test] if test else [])], run)
-    vectors = None if encoder is None else encoder.vectors
     judged = []
     with run.stage("effect model", total=len(parts)) as stage:
         for i, (learn, hold) in enumerate(parts):
-            judged.append(_judge(learn, hold, vectors, i, options, stage))
+            judged.append(_judge(learn, hold, encoder, i, options))
             stage.advance(1)
-    predictor = None if options.writer_states else _predictor(archive, judged, encoder, options, run)
+    predictor = _predictor(archive, judged, encoder, options, run)
     arms = pd.concat([part.arms for part in judged], ignore_index=True)
     arms["group"] = pd.factorize(arms.split.astype(str) + "/" + arms.group.astype(str))[0]
     predicted = _prediction(arms, judged)
@@ -124,9 +120,8 @@ def run_headlines(options: HeadlinesOptions) -> Path:
         "tests": arms.test_id.nunique(),
         "texts": len(arms),
         "encoder": "none" if encoder is None else encoder.title,
-        "writer_states": options.writer_states,
         **predicted,
-        "predictor": None if predictor is None else vars(predictor.calibration),
+        "predictor": vars(predictor.calibration),
         **placed,
         **tested,
         "what_matters": matters,
@@ -203,29 +198,20 @@ def _encoder(options: HeadlinesOptions, archives: list[Archive], run: Run) -> En
     encoder = Encoder.chosen(options.encoder, torch_device(options.device))
     if encoder is not None:
         texts = sorted({text for archive in archives for text in archive.contrasts.text})
-        with run.stage("sentence vectors", total=len(texts)) as stage:
-            encoder.vectors.encode(texts, progress=stage.advance)
+        with run.stage("vectors of texts", total=len(texts) * len(encoder.sources)) as stage:
+            encoder.encode(texts, progress=stage.advance)
     return encoder
 
 
 def _judge(
     learn: pd.DataFrame,
     hold: pd.DataFrame,
-    encoder: SentenceVectors | None,
+    encoder: Encoder | None,
     split: int,
     options: HeadlinesOptions,
-    stage: Stage,
 ) -> Judged:
-    texts, seed, writer = learn.text.tolist(), options.run.seed, None
-    if options.writer_states:
-        taught = taught_writer(
-            texts,
-            seed,
-            torch_device(options.device),
-            progress=lambda _, loss: stage.advance(0, f"a writer learns, loss {loss:.2f}"),
-        )
-        writer = WriterVectors(taught)
-    views, config = read_by(texts, encoder, seed, writer)
+    texts, seed = learn.text.tolist(), options.run.seed
+    views, config = read_by(texts, encoder, seed)
     fit = fit_headline_model(learn, views, config, seed=seed)
     predicted = fit.model.predict(hold.text.tolist())
     arms = hold.assign(predicted=predicted, certainty=fit.model.certainty, split=split)
@@ -242,7 +228,7 @@ def _predictor(
             fit = judged[0].fit
         else:
             texts = arms.text.tolist()
-            views, config = read_by(texts, None if encoder is None else encoder.vectors, seed)
+            views, config = read_by(texts, encoder, seed)
             fit = fit_headline_model(arms, views, config, seed=seed)
         name = "" if encoder is None else encoder.name
         facts = {"learned from": archive.source, "tests": f"{arms.test_id.nunique():,}", "texts": f"{len(arms):,}"}

@@ -8,8 +8,8 @@ import torch
 
 from ...policies.base.start import first_writer
 from ...policies.effect.contract import CLICK, TextEffect
+from ...policies.headlines.encoder import Encoder
 from ...policies.headlines.pairwise import PairwiseEffect, fit_pairwise_effect
-from ...policies.headlines.sentence_encoder import Encoder
 from ...policies.headlines.stacked import fit_stacked_effect
 from ...policies.writer.chat import HEADLINE
 from ...simulation.archive.contrasts import agreement
@@ -64,7 +64,7 @@ def archive_study(options: StudyOptions, run: Run, validation: int = 0) -> Study
         f"The gold was fitted on tests that nothing in training saw. On tests it had not seen either it names "
         f"{gold.accuracy:.1%} of better headlines ({gold.accuracy_significant:.1%} of significant ones) and explains "
         f"{gold.explained:.0%} of the true variance; its differences are to scale (slope {gold.slope:.2f}).",
-        f"The effect model reads {f'sentence vectors of {encoder.title} and ' if encoder else ''}n-grams.",
+        f"The effect model reads {f'vectors of texts by {encoder.title} and ' if encoder else ''}n-grams.",
         *archive.notes,
         *filter(None, [told]),
     )

@@ -36,8 +36,9 @@ class DataOptions:
     """Real A/B tests (the Upworthy archive, or test_id, text, impressions, clicks) instead of a catalog; sets other
     defaults (recipes/archive.yaml)."""
     encoder: str = "auto"
-    """Whose sentence vectors the effect model of an archive reads beside n-grams: a sentence-transformers directory;
-    auto: that of the `encoder` extra if installed; none."""
+    """What the effect model of an archive reads beside n-grams: a sentence-transformers directory, a language model (a
+    directory or a GGUF file), or one of each with a comma between; packaged: that of the `encoder` extra; auto: the
+    same if it is installed; none."""
 
     def __post_init__(self) -> None:
         if self.archive is not None and any((self.catalog, self.ads, self.logs)):

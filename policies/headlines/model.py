@@ -1,6 +1,6 @@
 """The effect model of headlines: what a text adds to click log-odds, learned from tests of texts that share a picture.
 
-A stack. Members read views of a text (`text_views.py`, `sentence_encoder.py`). Those that read n-grams are logistic
+A stack. Members read views of a text (`text_views.py`, `encoder.py`). Those that read n-grams are logistic
 regressions on pairs (`pair_logistic.py`). Those that read dense views are ridge regressions on effects, where a view
 has a prior variance: what it may account for. How far a member may go is chosen on stories held out in turn, and
 members are weighed by how well they predict those stories, no weight below zero. As all of it is linear in the views,

@@ -15,9 +15,9 @@ from ...simulation.data.files import check_folder, write_folder
 from ...simulation.data.tensor_file import as_one, in_parts, load_tensors, save_tensors
 from ...simulation.text.ngrams import Ngrams
 from ..effect.reasons import reasons
+from .encoder import Encoder
 from .model import Array, CrossFit, HeadlineModel
 from .ranking import chance_of_best, click_rate
-from .sentence_encoder import Encoder
 from .view_state import state_of, views_of
 
 FORMAT_VERSION = 1
@@ -78,7 +78,7 @@ class Predictor:
     model: HeadlineModel
     calibration: Calibration
     encoder: str = ""
-    """Whose sentence vectors it reads: `packaged`, a directory, or none."""
+    """Whose vectors it reads, see `Encoder.name`; or none."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Where it comes from, for its card."""
 
@@ -174,7 +174,7 @@ class Predictor:
         tensors, facts = load_tensors(path / FILE, kind="predictor", format_version=FORMAT_VERSION, remedy=REMEDY)
         state = as_one(tensors, facts)
         encoder = Encoder.named(state["encoder"], device)
-        views = views_of(state["views"], None if encoder is None else encoder.vectors.named)
+        views = views_of(state["views"], None if encoder is None else encoder.layer)
         model = HeadlineModel(views, state["weights"], state["certainty"], state["shares"])
         return cls(model, Calibration(**state["calibration"]), state["encoder"], state["facts"])
 

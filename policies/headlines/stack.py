@@ -7,8 +7,9 @@ every training set.
 
 from collections.abc import Sequence
 
+from .encoder import Encoder
+from .layers import LayerVectors
 from .model import HeadlineConfig
-from .sentence_encoder import SentenceVectors
 from .text_views import Alike, Remembered, SparseView, Style, Vectors, View, ngram_views
 
 DRAWS = 3
@@ -20,47 +21,53 @@ PAIRS = {"skeletons": (0.003, 0.006), "characters": (0.5, 1.0)}
 
 
 def read_by(
-    texts: Sequence[str], encoder: SentenceVectors | None = None, seed: int = 0, writer: View | None = None
+    texts: Sequence[str], encoder: Encoder | None = None, seed: int = 0
 ) -> tuple[dict[str, View | SparseView], HeadlineConfig]:
     """Views learned from training texts, and the members that read them.
 
     Args:
         texts: of the training tests.
-        encoder: sentence vectors, if there are any.
+        encoder: vectors of texts, if there are any.
         seed: draws landmarks.
-        writer: vectors of a writer that learned from these texts, if there is one.
     """
     views: dict[str, View] = {}
     members: dict[str, dict[str, float]] = {}
-    if encoder is not None or writer is not None:
-        views["style"] = Remembered(Style(texts))
-    if writer is not None:
-        views["writer"] = Remembered(Vectors(texts, Remembered(writer), 128))
-        views["alike in writer"] = Alike(texts, [views["writer"]], seed + DRAWS + 1)
-        members["writer"] = {"writer": LINEAR, "alike in writer": RADIAL, "style": STYLE / 5}
-    if encoder is not None:
-        _read_vectors(texts, encoder, seed, views, members)
+    for source in () if encoder is None else encoder.sources:
+        if source.firsts:
+            _read_sentences(texts, source, seed, views, members)
+        else:
+            _read_language_model(texts, source, seed, views, members)
     return {**ngram_views(texts), **views}, HeadlineConfig(members, PAIRS)
 
 
-def _read_vectors(
-    texts: Sequence[str],
-    encoder: SentenceVectors,
-    seed: int,
-    views: dict[str, View],
-    members: dict[str, dict[str, float]],
-) -> None:
-    layers = {
-        name: Remembered(Vectors(texts, encoder.named(name), 256, name)) for name in (*encoder.means, *encoder.firsts)
-    }
-    low, middle = encoder.means[0], encoder.means[len(encoder.means) // 2]
+Views = dict[str, View]
+Members = dict[str, dict[str, float]]
+
+
+def _layers(texts: Sequence[str], source: LayerVectors) -> Views:
+    names = (*source.means, *source.firsts)
+    return {name: Remembered(Vectors(texts, source.named(name), 256, name)) for name in names}
+
+
+def _read_sentences(texts: Sequence[str], source: LayerVectors, seed: int, views: Views, members: Members) -> None:
+    layers = _layers(texts, source)
+    low, middle = source.means[0], source.means[len(source.means) // 2]
     for draw in range(DRAWS):
         name = f"alike in vectors {draw}"
-        views[name] = Alike(texts, [layers[mean] for mean in encoder.means], seed + draw)
+        views[name] = Alike(texts, [layers[mean] for mean in source.means], seed + draw)
         members[name] = {name: RADIAL}
     views["alike in first tokens"] = Alike(
-        texts, [layers[name] for name in (low, middle, *encoder.firsts)], seed + DRAWS
+        texts, [layers[name] for name in (low, middle, *source.firsts)], seed + DRAWS
     )
     members["alike in first tokens"] = {"alike in first tokens": RADIAL}
+    views["style"] = Remembered(Style(texts))
     views |= {name: layers[name] for name in {low, middle}}
     members["sentence vectors"] = dict.fromkeys(sorted({low, middle}), LINEAR) | {"style": STYLE / 5}
+
+
+def _read_language_model(texts: Sequence[str], source: LayerVectors, seed: int, views: Views, members: Members) -> None:
+    layers = _layers(texts, source)
+    for draw in range(DRAWS - 1):
+        name = f"alike in a language model {draw}"
+        views[name] = Alike(texts, list(layers.values()), seed + 10 + draw)
+        members[name] = {name: RADIAL}

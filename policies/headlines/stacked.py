@@ -18,9 +18,9 @@ import torch
 from ...simulation.archive.contrasts import Array, agreement
 from ...simulation.data.catalog import Creative
 from ..effect.contract import CLICK, Prediction
+from .encoder import Encoder
 from .model import fit_headline_model
 from .pairwise import PairwiseConfig, PairwiseEffect, fit_pairwise_effect
-from .sentence_encoder import Encoder
 from .stack import read_by
 from .text_views import SparseView, View
 from .view_state import state_of, views_of
@@ -39,7 +39,7 @@ class StackedEffect:
     conversions: PairwiseEffect
     """M members; its clicks are not used."""
     encoder: str = ""
-    """Name of the sentence vectors that views are made of; empty for none."""
+    """Name of the vectors that views are made of, see `Encoder.name`; empty for none."""
 
     def predict(self, creatives: Sequence[Creative]) -> Prediction:
         """Predicts texts; the context is the archive's average, as a new story's level is not known."""
@@ -67,7 +67,7 @@ class StackedEffect:
             InputError: it reads sentence vectors, and their encoder is not installed.
         """
         encoder = Encoder.named(state["encoder"], device)
-        views = views_of(state["views"], None if encoder is None else encoder.vectors.named)
+        views = views_of(state["views"], None if encoder is None else encoder.layer)
         return cls(views, state["weights"], PairwiseEffect.restored(state["conversions"]), state["encoder"])
 
 
@@ -89,7 +89,7 @@ def fit_stacked_effect(
     Raises:
         InputError: fewer than two stories.
     """
-    views, config = read_by(arms.text.tolist(), None if encoder is None else encoder.vectors, seed)
+    views, config = read_by(arms.text.tolist(), encoder, seed)
     fit = fit_headline_model(arms, views, config, seed=seed)
     trust = max(agreement(arms, fit.unseen).slope, LEAST_TRUST)
     weights = {name: trust * found for name, found in fit.ensemble.items()}

@@ -8,7 +8,7 @@ from ...simulation.text.ngrams import Ngrams
 from .text_views import Alike, Array, Remembered, Skeleton, SparseView, Style, Vectors, View
 
 Encoder = Callable[[str], Callable[[Sequence[str]], Array]]
-"""From the name of a layer to its vectors of texts, as `SentenceVectors.named`."""
+"""From the name of a layer to its vectors of texts, as `Encoder.layer`."""
 
 
 def state_of(views: Mapping[str, View | SparseView]) -> dict[str, Any]:

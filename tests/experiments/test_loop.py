@@ -23,7 +23,7 @@ from copybandit.experiments.writing.options import TuneOptions
 from copybandit.policies.effect.effect_file import read_effect
 from copybandit.policies.effect.model import EffectModel
 from copybandit.policies.effect.reasons import reasons_of_ads
-from copybandit.policies.headlines import sentence_encoder
+from copybandit.policies.headlines import encoder
 from copybandit.simulation.data.catalog import Creative
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.text.encoder import TextEncoder
@@ -221,7 +221,7 @@ def test_an_archive_of_tests_goes_round_the_same_loop(archive, tmp_path):
 class KnownVectors:
     """In place of a pretrained encoder: two depths of a text, by its hashed n-grams."""
 
-    means, firsts = ("layer 1", "layer 2"), ("first token, layer 1",)
+    means, firsts, title = ("layer 1", "layer 2"), ("first token, layer 1",), "somewhere"
 
     def __init__(self, path: Path, device: object = "cpu") -> None:
         assert path == Path("somewhere")
@@ -232,9 +232,9 @@ class KnownVectors:
 
 def test_sentence_vectors_teach_the_effect_model_of_an_archive(archive, tmp_path, monkeypatch):
     """loop --archive --encoder -> score."""
-    monkeypatch.setattr(sentence_encoder, "SentenceVectors", KnownVectors)
+    monkeypatch.setattr(encoder, "SentenceVectors", KnownVectors)
     run = run_loop(options(Path("shop"), tmp_path / "run", archive=archive, encoder="somewhere"))
-    assert "sentence vectors of somewhere" in " ".join(summary(run)["notes"])
+    assert "vectors of texts by somewhere" in " ".join(summary(run)["notes"])
     kind, state = read_effect(run / "effect")
     assert kind == "StackedEffect" and state["encoder"] == "somewhere" and state["views"]["layers"]
     lines = ["you will never guess what this small dog", "you will guess what this small dog did"]

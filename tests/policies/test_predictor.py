@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from copybandit.policies.effect.reasons import left_out, reasons
-from copybandit.policies.headlines import sentence_encoder
+from copybandit.policies.headlines import encoder
 from copybandit.policies.headlines.model import HeadlineConfig, fit_headline_model
 from copybandit.policies.headlines.predictor import FILE, Calibration, Predictor
 from copybandit.policies.headlines.ranking import chance_of_best
@@ -43,6 +43,8 @@ def taken_along(fitted, tmp_path, monkeypatch):
     arms, fit = fitted
 
     class Known:
+        means, firsts, title = ("a layer",), (), "somewhere"
+
         def __init__(self, path, device):
             pass
 
@@ -50,7 +52,7 @@ def taken_along(fitted, tmp_path, monkeypatch):
             assert name == "a layer"
             return _present
 
-    monkeypatch.setattr(sentence_encoder, "SentenceVectors", Known)
+    monkeypatch.setattr(encoder, "SentenceVectors", Known)
     made = Predictor.of(fit, arms, "somewhere", {"learned from": "a test"})
     made.save(tmp_path / "predictor")
     return made, Predictor.load(tmp_path / "predictor")
