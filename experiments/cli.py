@@ -49,6 +49,7 @@ COMMANDS = {
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
     "pretrain": Command("PretrainOptions", "run_pretrain", "what does the writer know from the start?"),
     "reader": Command("ReaderOptions", "run_reader", "what is garbled copy to the world's readers?"),
+    "serve": Command("ServeOptions", "run_serve", "what would it write, and show, if I asked? (a page to play with)"),
     "doctor": Command("DoctorOptions", "run_doctor", "is all here that a run needs?"),
     "report": Command("ReportOptions", "run_report", "show me, side by side"),
     "runs": Command("RunsOptions", "list_runs", "what have I run?"),

@@ -73,14 +73,9 @@ def score_ads(
     frame = frame[
         [name for name in ("test_id", "product_id", "audience", "text") if name in schema.columns and name in frame]
     ]
-    effect: TextEffect
-    if by_product:
-        effect = EffectModel.restored(state, lambda catalog: _reader(catalog, device, state, folder))
+    effect = restored_effect(kind, state, folder, device)
+    if isinstance(effect, EffectModel):
         _refuse_strangers(frame, effect, source)
-    elif kind == PairwiseEffect.__name__:
-        effect = PairwiseEffect.restored(state)
-    else:
-        effect = StackedEffect.restored(state, device)
     frame = refuse_repeated(frame, source)
     rows = frame.to_dict("records")
     creatives = [Creative(row.get("product_id", ""), row["text"], row.get("audience", EVERYONE)) for row in rows]
@@ -96,6 +91,19 @@ def score_ads(
         "notes": [f"Effect model: {folder}.", *([] if by_product else [MADE_UP])],
     }
     return scores, summary
+
+
+def restored_effect(kind: str, state: Mapping[str, Any], folder: Path, device: torch.device) -> TextEffect:
+    """The effect model of a class and a state, as `read_effect` gives them.
+
+    Raises:
+        InputError: what it reads with is not here: the base, or an encoder.
+    """
+    if kind == EffectModel.__name__:
+        return EffectModel.restored(state, lambda catalog: _reader(catalog, device, state, folder))
+    if kind == PairwiseEffect.__name__:
+        return PairwiseEffect.restored(state)
+    return StackedEffect.restored(state, device)
 
 
 def _reader(catalog: Catalog, device: torch.device, state: Mapping[str, Any], folder: Path) -> FrozenReader:

@@ -256,12 +256,13 @@ def products_from(frame: pd.DataFrame, source: str) -> list[Product]:
             price=row.price,
             brand=row.brand,
             description=row.description,
-            attributes=_parse_attributes(row.attributes),
+            attributes=attributes_from(row.attributes),
         )
         for row in frame.itertuples()
     ]
 
 
-def _parse_attributes(text: str) -> tuple[tuple[str, str], ...]:
+def attributes_from(text: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of name and value from `name=value;name=value`."""
     pairs = (item.partition("=") for item in text.split(";") if item.strip())
     return tuple((name.strip(), value.strip()) for name, _, value in pairs)

@@ -73,8 +73,9 @@ def test_the_run_directory_is_complete(runs):
 
 def test_the_commands_that_it_ends_with_work(runs, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", lambda self: None)
     steps = next_steps(runs[0], summary(runs[0]))
-    assert [command.split()[1] for _, command in steps] == ["export", "score", "loop", "offline"]
+    assert [command.split()[1] for _, command in steps] == ["serve", "export", "score", "loop", "offline"]
     pd.read_parquet(runs[0] / "creatives.parquet")[["product_id", "audience", "text"]].drop_duplicates().to_csv(
         "ads.csv"
     )

@@ -78,6 +78,7 @@ def test_what_can_be_left_out_of_a_text():
     assert found["(capitals)"] == 'He said "no!" it was no.'
     assert found["(marks)"] == "He said No It WAS no."
     assert found["(all but the first sentence)"] == 'He said "No!'
+    assert list(left_out("The oak stool lasts", {"oak", "stool"})) == ["'The'", "'lasts'"]
     assert left_out("alone") == {}
     assert left_out("one one") == {}, "without the word, nothing is left"
 

@@ -34,6 +34,7 @@ def next_steps(run: Path, summary: Mapping[str, Any], archive: bool = False) -> 
         return []
     texts, again = ("headlines.csv" if archive else "ads.csv"), f"{summary['command']} --config {run}/config.yaml"
     steps = [
+        ("Play with it: type a product, see what it writes", f"serve {run}"),
         ("Take the tuned writer along", f"export {run} --to my-writer"),
         ("What texts of your own would earn, and why", f"score {texts} --predictor {run}/effect"),
         ("How much of it is chance: another seed", f"{again} --seed 1"),
