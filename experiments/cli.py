@@ -54,6 +54,7 @@ COMMANDS = {
     "report": Command("ReportOptions", "run_report", "show me, side by side"),
     "runs": Command("RunsOptions", "list_runs", "what have I run?"),
     "export": Command("ExportOptions", "run_export", "give me the checkpoint"),
+    "completion": Command("CompletionOptions", "run_completion", "give my shell the words (Tab)"),
 }
 HELP = Path(__file__).with_name("help.json")
 

@@ -163,6 +163,8 @@ def test_reliability_by_hand():
     found = reliability(promised, right, bins=2)
     assert [row["kept"] for row in found["bins"]] == [0.5, 1.0]
     assert found["expected_calibration_error"] == pytest.approx(0.1)
+    # -(log .6 + log .4 + 2 log .9) / 4
+    assert found["log_loss"] == pytest.approx(0.4095, abs=1e-4)
 
 
 def test_a_word_without_effect_does_not_matter(rng):

@@ -72,16 +72,22 @@ def accuracies(found: pd.DataFrame) -> dict[str, Any]:
 
 
 def reliability(promised: Array, right: Array, bins: int = 10) -> dict[str, Any]:
-    """Promised against kept: pairs in bins of equal number, and the expected calibration error.
+    """Promised against kept: pairs in bins of equal number, the expected calibration error, and the log-loss.
 
     Expected calibration error: the absolute difference between mean promise and share kept, averaged over bins
-    (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, with bins of equal number).
+    (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, with bins of equal number). Log-loss: the mean
+    of minus the logarithm of what was promised of that which came; 0.693 for who always says a half.
     """
     order = np.argsort(promised, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     table = [{"promised": float(promised[p].mean()), "kept": float(right[p].mean()), "pairs": len(p)} for p in parts]
     error = sum(row["pairs"] * abs(row["promised"] - row["kept"]) for row in table)
-    return {"expected_calibration_error": error / len(promised) if len(promised) else math.nan, "bins": table}
+    came = np.where(right, promised, 1 - promised)
+    return {
+        "expected_calibration_error": error / len(promised) if len(promised) else math.nan,
+        "log_loss": float(-np.log(came).mean()) if len(promised) else math.nan,
+        "bins": table,
+    }
 
 
 def captures(

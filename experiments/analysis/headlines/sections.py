@@ -94,7 +94,8 @@ def prediction(run: RunFiles, found: Any) -> Section:
         f"story of its test. Sentence encoder: {summary['encoder']}. A pair is two texts of one test under one picture "
         "whose click rates differ; it is significant if |z| > 1.96. Intervals are over tests.",
         "Probabilities are for winning a test of the size of those learned from; expected calibration error "
-        f"{percent(summary['calibration']['expected_calibration_error'])}.",
+        f"{percent(summary['calibration']['expected_calibration_error'])}, log-loss "
+        f"{number(summary['calibration']['log_loss'], 3)} (0.693 for who always says a half).",
     ]
     rows = [
         [f"{name} pairs", f"{summary['pairs'][name]:,}", number(value["mean"], 3), number_range(value, 3)]
