@@ -22,7 +22,7 @@ from ..simulation.scenario import load_scenario, read_scenario
 from ..simulation.world_file import save_world
 from .analysis.drawing.formats import bracketed, number
 from .analysis.fit.another_policy import foretold
-from .analysis.fit.archive_fit import spreads
+from .analysis.fit.archive_fit import picture_and_text, spreads
 from .analysis.fit.tables import compared, delays, log_losses
 from .analysis.report.page import write_report
 from .harness.files import write_table
@@ -169,6 +169,7 @@ def _of_archive(options: CalibrateOptions, run: Run) -> dict[str, Any]:
         "texts": len(archive.arms),
         "spread": {"held_out": held_out, "own": own},
         "text_model": unseen | {"residual": final.own.deviation},
+        "picture_and_text": picture_and_text(archive, options.run.seed),
         "notes": list(final.notes),
     }
     _show_archive(run, summary)
@@ -190,6 +191,9 @@ def _show_log(run: Run, final: Calibration, summary: dict[str, Any]) -> None:
 
 
 def _show_archive(run: Run, summary: dict[str, Any]) -> None:
+    if (found := summary["picture_and_text"]) is not None:
+        shares = [f"{name} {bracketed(found[f'{name}_share'], '.0%')}" for name in ("headline", "picture", "interplay")]
+        run.say(f"of the variance between packages of a test: {', '.join(shares)}")
     for name, title in (("held_out", "tests held out"), ("own", "its own tests")):
         found = summary["spread"][name]
         texts, ratio = found["texts"], found["texts"]["ratio"]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ....simulation.archive.contrasts import agreement, centre, effects, spread_moments, variance_between
+from ....simulation.archive.picture_and_text import PAIRS, pair_sums, parts
 from ....simulation.archive.tests import Archive
 from ....simulation.data.catalog import Creative
 from ....simulation.world import World
@@ -44,6 +45,23 @@ def spreads(archive: Archive, world: World, seed: int = 0) -> dict[str, Any]:
         "groups": int(arms.group.nunique()),
         "clear_winners": agreement(arms, np.log(rates / (1 - rates))).accuracy_significant,
     }
+
+
+def picture_and_text(archive: Archive, seed: int = 0) -> dict[str, Any] | None:
+    """How much of what tells packages of a test apart is whose, with intervals over tests; None where the archive has
+    not all kinds of pairs.
+
+    Returns:
+        Variances of log-odds (`headline`, `picture`, `interplay`), each one's share of their sum, and `pairs`, how many
+        there are of each kind.
+    """
+    sums = pair_sums(archive.arms)
+    pairs = sums.sum(0).reshape(len(PAIRS), 3)[:, 2]
+    if not pairs.all():
+        return None
+    names = parts(sums.sum(0))
+    found = {name: bootstrap(sums, lambda s, name=name: parts(s)[name], np.random.default_rng(seed)) for name in names}
+    return found | {"pairs": dict(zip(PAIRS, pairs.astype(int).tolist(), strict=True))}
 
 
 def _rates(world: World, arms: pd.DataFrame, chunk: int = 1000) -> Array:

@@ -52,6 +52,27 @@ def another_policy(run: RunFiles, found: Any) -> Section:
     return Section("Another policy foretold", text, tables=[Table("CTR", ["By", "CTR", "95% interval"], rows)])
 
 
+@told_by("picture_and_text")
+def picture_and_text(run: RunFiles, found: Any) -> Section:
+    """Whose the differences between packages are."""
+    text = [
+        "Packages of a test differ in headline, in picture, or in both. Pairs under one headline, under one picture, "
+        "and pairs that share neither tell how much each accounts for, and how much only their meeting does: variances "
+        "of log-odds of a click, sampling noise taken off, intervals over tests. An estimate may fall below zero where "
+        "the truth is near it.",
+        f"Pairs: {found['pairs']['same_headline']:,} under one headline, {found['pairs']['same_picture']:,} under one "
+        f"picture, {found['pairs']['both_differ']:,} that share neither.",
+    ]
+    rows = [
+        [name, number(found[name]["mean"], 4), number_range(found[name], 4), percent(found[f"{name}_share"]["mean"], 0)]
+        for name in ("headline", "picture", "interplay")
+    ]
+    columns = ["Whose", "Variance", "95% interval", "Share"]
+    return Section(
+        "Headline, picture, and the two together", text, tables=[Table("Log-odds of a click", columns, rows)]
+    )
+
+
 @told_by("spread")
 def spread(run: RunFiles, found: Any) -> Section:
     """Whether texts and tests differ in the world as they do in the archive."""

@@ -19,6 +19,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     fit_sections.later_days,
     fit_sections.another_policy,
     fit_sections.spread,
+    fit_sections.picture_and_text,
     abtest_sections.verdicts,
     headline_sections.scores,
     headline_sections.ads,
