@@ -17,6 +17,7 @@ from ...policies.effect.model import EffectModel
 from ...policies.effect.newcomer import with_newcomer
 from ...policies.effect.reasons import reasons_of_ads
 from ...policies.reward.claims import Claims
+from ...policies.writer.chat import AD, HEADLINE
 from ...policies.writer.checkpoint import CHECKPOINT, check_checkpoint
 from ...policies.writer.writer import Writer, WriterConfig, load_writer
 from ...simulation.data.catalog import EVERYONE, Catalog, Product, attributes_from
@@ -55,7 +56,8 @@ class Answers:
         check_checkpoint(run / CHECKPOINT)
         kind, state = read_effect(run / EFFECT)
         restored_effect(kind, state, run / EFFECT, device)  # what it lacks here is said at once
-        writer = load_writer(str(run / CHECKPOINT), _sampling(run / CHECKPOINT), seed=0, device=device)
+        request = AD if kind == EffectModel.__name__ else HEADLINE
+        writer = load_writer(str(run / CHECKPOINT), _sampling(run / CHECKPOINT), seed=0, device=device, request=request)
         placed = (run / PLACEMENT / SETTINGS).is_file()
         return cls(run, writer, kind, state, load_agent(run / PLACEMENT) if placed else None, device)
 
