@@ -54,7 +54,7 @@ class ArchiveReader:
         self._convert_weight = torch.tensor([appeal.convert for appeal in scenario.appeals.values()])
         language = [*headlines, *(product.description or product.title for product in catalog.products)]
         self._fluency, self._order = Fluency(language, tolerance=2.0), WordOrder(language)
-        self._garbled = GarbledCopy(catalog.with_ads([Creative(catalog.products[0].product_id, h) for h in headlines]))
+        self._garbled = GarbledCopy(catalog.with_ads([]), headlines)
         surface = torch.log1p(surface_features(headlines))
         self._low, self._high = surface.quantile(0.002, dim=0), surface.quantile(0.998, dim=0)
         self._spread = surface.std(0, correction=0).clamp(min=0.02)

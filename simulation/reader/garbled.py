@@ -23,6 +23,10 @@ ENGLISH = 0.15
 """Least share of function words in a catalog's texts for them to be read: English ad copy has a quarter to a half."""
 SURE = 0.1
 """Doubt below which a text is not garbled at all, and as near to one beyond which it is so wholly."""
+SPARED = 0.02
+"""Share of real texts that lenient readers still take for garbled."""
+FEW, MEASURED = 200, 2000
+"""Sound texts below which leniency is not learned, and of which it is learned at most."""
 BATCH = 512
 KEPT = 2**17
 """Texts whose reading is kept."""
@@ -59,11 +63,13 @@ class GarbledReader:
             found[at] = self._exact(self._exact.encode([cut[i] for i in at], own))[0].float()
         return found
 
-    def read(self, texts: Sequence[str], own: AbstractSet[str] = frozenset()) -> Tensor:
-        """[n] float32 in [0, 1], how garbled each text is; an empty one is not. See `logits`."""
+    def read(self, texts: Sequence[str], own: AbstractSet[str] = frozenset(), leniency: float = 0.0) -> Tensor:
+        """[n] float32 in [0, 1], how garbled each text is; an empty one is not. See `logits`; `leniency` is taken off
+        them.
+        """
         said = torch.tensor([bool(read_words(text)) for text in texts])
         # A sigmoid in single precision has other last bits where it runs over a vector's end: in double, as above.
-        doubt = torch.sigmoid(self.sharpness * (self.logits(texts, own).double() - self.threshold))
+        doubt = torch.sigmoid(self.sharpness * (self.logits(texts, own).double() - leniency - self.threshold))
         return (((doubt - SURE) / (1 - 2 * SURE)).clamp(0, 1) * said).float()
 
     def save(self, path: Path, card: Mapping[str, Any]) -> None:
@@ -109,12 +115,19 @@ def shipped_reader() -> GarbledReader:
 class GarbledCopy:
     """The readers of a catalog: those of English know garbled copy, those of other languages are not modelled."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        """Finds out whether the catalog is in English, by its function words; its readers know its own words."""
-        texts = catalog.texts()
+    def __init__(self, catalog: Catalog, sound: Sequence[str] = ()) -> None:
+        """Finds out whether the catalog is in English, by its function words; its readers know its own words.
+
+        Args:
+            catalog: what the readers are used to.
+            sound: real texts, such as tested headlines: readers know their words, too, and are so lenient that of such
+                as they have not met all but `SPARED` are well put to them. Trades differ in what they call that.
+        """
+        texts = [*catalog.texts(), *sound]
         self.judges = is_english(texts)
-        self._own = frozenset(word for text in texts for word in read_words(text))
+        self._own = _words(texts)
         self._kept: dict[str, float] = {}
+        self.leniency = _leniency(catalog.texts(), sound) if self.judges and len(sound) >= FEW else 0.0
 
     def read(self, texts: Sequence[str]) -> Tensor:
         """[n] in [0, 1], how garbled each text is; 0 for all where the language is not English."""
@@ -124,8 +137,21 @@ class GarbledCopy:
             self._kept.clear()
         fresh = [text for text in dict.fromkeys(texts) if text not in self._kept]
         if fresh:
-            self._kept |= zip(fresh, shipped_reader().read(fresh, self._own).tolist(), strict=True)
+            self._kept |= zip(fresh, shipped_reader().read(fresh, self._own, self.leniency).tolist(), strict=True)
         return torch.tensor([self._kept[text] for text in texts], dtype=torch.float32)
+
+
+def _leniency(texts: Sequence[str], sound: Sequence[str]) -> float:
+    """What is taken off logits: the second half of the sound texts stands for those that nobody has met."""
+    half = len(sound) // 2
+    met, unmet = [*texts, *sound[:half]], sound[half:]
+    unmet = unmet[:: -(-len(unmet) // MEASURED)]
+    logits = shipped_reader().logits(unmet, _words(met))
+    return max(0.0, float(logits.quantile(1 - SPARED)) - shipped_reader().threshold)
+
+
+def _words(texts: Sequence[str]) -> frozenset[str]:
+    return frozenset(word for text in texts for word in read_words(text))
 
 
 def is_english(texts: Sequence[str]) -> bool:
