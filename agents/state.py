@@ -124,7 +124,7 @@ def _write_labels(agent: PlacementAgent, labels: Labels, path: Path) -> dict[str
     _write_json(
         path,
         [
-            {"arm": arm, "product_id": c.product_id, "audience": c.audience, "text": c.text, "on_show": arm in shown}
+            {"arm": arm, **dataclasses.asdict(c), "on_show": arm in shown}
             for arm, c in enumerate(labels.creatives[: agent.arms])
         ],
     )
@@ -134,7 +134,7 @@ def _write_labels(agent: PlacementAgent, labels: Labels, path: Path) -> dict[str
 
 def _read_labels(settings: dict[str, Any], path: Path) -> Labels:
     rows = read_checked(path, lambda file: json.loads(file.read_text(encoding="utf-8")), REMEDY)
-    creatives = [Creative(row["product_id"], row["text"], row["audience"]) for row in rows]
+    creatives = [Creative(row["product_id"], row["text"], row["audience"], row.get("image", "")) for row in rows]
     queries = tuple(Query(**query) for query in settings["queries"])
     return Labels(tuple(settings["features"]), tuple(settings["channels"]), queries, creatives)
 

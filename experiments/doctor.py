@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 EXTRAS = {
     "encoder": "sentence vectors, for real headlines",
     "gguf": "writers from GGUF files",
+    "images": "vectors of pictures, for `--images`",
     "onnx": "`export --format onnx`",
     "optuna": "`--sweep`",
     "ray": "`--engine ray`",

@@ -18,6 +18,7 @@ from .analysis.statistics.sequential import call_winner, confidence_sequence
 from .harness.files import write_table
 from .harness.run import Run
 from .placing.cold_start import cold_start
+from .placing.combinations import place_combinations
 from .placing.options import LoopOptions
 from .placing.placement import Placement, competing, expected, place
 from .placing.rounds import run_rounds
@@ -54,6 +55,9 @@ def run_loop(options: LoopOptions) -> Path:
     summary = {"command": "loop", **tuning.summary, "grid": grid, "ab_test": ab_test(placements)}
     if told := _traffic(placements, options):
         summary["traffic"] = told
+    if study.pictures is not None:
+        chosen = competing(study, tuning.tuned, options)
+        summary["pictures"]["placing"] = place_combinations(study, chosen, options, run)
     if options.placing.cold_start:
         summary["cold_start"] = cold_start(study, tuning, options, run)
     run.finish(summary)

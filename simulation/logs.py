@@ -130,14 +130,16 @@ def _cell(feedback: Feedback, world: World, candidates: Tensor, sizes: tuple[int
 def count_log(frame: pd.DataFrame) -> Counts:
     """Sums a log table (see `read_log`) into cells; users with no `user_segment` are everyone."""
     frame = frame.assign(
-        segment=frame.get("user_segment", EVERYONE), conversions=frame.get("converted", pd.Series(0, frame.index))
+        segment=frame.get("user_segment", EVERYONE),
+        conversions=frame.get("converted", pd.Series(0, frame.index)),
+        image=frame["image_id"].fillna("") if "image_id" in frame else "",
     )
     cells = (
-        frame.groupby(["product_id", "text", "segment", "channel", "position"], sort=True)
+        frame.groupby(["product_id", "text", "image", "segment", "channel", "position"], sort=True)
         .agg(impressions=("clicked", "size"), clicks=("clicked", "sum"), conversions=("conversions", "sum"))
         .reset_index()
     )
-    creative, names = pd.factorize(pd.MultiIndex.from_frame(cells[["product_id", "text"]]))
+    creative, names = pd.factorize(pd.MultiIndex.from_frame(cells[["product_id", "text", "image"]]))
     segment, segments = pd.factorize(cells.segment)
     channel, channels = pd.factorize(cells.channel)
 
@@ -145,7 +147,7 @@ def count_log(frame: pd.DataFrame) -> Counts:
         return torch.tensor(np.asarray(values), dtype=kind)
 
     return Counts(
-        tuple(Creative(product, text) for product, text in names),
+        tuple(Creative(product, text, image=image) for product, text, image in names),
         tuple(segments),
         tuple(channels),
         *(tensor(v, torch.int64) for v in (creative, segment, channel, cells.position)),
@@ -184,6 +186,8 @@ def log_frame(
     # A query of -1, for nothing, is the last.
     queries = np.array([*(query.text for query in world.traffic.queries.all), None], dtype=object)
     seconds = spread(visits.hours) * 3600
+    images = [world.catalog.image_of(creative) for creative in world.creatives]
+    pictured = {"image_id": of_creatives(images)} if any(images) else {}
     late = visits.hours[:, None] + feedback.delay_hours > read_at_hours
     delay = torch.where(late, torch.inf, feedback.delay_hours).flatten().cpu().numpy() * 3600
     return pd.DataFrame(
@@ -196,6 +200,7 @@ def log_frame(
             "product_id": of_creatives([creative.product_id for creative in world.creatives]),
             "creative_id": creative,
             "text": of_creatives([creative.text for creative in world.creatives]),
+            **pictured,
             "propensity": propensities.flatten().cpu().numpy(),
             "clicked": feedback.clicked.flatten().cpu().numpy().astype(int),
             "converted": (feedback.converted & ~late).flatten().cpu().numpy().astype(int),

@@ -66,6 +66,23 @@ class Segment(_Part):
     interests: Weights = {}
 
 
+class Pictures(_Part):
+    """What pictures do where products have some. How much of what tells creatives of a product apart is the picture's,
+    and how much lies in what text and picture say together, is as measured in real tests (`calibrate --archive`).
+    """
+
+    says: dict[str, Weights] = {}
+    """By appeal, what each look adds to it (`pictures/looks.py`), in standard deviations of the catalog's pictures."""
+    share: Annotated[float, Field(ge=0, lt=1)] = 0.32
+    interplay: Annotated[float, Field(ge=0, lt=1)] = 0.05
+
+    @model_validator(mode="after")
+    def _leave_some(self) -> "Pictures":
+        if self.share + self.interplay >= 1:
+            raise ValueError("the shares of picture and interplay leave the text nothing; their sum has to be below 1")
+        return self
+
+
 class Season(_Part):
     """Tastes that come and go: log-odds by appeal at the height of the season, which begins with the world."""
 
@@ -131,6 +148,7 @@ class Scenario(_Part):
     channels: dict[str, Channel] = Field(min_length=1)
     appeals: dict[str, Appeal] = Field(min_length=1)
     overclaims: list[str] = []
+    pictures: Pictures = Pictures()
     segments: dict[str, Segment] = Field(min_length=1)
     category_tastes: dict[str, Weights] = {}
 
@@ -139,6 +157,7 @@ class Scenario(_Part):
         tastes = [segment.tastes for segment in self.segments.values()] + list(self.category_tastes.values())
         tastes += [self.season.tastes, *(shift.tastes for shift in self.shifts)]
         unknown = sorted({name for weights in tastes for name in weights} - set(self.appeals))
+        unknown = unknown or sorted(set(self.pictures.says) - set(self.appeals))
         if unknown:
             raise ValueError(f"taste for '{unknown[0]}', which is no appeal; known: {', '.join(self.appeals)}")
         lengths = {len(channel.examination) for channel in self.channels.values()}

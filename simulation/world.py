@@ -200,7 +200,7 @@ class World:
         click = self.utilities.click(product, reading)
         if self._drift.moves:
             now = torch.tensor([self.traffic.hours], dtype=torch.float64, device=self.device)
-            click = click + self.scales.text_click * (self._drift.tastes(now) @ reading.appeals.T)
+            click = click + self._drift.tastes(now) @ self.utilities.appeals(reading).T
         answers = self.traffic.queries.own(creatives).to(self.device)
         base = self.utilities.channel_base - self._rivals.log1p()
         channel = base[:, None] + self.utilities.intent[:, None] * answers
@@ -241,7 +241,7 @@ class World:
         utilities = self.utilities
         product, reading = utilities.read(creatives)
         self.product = torch.cat([self.product, product])
-        self.overclaim = torch.cat([self.overclaim, reading.overclaim])
+        self.overclaim = torch.cat([self.overclaim, reading.promised])
         self._appeals = torch.cat([self._appeals, utilities.appeals(reading)])
         sought = utilities.sought(creatives).flatten(0, 1)
         click, convert = utilities.click(product, reading), utilities.convert(product, reading)

@@ -22,6 +22,7 @@ from ..analysis.report.page import write_report
 from ..analysis.statistics.bootstrap import Interval, bootstrap, lift_of_ratios
 from ..harness.files import write_table
 from ..harness.run import Run
+from ..study.pictures import beside_pictures
 from ..study.shop import learn_effects, simulated_log
 from ..study.study import Study
 from ..writing.options import TuneOptions
@@ -143,7 +144,8 @@ def _part(options: LoopOptions, run: Run, number: int) -> Run:
 def _learn_again(study: Study, line: Lineup, options: LoopOptions, number: int, hours: float, run: Run) -> Study:
     """The study with effect models of a new log: reference ads and what is on show, placed at random."""
     world = replace(study.world, creatives=[])
-    shown = list(dict.fromkeys([*study.catalog.ads, *(line.world.creatives[arm] for arm in line.on_show)]))
+    ads = beside_pictures(study.catalog, study.catalog.ads, options.run.seed + 25)
+    shown = list(dict.fromkeys([*ads, *(line.world.creatives[arm] for arm in line.on_show)]))
     logs = simulated_log(
         world,
         shown,
@@ -153,7 +155,7 @@ def _learn_again(study: Study, line: Lineup, options: LoopOptions, number: int, 
         hours,
         options.watch.validation_impressions,
     )
-    effect, metrics, validation = learn_effects(study.catalog, *logs, options, run, study.reader)
+    effect, metrics, validation = learn_effects(study.catalog, *logs, options, run, study.reader, study.pictures)
     return replace(study, effect=effect, effect_metrics=metrics, validation=validation)
 
 

@@ -29,6 +29,7 @@ TEXTS = pa.DataFrameSchema(
         "product_id": pa.Column(str, not_blank, coerce=True),
         "text": pa.Column(str, not_blank, coerce=True),
         "audience": pa.Column(str, not_blank, coerce=True, required=False),
+        "image": pa.Column(str, nullable=True, coerce=True, required=False),
     },
     strict=False,
 )
@@ -70,15 +71,19 @@ def score_ads(
     refuse_unknown(columns, schema.columns)
     frame = read_table(source, schema, "table of texts", columns)
     refuse_unmet(columns, source)
-    frame = frame[
-        [name for name in ("test_id", "product_id", "audience", "text") if name in schema.columns and name in frame]
-    ]
+    asked = ("test_id", "product_id", "audience", "text", "image")
+    frame = frame[[name for name in asked if name in schema.columns and name in frame]]
     effect = restored_effect(kind, state, folder, device)
     if isinstance(effect, EffectModel):
         _refuse_strangers(frame, effect, source)
+        if "image" in frame:
+            frame["image"] = effect.catalog.checked_images(frame, "image", str(source))
     frame = refuse_repeated(frame, source)
     rows = frame.to_dict("records")
-    creatives = [Creative(row.get("product_id", ""), row["text"], row.get("audience", EVERYONE)) for row in rows]
+    creatives = [
+        Creative(row.get("product_id", ""), row["text"], row.get("audience", EVERYONE), row.get("image", ""))
+        for row in rows
+    ]
     scores = pd.concat([frame, _predicted(effect, creatives, value)], axis=1)
     rivals = scores.groupby(competing(frame)).worth
     scores["lift"] = (scores.worth / rivals.transform("mean") - 1).where(rivals.transform("size") > 1)

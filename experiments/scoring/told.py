@@ -32,7 +32,7 @@ def refuse_repeated(frame: pd.DataFrame, source: Path) -> pd.DataFrame:
         InputError: a text stands twice where it would compete with itself.
     """
     names = [name for name in COMPETING if name in frame]
-    twice = frame.duplicated([*names, "text"])
+    twice = frame.duplicated([*names, *(name for name in ("text", "image") if name in frame)])
     if twice.any():
         row = frame.index[twice][0]
         where = "".join(f" of {name} '{frame[name][row]}'" for name in names)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ...agents.agent import CONVERSION_VALUE
 from ...policies.base.start import BASE
@@ -14,6 +15,8 @@ from ...simulation.data.errors import InputError
 from ..harness.options import Common, Device, Flat, Idle, RunOptions, refuse_below
 from .worlds import SegmentOptions, WorldOptions
 
+PICTURES = ("images", "drawn-images", "image-encoder")
+"""Options of pictures."""
 SIMULATED = ("log-impressions", "pilot-texts", "validation-impressions")
 """Options of what is logged in the world."""
 
@@ -59,6 +62,28 @@ class DataOptions:
         if self.logs is not None:
             found |= dict.fromkeys(SIMULATED, "with --logs, which are learned from")
         return found
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """Pictures beside the texts."""
+
+    images: Common[Literal["auto", "drawn", "none"]] = "auto"
+    """Pictures that texts stand beside: auto takes those that the catalog's column `images` names, if it has any;
+    drawn has some drawn for every product; none has text alone."""
+    drawn_images: int = 5
+    """Pictures a product that are drawn."""
+    image_encoder: Literal["auto", "packaged", "plain"] = "auto"
+    """Who looks at pictures for the effect model, beside plain features (colour, contrast, edges, lettering): packaged
+    is EfficientNet-Lite0, of the `images` extra; auto takes it if it is installed; plain has nobody."""
+
+    def __post_init__(self) -> None:
+        refuse_below(self, drawn_images=2)
+
+    def idle(self) -> Idle:
+        """Each counts where there is something to see."""
+        found = {} if self.images == "drawn" else {"drawn-images": "without --images drawn"}
+        return found | ({"image-encoder": "with --images none"} if self.images == "none" else {})
 
 
 @dataclass(frozen=True)
@@ -117,6 +142,7 @@ class StudyOptions:
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
     segmenting: Flat[SegmentOptions] = field(default_factory=SegmentOptions)
     data: Flat[DataOptions] = field(default_factory=DataOptions)
+    pictures: Flat[PictureOptions] = field(default_factory=PictureOptions)
     feedback: Flat[FeedbackOptions] = field(default_factory=FeedbackOptions)
     writing: Flat[WritingOptions] = field(default_factory=WritingOptions)
     writer: WriterConfig = field(default_factory=WriterConfig)
@@ -132,6 +158,10 @@ class StudyOptions:
         found = {} if self.queried else {"queries-per-product": "where no visitor brings queries"}
         if not self.segmenting.segments and self.data.logs is None:
             found["segments-by"] = "without --segments"
+        if self.data.archive is not None:
+            found |= dict.fromkeys(PICTURES, "with --archive, whose pictures are not in it")
+        elif self.data.catalog is None and self.pictures.images == "auto":
+            found["image-encoder"] = "where products have no pictures: give --images drawn, or a --catalog with some"
         return found
 
     @property

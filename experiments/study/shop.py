@@ -17,6 +17,7 @@ from ...simulation.data.columns import parse_columns, refuse_unknown, refuse_unm
 from ...simulation.data.errors import InputError
 from ...simulation.data.log_format import LOG_SCHEMA, read_log
 from ...simulation.logs import Counts, count_log, count_uniform
+from ...simulation.pictures.sight import seeing_reader
 from ...simulation.scenario import Scenario
 from ...simulation.visitors.audience import Audience, generate_audience
 from ...simulation.visitors.segments import (
@@ -33,6 +34,7 @@ from ..harness.files import write_table
 from ..harness.options import torch_device
 from ..harness.run import Run
 from .options import DataOptions, StudyOptions
+from .pictures import Pictures, beside_pictures, with_pictures
 from .study import Study, prompts, sample_prompts, write_for
 
 
@@ -55,12 +57,15 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
         table = read_log(data.logs, catalog, without=NOT_NEEDED, channels=scenario.channels, columns=columns)
     refuse_unmet(columns, data.catalog, data.ads, data.logs)
     if table is not None:
-        logged = table.drop_duplicates(["product_id", "text"])
-        texts = [Creative(p, t) for p, t in zip(logged.product_id, logged.text, strict=True)]
+        logged = table.drop_duplicates([name for name in ("product_id", "text", "image_id") if name in table])
+        images = catalog.checked_images(logged, "image_id", str(data.logs))
+        rows = zip(logged.product_id, logged.text, images, strict=True)
+        texts = [Creative(product, text, image=image) for product, text, image in rows]
         catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
     if data.products is not None:
         catalog = catalog.some(data.products, options.run.seed)
         table = None if table is None else _rows_of(table, catalog, data)
+    catalog, pictures = with_pictures(catalog, options, run)
     device, seed = torch_device(options.device), options.run.seed
     writer, told = first_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
     if is_world_file(name):
@@ -69,12 +74,14 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
         divided = describe(behaviour, world.audience.segment.cpu().numpy(), world.audience.segments)
     else:
         people, divided = _audience(scenario, catalog, options)
-        world = make_world(scenario, catalog, seed=seed, device=device, audience=people)
+        eyes = None if pictures is None else seeing_reader(scenario, catalog, pictures.gallery, seed)
+        world = make_world(scenario, catalog, seed=seed, device=device, audience=people, reader=eyes)
     pilot: list[Creative] = []
     if table is None:
         audiences = world.audience.segments
         pilot = _pilot(writer, catalog, audiences, options, run)
-        train, test, held = simulated_log(world, [*catalog.ads, *pilot], options, run, seed + 5, hours, validation)
+        shown = beside_pictures(catalog, [*catalog.ads, *pilot], seed + 25)
+        train, test, held = simulated_log(world, shown, options, run, seed + 5, hours, validation)
     else:
         tenth = pd.factorize(table.impression_id)[0] % 10
         table, divided = _log_segments(table, pd.Series(tenth <= 2, table.index), catalog, options)
@@ -82,12 +89,22 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
         audiences = train.segments
     reader = FrozenReader(writer, catalog) if writer.has_placeholders else None
     logs = train, test, held if validation else None
-    effect, metrics, validating = learn_effects(catalog, *logs, options, run, reader)
+    effect, metrics, validating = learn_effects(catalog, *logs, options, run, reader, pictures)
     write_table(run.path / "segments.csv", divided.profile)
     asked = prompts(catalog, audiences, options.writing.queries_per_product)
     notes = tuple(note for note in (told, OWN_LOGS if data.logs is not None else "") if note)
     return Study(
-        world, catalog, writer, asked, effect, metrics, validating, reader=reader, pilot=len(pilot), notes=notes
+        world,
+        catalog,
+        writer,
+        asked,
+        effect,
+        metrics,
+        validating,
+        reader=reader,
+        pilot=len(pilot),
+        pictures=pictures,
+        notes=notes,
     )
 
 
@@ -122,10 +139,12 @@ def learn_effects(
     options: StudyOptions,
     run: Run,
     reader: FrozenReader | None,
+    pictures: Pictures | None = None,
 ) -> tuple[EffectModel, dict[str, dict[str, float]], EffectModel | None]:
     """The effect model, its figures on a log that it has not seen, and the model that validates the writer."""
     seed, device = options.run.seed, torch_device(options.device)
-    fit = partial(fit_effect_model, catalog=catalog, config=options.effect, reads=reader, device=device)
+    seen = None if pictures is None else pictures.table
+    fit = partial(fit_effect_model, catalog=catalog, config=options.effect, reads=reader, pictures=seen, device=device)
     with run.stage("effect model", total=len(MEMBERS)) as stage:
         if reader is not None:
             reader.keep(train.creatives)

@@ -14,6 +14,7 @@ from ...policies.writer.reading import FrozenReader
 from ...policies.writer.writer import Writer
 from ...simulation.data.catalog import Catalog, Creative, Product
 from ...simulation.world import World
+from .pictures import Pictures
 
 MODELS = 600
 """So many texts, at even steps, say what reads well: the catalog's ads or, of a writer that was pretrained, those
@@ -49,6 +50,8 @@ class Study:
     """Who says to the effect model how texts read; None where nobody does, as the writer has read nothing yet."""
     pilot: int = 0
     """Texts of the untuned writer among the ads whose log the effect model learned from."""
+    pictures: Pictures | None = None
+    """Those that texts stand beside; None where there are none."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know."""
 

@@ -35,6 +35,8 @@ from .choosing import final_texts
 from .efficiency import efficiency, untuned_choices
 from .options import TuneOptions
 from .overoptimisation import over_optimisation
+from .picturing import picture_texts
+from .thumbnails import save_thumbnails
 from .tuning import frozen_reward, say_memory, warm_started, watched_tuning
 from .verdict import Verdict, judge, lifts, vendi_of
 from .watch import Watch
@@ -83,6 +85,10 @@ def tune_writer(
         chosen = watch.keep_best()
     with run.stage("final texts"):
         tuned, choice = final_texts(study, options, options.tuner.written, scored, untuned)
+    pictured: dict[str, Any] | None = None
+    if study.pictures is not None:
+        with run.stage("choice of pictures"):
+            tuned, pictured = picture_texts(study, options, scored, untuned, tuned)
     with run.stage("verdict"):
         verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
         picked = choice["among"] > 1 and chosen["step"] > 0
@@ -99,6 +105,7 @@ def tune_writer(
         "efficiency": spent,
         "proxy_gold": watch.curve,
         "chosen": chosen | {"stopped": stopped},
+        **({} if pictured is None else {"pictures": pictured}),
         "over_optimisation": over_optimisation(watch.curve),
         "attacks": attacks,
         "reward_calls": len(scored),
@@ -127,6 +134,8 @@ def _judged(
     said = None if claims is None else {name: [claims.said(c) for c in part] for name, part in texts.items()}
     table = _creatives(study, reward, texts, verdicts, said)
     write_table(run.path / "creatives.parquet", _explained(table, study, options))
+    if study.pictures is not None:
+        save_thumbnails(study.pictures.gallery, table["image"], run.path)
     return {
         "lift": _lift(study, texts["tuned"], texts["untuned"], verdicts, options),
         "diversity": {name: vendi_of(part) for name, part in texts.items()},
@@ -260,8 +269,10 @@ def _creatives(
                     "writer": name,
                     "product_id": [creative.product_id for creative in creatives],
                     "title": [study.catalog[creative.product_id].title for creative in creatives],
+                    **({"price": [study.catalog[c.product_id].price for c in creatives]} if study.pictures else {}),
                     "audience": [creative.audience for creative in creatives],
                     "text": [creative.text for creative in creatives],
+                    **_images(study, creatives),
                     "proxy_ctr": proxy[:, CLICK].numpy(),
                     "proxy_cvr": proxy[:, CONVERT].numpy(),
                     "gold_ctr": verdicts[name].ctr,
@@ -275,10 +286,15 @@ def _creatives(
     return pd.concat(frames, ignore_index=True)
 
 
+def _images(study: Study, creatives: Sequence[Creative]) -> dict[str, list[str]]:
+    return {} if study.pictures is None else {"image": [study.catalog.image_of(creative) for creative in creatives]}
+
+
 def _explained(creatives: pd.DataFrame, study: Study, options: TuneOptions) -> pd.DataFrame:
     """With `reasons`, why the effect model expects of a text what it does, for those that the report shows."""
     shown = [label for pair in shown_texts(creatives) for label in pair]
     rows = creatives.loc[shown]
-    ads = [Creative(*row) for row in rows[["product_id", "text", "audience"]].itertuples(index=False)]
+    fields = [name for name in ("product_id", "text", "audience", "image") if name in rows]
+    ads = [Creative(*row) for row in rows[fields].itertuples(index=False)]
     told = told_reasons(reasons_of_ads(study.effect, ads, options.conversion_value))
     return creatives.assign(reasons=pd.Series(told, index=shown, dtype=object).reindex(creatives.index, fill_value=""))

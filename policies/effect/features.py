@@ -1,4 +1,6 @@
-"""What the effect model sees of a text: its words, its looks, what it says of its product, and how it reads."""
+"""What the effect model sees of a text: its words, its looks, what it says of its product, how it reads, and the
+picture that it stands beside.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -11,6 +13,7 @@ from torch import Tensor
 from ...simulation.data.catalog import Catalog, Creative, Product
 from ...simulation.text.encoder import TextEncoder, surface_features, tokens
 from ...simulation.text.ngrams import Ngrams
+from ..pictures.columns import CROSSED, PictureTable, crossed
 
 Reads: TypeAlias = Callable[[Sequence[Creative]], Tensor]
 """How n texts read, [n, K] float32, to somebody who knows the language; see `writer/reading.py`."""
@@ -75,22 +78,32 @@ def _encoder(dim: int, seed: int) -> TextEncoder:
 class Description:
     """What can be told of a text beside its words, the same for all members: bounded, and with its squares."""
 
-    def __init__(self, catalog: Catalog, creatives: Sequence[Creative], reads: Reads | None) -> None:
+    def __init__(
+        self, catalog: Catalog, creatives: Sequence[Creative], reads: Reads | None, pictures: PictureTable | None = None
+    ) -> None:
         """Takes the scale of each column from the log's own texts.
 
         Args:
             catalog: of the products that texts are about.
             creatives: of the log.
             reads: says how texts read; None where nobody does.
+            pictures: those that texts stand beside; None where there are none.
         """
-        self._catalog, self._reads = catalog, reads
+        self._catalog, self._reads, self._pictures = catalog, reads, pictures
+        texts = [creative.text for creative in creatives]
+        self._beside = None if pictures is None else Words("words", texts, seed=0, dim=CROSSED[1])
         columns = self._columns(creatives)
+        self._crosses = 0 if pictures is None else self._crossed(creatives, pictures).shape[1]
         self._mean, self._spread = columns.mean(0), columns.std(0, correction=0).clamp(min=0.02)
 
     def state(self) -> dict[str, Any]:
         """What was learned; whether somebody has to say how texts read, and who it was, if he has a `fingerprint`."""
         reader = getattr(self._reads, "fingerprint", None)
-        return {"mean": self._mean, "spread": self._spread, "reads": self._reads is not None, "reader": reader}
+        found = {"mean": self._mean, "spread": self._spread, "reads": self._reads is not None, "reader": reader}
+        if self._pictures is None or self._beside is None:
+            return found
+        pictures = {"table": self._pictures.state(), "beside": self._beside.state(), "crosses": self._crosses}
+        return found | {"pictures": pictures}
 
     @classmethod
     def restored(cls, state: Mapping[str, Any], catalog: Catalog, reads: Reads | None) -> "Description":
@@ -98,18 +111,31 @@ class Description:
         again = cls.__new__(cls)
         again._catalog, again._reads = catalog, reads
         again._mean, again._spread = torch.as_tensor(state["mean"]), torch.as_tensor(state["spread"])
+        seen = state.get("pictures")
+        again._pictures = None if seen is None else PictureTable.restored(seen["table"])
+        again._beside = None if seen is None else Words.restored(seen["beside"])
+        again._crosses = 0 if seen is None else seen["crosses"]
         return again
 
     def __call__(self, creatives: Sequence[Creative]) -> Tensor:
         """[n, D] float32."""
         z = (self._columns(creatives) - self._mean) / self._spread
         z = BOUND * torch.tanh(z / BOUND)
-        return torch.cat([z, z**2 / BOUND], dim=1)
+        return torch.cat([z, z[:, : z.shape[1] - self._crosses] ** 2 / BOUND], dim=1)
 
     def _columns(self, creatives: Sequence[Creative]) -> Tensor:
         looks = torch.log1p(surface_features([creative.text for creative in creatives]))
         parts = [looks, product_words(self._catalog, creatives)]
-        return torch.cat(parts if self._reads is None else [*parts, self._reads(creatives)], dim=1)
+        if self._reads is not None:
+            parts.append(self._reads(creatives))
+        if self._pictures is not None:
+            parts += [self._pictures.of_creatives(creatives, self._catalog), self._crossed(creatives, self._pictures)]
+        return torch.cat(parts, dim=1)
+
+    def _crossed(self, creatives: Sequence[Creative], pictures: PictureTable) -> Tensor:
+        assert self._beside is not None
+        words = self._beside([creative.text for creative in creatives])
+        return crossed(pictures.of_creatives(creatives, self._catalog), words)
 
 
 def product_words(catalog: Catalog, creatives: Sequence[Creative]) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ...simulation.data.catalog import Catalog, Creative
 from ...simulation.logs import Counts
 from ...simulation.text.queries import share_said
+from ..pictures.columns import PictureTable
 from .contract import Prediction
 from .features import Description, Reads, Words
 from .places import place_effects
@@ -195,6 +196,7 @@ def fit_effect_model(
     *,
     members: Sequence[tuple[str, int]] = MEMBERS,
     reads: Reads | None = None,
+    pictures: PictureTable | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] = lambda n: None,
@@ -207,11 +209,12 @@ def fit_effect_model(
         config: strength of the ridges, steps.
         members: how each reads texts, and the width of its hidden layer.
         reads: says how texts read; None where nobody does.
+        pictures: those that texts stand beside; None where there are none.
         seed: member i starts from seed + i.
         device: where members are fitted, and predict.
         progress: called after each member with 1.
     """
-    description = Description(catalog, counts.creatives, reads)
+    description = Description(catalog, counts.creatives, reads, pictures)
     model = EffectModel(catalog, counts.segments, counts.channels, description, device=torch.device(device))
     cells = _Cells.of(counts, catalog, counts.channels).to(model.device)
     cells, places = cells.over_places()

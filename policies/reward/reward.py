@@ -256,6 +256,13 @@ class Reward:
         """Scores n creatives; `group` [n] numbers their prompts, for novelty."""
         return combine(self._raw(creatives, group), self.statistics, self.config)
 
+    def worth(self, creatives: Sequence[Creative]) -> Tensor:
+        """[n] the part of the reward that is the effect model's word: clicks and conversions, no check, no novelty."""
+        usual = torch.full((len(creatives),), self.statistics["diversity"].mean)
+        raw = {**self._expected(creatives), "diversity": usual, "failures": torch.zeros(len(creatives))}
+        weighted = combine(raw, self.statistics, self.config).weighted
+        return weighted["ctr"] + weighted["cvr"]
+
     def encode(self, creatives: Sequence[Creative]) -> Tensor:
         """[n, 256] unit vectors that novelty is measured between."""
         return self.encoder.encode([creative.text for creative in creatives])
@@ -267,15 +274,18 @@ class Reward:
         return hashlib.sha256(repr((self.config, frozen, members)).encode()).hexdigest()[:16]
 
     def _raw(self, creatives: Sequence[Creative], group: Tensor) -> dict[str, Tensor]:
-        text = self.effect.predict(creatives).text
         failures = self.quality.failures(creatives).sum(1)
         vectors = self.encode(creatives)
         return {
-            "ctr": aggregated(self._centred(text[..., CLICK], CLICK), self.config),
-            "cvr": aggregated(self._centred(text[..., CONVERT], CONVERT), self.config),
+            **self._expected(creatives),
             "diversity": (novelty(vectors, group, failures == 0) + nearest_novelty(vectors, failures == 0)) / 2,
             "failures": failures,
         }
+
+    def _expected(self, creatives: Sequence[Creative]) -> dict[str, Tensor]:
+        text = self.effect.predict(creatives).text
+        heads = {"ctr": CLICK, "cvr": CONVERT}
+        return {name: aggregated(self._centred(text[..., head], head), self.config) for name, head in heads.items()}
 
     def _centred(self, logits: Tensor, head: int) -> Tensor:
         """Members centred on the untuned writer's texts, so that only disagreement about the text counts as such."""

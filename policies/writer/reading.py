@@ -38,9 +38,9 @@ class FrozenReader:
 
     def keep(self, log: Sequence[Creative]) -> None:
         """Reads the texts of a log, which many will ask for, once and for all."""
+        texts = {(creative.product_id, creative.text): creative for creative in log}
         self._log = {}
-        read = zip(log, self._nats(log), strict=True)
-        self._log = {(creative.product_id, creative.text): nats for creative, nats in read}
+        self._log = dict(zip(texts, self._nats(list(texts.values())), strict=True))
 
     def __call__(self, creatives: Sequence[Creative]) -> Tensor:
         """[n, K] float32: `nats`, and `unread` if the writer knows what it has read."""
@@ -55,9 +55,9 @@ class FrozenReader:
         key = tuple((creative.product_id, creative.text) for creative in creatives)
         if key not in self._kept:
             # Only what depends on this list and the log: a run that is resumed has forgotten other lists.
-            fresh = [creative for creative, text in zip(creatives, key, strict=True) if text not in self._log]
-            read = iter(self._nats(fresh))
-            rows = [self._log[text] if text in self._log else next(read) for text in key]
+            fresh = {text: creative for text, creative in zip(key, creatives, strict=True) if text not in self._log}
+            read = self._log | dict(zip(fresh, self._nats(list(fresh.values())), strict=True))
+            rows = [read[text] for text in key]
             self._kept[key] = torch.stack(rows) if rows else torch.zeros(0, 2)
             for old in list(self._kept)[:-KEPT]:
                 del self._kept[old]

@@ -1,7 +1,7 @@
 """Products and the ad lines that are known for them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,18 @@ CATALOG_SCHEMA = pa.DataFrameSchema(
         "brand": pa.Column(str, nullable=True, required=False, coerce=True),
         "description": pa.Column(str, nullable=True, required=False, coerce=True),
         "attributes": pa.Column(str, nullable=True, required=False, coerce=True),
+        "images": pa.Column(str, nullable=True, required=False, coerce=True),
     },
     strict=False,
 )
 
 ADS_SCHEMA = pa.DataFrameSchema(
-    {"product_id": pa.Column(str, coerce=True), "text": pa.Column(str, not_blank, coerce=True)}, strict=False
+    {
+        "product_id": pa.Column(str, coerce=True),
+        "text": pa.Column(str, not_blank, coerce=True),
+        "image": pa.Column(str, nullable=True, required=False, coerce=True),
+    },
+    strict=False,
 )
 
 QUERIES_SCHEMA = pa.DataFrameSchema(
@@ -50,6 +56,8 @@ class Product:
     brand: str = ""
     description: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
+    images: tuple[str, ...] = ()
+    """Names of its pictures, see `pictures/gallery.py`; the first is shown where nothing else is said."""
 
     @property
     def attribute_values(self) -> str:
@@ -59,11 +67,13 @@ class Product:
 
 @dataclass(frozen=True)
 class Creative:
-    """One ad text, for one product, written for one audience (a segment's name, or everyone)."""
+    """One ad: a text for one product, written for one audience (a segment's name, or everyone), and a picture of it."""
 
     product_id: str
     text: str
     audience: str = EVERYONE
+    image: str = ""
+    """One of its product's `images`; "" for the first, where there are any (see `Catalog.image_of`)."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,15 @@ class Catalog:
                 f"a text is for product {error}, which the catalog does not have; add the product to it"
             ) from None
 
+    def image_of(self, creative: Creative) -> str:
+        """The picture that a creative is shown with; "" where its product has none."""
+        return creative.image or next(iter(self[creative.product_id].images), "")
+
+    def with_images(self, images: Mapping[str, Sequence[str]]) -> "Catalog":
+        """The same catalog with other pictures, by product."""
+        products = [replace(p, images=tuple(images.get(p.product_id, ()))) for p in self.products]
+        return Catalog(products, self.ads, self.phrases, self.queries)
+
     def check_known(self, product_ids: pd.Series, source: str) -> None:
         """Raises InputError naming the first row of a table whose product is not in the catalog."""
         known = product_ids.isin(list(self.index)).to_numpy()
@@ -130,6 +149,25 @@ class Catalog:
                 f"{source}: row {product_ids.index[first] + 2}: product '{product_ids.iloc[first]}' is not in the "
                 "catalog; add it there"
             )
+
+    def checked_images(self, table: pd.DataFrame, column: str, source: str) -> list[str]:
+        """What a table's column says of pictures, "" where it says nothing; all "" where it has no such column.
+
+        Raises:
+            InputError: the first row whose picture is none of its product's.
+        """
+        if column not in table:
+            return [""] * len(table)
+        images = table[column].fillna("").astype(str).str.strip()
+        pairs = pd.DataFrame({"product": table.product_id, "image": images}).drop_duplicates()
+        for row, product, image in pairs[pairs.image != ""].itertuples():
+            if image not in self[product].images:
+                has = ", ".join(self[product].images) or "none"
+                raise InputError(
+                    f"{source}: row {row + 2}: '{image}' is no picture of product '{product}', whose images are {has}; "
+                    "correct it, or add it to the catalog"
+                )
+        return images.tolist()
 
     def texts(self) -> list[str]:
         """All words the catalog itself uses: product descriptions and reference ads."""
@@ -144,7 +182,8 @@ class Catalog:
     @classmethod
     def of_facts(cls, facts: Mapping[str, Any]) -> "Catalog":
         """The catalog that `facts` told."""
-        products = [Product(**(p | {"attributes": tuple(map(tuple, p["attributes"]))})) for p in facts["products"]]
+        tuples = lambda p: {"attributes": tuple(map(tuple, p["attributes"])), "images": tuple(p.get("images", ()))}  # noqa: E731
+        products = [Product(**(p | tuples(p))) for p in facts["products"]]
         ads, queries = [Creative(**ad) for ad in facts["ads"]], [Query(**query) for query in facts["queries"]]
         return cls(products, ads, facts["phrases"], queries)
 
@@ -193,7 +232,9 @@ class Catalog:
             return catalog
         table = read_table(ads, ADS_SCHEMA, "table of ads", columns)
         catalog.check_known(table.product_id, str(ads))
-        return catalog.with_ads([Creative(row.product_id, row.text) for row in table.itertuples()])
+        shown = catalog.checked_images(table, "image", str(ads))
+        rows = zip(table.product_id, table.text, shown, strict=True)
+        return catalog.with_ads([Creative(product, text, image=image) for product, text, image in rows])
 
 
 def fill(phrase: str, product: Product, random: np.random.Generator) -> str:
@@ -246,8 +287,8 @@ def read_queries(path: str | Path, catalog: Catalog) -> tuple[Query, ...]:
 def products_from(frame: pd.DataFrame, source: str) -> list[Product]:
     """Makes products of a checked catalog table."""
     frame = check_table(frame, CATALOG_SCHEMA, source)
-    optional = {name: "" for name in ("brand", "description", "attributes") if name not in frame}
-    frame = frame.assign(**optional).fillna({"brand": "", "description": "", "attributes": ""})
+    optional = {name: "" for name in ("brand", "description", "attributes", "images") if name not in frame}
+    frame = frame.assign(**optional).fillna({"brand": "", "description": "", "attributes": "", "images": ""})
     return [
         Product(
             product_id=row.product_id,
@@ -257,6 +298,7 @@ def products_from(frame: pd.DataFrame, source: str) -> list[Product]:
             brand=row.brand,
             description=row.description,
             attributes=attributes_from(row.attributes),
+            images=tuple(dict.fromkeys(name.strip() for name in row.images.split(";") if name.strip())),
         )
         for row in frame.itertuples()
     ]

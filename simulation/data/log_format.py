@@ -43,6 +43,7 @@ LOG_SCHEMA = pa.DataFrameSchema(
         "revenue": _amount(finite),
         "cost": _amount(finite),
         "user_segment": _text(required=False),
+        "image_id": pa.Column(str, nullable=True, required=False, coerce=True),
         "context_query": pa.Column(str, nullable=True, required=False, coerce=True),
     },
     strict=False,
@@ -162,6 +163,8 @@ def read_log(
     frame, said = checked_log(frame, str(path))
     if catalog is not None:
         catalog.check_known(frame.product_id, str(path))
+        if "image_id" in frame:
+            frame["image_id"] = catalog.checked_images(frame, "image_id", str(path))
     if channels is not None and not (known := frame.channel.isin(list(channels))).all():
         row = frame[~known].iloc[0]
         raise InputError(

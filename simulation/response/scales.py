@@ -1,5 +1,8 @@
 """Scales at which a world shows the rates that its scenario asks for, on the catalog's reference ads."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -9,7 +12,7 @@ from ..text.reading import Reading
 from ..visitors.traffic import Traffic
 from .click_models import examination
 from .rates import attributed, intercept_for_rate, scale_for_gain
-from .utilities import Scales, Utilities
+from .utilities import Scales, Utilities, agreement
 
 SAMPLE = 4000
 """Visits that the rates are met on."""
@@ -32,9 +35,59 @@ def meet(scenario: Scenario, utilities: Utilities, traffic: Traffic) -> Scales:
     text_convert = scale_for_gain(
         reading.convert[:, None], product, scenario.text_effect_cvr, beside=utilities.truth(reading)
     )
-    utilities.scales = Scales(0.0, 0.0, text_click, text_convert)
-    bases = _intercepts(scenario, utilities, traffic, product, reading)
-    return Scales(*bases, text_click, text_convert)
+    scales = utilities.scales = Scales(0.0, 0.0, text_click, text_convert)
+    if reading.sight is not None:
+        scales = utilities.scales = replace(scales, **_of_pictures(scenario, utilities))
+    click, convert = _intercepts(scenario, utilities, traffic, product, reading)
+    return replace(scales, click_base=click, convert_base=convert)
+
+
+def _of_pictures(scenario: Scenario, utilities: Utilities) -> dict[str, float]:
+    """Factors at which, among all ads of a product beside all its pictures, picture and interplay have their shares of
+    the variance, ads' own factors given. Log-odds are those of the average user; conversions are given clicks' shares.
+    """
+    catalog, scales, shares = utilities.catalog, utilities.scales, scenario.pictures
+    ads = [(ad, image) for ad in catalog.ads for image in catalog[ad.product_id].images]
+    if not ads:
+        return {}
+    product, reading = utilities.read([replace(ad, image=image) for ad, image in ads])
+    assert reading.sight is not None
+    rows = _numbers([(ad.product_id, ad.text) for ad, _ in ads])
+    columns = _numbers([(ad.product_id, image) for ad, image in ads])
+    met = agreement(reading.appeals, reading.sight.appeals)
+    text = scales.text_click * utilities.text(product, reading).mean(0) + utilities.clarity(reading)
+    parts = {
+        "text": text,
+        "picture_click": utilities.picture(product, reading.sight).mean(0),
+        "interplay": met - _mean_by(met, rows) - _mean_by(met, columns) + _mean_by(met, product),
+        "text_convert": scales.text_convert * reading.convert + utilities.truth(reading),
+        "picture_convert": reading.sight.convert,
+    }
+    spread = {name: float((part - _mean_by(part, product)).square().mean().sqrt()) for name, part in parts.items()}
+    left = 1 - shares.share - shares.interplay
+    return {
+        "picture_click": _factor(shares.share / left, spread["text"], spread["picture_click"]),
+        "interplay": _factor(shares.interplay / left, spread["text"], spread["interplay"]),
+        "picture_convert": _factor(shares.share / left, spread["text_convert"], spread["picture_convert"]),
+    }
+
+
+def _factor(ratio: float, known: float, unit: float) -> float:
+    """What brings a deviation to the known one times the root of a ratio of variances; 0 where there is none."""
+    return ratio**0.5 * known / unit if unit > 1e-9 else 0.0
+
+
+def _numbers(keys: Sequence[tuple[str, str]]) -> Tensor:
+    number: dict[tuple[str, str], int] = {}
+    return torch.tensor([number.setdefault(key, len(number)) for key in keys])
+
+
+def _mean_by(values: Tensor, group: Tensor) -> Tensor:
+    """[n] the mean of each value's group."""
+    group = group.to(values.device)
+    size = int(group.max()) + 1
+    total = values.new_zeros(size).index_add(0, group, values)
+    return (total / group.bincount(minlength=size).clamp(min=1))[group]
 
 
 def _intercepts(

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..data.catalog import Catalog, Creative
 from ..scenario import Scenario
 from ..text.queries import Queries
-from ..text.reading import Reader, Reading
+from ..text.reading import Reader, Reading, Sight
 from ..visitors.audience import Audience
 
 INTEREST_CLICK, INTEREST_CONVERT = 0.5, 0.3
@@ -29,6 +29,20 @@ class Scales:
     """[P] log-odds of a click by product; None for 0."""
     product_convert: Tensor | None = None
     """[P] log-odds of a conversion by product; None for 0."""
+    picture_click: float = 0.0
+    picture_convert: float = 0.0
+    interplay: float = 0.0
+    """Of the log-odds of a click that text and picture have together, where they say the same or the contrary."""
+
+
+def agreement(said: Tensor, shown: Tensor) -> Tensor:
+    """[n]: how far texts and pictures say the same, above 0, or the contrary, below; sum over appeals of said * shown.
+
+    Args:
+        said: [n, K] appeals of texts, 0 or more.
+        shown: [n, K] appeals of pictures, in [-1, 1].
+    """
+    return (said * shown).sum(1)
 
 
 class Utilities:
@@ -61,7 +75,8 @@ class Utilities:
 
     def appeals(self, reading: Reading) -> Tensor:
         """[n, K] log-odds of a click that a unit of taste adds, by appeal."""
-        return self.scales.text_click * reading.appeals
+        said = self.scales.text_click * reading.appeals
+        return said if reading.sight is None else said + self.scales.picture_click * reading.sight.appeals
 
     def category_of(self, product: Tensor) -> Tensor:
         """[n] category indices of products."""
@@ -69,8 +84,15 @@ class Utilities:
 
     def text(self, product: Tensor, reading: Reading) -> Tensor:
         """[U, n]: what each text says, met by each user's tastes."""
-        of_category = (self._category_tastes[self._category[product]] * reading.appeals).sum(1)
-        return self.audience.tastes @ reading.appeals.T + of_category + reading.click
+        return self._met(product, reading.appeals) + reading.click
+
+    def picture(self, product: Tensor, sight: Sight) -> Tensor:
+        """[U, n]: what each picture says, met by each user's tastes."""
+        return self._met(product, sight.appeals) + sight.click
+
+    def _met(self, product: Tensor, appeals: Tensor) -> Tensor:
+        of_category = (self._category_tastes[self._category[product]] * appeals).sum(1)
+        return self.audience.tastes @ appeals.T + of_category
 
     def clarity(self, reading: Reading) -> Tensor:
         """[n] log-odds of a click that garbled copy loses, on no scale but its own."""
@@ -85,6 +107,9 @@ class Utilities:
         interest = INTEREST_CLICK * self.audience.interest[:, self._category[product]]
         own = 0.0 if self.scales.product_click is None else self.scales.product_click[product]
         said = self.scales.text_click * self.text(product, reading) + self.clarity(reading)
+        if reading.sight is not None:
+            said = said + self.scales.picture_click * self.picture(product, reading.sight)
+            said = said + self.scales.interplay * agreement(reading.appeals, reading.sight.appeals)
         return self.scales.click_base + own + interest + said
 
     def convert(self, product: Tensor, reading: Reading) -> Tensor:
@@ -93,13 +118,16 @@ class Utilities:
         price = self.audience.price_sensitivity[:, None] * self._price[product]
         own = 0.0 if self.scales.product_convert is None else self.scales.product_convert[product]
         said = self.scales.text_convert * reading.convert + self.truth(reading)
+        if reading.sight is not None:
+            said = said + self.scales.picture_convert * reading.sight.convert
         return self.scales.convert_base + own + affinity - price + said
 
     def without_text(self) -> tuple[Tensor, Tensor]:
         """[U, P] log-odds of a click and of a conversion, of products with nothing said."""
         product = torch.arange(len(self.catalog), device=self.device)
         nothing = torch.zeros(len(product), device=self.device)
-        silent = Reading(torch.zeros(len(product), self._category_tastes.shape[1], device=self.device), *[nothing] * 5)
+        said = torch.zeros(len(product), self._category_tastes.shape[1], device=self.device)
+        silent = Reading(said, nothing, nothing, nothing, nothing, nothing)
         return self.click(product, silent), self.convert(product, silent)
 
     def sought(self, creatives: Sequence[Creative]) -> Tensor:

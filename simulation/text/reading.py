@@ -22,6 +22,24 @@ from .facts import Facts
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What n pictures say, as utilities (before the world scales them); zero where there is no picture."""
+
+    appeals: Tensor
+    """[n, K] in [-1, 1]: it speaks for an appeal as words do, or against it."""
+    click: Tensor
+    """[n] what draws or repels every user."""
+    convert: Tensor
+    """[n] what makes or loses the sale after the click."""
+    overclaim: Tensor
+    """[n] in [0, 1], how much it promises that cannot be kept."""
+
+    def to(self, device: torch.device | str) -> "Sight":
+        """The same on another device."""
+        return Sight(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+@dataclass(frozen=True)
 class Reading:
     """What n texts say, as utilities (before the world scales them to its text effect)."""
 
@@ -41,14 +59,23 @@ class Reading:
     def __len__(self) -> int:
         return len(self.click)
 
+    sight: Sight | None = None
+    """What the pictures say that the texts stand beside; None where there are none."""
+
+    @property
+    def promised(self) -> Tensor:
+        """[n] in [0, 1], what cannot be kept, in words or in the picture."""
+        return self.overclaim if self.sight is None else torch.maximum(self.overclaim, self.sight.overclaim)
+
     def to(self, device: torch.device | str) -> "Reading":
         """The same reading on another device."""
-        return Reading(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        parts = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "sight"}
+        return Reading(**parts, sight=None if self.sight is None else self.sight.to(device))
 
-    @staticmethod
-    def concatenate(first: "Reading", second: "Reading") -> "Reading":
-        """Two readings, one after the other."""
-        return Reading(**{f.name: torch.cat([getattr(r, f.name) for r in (first, second)]) for f in fields(Reading)})
+    def of(self, rows: Tensor, sight: Sight) -> "Reading":
+        """The texts of some rows, [n] int64, beside n pictures."""
+        parts = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "sight"}
+        return Reading(**parts, sight=sight)
 
 
 class Reader(Protocol):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
-from copybandit.simulation.text.reading import Fluency, Naming, Reading, TextReader, plateau, share_attention
+from copybandit.simulation.text.reading import Fluency, Naming, Reading, Sight, TextReader, plateau, share_attention
 
 
 def test_plateau_by_hand():
@@ -76,6 +76,11 @@ def test_no_creatives(reader):
     assert reading.appeals.shape == (0, 3)
 
 
-def test_concatenate_keeps_order():
-    one, two = (Reading(torch.full((1, 3), x), *[torch.tensor([x])] * 5) for x in (1.0, 2.0))
-    assert Reading.concatenate(one, two).click.tolist() == [1.0, 2.0]
+def test_texts_beside_pictures():
+    two = torch.tensor([1.0, 2.0])
+    reading = Reading(torch.tensor([[1.0], [2.0]]), two, two, torch.tensor([0.2, 0.6]), two, two)
+    sight = Sight(torch.zeros(3, 1), torch.zeros(3), torch.zeros(3), torch.tensor([0.9, 0.1, 0.4]))
+    beside = reading.of(torch.tensor([1, 1, 0]), sight)
+    assert beside.click.tolist() == [2.0, 2.0, 1.0]
+    torch.testing.assert_close(beside.promised, torch.tensor([0.9, 0.6, 0.4]))
+    torch.testing.assert_close(reading.promised, reading.overclaim)

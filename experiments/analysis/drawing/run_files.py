@@ -1,5 +1,6 @@
 """What a run directory holds, read when it is asked for."""
 
+import base64
 import math
 from collections.abc import Sequence
 from functools import cached_property
@@ -14,6 +15,10 @@ from ...harness.config import flat, value_of
 from ...harness.files import load_table, read_json, read_yaml
 
 SMOKE_NOTE = "This was a smoke-size run (--quick): it shows that everything works, not how well."
+
+
+PICTURES = "pictures"
+"""Name of the folder, and of the table in it, of small pictures."""
 
 
 class RunFiles:
@@ -65,6 +70,17 @@ class RunFiles:
     def creatives(self) -> pd.DataFrame:
         """Texts of both writers with proxy and gold rates; empty if there are none."""
         return self.table("creatives.parquet", ["writer"])
+
+    @cached_property
+    def pictures(self) -> dict[str, str]:
+        """By image that texts stand beside, a small JPEG as a data URI; empty if there are none."""
+        table = self.table(f"{PICTURES}/{PICTURES}.csv", ["image", "file"])
+        folder = self.path / PICTURES
+        return {
+            str(row.image): "data:image/jpeg;base64," + base64.b64encode((folder / str(row.file)).read_bytes()).decode()
+            for row in table.itertuples()
+            if (folder / str(row.file)).is_file()
+        }
 
     @cached_property
     def placement(self) -> pd.DataFrame:

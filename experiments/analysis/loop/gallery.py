@@ -1,5 +1,8 @@
 """Texts of both writers side by side: which are shown, and what tuning gained over all of them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from ..drawing.sections import Pair
@@ -8,10 +11,14 @@ SHOWN = 12
 """Pairs of texts that a report shows."""
 
 
-def gallery(creatives: pd.DataFrame, size: int = SHOWN) -> list[Pair]:
-    """The texts of `shown_texts`, as the report shows them."""
+def gallery(creatives: pd.DataFrame, pictures: Mapping[str, str], size: int = SHOWN) -> list[Pair]:
+    """The texts of `shown_texts`, as the report shows them; `pictures` are data URIs by image."""
+
+    def card(row: pd.Series) -> dict[str, Any]:
+        return row.to_dict() | {"picture": pictures.get(str(row.get("image", "")), "")}
+
     return [
-        Pair(str(untuned.get("title", untuned.product_id)), str(untuned.audience), untuned.to_dict(), tuned.to_dict())
+        Pair(str(untuned.get("title", untuned.product_id)), str(untuned.audience), card(untuned), card(tuned))
         for untuned, tuned in (
             (creatives.loc[first], creatives.loc[second]) for first, second in shown_texts(creatives, size)
         )

@@ -113,7 +113,7 @@ def claims(run: RunFiles) -> Section | None:
 
 def texts(run: RunFiles) -> Section | None:
     """Texts of both writers for the same prompts."""
-    pairs = gallery.gallery(run.creatives) if run.both_writers else []
+    pairs = gallery.gallery(run.creatives, run.pictures) if run.both_writers else []
     if not pairs:
         return None
     won = gallery.prompts_won(run.creatives)

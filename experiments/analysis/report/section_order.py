@@ -9,7 +9,15 @@ from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section
 from ..fit import sections as fit_sections
 from ..headlines import sections as headline_sections
-from ..loop import placement_sections, rounds_sections, story, traffic_sections, tuning_sections, writing_sections
+from ..loop import (
+    pictures_sections,
+    placement_sections,
+    rounds_sections,
+    story,
+    traffic_sections,
+    tuning_sections,
+    writing_sections,
+)
 from ..loop.segments_sections import segments_section
 from ..off_policy import sections as offline_sections
 from . import run_sections, sweep_sections
@@ -30,6 +38,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     case_sections.beside_the_article,
     case_sections.robustness,
     writing_sections.texts,
+    pictures_sections.pictures,
     rounds_sections.rounds,
     placement_sections.grid,
     placement_sections.placed,
