@@ -199,7 +199,7 @@ def load_scenario(name: str | Path) -> tuple[Scenario, Catalog]:
         InputError: no such scenario, YAML that cannot be read, a field that is wrong or unknown, a category that its
             catalog does not have.
     """
-    path = Path(name) if str(name).endswith((".yaml", ".yml")) else BUILT_IN / f"{name}.yaml"
+    path = _path(name)
     scenario = read_scenario(path)
     if not scenario.catalog or not scenario.ads:
         raise InputError(f"{path}: has no catalog of its own; name its `catalog` and `ads`")
@@ -213,6 +213,20 @@ def load_scenario(name: str | Path) -> tuple[Scenario, Catalog]:
     if scenario.queries is not None:
         catalog = catalog.with_queries(read_queries(path.parent / scenario.queries, catalog))
     return scenario, catalog
+
+
+def catalog_file(name: str | Path) -> Path:
+    """The catalog of a scenario, beside which its pictures are.
+
+    Raises:
+        InputError: see `read_scenario`.
+    """
+    path = _path(name)
+    return path.parent / read_scenario(path).catalog
+
+
+def _path(name: str | Path) -> Path:
+    return Path(name) if str(name).endswith((".yaml", ".yml")) else BUILT_IN / f"{name}.yaml"
 
 
 def read_scenario(path: Path) -> Scenario:

@@ -160,7 +160,7 @@ class StudyOptions:
             found["segments-by"] = "without --segments"
         if self.data.archive is not None:
             found |= dict.fromkeys(PICTURES, "with --archive, whose pictures are not in it")
-        elif self.data.catalog is None and self.pictures.images == "auto":
+        elif self.pictures.images == "auto" and self.data.catalog is None and self.world.built_in:
             found["image-encoder"] = "where products have no pictures: give --images drawn, or a --catalog with some"
         return found
 

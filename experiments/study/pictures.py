@@ -11,6 +11,7 @@ from ...policies.pictures.encoder import chosen_encoder
 from ...simulation.data.catalog import Catalog, Creative
 from ...simulation.data.errors import InputError
 from ...simulation.pictures.gallery import Gallery, drawn_for, files_of
+from ...simulation.scenario import catalog_file
 from ...simulation.world_file import is_world_file
 from ..harness.run import Run
 from .options import StudyOptions
@@ -36,7 +37,7 @@ def with_pictures(catalog: Catalog, options: StudyOptions, run: Run) -> tuple[Ca
         InputError: a picture cannot be read, the encoder is not installed, or pictures are asked for in a world that
             was fitted to a log of texts.
     """
-    asked, source, seed = options.pictures, options.data.catalog, options.run.seed
+    asked, seed = options.pictures, options.run.seed
     if is_world_file(options.world.scenario):
         if asked.images == "drawn":
             raise InputError(
@@ -46,8 +47,8 @@ def with_pictures(catalog: Catalog, options: StudyOptions, run: Run) -> tuple[Ca
         return catalog.with_images({}), None
     if asked.images == "drawn":
         catalog, gallery = drawn_for(catalog, asked.drawn_images, seed)
-    elif asked.images == "auto" and source is not None and any(p.images for p in catalog.products):
-        gallery = _read(catalog, source, run)
+    elif asked.images == "auto" and any(product.images for product in catalog.products):
+        gallery = _read(catalog, options.data.catalog or catalog_file(options.world.scenario), run)
     else:
         return catalog.with_images({}), None
     with run.stage("pictures", total=len(gallery)) as stage:

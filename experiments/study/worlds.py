@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from ...simulation.data.errors import InputError
 from ...simulation.visitors.segments import Method, Number
@@ -25,6 +26,11 @@ class WorldOptions:
     def scenarios(self) -> list[str]:
         """The scenarios, where several are separated by commas."""
         return list(dict.fromkeys(name.strip() for name in self.scenario.split(",") if name.strip()))
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it is no file of one's own."""
+        return not Path(self.scenario).suffix
 
     @property
     def brings_queries(self) -> bool:

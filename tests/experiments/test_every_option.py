@@ -48,6 +48,7 @@ WRITER = {
 }
 STUDY = WRITER | {"scenario": str(TINY), "users": 40, "log_impressions": 4000, "effect.steps": 20, "samples": 2}
 STUDY |= {"warm_start.lines": 160, "device": "cpu", "reward.claims": "off"}
+STUDY |= {"images": "drawn", "drawn_images": 2, "image_encoder": "plain"}
 ONLINE = {"updates": 2, "batch": 16, "mini_batches": 2, "learning_rate": 0.003}
 PPO: dict[str, Any] = {f"ppo.{name}": value for name, value in ONLINE.items()} | {"ppo.kl_target": 1e-4}
 RLOO: dict[str, Any] = {f"rloo.{name}": value for name, value in ONLINE.items()}
@@ -258,6 +259,7 @@ NO_FIGURE = {
     "columns",  # test_tables
     "logs",
     "archive",
+    "image_encoder",  # test_picture_encoder; the other one is an extra
     "writer.request",  # a model with a chat template: test_chat
     "segments_by",  # test_study; two methods may agree on a world this small
     "writer.max_characters",  # test_limit; the tiny world's ads are all longer than its writer's texts
