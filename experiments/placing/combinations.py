@@ -1,8 +1,10 @@
 """Text and picture chosen together for each slot: does a bandit gain by choosing both, at once or one after the other?
 
-All ways choose for the same visitors, among the tuned texts of some products and those products' pictures. The bandit
-shares what it learns by features of a combination: its product, its text, its picture, and the products of the last two
-(the hybrid model of Li et al., WWW 2010). Its learning phase counts.
+All ways choose for the same visitors, among the tuned texts of some products and those products' pictures. There are
+more combinations than a bandit could try one by one: it learns what features of them are worth, of product, text and
+picture and of the last two together, and nothing of a single combination (Li et al., WWW 2010, with shared features
+alone). With `--expected-trials` what the effect model sees in a picture is a prior, as in "A hybrid bandit model with
+visual priors" (Wang et al., arXiv 2102.04033). The learning phase counts.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...agents.agent import PlacementAgent, Worth
+from ...agents.agent import Expectation, PlacementAgent, Worth
 from ...agents.registry import agent_for
 from ...agents.traffic.slate import text_vectors
 from ...policies.pictures.columns import PictureTable
@@ -25,8 +27,9 @@ from ..serving.observers import Progress, RewardByUser, WorthByArm
 from ..serving.serve import Actor, Fixed, serve
 from ..study.study import Study
 from .options import LoopOptions
+from .placement import expected
 
-AGENT = "hybrid-lints"
+AGENT = "shared-lints"
 TEXT, PICTURE, CROSSED = 8, 8, 3
 """Features of a text and of a picture, and how many of each are multiplied with each other."""
 
@@ -55,6 +58,7 @@ class _Rehearsal:
     world: World
     all: Tensor
     features: Tensor
+    expectation: Expectation | None
     options: LoopOptions
     stage: Stage
 
@@ -63,17 +67,19 @@ class _Rehearsal:
         assert study.pictures is not None
         world = replace(study.world, creatives=[])
         shown = combinations(study.catalog, texts)
-        return cls(
-            world, world.publish(shown), arm_features(shown, study.catalog, study.pictures.table), options, stage
-        )
+        features = arm_features(shown, study.catalog, study.pictures.table)
+        return cls(world, world.publish(shown), features, expected(study, shown, options), options, stage)
 
     def agent(self, name: str, **settings: Any) -> PlacementAgent:
         """One that has seen nothing, for all combinations."""
+        prior = None if name == "random" else self.expectation
         options = self.options
         value, seed = options.conversion_value, options.run.seed
-        return agent_for(self.world, name, seed=seed, conversion_value=value, retrieved=len(self.all), **settings)
+        return agent_for(
+            self.world, name, seed=seed, conversion_value=value, retrieved=len(self.all), expectation=prior, **settings
+        )
 
-    def hybrid(self) -> PlacementAgent:
+    def sharing(self) -> PlacementAgent:
         """One that shares what it learns by features."""
         return self.agent(AGENT, features=self.features.to(self.world.device))
 
@@ -128,7 +134,7 @@ def _by_way(rehearsal: _Rehearsal, catalog: Catalog) -> dict[str, Array]:
     world, everything, options = rehearsal.world, rehearsal.all, rehearsal.options
     texts, pictures = _alone(world.creatives, catalog)
     oracle = Fixed(lambda visits, arms: world.best(visits, arms, options.conversion_value))
-    twice = rehearsal.hybrid()
+    twice = rehearsal.sharing()
 
     def once(agent: Actor, arms: Tensor) -> Array:
         return rehearsal.earned(lambda seen: (agent, arms))
@@ -139,10 +145,10 @@ def _by_way(rehearsal: _Rehearsal, catalog: Catalog) -> dict[str, Array]:
 
     return {
         "chance": once(rehearsal.agent("random"), everything),
-        "text alone": once(rehearsal.hybrid(), texts),
-        "picture alone": once(rehearsal.hybrid(), pictures),
+        "text alone": once(rehearsal.sharing(), texts),
+        "picture alone": once(rehearsal.sharing(), pictures),
         "one after the other": rehearsal.earned(lambda seen: (twice, texts), second),
-        "jointly": once(rehearsal.hybrid(), everything),
+        "jointly": once(rehearsal.sharing(), everything),
         f"jointly, nothing shared ({options.placing.agent})": once(rehearsal.agent(options.placing.agent), everything),
         "oracle": once(oracle, everything),
     }
