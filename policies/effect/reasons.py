@@ -79,7 +79,7 @@ def reasons(
     after = log_rates(*zip(*changed, strict=True)) if changed else np.zeros(0)
     gains = iter(np.expm1(before[[i for _, i in changed]] - after) if changed else [])
     found = [{name: float(next(gains)) for name in own} for own in variants]
-    return [sorted(own.items(), key=lambda pair: -abs(pair[1]))[:most] for own in found]
+    return [_strongest(list(own.items()), most) for own in found]
 
 
 def reasons_of_ads(
@@ -87,7 +87,8 @@ def reasons_of_ads(
 ) -> list[list[tuple[str, float]]]:
     """`reasons` of what ads are worth to a model: clicks an impression, a conversion worth `value` of them.
 
-    A product's title and brand are no reasons where the model knows products: its ads cannot do without.
+    A product's title and brand are no reasons where the model knows products: its ads cannot do without. A picture is
+    one, over its product's first.
     """
 
     def log_worth(texts: Sequence[str], of: Sequence[int]) -> NDArray[np.float64]:
@@ -95,7 +96,26 @@ def reasons_of_ads(
         return effect.predict(changed).worth(value).mean(0).double().log().numpy()
 
     named = [_name(effect.catalog[ad.product_id]) if isinstance(effect, EffectModel) else set() for ad in creatives]
-    return reasons([creative.text for creative in creatives], log_worth, most, named)
+    found = reasons([creative.text for creative in creatives], log_worth, most, named)
+    seen = _pictured(effect, creatives, value)
+    return [_strongest([*own, *picture], most) for own, picture in zip(found, seen, strict=True)]
+
+
+def _pictured(effect: TextEffect, creatives: Sequence[Creative], value: float) -> list[list[tuple[str, float]]]:
+    """By how much each creative's picture raises its worth over its product's first picture; nothing beside that."""
+    first = [replace(creative, image="") for creative in creatives]
+    at = [i for i, creative in enumerate(creatives) if creative.image]
+    found: list[list[tuple[str, float]]] = [[] for _ in creatives]
+    if at:
+        asked = [creatives[i] for i in at] + [first[i] for i in at]
+        worth, without = effect.predict(asked).worth(value).mean(0).double().chunk(2)
+        for i, gain in zip(at, (worth / without - 1).tolist(), strict=True):
+            found[i] = [("(picture)", gain)] if abs(gain) > 1e-6 else []
+    return found
+
+
+def _strongest(found: list[tuple[str, float]], most: int) -> list[tuple[str, float]]:
+    return sorted(found, key=lambda pair: -abs(pair[1]))[:most]
 
 
 def _name(product: Product) -> set[str]:

@@ -20,6 +20,8 @@ from copybandit.experiments.placing.combinations import _alone, _beside_best, _c
 from copybandit.experiments.placing.options import LoopOptions
 from copybandit.experiments.study.pictures import LOGGED, beside_pictures
 from copybandit.experiments.writing.picturing import Pairs, best_pictures
+from copybandit.policies.effect.contract import Prediction
+from copybandit.policies.effect.reasons import reasons_of_ads
 from copybandit.policies.pictures.columns import PictureTable
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
 from copybandit.simulation.data.errors import InputError
@@ -102,6 +104,21 @@ def test_a_score_tells_pictures_apart(run, capsys):
     with pytest.raises(SystemExit):
         main(["score", "ads.csv", "--predictor", str(run / "effect"), "--out", "again"])
     assert "row 2: 'o1.0' is no picture of product 'k1'" in capsys.readouterr().err
+
+
+def test_a_picture_is_a_reason():
+    class Effect:
+        """A second picture earns a tenth more, whatever the text."""
+
+        def predict(self, creatives):
+            rate = torch.tensor([0.11 if c.image == "a1" else 0.1 for c in creatives])
+            logits = torch.stack([rate, torch.full_like(rate, 0.5)], dim=1).logit()[None]
+            return Prediction(torch.zeros_like(logits), logits)
+
+    told = reasons_of_ads(Effect(), [Creative("a", "a lamp", image="a1"), Creative("a", "a lamp")], value=0.0)
+    assert told[0][0][0] == "(picture)"
+    assert told[0][0][1] == pytest.approx(0.1)
+    assert "(picture)" not in dict(told[1])
 
 
 def test_the_same_seed_chooses_the_same(run, tmp_path):
