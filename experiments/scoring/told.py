@@ -55,7 +55,8 @@ def lines(scores: pd.DataFrame) -> list[str]:
 
 
 def _told(row: Mapping[str, Any]) -> str:
-    why = f"  | {row['reasons']}" if row.get("reasons") else ""
+    why = f"  [{row['image']}]" if row.get("image") else ""
+    why += f"  | {row['reasons']}" if row.get("reasons") else ""
     if "ctr" in row:
         lift = "   alone" if pd.isna(row["lift"]) else f"{gain(row['lift']):>8}"
         return f"{lift}  CTR {percent(row['ctr'], 2)}  CVR {percent(row['cvr'], 1)}  {row['text']}{why}"
