@@ -17,14 +17,14 @@ from ..study.study import Study
 from .options import TuneOptions
 from .verdict import Verdict, judge, lifts
 
-TEXTS = 8
-"""Best texts of each prompt that are tried beside every picture of its product."""
-WAYS = ("text alone", "picture alone", "one after the other", "jointly")
-
 
 @dataclass(frozen=True)
 class Pairs:
-    """Texts that a reward has scored, each beside every picture of its product; see `select.Scored`."""
+    """Texts that a reward has scored, each beside the picture with which it is worth most; see `select.Scored`.
+
+    Whether a text is sound, and how it differs from others, does not depend on its picture: the best pairs are among
+    these.
+    """
 
     texts: list[Creative]
     group: Tensor
@@ -34,50 +34,24 @@ class Pairs:
     reward: Reward
 
     @classmethod
-    def of(cls, scored: ScoredTexts, catalog: Catalog, kept: int) -> "Pairs":
-        """The best `TEXTS` of each prompt, of those that fail the fewest checks.
-
-        Args:
-            scored: texts beside first pictures.
-            catalog: its products have the pictures.
-            kept: texts that each prompt keeps; a text competes for one of their places, with all its pictures.
-        """
-        rows, images = _best_rows(scored, -(-TEXTS // kept) * kept), {}
-        for product in catalog.products:
-            images[product.product_id] = product.images or ("",)
-        order: list[tuple[int, str]] = []
-        for group in rows:
-            for start in range(0, len(group), kept):
-                block = group[start : start + kept]
-                order += [(row, image) for image in images[scored.texts[block[0]].product_id] for row in block]
-        index = torch.tensor([row for row, _ in order])
-        pairs = [replace(scored.texts[row], image=image) for row, image in order]
-        alone = list(dict.fromkeys(row for row, _ in order))
-        first = dict(zip(alone, scored.reward.worth([scored.texts[row] for row in alone]), strict=True))
-        gained = scored.reward.worth(pairs) - torch.stack([first[row] for row, _ in order])
+    def of(cls, scored: ScoredTexts, catalog: Catalog) -> "Pairs":
+        """All that was scored beside first pictures; `catalog` has the others."""
+        number = {text: i for i, text in enumerate(dict.fromkeys(scored.texts))}
+        alone, rows = list(number), torch.tensor([number[text] for text in scored.texts])
+        best = best_pictures(alone, catalog, scored.reward)
+        gained = scored.reward.worth(best) - scored.reward.worth(alone)
         return cls(
-            pairs,
-            scored.group[index],
-            scored.quality[index] + gained,
-            scored.failures[index],
-            scored.pattern[index],
+            [best[row] for row in rows.tolist()],
+            scored.group,
+            scored.quality + gained[rows],
+            scored.failures,
+            scored.pattern,
             scored.reward,
         )
 
     def encode(self, creatives: Sequence[Creative]) -> Tensor:
         """The reward's."""
         return self.reward.encode(creatives)
-
-
-def _best_rows(scored: ScoredTexts, most: int) -> list[list[int]]:
-    """For each prompt, rows of different texts, the best first."""
-    worth = scored.quality - 1000.0 * scored.failures
-    found: list[dict[str, int]] = [{} for _ in range(int(scored.group.max()) + 1)]
-    for row in worth.argsort(descending=True, stable=True).tolist():
-        of_prompt = found[int(scored.group[row])]
-        if len(of_prompt) < most:
-            of_prompt.setdefault(scored.texts[row].text, row)
-    return [list(rows.values()) for rows in found]
 
 
 def best_pictures(creatives: Sequence[Creative], catalog: Catalog, reward: Reward) -> list[Creative]:
@@ -109,7 +83,7 @@ def picture_texts(
     """
     assert study.pictures is not None
     catalog, reward, kept = study.catalog, scored.reward, options.writing.samples
-    pairs = Pairs.of(scored, catalog, kept)
+    pairs = Pairs.of(scored, catalog)
     choice = choose(pairs, kept, options.choosing.keep_diversity * vendi(reward.encode(untuned)))
     ways = {
         "text alone": list(tuned),

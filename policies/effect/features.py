@@ -13,7 +13,7 @@ from torch import Tensor
 from ...simulation.data.catalog import Catalog, Creative, Product
 from ...simulation.text.encoder import TextEncoder, surface_features, tokens
 from ...simulation.text.ngrams import Ngrams
-from ..pictures.columns import CROSSED, PictureTable, crossed
+from ..pictures.columns import PictureTable
 
 Reads: TypeAlias = Callable[[Sequence[Creative]], Tensor]
 """How n texts read, [n, K] float32, to somebody who knows the language; see `writer/reading.py`."""
@@ -90,20 +90,14 @@ class Description:
             pictures: those that texts stand beside; None where there are none.
         """
         self._catalog, self._reads, self._pictures = catalog, reads, pictures
-        texts = [creative.text for creative in creatives]
-        self._beside = None if pictures is None else Words("words", texts, seed=0, dim=CROSSED[1])
         columns = self._columns(creatives)
-        self._crosses = 0 if pictures is None else self._crossed(creatives, pictures).shape[1]
         self._mean, self._spread = columns.mean(0), columns.std(0, correction=0).clamp(min=0.02)
 
     def state(self) -> dict[str, Any]:
         """What was learned; whether somebody has to say how texts read, and who it was, if he has a `fingerprint`."""
         reader = getattr(self._reads, "fingerprint", None)
         found = {"mean": self._mean, "spread": self._spread, "reads": self._reads is not None, "reader": reader}
-        if self._pictures is None or self._beside is None:
-            return found
-        pictures = {"table": self._pictures.state(), "beside": self._beside.state(), "crosses": self._crosses}
-        return found | {"pictures": pictures}
+        return found if self._pictures is None else found | {"pictures": self._pictures.state()}
 
     @classmethod
     def restored(cls, state: Mapping[str, Any], catalog: Catalog, reads: Reads | None) -> "Description":
@@ -112,16 +106,14 @@ class Description:
         again._catalog, again._reads = catalog, reads
         again._mean, again._spread = torch.as_tensor(state["mean"]), torch.as_tensor(state["spread"])
         seen = state.get("pictures")
-        again._pictures = None if seen is None else PictureTable.restored(seen["table"])
-        again._beside = None if seen is None else Words.restored(seen["beside"])
-        again._crosses = 0 if seen is None else seen["crosses"]
+        again._pictures = None if seen is None else PictureTable.restored(seen)
         return again
 
     def __call__(self, creatives: Sequence[Creative]) -> Tensor:
         """[n, D] float32."""
         z = (self._columns(creatives) - self._mean) / self._spread
         z = BOUND * torch.tanh(z / BOUND)
-        return torch.cat([z, z[:, : z.shape[1] - self._crosses] ** 2 / BOUND], dim=1)
+        return torch.cat([z, z**2 / BOUND], dim=1)
 
     def _columns(self, creatives: Sequence[Creative]) -> Tensor:
         looks = torch.log1p(surface_features([creative.text for creative in creatives]))
@@ -129,13 +121,8 @@ class Description:
         if self._reads is not None:
             parts.append(self._reads(creatives))
         if self._pictures is not None:
-            parts += [self._pictures.of_creatives(creatives, self._catalog), self._crossed(creatives, self._pictures)]
+            parts.append(self._pictures.of_creatives(creatives, self._catalog))
         return torch.cat(parts, dim=1)
-
-    def _crossed(self, creatives: Sequence[Creative], pictures: PictureTable) -> Tensor:
-        assert self._beside is not None
-        words = self._beside([creative.text for creative in creatives])
-        return crossed(pictures.of_creatives(creatives, self._catalog), words)
 
 
 def product_words(catalog: Catalog, creatives: Sequence[Creative]) -> Tensor:

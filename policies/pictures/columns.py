@@ -1,9 +1,4 @@
-"""What a model sees of a creative's picture: its looks and its vector in a few columns, and those crossed with words.
-
-Crossed columns tell what a text gains beside one picture and loses beside another (as in Cheng et al., "Wide & Deep
-Learning for Recommender Systems", arXiv 1606.07792, section 3.1); what picture and text do by themselves has columns of
-its own.
-"""
+"""What a model sees of a creative's picture: its looks and its vector, in a few columns."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +16,6 @@ from .encoder import PictureEncoder
 
 WIDTH = 24
 """Most columns of a picture."""
-CROSSED = (12, 16)
-"""Columns of a picture and of a text that are crossed with each other."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +65,6 @@ class PictureTable:
     def restored(cls, state: Mapping[str, Any]) -> "PictureTable":
         """What `state` said."""
         return cls(tuple(state["names"]), torch.as_tensor(state["columns"]), state["seen_by"])
-
-
-def crossed(pictures: Tensor, texts: Tensor) -> Tensor:
-    """[n, a * b]: products of the first columns of pictures, [n, P], and of texts, [n, T]."""
-    first, second = pictures[:, : CROSSED[0]], texts[:, : CROSSED[1]]
-    return (first[:, :, None] * second[:, None]).flatten(1)
 
 
 def _whitened(columns: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from copybandit.policies.effect.features import Description
 from copybandit.policies.effect.model import EffectConfig, EffectModel, fit_effect_model
-from copybandit.policies.pictures.columns import CROSSED, WIDTH, PictureTable, crossed
+from copybandit.policies.pictures.columns import WIDTH, PictureTable
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
 from copybandit.simulation.logs import Counts
 from copybandit.simulation.pictures.gallery import drawn_for
@@ -35,11 +35,6 @@ def test_no_picture_says_nothing(drawn, table):
     assert torch.equal(seen[0], table.columns[table.names.index("p1.2")])
     assert torch.equal(seen[1], table.columns[table.names.index("p1.0")])
     assert not seen[2].any()
-
-
-def test_crossed_by_hand():
-    assert crossed(torch.tensor([[2.0, 3.0]]), torch.tensor([[5.0, 7.0]])).tolist() == [[10.0, 14.0, 15.0, 21.0]]
-    assert crossed(torch.ones(1, 40), torch.ones(1, 40)).shape == (1, CROSSED[0] * CROSSED[1])
 
 
 def test_equal_pictures_have_no_columns(drawn):
@@ -74,8 +69,8 @@ def log(drawn, table):
 
 def test_it_learns_pictures_and_what_goes_with_which_text(drawn, table, log):
     counts, logit, cheap = log
-    config = EffectConfig(text_ridge=200.0, segment_ridge=2000.0)
-    members = (("words", 0),)
+    config = EffectConfig(steps=400, text_ridge=20.0, segment_ridge=2000.0)
+    members = (("words", 24),)
     seeing, blind = (
         fit_effect_model(counts, drawn[0], config, members=members, pictures=pictures) for pictures in (table, None)
     )
