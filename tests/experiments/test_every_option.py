@@ -207,6 +207,7 @@ def another(setting: Setting, value: Any) -> Any:
 
 
 OTHERWISE: dict[str, Any] = {
+    "effect.steps": 5,
     "agents": "ucb1",
     "creatives": 3,
     "writer.heads": 4,

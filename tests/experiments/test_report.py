@@ -338,7 +338,7 @@ def test_archive_runs_have_the_archives_target(bare: Callable[..., Path]) -> Non
 
 def test_gallery_rule_looks_at_no_text() -> None:
     table = creatives()
-    pairs = gallery.gallery(table, size=4)
+    pairs = gallery.gallery(table, {}, size=4)
     assert [(pair.product, pair.audience) for pair in pairs] == [
         ("p00", "parents"),
         ("p03", "students"),
@@ -347,8 +347,8 @@ def test_gallery_rule_looks_at_no_text() -> None:
     ]
     assert pairs[1].untuned["text"] == "untuned ad 0 of product 3 for students"
     assert pairs[1].tuned["text"] == "tuned ad 0 of product 3 for students"
-    assert len(gallery.gallery(table, size=50)) == 12
-    assert gallery.gallery(table[table.writer == "tuned"]) == []
+    assert len(gallery.gallery(table, {}, size=50)) == 12
+    assert gallery.gallery(table[table.writer == "tuned"], {}) == []
 
 
 def test_gains_of_mean_rates() -> None:
