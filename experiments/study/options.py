@@ -15,7 +15,7 @@ from ...simulation.data.errors import InputError
 from ..harness.options import Common, Device, Flat, Idle, RunOptions, refuse_below
 from .worlds import SegmentOptions, WorldOptions
 
-PICTURES = ("images", "drawn-images", "image-encoder")
+PICTURES = ("images", "drawn-images", "image-encoder", "image-cache")
 """Options of pictures."""
 SIMULATED = ("log-impressions", "pilot-texts", "validation-impressions")
 """Options of what is logged in the world."""
@@ -76,6 +76,9 @@ class PictureOptions:
     image_encoder: Literal["auto", "packaged", "plain"] = "auto"
     """Who looks at pictures for the effect model, beside plain features (colour, contrast, edges, lettering): packaged
     is EfficientNet-Lite0, of the `images` extra; auto takes it if it is installed; plain has nobody."""
+    image_cache: Path | None = None
+    """A file that keeps the encoder's vectors by content of the picture, so that each is looked at once and not once a
+    run; it is made where there is none (SQLite)."""
 
     def __post_init__(self) -> None:
         refuse_below(self, drawn_images=2)
@@ -83,7 +86,9 @@ class PictureOptions:
     def idle(self) -> Idle:
         """Each counts where there is something to see."""
         found = {} if self.images == "drawn" else {"drawn-images": "without --images drawn"}
-        return found | ({"image-encoder": "with --images none"} if self.images == "none" else {})
+        if self.images == "none":
+            return found | dict.fromkeys(("image-encoder", "image-cache"), "with --images none")
+        return found | ({"image-cache": "with --image-encoder plain"} if self.image_encoder == "plain" else {})
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,8 @@ class StudyOptions:
         if self.data.archive is not None:
             found |= dict.fromkeys(PICTURES, "with --archive, whose pictures are not in it")
         elif self.pictures.images == "auto" and self.data.catalog is None and self.world.built_in:
-            found["image-encoder"] = "where products have no pictures: give --images drawn, or a --catalog with some"
+            without = "where products have no pictures: give --images drawn, or a --catalog with some"
+            found |= dict.fromkeys(("image-encoder", "image-cache"), without)
         return found
 
     @property

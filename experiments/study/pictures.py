@@ -8,6 +8,7 @@ import numpy as np
 
 from ...policies.pictures.columns import PictureTable
 from ...policies.pictures.encoder import chosen_encoder
+from ...policies.pictures.kept import KeptVectors
 from ...simulation.data.catalog import Catalog, Creative
 from ...simulation.data.errors import InputError
 from ...simulation.pictures.gallery import Gallery, drawn_for, files_of
@@ -52,7 +53,10 @@ def with_pictures(catalog: Catalog, options: StudyOptions, run: Run) -> tuple[Ca
     else:
         return catalog.with_images({}), None
     with run.stage("pictures", total=len(gallery)) as stage:
-        table = PictureTable.of(gallery, chosen_encoder(asked.image_encoder), stage.advance)
+        encoder = chosen_encoder(asked.image_encoder)
+        if encoder is not None and asked.image_cache is not None:
+            encoder = KeptVectors(encoder, asked.image_cache)
+        table = PictureTable.of(gallery, encoder, stage.advance)
         stage.advance(0, f"seen by {table.seen_by}")
     return catalog, Pictures(gallery, table, asked.images == "drawn")
 

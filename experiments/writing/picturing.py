@@ -37,9 +37,8 @@ class Pairs:
     def of(cls, scored: ScoredTexts, catalog: Catalog) -> "Pairs":
         """All that was scored beside first pictures; `catalog` has the others."""
         number = {text: i for i, text in enumerate(dict.fromkeys(scored.texts))}
-        alone, rows = list(number), torch.tensor([number[text] for text in scored.texts])
-        best = best_pictures(alone, catalog, scored.reward)
-        gained = scored.reward.worth(best) - scored.reward.worth(alone)
+        rows = torch.tensor([number[text] for text in scored.texts])
+        best, gained = best_pictures(list(number), catalog, scored.reward)
         return cls(
             [best[row] for row in rows.tolist()],
             scored.group,
@@ -54,15 +53,21 @@ class Pairs:
         return self.reward.encode(creatives)
 
 
-def best_pictures(creatives: Sequence[Creative], catalog: Catalog, reward: Reward) -> list[Creative]:
-    """Each creative beside the picture of its product that the effect model expects most of."""
+def best_pictures(creatives: Sequence[Creative], catalog: Catalog, reward: Reward) -> tuple[list[Creative], Tensor]:
+    """Each creative beside the picture of its product that the effect model expects most of.
+
+    Returns:
+        The creatives, and [n], how much more each is worth than beside its product's first picture.
+    """
     tried = [replace(c, image=image) for c in creatives for image in catalog[c.product_id].images or ("",)]
-    worth, found, at = reward.worth(tried), [], 0
+    worth, found, gained, at = reward.worth(tried), [], [], 0
     for creative in creatives:
         n = max(1, len(catalog[creative.product_id].images))
-        found.append(tried[at + int(worth[at : at + n].argmax())])
+        best = int(worth[at : at + n].argmax())
+        found.append(tried[at + best])
+        gained.append(worth[at + best] - worth[at])
         at += n
-    return found
+    return found, torch.stack(gained) if gained else torch.zeros(0)
 
 
 def picture_texts(
@@ -87,8 +92,8 @@ def picture_texts(
     choice = choose(pairs, kept, options.choosing.keep_diversity * vendi(reward.encode(untuned)))
     ways = {
         "text alone": list(tuned),
-        "picture alone": best_pictures(untuned, catalog, reward),
-        "one after the other": best_pictures(tuned, catalog, reward),
+        "picture alone": best_pictures(untuned, catalog, reward)[0],
+        "one after the other": best_pictures(tuned, catalog, reward)[0],
         "jointly": [pairs.texts[row] for row in choice.rows.tolist()],
     }
     verdicts = {name: judge(study.world, texts) for name, texts in ways.items()}

@@ -23,7 +23,6 @@ from ...policies.writer.placeholders import to_template
 from ...policies.writer.prompts import prompt
 from ...policies.writer.writer import Writer, load_weights, own_weights
 from ...simulation.data.catalog import Creative
-from ...simulation.reader.garbled import GarbledCopy
 from ..analysis.drawing.formats import bracketed, told_reasons
 from ..analysis.loop.gallery import shown_texts
 from ..analysis.statistics.bootstrap import Interval
@@ -149,11 +148,10 @@ def _judged(
 
 def _readable(study: Study, texts: dict[str, list[Creative]]) -> dict[str, float] | None:
     """Share of each writer's texts that the gold's readers do not take for garbled; None where they read no English."""
-    readers = GarbledCopy(study.world.catalog)
-    if not readers.judges:
+    readers = study.world.reader
+    if not readers.judges_language:
         return None
-    garbled = {name: readers.read([creative.text for creative in part]) for name, part in texts.items()}
-    return {name: float((part < 0.5).float().mean()) for name, part in garbled.items()}
+    return {name: float((readers.read(part).garbled < 0.5).float().mean()) for name, part in texts.items()}
 
 
 def _commonest_pattern(study: Study, texts: Sequence[Creative]) -> float:

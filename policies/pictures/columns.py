@@ -13,6 +13,7 @@ from ...simulation.data.catalog import Catalog, Creative
 from ...simulation.pictures.gallery import Gallery
 from ...simulation.pictures.looks import LOOKS, looks
 from .encoder import PictureEncoder
+from .kept import KeptVectors
 
 WIDTH = 24
 """Most columns of a picture."""
@@ -30,7 +31,10 @@ class PictureTable:
 
     @classmethod
     def of(
-        cls, gallery: Gallery, encoder: PictureEncoder | None, progress: Callable[[int], None] = lambda n: None
+        cls,
+        gallery: Gallery,
+        encoder: PictureEncoder | KeptVectors | None,
+        progress: Callable[[int], None] = lambda n: None,
     ) -> "PictureTable":
         """Principal components of the looks and, where there is an encoder, of its vectors; both count alike.
 

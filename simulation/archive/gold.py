@@ -61,6 +61,11 @@ class ArchiveReader:
         self._stories = [frozenset(tokens(f"{p.title} {p.description}")) for p in catalog.products]
         self._rarity = _rarity(self._stories)
 
+    @property
+    def judges_language(self) -> bool:
+        """Whether its readers know garbled copy in the archive's language."""
+        return self._garbled.judges
+
     def read(self, creatives: Sequence[Creative]) -> Reading:
         """Reads headlines; appeals matter after the click only, so none meets a user's taste."""
         parts = self.explain(creatives)

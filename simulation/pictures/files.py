@@ -67,6 +67,11 @@ def read_picture(path: Path) -> Picture:
         ) from None
 
 
+def digest(pixels: NDArray[np.uint8]) -> str:
+    """SHA-256 of shape and pixels, hexadecimal."""
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+
+
 def thumbnail(picture: Picture, side: int) -> bytes:
     """A JPEG file of the picture, its longest side at most `side` pixels."""
     image, file = Image.fromarray(picture.pixels), BytesIO()
@@ -135,5 +140,4 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 def _of_image(image: Image.Image) -> Picture:
     image.thumbnail((SIDE, SIDE))
     pixels = np.asarray(image)
-    digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
-    return Picture(pixels, digest)
+    return Picture(pixels, digest(pixels))

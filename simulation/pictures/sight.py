@@ -77,6 +77,11 @@ class SeeingReader:
     viewer: Viewer
     catalog: Catalog
 
+    @property
+    def judges_language(self) -> bool:
+        """Whether the reader of texts knows garbled copy in the catalog's language."""
+        return self.reader.judges_language
+
     def read(self, creatives: Sequence[Creative]) -> Reading:
         """Reads each text once, whatever pictures it stands beside."""
         texts = list(dict.fromkeys((c.product_id, c.text, c.audience) for c in creatives))

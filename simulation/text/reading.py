@@ -85,6 +85,11 @@ class Reader(Protocol):
         """Reads texts; tensors on the CPU."""
         ...
 
+    @property
+    def judges_language(self) -> bool:
+        """Whether it knows garbled copy in the catalog's language; where it does not, none is garbled to it."""
+        ...
+
 
 def plateau(value: Tensor, width: float, power: float = 4.0) -> Tensor:
     """exp(-|value / width|^power): near 1 well inside the width, near 0 well outside."""

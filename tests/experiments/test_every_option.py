@@ -261,6 +261,7 @@ NO_FIGURE = {
     "logs",
     "archive",
     "image_encoder",  # test_picture_encoder; the other one is an extra
+    "image_cache",  # test_kept_vectors; it needs the extra
     "writer.request",  # a model with a chat template: test_chat
     "segments_by",  # test_study; two methods may agree on a world this small
     "writer.max_characters",  # test_limit; the tiny world's ads are all longer than its writer's texts

@@ -249,7 +249,9 @@ def scored():
 
 def test_the_best_picture_for_a_text(lamp):
     texts = [Creative("a", "x"), Creative("a", "y"), Creative("b", "z")]
-    assert [c.image for c in best_pictures(texts, lamp, Worth())] == ["a1", "a2", ""]
+    best, gained = best_pictures(texts, lamp, Worth())
+    assert [c.image for c in best] == ["a1", "a2", ""]
+    assert gained.tolist() == [1.0, 3.0, 0.0]
 
 
 def test_pairs_are_worth_what_their_picture_adds(scored, lamp):
