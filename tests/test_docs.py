@@ -20,6 +20,12 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN = {"sh", "python"}
 NOT_RUN = {"text", "csv", "yaml"}
 """Tables and scenarios are read by `test_docs_scenarios.py`."""
+SMALL_LOOP = (
+    "--model built-in --writer.width 32 --writer.heads 2 --writer.vocabulary 400 --writer.max-new-tokens 8 "
+    "--warm-start.lines 160 --users 40 --log-impressions 4000 --effect.steps 20 --samples 1 --algorithm raft "
+    "--raft.texts 4 --raft.passes 1 --place-impressions 2048 --place-products 4"
+)
+"""A loop of seconds, for pages that take its run."""
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 
 
@@ -119,6 +125,7 @@ def test_what_a_page_imports_is_there(page):
 def test_the_python_of_the_readme_runs():
     code = [code for kind, code in blocks(DOCS.parent / "README.md") if kind == "python" and "copybandit" in code]
     assert any("load_agent" in block for block in code)
+    main(shlex.split("loop --out runs/mine " + SMALL_LOOP))
     for block in code:
         exec(compile(block, "README.md", "exec"), {"__name__": "__main__"})
 

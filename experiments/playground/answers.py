@@ -19,10 +19,9 @@ from ...policies.effect.reasons import reasons_of_ads
 from ...policies.reward.claims import Claims
 from ...policies.writer.chat import AD, HEADLINE
 from ...policies.writer.checkpoint import CHECKPOINT, check_checkpoint
-from ...policies.writer.writer import Writer, WriterConfig, load_writer
+from ...policies.writer.writer import Writer, load_writer
 from ...simulation.data.catalog import EVERYONE, Catalog, Product, attributes_from
 from ...simulation.data.errors import InputError
-from ..harness.files import read_json
 from ..scoring.ads import restored_effect
 
 TEXTS, REASONS = 8, 3
@@ -57,7 +56,7 @@ class Answers:
         kind, state = read_effect(run / EFFECT)
         restored_effect(kind, state, run / EFFECT, device)  # what it lacks here is said at once
         request = AD if kind == EffectModel.__name__ else HEADLINE
-        writer = load_writer(str(run / CHECKPOINT), _sampling(run / CHECKPOINT), seed=0, device=device, request=request)
+        writer = load_writer(str(run / CHECKPOINT), device=device, request=request)
         placed = (run / PLACEMENT / SETTINGS).is_file()
         return cls(run, writer, kind, state, load_agent(run / PLACEMENT) if placed else None, device)
 
@@ -185,13 +184,6 @@ class Answers:
         by_product = self.kind == EffectModel.__name__
         state = with_newcomer(self.state, product) if by_product else self.state
         return restored_effect(self.kind, state, self.folder / EFFECT, self.device)
-
-
-def _sampling(checkpoint: Path) -> WriterConfig:
-    """As the checkpoint says that it samples."""
-    kept = read_json(checkpoint / "generation_config.json")
-    given = {name: kept[name] for name in ("temperature", "top_p", "max_new_tokens") if name in kept}
-    return WriterConfig(**given)
 
 
 def _shown(product: Product) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The writer: a causal language model that continues a prompt (product and audience) with an ad line."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -211,6 +212,8 @@ class Writer:
             pad_token_id=self.tokenizer.pad_token_id,
             eos_token_id=self.tokenizer.eos_token_id,
         )
+        if self.config.max_characters is not None:  # no word of transformers': it says so to whom loads the writer here
+            self.model.generation_config.max_characters = self.config.max_characters
         self.model.save_pretrained(directory, safe_serialization=True)
         self.tokenizer.save_pretrained(directory)
         if self.word_pairs is not None:
@@ -268,13 +271,26 @@ def make_writer(
 
 
 def load_writer(
-    name: str, config: WriterConfig, *, seed: int, device: torch.device | str = "cpu", request: str = AD
+    name: str,
+    config: WriterConfig | None = None,
+    *,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    request: str = AD,
 ) -> Writer:
     """A writer that has read before; see `make_writer`.
+
+    Args:
+        name: a directory, as `save_checkpoint` leaves it, or, with a `config`, what else `load_model` opens.
+        config: how it samples; None as the checkpoint says.
+        seed: of weights that it does not have.
+        device: where it writes.
+        request: what a model with a chat template is asked for.
 
     Raises:
         InputError: it cannot be loaded, or has placeholders of another version.
     """
+    config = config or _kept_sampling(name)
     tokenizer, network = load_model(name, seed=seed)
     if unknown := unknown_placeholders(tokenizer):
         raise InputError(f"{name}: writes {unknown[0]}, which this version does not fill; tune or pretrain it anew")
@@ -283,6 +299,16 @@ def load_writer(
         _refuse_request(name, config)
     asked = (config.request or request) if chat else None
     return Writer(network.to(device), tokenizer, config, word_pairs=WordPairs.load(Path(name)), request=asked)
+
+
+def _kept_sampling(name: str) -> WriterConfig:
+    try:
+        # Not by GenerationConfig: it leaves out what is no word of its own where it was made from a model's settings.
+        kept = json.loads((Path(name) / "generation_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: does not say how it samples ({str(error).splitlines()[0]}); give a config") from None
+    said = {key: kept.get(key) for key in ("temperature", "top_p", "max_new_tokens", "max_characters")}
+    return WriterConfig(**{key: value for key, value in said.items() if value is not None})
 
 
 def _refuse_request(model: str, config: WriterConfig) -> None:

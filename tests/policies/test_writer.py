@@ -65,6 +65,16 @@ def test_what_it_has_read_is_saved_with_it(writer, tmp_path):
     assert load_writer(str(tmp_path / "other"), SMALL, seed=0).word_pairs is None
 
 
+def test_it_samples_as_its_checkpoint_says(writer, tmp_path):
+    kept = dataclasses.replace(SMALL, temperature=1.0, top_p=0.9, max_characters=30)
+    Writer(writer.model, writer.tokenizer, kept).save(tmp_path / "w")
+    said = load_writer(str(tmp_path / "w")).config
+    assert (said.temperature, said.top_p, said.max_new_tokens, said.max_characters) == (1.0, 0.9, 8, 30)
+    (tmp_path / "w" / "generation_config.json").unlink()
+    with pytest.raises(InputError, match="w: does not say how it samples"):
+        load_writer(str(tmp_path / "w"))
+
+
 def test_saved_and_loaded_writes_the_same(writer, tiny_catalog, tmp_path):
     writer.save(tmp_path / "w")
     again = make_writer(tiny_catalog, SMALL, seed=9, model=str(tmp_path / "w"))
