@@ -23,7 +23,7 @@ ENGLISH = 0.15
 """Least share of function words in a catalog's texts for them to be read: English ad copy has a quarter to a half."""
 SURE = 0.1
 """Doubt below which a text is not garbled at all, and as near to one beyond which it is so wholly."""
-SPARED = 0.02
+SPARED = 0.05
 """Share of real texts that lenient readers still take for garbled."""
 FEW, MEASURED = 200, 2000
 """Sound texts below which leniency is not learned, and of which it is learned at most."""

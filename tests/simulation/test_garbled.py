@@ -103,7 +103,7 @@ def test_readers_pass_garbled_copy_by():
 
 
 def test_a_trade_that_puts_things_its_own_way_is_spared(lines):
-    """Of real texts that its readers have not met, about one in fifty is garbled to them; to others, most are."""
+    """Of real texts that its readers have not met, about one in twenty is garbled to them; to others, most are."""
     odd = [text for text, kind in zip(lines.text, lines.kind, strict=True) if kind in ("shuffled", "swapped")]
     catalog = load_scenario("shop")[1]
     half = len(odd) // 2
