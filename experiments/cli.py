@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from ..simulation.data.errors import InputError, understood
 
-# Before transformers, tokenizers and tqdm are imported: they read these once.
+# Before torch, transformers, tokenizers and tqdm are imported: they read these once.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave their core to whom else it may serve
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

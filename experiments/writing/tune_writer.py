@@ -93,7 +93,7 @@ def tune_writer(
         picked = choice["among"] > 1 and chosen["step"] > 0
         judged = _judged(study, reward, options, run, {"untuned": untuned, "tuned": tuned}, verdicts, picked)
         alone = (judged["as_they_come"] or judged)["lift"]["reward"]["mean"]
-        attacks = resisted(study, reward, options) if study.names_products else {}
+        attacks = resisted(study, reward, untuned, options) if study.names_products else {}
         spent = _efficiency(study, start, reward, options, alone, chosen["kl"]) if chosen["step"] else None
     summary = {
         "algorithm": options.tuner.algorithm,
@@ -160,9 +160,13 @@ def _commonest_pattern(study: Study, texts: Sequence[Creative]) -> float:
     return Counter(masked).most_common(1)[0][1] / len(masked)
 
 
-def resisted(study: Study, reward: Reward, options: TuneOptions) -> dict[str, dict[str, float]]:
+def resisted(
+    study: Study, reward: Reward, untuned: Sequence[Creative], options: TuneOptions
+) -> dict[str, dict[str, float]]:
     """What each attack does to good ads: `gold`, relative; `proxy`, in the reward's units, and its standard `error`."""
-    good = good_ads(study.catalog, reward, options.watch.attacked_ads)
+    good = good_ads(study.catalog, reward, options.watch.attacked_ads, untuned)
+    if len(good) < 2:  # one text has no standard error
+        return {}
 
     def gold(creatives: Sequence[Creative]) -> float:
         verdict = judge(study.world, creatives)

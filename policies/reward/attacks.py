@@ -109,12 +109,19 @@ def attacked(creatives: Sequence[Creative], name: str, catalog: Catalog) -> list
     return [Creative(c.product_id, ATTACKS[name](c, catalog), c.audience) for c in creatives]
 
 
-def good_ads(catalog: Catalog, reward: Reward, most: int) -> list[Creative]:
-    """At most `most` of the catalog's own ads that pass all checks of quality, evenly spread over it."""
-    passed = (reward.quality.failures(catalog.ads).sum(1) == 0).tolist()
-    good = [ad for ad, fine in zip(catalog.ads, passed, strict=True) if fine] or list(catalog.ads)
-    step = max(1, len(good) // most)
-    return good[::step][:most]
+def good_ads(catalog: Catalog, reward: Reward, most: int, written: Sequence[Creative] = ()) -> list[Creative]:
+    """At most `most` ads that pass all checks of quality, evenly spread: the catalog's own, and where too few of them
+    pass, as where a shop has a way of putting things that the writer does not know, those that were `written` for it.
+    """
+
+    def passing(ads: Sequence[Creative]) -> list[Creative]:
+        fine = (reward.quality.failures(ads).sum(1) == 0).tolist() if ads else []
+        passed = [ad for ad, good in zip(ads, fine, strict=True) if good]
+        return passed[:: max(1, len(passed) // most)][:most]
+
+    good = passing(catalog.ads)
+    good += passing(written)[: most - len(good)]
+    return good or list(catalog.ads[:most])
 
 
 def alone(reward: Reward, creatives: Sequence[Creative]) -> Tensor:

@@ -22,7 +22,7 @@ from ...simulation.data.catalog import Creative, Product
 from ..reward.reward import RewardFunction, Rewards
 from ..writer.chat import NO_THINKING
 from ..writer.prompts import prompt
-from ..writer.rollout import sample
+from ..writer.rollout import among, sample
 from ..writer.writer import Writer
 from .contract import TuningResult
 from .policy_gradient import OnPolicy, PolicyGradientConfig, Session, seed_all
@@ -89,6 +89,7 @@ class _GroupBaseline(OnPolicy):
             if not hasattr(writer.model, "peft_config"):
                 trainer.ref_model = copy.deepcopy(writer.model).requires_grad_(False).eval()
                 trainer.ref_model.register_forward_pre_hook(_with_places, with_kwargs=True)
+                trainer.ref_model.register_forward_hook(_Sayable(writer), with_kwargs=True)
             return trainer
 
         with _own_sampling(writer, session.seed, session.done):
@@ -168,6 +169,25 @@ def _with_places(_: Any, args: tuple, given: dict[str, Any]) -> tuple[tuple, dic
     return args, given
 
 
+@dataclass
+class _Sayable:
+    """Leaves out of a model's logits what an answer may not have, as sampling does."""
+
+    writer: Writer
+    off: bool = False
+    """While our sampling asks, which sees to it itself."""
+
+    def __call__(self, _: Any, args: tuple, given: dict[str, Any], output: Any) -> Any:
+        sayable, ids = self.writer.sampling.sayable, given.get("input_ids")
+        if self.off or sayable is None or ids is None:
+            return output
+        which, may = sayable(ids)
+        shape = output.logits.shape
+        rows = may.repeat_interleave(shape[1], 0)
+        output.logits = among(output.logits.flatten(0, 1), which, rows).view(shape)
+        return output
+
+
 @contextmanager
 def _own_sampling(writer: Writer, seed: int, done: int) -> Iterator[None]:
     """Puts our sampling in the place of the model's `generate`: the first thing an update does."""
@@ -177,16 +197,22 @@ def _own_sampling(writer: Writer, seed: int, done: int) -> Iterator[None]:
         nonlocal update
         update += 1
         seed_all(seed, update)
-        was_training = model.training
+        was_training, says.off = model.training, True
         model.eval()
         answers = sample(model, input_ids, attention_mask, how).tokens
         model.train(was_training)
+        says.off = False
         return torch.cat([input_ids, answers], 1)
 
-    hook = model.register_forward_pre_hook(_with_places, with_kwargs=True)
+    says = _Sayable(writer)
+    hooks = [
+        model.register_forward_pre_hook(_with_places, with_kwargs=True),
+        model.register_forward_hook(says, with_kwargs=True),
+    ]
     model.generate = generate
     try:
         yield
     finally:
         del model.generate
-        hook.remove()
+        for hook in hooks:
+            hook.remove()

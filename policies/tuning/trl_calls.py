@@ -61,10 +61,10 @@ class PolicyAndValue(ppo_trainer.PolicyAndValueWrapper):
     """TRL's pair of policy and value model, whose forward pass is `log_likelihood`; the critic answers elsewhere."""
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - called by `Calls.forward` alone
-        self, ids: Tensor, context: int, pad: int, temperature: float
+        self, ids: Tensor, context: int, how: Sampling
     ) -> Tensor:
         """A tensor, as parallel wrappers of the module want it."""
-        return log_likelihood(self.policy, ids, context, pad, temperature)
+        return log_likelihood(self.policy, ids, context, how.pad, how.temperature, how.sayable)
 
 
 class Calls:
@@ -98,10 +98,11 @@ class Calls:
             Stopped: the batch lies beyond the cap of the KL from the reference.
         """
         if isinstance(model.module if hasattr(model, "module") else model, PolicyAndValue):
-            log_probs = model(ids, self.context, pad, self.how.temperature)
+            log_probs = model(ids, self.context, self.how)
             return SimpleNamespace(logits=AnswerLogits(log_probs)), log_probs.new_zeros(*ids.shape, 1)
         with self._precision(ids):
-            logits = AnswerLogits(log_likelihood(model, ids, self.context, pad, self.how.temperature))
+            how = self.how
+            logits = AnswerLogits(log_likelihood(model, ids, self.context, pad, how.temperature, how.sayable))
         kl = _over_processes((self._rollout - logits.log_probs).sum(1).mean())
         if kl > self.kl_cap:
             raise Stopped(f"update {self.update} was not learned from: KL {kl:.1f} is above the cap of {self.kl_cap}")

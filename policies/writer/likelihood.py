@@ -10,16 +10,18 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ...simulation.data.catalog import Product
-from .prefix import Prefix, inner, log_probs_of, plain
+from .prefix import May, Prefix, inner, log_probs_of, plain
 from .prompts import prompt
-from .rollout import sample
+from .rollout import Sayable, sample
 from .writer import Writer, load_weights, own_weights
 
 PROMPTS, ANSWERS = 32, 256
 """Prompts, and answers to them, that are read at once."""
 
 
-def log_likelihood(model: Any, ids: Tensor, context: int, pad: int, temperature: float) -> Tensor:
+def log_likelihood(
+    model: Any, ids: Tensor, context: int, pad: int, temperature: float, sayable: Sayable | None = None
+) -> Tensor:
     """Log-probabilities of answers, with gradients.
 
     Args:
@@ -28,6 +30,7 @@ def log_likelihood(model: Any, ids: Tensor, context: int, pad: int, temperature:
         context: P.
         pad: id of the padding token.
         temperature: that logits are divided by.
+        sayable: tokens that not every answer may have; see `Sampling`. By default all may have all.
 
     Returns:
         [n, T], 0 where the answer has ended.
@@ -35,14 +38,17 @@ def log_likelihood(model: Any, ids: Tensor, context: int, pad: int, temperature:
     mask, answers = ids != pad, ids[:, context:]
     valid, ids = mask[:, context:], ids.masked_fill(~mask, 0)
     if model.training and any(getattr(part, "gradient_checkpointing", False) for part in model.modules()):
-        return _without_cache(model, ids, mask, valid, temperature)
+        return _without_cache(model, ids, mask, valid, temperature, sayable and sayable(ids[:, :context]))
     asked = torch.cat([ids[:, :context], mask[:, :context].to(ids.dtype)], 1)
     distinct, rows = asked.unique(dim=0, return_inverse=True)
-    prefix = Prefix(model, distinct[:, :context], distinct[:, context:])
-    return prefix.log_probs(rows, answers, valid, temperature)
+    prefix, may = Prefix(model, distinct[:, :context], distinct[:, context:]), None
+    if sayable is not None:
+        which, holds = sayable(distinct[:, :context])
+        may = (which, holds[rows])
+    return prefix.log_probs(rows, answers, valid, temperature, may)
 
 
-def _without_cache(model: Any, ids: Tensor, mask: Tensor, valid: Tensor, temperature: float) -> Tensor:
+def _without_cache(model: Any, ids: Tensor, mask: Tensor, valid: Tensor, temperature: float, may: May | None) -> Tensor:
     """Of a model that recomputes its layers in the backward pass, and keeps no cache meanwhile."""
     given = {"input_ids": ids, "attention_mask": mask, "position_ids": mask.cumsum(1) - mask.long(), "use_cache": False}
     length = valid.shape[1]
@@ -50,7 +56,7 @@ def _without_cache(model: Any, ids: Tensor, mask: Tensor, valid: Tensor, tempera
         states = inner(model).base_model(**given).last_hidden_state[:, -length - 1 : -1]
     else:
         states = model(**given, logits_to_keep=length + 1).logits[:, :-1]
-    return log_probs_of(model, states, ids[:, -length:], valid, temperature)
+    return log_probs_of(model, states, ids[:, -length:], valid, temperature, may)
 
 
 @torch.no_grad()
@@ -109,7 +115,7 @@ def kl_between(
             sampled = sample(writer.model, ids, mask, how)
             load_weights(writer, start)
             both = torch.cat([ids, sampled.tokens], 1)
-            before = log_likelihood(writer.model, both, ids.shape[1], how.pad, how.temperature)
+            before = log_likelihood(writer.model, both, ids.shape[1], how.pad, how.temperature, how.sayable)
             load_weights(writer, now)
             total += float((sampled.log_probs - before).sum())
     return total / len(prompts)

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from .rollout import cache_name
+from .rollout import among, cache_name
 
+May = tuple[Tensor, Tensor]
+"""Ids of tokens that not every answer may have, and which may; see `Sampling.sayable`."""
 IN_CACHE = 256
 """Tokens whose logits a processor computes at once: more of them do not fit its cache, and take a third longer."""
 PIECES, LEAST = 3, 16
@@ -48,7 +50,9 @@ class Prefix:
         self._cache = cache
         self._first = self._states(ids[:, shared:], self._mask, self._place[:, shared:], cache, last=True)
 
-    def log_probs(self, rows: Tensor, answers: Tensor, valid: Tensor, temperature: float = 1.0) -> Tensor:
+    def log_probs(
+        self, rows: Tensor, answers: Tensor, valid: Tensor, temperature: float = 1.0, may: May | None = None
+    ) -> Tensor:
         """Log-probability of each token of answers; of padding no logits are computed.
 
         Args:
@@ -56,6 +60,7 @@ class Prefix:
             answers: [n, T] ids, padded on the right.
             valid: [n, T] false for padding.
             temperature: that logits are divided by.
+            may: [k] ids of some tokens, and [n, k] whether an answer may have each; by default all.
 
         Returns:
             [n, T], 0 for padding.
@@ -66,11 +71,12 @@ class Prefix:
         # Answers of like length side by side: a third of what would be read is padding. A GPU minds calls more.
         for part in order.split(len(order) if answers.is_cuda else max(LEAST, -(-len(order) // PIECES))):
             longest = int(length[part].max())
-            read = self._part(rows[part], answers[part, :longest], valid[part, :longest], temperature)
+            mine = None if may is None else (may[0], may[1][part])
+            read = self._part(rows[part], answers[part, :longest], valid[part, :longest], temperature, mine)
             found.append(nn.functional.pad(read, (0, width - longest)))
         return torch.cat(found)[order.argsort()]
 
-    def _part(self, rows: Tensor, answers: Tensor, valid: Tensor, temperature: float) -> Tensor:
+    def _part(self, rows: Tensor, answers: Tensor, valid: Tensor, temperature: float, may: May | None) -> Tensor:
         states = self._first[rows]
         if answers.shape[1] > 1:
             place = self._place[rows, -1:] + 1 + torch.arange(answers.shape[1] - 1, device=answers.device)
@@ -78,7 +84,7 @@ class Prefix:
             given = answers[:, :-1].masked_fill(~valid[:, :-1], 0)
             later = self._states(given, mask, place, _rows_of(self._cache, rows))
             states = torch.cat([states, later], 1)
-        return log_probs_of(self._model, states, answers, valid, temperature)
+        return log_probs_of(self._model, states, answers, valid, temperature, may)
 
     def _states(self, ids: Tensor, mask: Tensor, place: Tensor, cache: DynamicCache, *, last: bool = False) -> Tensor:
         """[n, T, width] last states of the trunk, or [n, T, V] logits of a model whose output layer does more."""
@@ -105,7 +111,9 @@ def shared_tokens(ids: Tensor, mask: Tensor) -> int:
     return int((aligned == aligned[:1]).all(0).long().cumprod(0).sum())
 
 
-def log_probs_of(model: Any, states: Tensor, answers: Tensor, valid: Tensor, temperature: float) -> Tensor:
+def log_probs_of(
+    model: Any, states: Tensor, answers: Tensor, valid: Tensor, temperature: float, may: May | None = None
+) -> Tensor:
     """[n, T] log-probabilities of `answers` [n, T], 0 where they are not `valid`.
 
     Args:
@@ -114,14 +122,16 @@ def log_probs_of(model: Any, states: Tensor, answers: Tensor, valid: Tensor, tem
         answers: [n, T] ids.
         valid: [n, T].
         temperature: that logits are divided by.
+        may: [k] ids of some tokens, and [n, k] whether an answer may have each; by default all.
     """
     head = inner(model).get_output_embeddings() if plain(model) else nn.Identity()
-    states, tokens = states[valid], answers[valid]
+    states, tokens, row = states[valid], answers[valid], valid.nonzero()[:, 0]
     size = max(1, len(tokens)) if states.is_cuda else IN_CACHE
     chosen = []
-    for some, token in zip(states.split(size), tokens.split(size), strict=True):
+    for some, token, of in zip(states.split(size), tokens.split(size), row.split(size), strict=True):
         logits = head(some).float()
         logits = logits if temperature == 1 else logits / temperature
+        logits = logits if may is None else among(logits, may[0], may[1][of])
         chosen.append(-nn.functional.cross_entropy(logits, token, reduction="none"))
     return torch.zeros(valid.shape, device=valid.device).masked_scatter(valid, torch.cat(chosen))
 

@@ -34,6 +34,10 @@ AGES = re.compile(r"(?P<low>\d+)(?:\+|-(?P<high>\d+))")
 WHOLE_NUMBER = re.compile(r"\d+")
 
 
+PROMPT_END = " =>"
+"""Ends a prompt, and stands nowhere else in it."""
+
+
 def prompt(product: Product, audience: str = EVERYONE, shown: int = SHOWN_ATTRIBUTES) -> str:
     """What the writer is given: title, brand, what the first attributes say and the audience, ended by an arrow.
 
@@ -41,7 +45,7 @@ def prompt(product: Product, audience: str = EVERYONE, shown: int = SHOWN_ATTRIB
     """
     details = [detail(name, value) for name, value in shown_attributes(product, shown)]
     parts = [product.title, product.brand, ", ".join(details), audience]
-    return " | ".join(part.replace("=>", "->").replace(" | ", " / ") or EMPTY for part in parts) + " =>"
+    return " | ".join(part.replace("=>", "->").replace(" | ", " / ") or EMPTY for part in parts) + PROMPT_END
 
 
 def shown_attributes(product: Product, shown: int = SHOWN_ATTRIBUTES) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ still fits, the answer is given up, and so is one that does not end; both are wr
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from .limit import LEAST, TRIES, Limit
 
 KEPT = 0.8
 """Ended rows are dropped once less than this share of the rows at hand is alive: dropping copies the cache."""
+Sayable: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]
 GRAPH_WARM_UP = 3
 """Steps run before one is captured, as CUDA asks for."""
 
@@ -47,8 +48,12 @@ class Sampling:
     pad: int
     top_p: float = 1.0
     limit: Limit | None = None
-    sayable: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
-    """Tokens that not every answer may have: their ids, [k], and for [n, P] prompts which may, [n, k] bool."""
+    sayable: Sayable | None = None
+    """Tokens that not every answer may have: their ids, [k], and for [n, P] prompts which may, [n, k] bool.
+
+    To other answers they do not exist, and probabilities are those among the rest. Else a writer could be tuned to hold
+    likely what is never drawn, and would be paid for it by an estimate of KL below zero.
+    """
 
 
 @torch.no_grad()
@@ -129,19 +134,30 @@ def draw(
         may: [k] ids of some tokens, and [n, k] whether each may be drawn; by default all.
 
     Returns:
-        [n] tokens, [n] log-probabilities, of the model's choice among all tokens.
+        [n] tokens, [n] log-probabilities, of the model's choice among all tokens that `may` be drawn.
     """
     logits = logits.float() / how.temperature
+    if may is not None:
+        logits = among(logits, *may)
     if how.top_p < 1:
         logits = _nucleus(logits, how.top_p)
     log_prob = logits.log_softmax(-1)
     chance = log_prob.exp() if fits is None else log_prob.exp() * fits
-    if may is not None:
-        chance[:, may[0]] *= may[1]
     below = chance.cumsum(-1)
     token = torch.searchsorted(below, (uniform * below[:, -1])[:, None], right=True)
     token = token.clamp(max=logits.shape[1] - 1)
     return token.squeeze(1), log_prob.gather(1, token).squeeze(1)
+
+
+def among(logits: Tensor, ids: Tensor, may: Tensor) -> Tensor:
+    """Logits without the tokens that may not be drawn, which are -inf.
+
+    Args:
+        logits: [n, V].
+        ids: [k] of some tokens.
+        may: [n, k] whether each may be drawn.
+    """
+    return logits.index_add(1, ids, torch.zeros_like(may, dtype=logits.dtype).masked_fill(~may, -torch.inf))
 
 
 def _nucleus(logits: Tensor, top_p: float) -> Tensor:

@@ -20,7 +20,7 @@ from .chat import AD, chat_ids, has_template, messages
 from .limit import Limit, limit_of
 from .loading import EOS, PAD, CausalLM, load_model
 from .placeholders import filled, held, placeholders_of, to_template, unknown_placeholders
-from .prompts import prompt
+from .prompts import PROMPT_END, prompt
 from .rollout import Sampling, sample
 from .word_pairs import WordPairs
 
@@ -92,9 +92,13 @@ class Writer:
         return Sampling(config.max_new_tokens, config.temperature, eos, pad, config.top_p, self._limit, sayable)
 
     def _sayable(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """[k] placeholders, and [n, k] whether an answer to each of [n, P] prompts may have them: it holds them."""
+        """[k] placeholders, and [n, k] whether an answer to each of [n, P] prompts may have them: it holds them.
+
+        What follows a prompt in its row says nothing of that.
+        """
         names = placeholders_of(self.tokenizer)
-        values = [held(prompt) for prompt in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+        rows = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        values = [held(row.partition(PROMPT_END)[0] + PROMPT_END) for row in rows]
         may = [[name in row for name in names.values()] for row in values]
         return torch.tensor(list(names), device=ids.device), torch.tensor(may, device=ids.device)
 

@@ -39,6 +39,14 @@ def test_good_ads_pass_all_checks(shop):
     assert reward.quality.failures(good).sum() == 0
 
 
+def test_where_too_few_ads_of_a_catalog_pass_what_was_written_is_spoiled(shop):
+    world, reward, good = shop
+    bad = [Creative(ad.product_id, f"{ad.text} | =>") for ad in good[:5]]
+    found = good_ads(world.catalog.with_ads([*bad, good[0]]), reward, 4, [*bad, *good[1:9]])
+    assert found == [good[0], good[1], good[3], good[5]]
+    assert good_ads(world.catalog.with_ads(bad), reward, 4) == bad[:4]
+
+
 def test_attacks_keep_product_and_audience_and_change_the_text(shop):
     world, _, good = shop
     for name in ATTACKS:

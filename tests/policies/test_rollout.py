@@ -98,6 +98,32 @@ def test_log_probabilities_are_those_of_a_forward_pass(model):
     assert (found.log_probs[clean][padding[clean]] == 0).all()
 
 
+def test_what_an_answer_may_not_have_does_not_exist(model):
+    """Neither in sampling nor in training: of a choice among all tokens the shares of those that may be add up to 1."""
+    ids, mask = prompts()
+
+    def sayable(given):
+        return torch.arange(20, 40), torch.arange(20)[None] % 2 == given.sum(1, keepdim=True) % 2
+
+    how = Sampling(6, 0.9, EOS, PAD, sayable=sayable)
+    found = sample(model, ids, mask, how)
+    allowed = torch.ones(len(ids), model.config.vocab_size, dtype=torch.bool)
+    allowed[:, 20:40] = sayable(ids)[1]
+    assert allowed.gather(1, found.tokens).all()
+    every = torch.cat([ids.repeat_interleave(40, 0), torch.arange(40).repeat(len(ids))[:, None]], 1)
+    every[every[:, -1] == PAD, -1] = EOS
+    log_probs = log_likelihood(model, every, ids.shape[1], PAD, 0.9, sayable).view(len(ids), 40)
+    plain = log_likelihood(model, every, ids.shape[1], PAD, 0.9).view(len(ids), 40)
+    may = allowed[:, :40]
+    assert torch.equal(log_probs.isfinite(), may)
+    shift = (log_probs - plain)[may].view(-1)
+    assert (shift > 0).all()
+    again = log_likelihood(model, torch.cat([ids, found.tokens], 1), ids.shape[1], PAD, 0.9, sayable)
+    clean = ~((found.tokens == PAD) & ~((found.tokens == EOS).cumsum(1) > 0)).any(1)
+    assert clean.sum() >= 4
+    assert torch.allclose(found.log_probs[clean], again[clean], atol=1e-4)
+
+
 def test_it_stops_when_all_have_ended(model):
     ids, mask = prompts()
     with torch.no_grad():
