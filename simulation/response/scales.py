@@ -14,6 +14,10 @@ from .click_models import examination
 from .rates import attributed, intercept_for_rate, scale_for_gain
 from .utilities import Scales, Utilities, agreement
 
+LEAST = 1e-3
+"""Deviation of what pictures say, in units of tastes, below which they say the same."""
+FREE = 8
+"""Pictures beyond each product's first from which on a product's own are compared."""
 SAMPLE = 4000
 """Visits that the rates are met on."""
 
@@ -45,6 +49,8 @@ def meet(scenario: Scenario, utilities: Utilities, traffic: Traffic) -> Scales:
 def _of_pictures(scenario: Scenario, utilities: Utilities) -> dict[str, float]:
     """Factors at which, among all ads of a product beside all its pictures, picture and interplay have their shares of
     the variance, ads' own factors given. Log-odds are those of the average user; conversions are given clicks' shares.
+
+    Where hardly a product has two pictures, those of different products stand for such as one might have.
     """
     catalog, scales, shares = utilities.catalog, utilities.scales, scenario.pictures
     ads = [(ad, image) for ad in catalog.ads for image in catalog[ad.product_id].images]
@@ -54,16 +60,19 @@ def _of_pictures(scenario: Scenario, utilities: Utilities) -> dict[str, float]:
     assert reading.sight is not None
     rows = _numbers([(ad.product_id, ad.text) for ad, _ in ads])
     columns = _numbers([(ad.product_id, image) for ad, image in ads])
+    several = sum(len(p.images) - 1 for p in catalog.products if p.images) >= FREE
+    among = product if several else torch.zeros_like(product)
     met = agreement(reading.appeals, reading.sight.appeals)
     text = scales.text_click * utilities.text(product, reading).mean(0) + utilities.clarity(reading)
     parts = {
         "text": text,
         "picture_click": utilities.picture(product, reading.sight).mean(0),
-        "interplay": met - _mean_by(met, rows) - _mean_by(met, columns) + _mean_by(met, product),
+        "interplay": met - _mean_by(met, rows) - _mean_by(met, columns) + _mean_by(met, product) if several else met,
         "text_convert": scales.text_convert * reading.convert + utilities.truth(reading),
         "picture_convert": reading.sight.convert,
     }
-    spread = {name: float((part - _mean_by(part, product)).square().mean().sqrt()) for name, part in parts.items()}
+    of_texts = ("text", "text_convert")
+    spread = {n: _deviation(part, product if n in of_texts else among) for n, part in parts.items()}
     left = 1 - shares.share - shares.interplay
     return {
         "picture_click": _factor(shares.share / left, spread["text"], spread["picture_click"]),
@@ -74,7 +83,12 @@ def _of_pictures(scenario: Scenario, utilities: Utilities) -> dict[str, float]:
 
 def _factor(ratio: float, known: float, unit: float) -> float:
     """What brings a deviation to the known one times the root of a ratio of variances; 0 where there is none."""
-    return ratio**0.5 * known / unit if unit > 1e-9 else 0.0
+    return ratio**0.5 * known / unit if unit > LEAST else 0.0
+
+
+def _deviation(values: Tensor, group: Tensor) -> float:
+    """Of values from the means of their groups."""
+    return float((values - _mean_by(values, group)).square().mean().sqrt())
 
 
 def _numbers(keys: Sequence[tuple[str, str]]) -> Tensor:

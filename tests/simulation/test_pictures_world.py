@@ -47,6 +47,21 @@ def test_agreement_is_above_zero_where_both_say_the_same():
     torch.testing.assert_close(agreement(said, shown), torch.tensor([0.4, -0.4, 0.0]))
 
 
+@pytest.mark.parametrize("pictured", [1, 2, 4])
+def test_one_picture_a_product_leaves_the_world_as_spread_as_several(tiny_scenario, tiny_catalog, pictured):
+    """However few products have one: none is clicked by nobody or by everybody for it."""
+    catalog, gallery = drawn_for(tiny_catalog, 1, seed=0)
+    few = {p.product_id: p.images for p in catalog.products[:pictured]}
+    catalog = tiny_catalog.with_images(few)
+    world = make_world(tiny_scenario, catalog, users=40, reader=seeing_reader(tiny_scenario, catalog, gallery, 0))
+    utilities = world.utilities
+    logit = utilities.click(*utilities.read(catalog.ads)).mean(0)
+    plain = make_world(tiny_scenario, tiny_catalog, users=40).utilities
+    assert logit.std() < 2 * plain.click(*plain.read(tiny_catalog.ads)).mean(0).std()
+    rate = world.gold(catalog.ads).click.mean()
+    assert abs(rate - make_world(tiny_scenario, tiny_catalog, users=40).gold(tiny_catalog.ads).click.mean()) < 0.05
+
+
 def test_picture_and_interplay_have_their_shares_of_the_variance(seeing_world):
     world = seeing_world
     catalog, utilities = world.catalog, world.utilities
