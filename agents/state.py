@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..simulation.data.catalog import Creative, Query
 from ..simulation.data.errors import InputError
-from ..simulation.data.files import MANIFEST, check_folder, read_checked, write_folder
+from ..simulation.data.files import MANIFEST, check_folder, parse_json, read_checked, write_folder
 from .agent import PlacementAgent, Worth
 from .bandit import Bandit
 from .checked import CheckedAgent, Serving
@@ -81,16 +81,29 @@ def load_agent(folder: str | Path, device: torch.device | str = "cpu", seed: int
     whole = read_checked(folder / SETTINGS, _read_settings, "give a saved agent's folder")
     check_folder(folder, REMEDY)
     tensors = read_checked(folder / LEARNED, load_file, REMEDY)
-    try:
-        facts = {key.removeprefix(FACT): tensors.pop(key).to(device) for key in list(tensors) if key.startswith(FACT)}
-        agent: PlacementAgent = _make(whole["agent"], facts, torch.Generator(device).manual_seed(seed))
-        agent.labels = _read_labels(whole["labels"], folder / CREATIVES) if "labels" in whole else None
-        for wrapper in reversed(whole["wrappers"]):
-            agent = WRAPPERS[wrapper["kind"]].restore(agent, wrapper)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / SETTINGS}: not a saved agent ({error}); {REMEDY}") from None
+    return read_checked(folder / SETTINGS, lambda path: _agent(path, whole, tensors, device, seed), REMEDY)
+
+
+def _agent(
+    path: Path, whole: dict[str, Any], tensors: dict[str, Tensor], device: torch.device, seed: int
+) -> PlacementAgent:
+    """The agent of settings and tensors that were read."""
+    facts = {key.removeprefix(FACT): tensors.pop(key).to(device) for key in list(tensors) if key.startswith(FACT)}
+    _refuse_larger(whole["agent"], tensors)
+    agent: PlacementAgent = _make(whole["agent"], facts, torch.Generator(device).manual_seed(seed))
+    agent.labels = _read_labels(whole["labels"], path.with_name(CREATIVES)) if "labels" in whole else None
+    for wrapper in reversed(whole["wrappers"]):
+        agent = WRAPPERS[wrapper["kind"]].restore(agent, wrapper)
     agent.load_state_dict(tensors)
     return agent
+
+
+def _refuse_larger(settings: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Raises ValueError where an agent would be larger than what it learned: it is not made first and compared then."""
+    most = sum(tensor.numel() for tensor in tensors.values())
+    for name in ("arms", "slots", "width"):
+        if not isinstance(size := settings[name] or 0, int) or not 0 <= size <= most:
+            raise ValueError(f"{name} {size!r}, and {most:,} numbers were learned")
 
 
 def _refuse_other_files(folder: Path) -> None:
@@ -104,7 +117,7 @@ def _refuse_other_files(folder: Path) -> None:
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
-    whole = json.loads(path.read_text(encoding="utf-8"))
+    whole = parse_json(path.read_text(encoding="utf-8"))
     found = whole["format_version"]
     if found != FORMAT_VERSION:
         remedy = "run the command that saved it again" if found == 1 else "use the Copybandit that wrote it"
@@ -133,7 +146,7 @@ def _write_labels(agent: PlacementAgent, labels: Labels, path: Path) -> dict[str
 
 
 def _read_labels(settings: dict[str, Any], path: Path) -> Labels:
-    rows = read_checked(path, lambda file: json.loads(file.read_text(encoding="utf-8")), REMEDY)
+    rows = read_checked(path, lambda file: parse_json(file.read_text(encoding="utf-8")), REMEDY)
     creatives = [Creative(row["product_id"], row["text"], row["audience"], row.get("image", "")) for row in rows]
     queries = tuple(Query(**query) for query in settings["queries"])
     return Labels(tuple(settings["features"]), tuple(settings["channels"]), queries, creatives)

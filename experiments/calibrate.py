@@ -89,6 +89,9 @@ def run_calibrate(options: CalibrateOptions) -> Path:
         run.say(f"not fitted or left out: {note}")
     run.finish({"command": "calibrate", **summary})
     write_report(run.path)
+    run.say("Which placement policy is best there, and whether writing for its products pays")
+    for command in ("compare", "loop"):
+        run.say(f"  copybandit {command} --scenario {run.path}")
     return run.path
 
 

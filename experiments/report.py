@@ -7,11 +7,14 @@ from typing import Annotated
 import tyro
 
 from ..simulation.data.errors import InputError
+from ..simulation.data.files import read_checked
 from .analysis.drawing.run_files import RunFiles
 from .analysis.report.page import write_report
 from .analysis.report.side_by_side import write_side_by_side
-from .harness.files import new_folder
+from .harness.files import REMEDY, new_folder
 from .harness.options import Idle
+
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -42,5 +45,6 @@ def run_report(options: ReportOptions) -> Path:
     for run in runs:
         RunFiles(run).check()
     if len(runs) == 1:
-        return write_report(runs[0])
-    return write_side_by_side(runs, new_folder(options.out, "report"))
+        return read_checked(runs[0] / SUMMARY, lambda _: write_report(runs[0]), REMEDY)
+    out = new_folder(options.out, "report")
+    return read_checked(runs[0] / SUMMARY, lambda _: write_side_by_side(runs, out), REMEDY)

@@ -26,8 +26,8 @@ class ScoreOptions:
     texts: Annotated[Path, tyro.conf.Positional]
     """Table with `text`, and what texts compete in: `test_id`, or of ads `product_id`; of ads perhaps `audience`."""
     predictor: Path | None = None
-    """The predictor/ that `copybandit headlines` left, or the effect/ of a `loop` or `tune`; by default the one that
-    comes along (news headlines, in English)."""
+    """The run directory of `copybandit headlines`, whose predictor is asked, or of a `loop` or `tune`, whose effect
+    model is; by default the predictor that comes along (news headlines, in English)."""
     columns: ColumnNames = ""
     """Columns of the table that have other names there: text=Headline."""
     reasons: int = 3
@@ -44,7 +44,7 @@ class ScoreOptions:
 
     def idle(self) -> Idle:
         """Headlines have no conversions."""
-        ads = self.predictor is not None and is_effect(self.predictor)
+        ads = self.predictor is not None and is_effect(_in_run(self.predictor))
         return {} if ads else {"conversion-value": "with a predictor of headlines, which knows clicks alone"}
 
 
@@ -61,6 +61,8 @@ def run_score(options: ScoreOptions) -> Path:
     write_table(path / "scores.csv", scores)
     write_json(path / "summary.json", {"command": "score", **summary})
     write_report(path)
+    if options.predictor is None:
+        print("told by the predictor that comes along, of news headlines; for ads of a run give --predictor RUN")
     print("\n".join(lines(scores)))
     if strange := summary.get("scored", {}).get("unfamiliar"):
         print(f"unlike those that the predictor learned from: {strange:,} texts; what is said of them means little")
@@ -69,7 +71,12 @@ def run_score(options: ScoreOptions) -> Path:
 
 def _scored(options: ScoreOptions) -> tuple[pd.DataFrame, dict[str, Any]]:
     device, columns = torch_device(options.device), parse_columns(options.columns)
-    if options.predictor is not None and is_effect(options.predictor):
-        value = options.conversion_value
-        return score_ads(options.texts, columns, options.predictor, options.reasons, value, device)
-    return score_headlines(options.texts, columns, options.predictor, options.reasons, device)
+    predictor = None if options.predictor is None else _in_run(options.predictor)
+    if predictor is not None and is_effect(predictor):
+        return score_ads(options.texts, columns, predictor, options.reasons, options.conversion_value, device)
+    return score_headlines(options.texts, columns, predictor, options.reasons, device)
+
+
+def _in_run(path: Path) -> Path:
+    """What a run directory has that tells texts apart; any other path as it is."""
+    return next((path / name for name in ("effect", "predictor") if (path / name).is_dir()), path)

@@ -21,7 +21,7 @@ Weights = dict[str, float]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Social(_Part):
@@ -247,17 +247,19 @@ def read_scenario(path: Path) -> Scenario:
         raise InputError(f"{path}: {_first_failure(error)}") from None
 
 
-def _with_base(path: Path) -> Any:
+def _with_base(path: Path, above: tuple[Path, ...] = ()) -> Any:
     """What a file says, over what the scenario that it names as its `base` says."""
-    given = read_strict_yaml(path)
+    given, above = read_strict_yaml(path), (*above, path.resolve())
     if not isinstance(given, dict) or "base" not in given:
         return given
     name = str(given.pop("base"))
     base = path.parent / name if name.endswith((".yaml", ".yml")) else BUILT_IN / f"{name}.yaml"
-    if not base.is_file() or base == path:
+    if not base.is_file() or base.resolve() in above:
         raise InputError(f"{path}: its base '{name}' is no scenario; name a built-in one, or another YAML file")
-    below = _with_base(base)
-    files = {key: str(base.parent / below[key]) for key in FILES if below.get(key)}
+    below = _with_base(base, above)
+    if not isinstance(below, dict):
+        raise InputError(f"{base}: not a mapping of a scenario's keys; correct it")
+    files = {key: str(base.parent / str(below[key])) for key in FILES if below.get(key)}
     return _over(below | files, given)
 
 

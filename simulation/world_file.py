@@ -10,6 +10,7 @@ from torch import Tensor
 from .archive.gold import ArchiveReader
 from .archive.parts import archive_parts, archive_reader
 from .data.catalog import Catalog
+from .data.files import read_checked
 from .data.tensor_file import load_tensors, save_tensors
 from .response.utilities import Scales
 from .scenario import Scenario, load_scenario
@@ -63,11 +64,16 @@ def load_world(path: Path, *, seed: int = 0, device: torch.device | str = "cpu")
         InputError: no such file, no world file, one of another format, or one that is torn or altered.
     """
     tensors, facts = _read(path)
+    return read_checked(path, lambda _: _world(tensors, facts, seed, device), _REMEDY)
+
+
+def _world(tensors: dict[str, Tensor], facts: dict[str, Any], seed: int, device: torch.device | str) -> World:
     people = {f.name: tensors[f"audience.{f.name}"] for f in fields(Audience) if f.name != "segments"}
     audience = Audience(segments=tuple(facts["segments"]), **people)
     parts = {name.removeprefix("scales."): value for name, value in tensors.items() if name.startswith("scales.")}
     scales = replace(Scales(**facts["scales"]), **{name: value.to(device) for name, value in parts.items()})
-    scenario, catalog = Scenario.model_validate(facts["scenario"]), Catalog.of_facts(facts)
+    scenario, catalog = _setting(facts)
+    _refuse_misfits(audience, scenario, catalog)
     return make_world(
         scenario,
         catalog,
@@ -79,6 +85,30 @@ def load_world(path: Path, *, seed: int = 0, device: torch.device | str = "cpu")
         audience=audience,
         scales=scales,
     )
+
+
+def _setting(facts: dict[str, Any]) -> tuple[Scenario, Catalog]:
+    return Scenario.model_validate(facts["scenario"]), Catalog.of_facts(facts)
+
+
+def _refuse_misfits(audience: Audience, scenario: Scenario, catalog: Catalog) -> None:
+    """Raises ValueError where users are not of the scenario's and the catalog's sizes, or are no numbers."""
+    users, categories = len(audience), len(catalog.categories)
+    shapes = {
+        "browsing": (users, categories),
+        "purchases": (users, categories),
+        "tastes": (users, len(scenario.appeals)),
+        "interest": (users, categories),
+        "price_sensitivity": (users,),
+        "activity": (users,),
+    }
+    for name, shape in shapes.items():
+        part: Tensor = getattr(audience, name)
+        if part.shape != shape or part.dtype != torch.float32 or not part.isfinite().all():
+            raise ValueError(f"'{name}' of its users is of another shape or kind")
+    segment = audience.segment
+    if segment.dtype != torch.int64 or not ((segment >= 0) & (segment < len(audience.segments))).all():
+        raise ValueError("its users are of segments that it does not have")
 
 
 def is_world_file(name: str | Path) -> bool:
@@ -94,8 +124,8 @@ def scenario_of(name: str | Path) -> tuple[Scenario, Catalog]:
     """
     if not is_world_file(name):
         return load_scenario(name)
-    _, facts = _read(Path(name))
-    return Scenario.model_validate(facts["scenario"]), Catalog.of_facts(facts)
+    _, facts = _read(path := Path(name))
+    return read_checked(path, lambda _: _setting(facts), _REMEDY)
 
 
 def open_world(name: str | Path, *, seed: int = 0, users: int = 1000, device: torch.device | str = "cpu") -> World:

@@ -12,8 +12,11 @@ import pandas as pd
 import yaml
 
 from ...simulation.data.errors import InputError
-from ...simulation.data.files import read_checked, write_whole
+from ...simulation.data.files import parse_json, read_checked, write_whole
+from ...simulation.data.strict_yaml import read_strict_yaml
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a text begins with that spreadsheets run."""
 REMEDY = "the run may have been broken off; give the directory of a finished run"
 
 
@@ -47,12 +50,14 @@ def write_yaml(path: Path, value: Any) -> None:
 def write_table(path: Path, table: pd.DataFrame, index_label: str | None = None) -> None:
     """Writes CSV or Parquet, by the name; the index only where it is given a label.
 
-    In CSV a text that holds a carriage return stands in quotes: without them, it would be read as two rows.
+    In CSV a text that holds a carriage return stands in quotes: without them, it would be read as two rows. A text that
+    a spreadsheet would take for a formula has a single quote before it (`harmless`), which `load_table` takes off.
     """
     index = index_label is not None
     if path.suffix == ".parquet":
         write_whole(path, lambda beside: table.to_parquet(beside, index=index))
     else:
+        table = table.assign(**harmless(table))
         texts = table.select_dtypes(["object", "string"])
         returns = any(texts[name].astype("string").str.contains("\r").any() for name in texts)
         quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
@@ -65,7 +70,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: no such file, or one that is torn or of another kind.
     """
-    return _mapping(path, read_checked(path, lambda file: json.loads(file.read_text(encoding="utf-8")), REMEDY))
+    return _mapping(path, read_checked(path, lambda file: parse_json(file.read_text(encoding="utf-8")), REMEDY))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -74,7 +79,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         InputError: no such file, or one that is torn or of another kind.
     """
-    return _mapping(path, read_checked(path, lambda file: yaml.safe_load(file.read_text(encoding="utf-8")), REMEDY))
+    return _mapping(path, read_checked(path, read_strict_yaml, REMEDY))
 
 
 def load_table(path: Path, columns: Sequence[str] = (), **options: Any) -> pd.DataFrame:
@@ -90,10 +95,33 @@ def load_table(path: Path, columns: Sequence[str] = (), **options: Any) -> pd.Da
     """
     reader: Any = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
     table: pd.DataFrame = read_checked(path, lambda file: reader(file, **options), REMEDY)
+    table = table if path.suffix == ".parquet" else table.assign(**as_meant(table))
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise InputError(f"{path}: no column {', '.join(missing)}; {REMEDY}")
     return table
+
+
+def harmless(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """Columns of texts, those that begin as formulas do with a single quote before them (OWASP, CSV injection)."""
+    return {name: column.map(_quoted, na_action="ignore") for name, column in _texts(table)}
+
+
+def as_meant(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """Columns of texts without the quotes that `harmless` set; a text that was written with one loses it too."""
+    return {name: column.map(_unquoted, na_action="ignore") for name, column in _texts(table)}
+
+
+def _texts(table: pd.DataFrame) -> list[tuple[str, pd.Series]]:
+    return [(str(name), column) for name, column in table.select_dtypes(["object", "string"]).items()]
+
+
+def _quoted(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _unquoted(value: Any) -> Any:
+    return value[1:] if isinstance(value, str) and value[:1] == "'" and value[1:].startswith(_FORMULA) else value
 
 
 def _nan_to_null(value: Any) -> Any:

@@ -10,7 +10,7 @@ import torch
 
 from ...policies.base.start import load_base
 from ...policies.effect.contract import CLICK, CONVERT, TextEffect
-from ...policies.effect.effect_file import read_effect
+from ...policies.effect.effect_file import FILE, REMEDY, read_effect
 from ...policies.effect.model import EffectModel
 from ...policies.effect.reasons import reasons_of_ads
 from ...policies.headlines.pairwise import PairwiseEffect
@@ -20,6 +20,7 @@ from ...policies.writer.writer import WriterConfig
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative
 from ...simulation.data.columns import refuse_unknown, refuse_unmet
 from ...simulation.data.errors import InputError
+from ...simulation.data.files import read_checked
 from ...simulation.data.tables import not_blank, read_table
 from ..analysis.drawing.formats import told_reasons
 from .told import best_first, competing, refuse_repeated
@@ -102,8 +103,19 @@ def restored_effect(kind: str, state: Mapping[str, Any], folder: Path, device: t
     """The effect model of a class and a state, as `read_effect` gives them.
 
     Raises:
-        InputError: what it reads with is not here: the base, or an encoder.
+        InputError: what it reads with is not here, the base or an encoder; or it is not as it was written.
     """
+    return read_checked(folder / FILE, lambda _: _tried(_restored(kind, state, folder, device)), REMEDY)
+
+
+def _tried(effect: TextEffect) -> TextEffect:
+    """Parts that do not fit each other are found out by one prediction."""
+    product = effect.catalog.products[0].product_id if isinstance(effect, EffectModel) else ""
+    effect.predict([Creative(product, "a text")])
+    return effect
+
+
+def _restored(kind: str, state: Mapping[str, Any], folder: Path, device: torch.device) -> TextEffect:
     if kind == EffectModel.__name__:
         return EffectModel.restored(state, lambda catalog: _reader(catalog, device, state, folder))
     if kind == PairwiseEffect.__name__:

@@ -15,12 +15,13 @@ class WorldOptions:
     """The world that is served."""
 
     scenario: Common[str] = "shop"
-    """A built-in world, the path of one's own YAML file, or a world fitted by `copybandit calibrate`."""
+    """A built-in world, the path of one's own YAML file, or the run directory of `copybandit calibrate`."""
     users: Common[int] = 1000
     """Simulated users."""
 
     def __post_init__(self) -> None:
         refuse_below(self, users=1)
+        object.__setattr__(self, "scenario", ",".join(_in_run(name.strip()) for name in self.scenario.split(",")))
 
     @property
     def scenarios(self) -> list[str]:
@@ -45,6 +46,12 @@ class WorldOptions:
         """A fitted world has users of its own."""
         fitted = all(is_world_file(name) for name in self.scenarios)
         return {"users": f"with --scenario {self.scenario}, which has users of its own"} if fitted else {}
+
+
+def _in_run(name: str) -> str:
+    """The world file of a run directory of `calibrate`; any other name as it is."""
+    file = Path(name) / "world.safetensors"
+    return str(file) if name and file.is_file() else name
 
 
 @lru_cache

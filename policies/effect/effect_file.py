@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ...simulation.data.errors import InputError
-from ...simulation.data.files import check_folder, write_folder
+from ...simulation.data.files import check_folder, read_checked, write_folder
 from ...simulation.data.tensor_file import as_one, in_parts, load_tensors, save_tensors
 from .contract import TextEffect
 
@@ -40,5 +40,11 @@ def read_effect(folder: Path) -> tuple[str, dict[str, Any]]:
         raise InputError(f"{folder}: no effect model; give the {EFFECT}/ of a run")
     check_folder(folder, REMEDY)
     tensors, facts = load_tensors(folder / FILE, kind="effect model", format_version=FORMAT_VERSION, remedy=REMEDY)
-    state = as_one(tensors, facts)
-    return state["kind"], state["learned"]
+    return read_checked(folder / FILE, lambda _: _parts(as_one(tensors, facts)), REMEDY)
+
+
+def _parts(state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    kind, learned = state["kind"], state["learned"]
+    if not isinstance(learned, dict):
+        raise ValueError("what it learned has no names")
+    return kind, learned

@@ -11,7 +11,7 @@ import torch
 
 from ...simulation.archive.contrasts import agreement, effects, pairs
 from ...simulation.data.errors import InputError
-from ...simulation.data.files import check_folder, write_folder
+from ...simulation.data.files import check_folder, read_checked, write_folder
 from ...simulation.data.tensor_file import as_one, in_parts, load_tensors, save_tensors
 from ...simulation.text.ngrams import Ngrams
 from ..effect.reasons import reasons
@@ -172,11 +172,16 @@ class Predictor:
             )
         check_folder(path, REMEDY)
         tensors, facts = load_tensors(path / FILE, kind="predictor", format_version=FORMAT_VERSION, remedy=REMEDY)
-        state = as_one(tensors, facts)
+        return read_checked(path / FILE, lambda _: cls._of_state(as_one(tensors, facts), device), REMEDY)
+
+    @classmethod
+    def _of_state(cls, state: Mapping[str, Any], device: torch.device | str) -> "Predictor":
         encoder = Encoder.named(state["encoder"], device)
         views = views_of(state["views"], None if encoder is None else encoder.layer)
         model = HeadlineModel(views, state["weights"], state["certainty"], state["shares"])
-        return cls(model, Calibration(**state["calibration"]), state["encoder"], state["facts"])
+        predictor = cls(model, Calibration(**state["calibration"]), state["encoder"], state["facts"])
+        predictor.predict(["a text"])  # parts that do not fit each other are found out here
+        return predictor
 
 
 def _card(predictor: Predictor) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from ...simulation.data.errors import InputError
-from ...simulation.data.files import check_folder, write_folder
+from ...simulation.data.files import check_folder, sealed_files, write_folder
 from .placeholders import held
 
 if TYPE_CHECKING:
@@ -102,4 +102,11 @@ def copy_checkpoint(directory: Path, to: Path) -> None:
         InputError: see `check_checkpoint`.
     """
     check_checkpoint(directory)
-    write_folder(to, lambda folder: shutil.copytree(directory, folder, dirs_exist_ok=True))
+    names = sealed_files(directory)
+
+    def copy(folder: Path) -> None:
+        for name in names:  # and nothing else: what lies beside them may be a link to anywhere
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(directory / name, folder / name)
+
+    write_folder(to, copy)

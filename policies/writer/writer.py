@@ -309,10 +309,10 @@ def _kept_sampling(name: str) -> WriterConfig:
     try:
         # Not by GenerationConfig: it leaves out what is no word of its own where it was made from a model's settings.
         kept = json.loads((Path(name) / "generation_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        said = {key: kept.get(key) for key in ("temperature", "top_p", "max_new_tokens", "max_characters")}
+        return WriterConfig(**{key: value for key, value in said.items() if value is not None})
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{name}: does not say how it samples ({str(error).splitlines()[0]}); give a config") from None
-    said = {key: kept.get(key) for key in ("temperature", "top_p", "max_new_tokens", "max_characters")}
-    return WriterConfig(**{key: value for key, value in said.items() if value is not None})
 
 
 def _refuse_request(model: str, config: WriterConfig) -> None:

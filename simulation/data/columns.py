@@ -43,7 +43,11 @@ def parse_columns(given: str) -> Names:
         InputError: a part without `=`, or a name given twice.
     """
     pairs = Names()
-    for part in next(csv.reader([given]), []):
+    try:
+        parts = next(csv.reader([given]), [])
+    except csv.Error as error:
+        raise InputError(f"--columns {given}: {error}; write text=Headline,clicked=Clicks") from None
+    for part in parts:
         own, equals, other = (word.strip() for word in part.partition("="))
         if not (own and equals and other):
             raise InputError(f"--columns {given}: '{part}' is no pair; write text=Headline,clicked=Clicks")

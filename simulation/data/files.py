@@ -20,7 +20,13 @@ MANIFEST = "manifest.json"
 """Of a folder: format version, and the size and SHA-256 of every other file in it. It is written last."""
 ANEW = "make it anew"
 T = TypeVar("T")
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, SafetensorError, yaml.YAMLError, pa.ArrowException)
+MOST_BYTES = 8 * 2**30
+"""Of a file that is read: it is held in memory, and what is made of it too."""
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError),
+    *(RuntimeError, MemoryError, SafetensorError, yaml.YAMLError, pa.ArrowException),
+)
+"""What comes of content that is not as it was written. A RecursionError is a RuntimeError."""
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -88,9 +94,27 @@ def check_folder(folder: Path, remedy: str = ANEW) -> None:
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: {MANIFEST} is missing, so it was written half or by something else; {remedy}")
     for name, seal in read_checked(folder / MANIFEST, _read_manifest, remedy).items():
-        fault = _fault(folder / name, seal)
+        fault = _fault(folder, name, seal)
         if fault:
             raise InputError(f"{folder / name}: {fault}; {remedy}")
+
+
+def sealed_files(folder: Path, remedy: str = ANEW) -> list[str]:
+    """Names of the files that the manifest of a folder names, relative to it.
+
+    Raises:
+        InputError: see `check_folder`.
+    """
+    check_folder(folder, remedy)
+    return list(read_checked(folder / MANIFEST, _read_manifest, remedy))
+
+
+def lies_in(folder: Path, name: str) -> bool:
+    """Whether a name, taken relative to a folder, stays in it: by no `..`, root or link does it lead out."""
+    try:
+        return folder.resolve() in (folder / name).resolve().parents
+    except (OSError, ValueError, RuntimeError):  # no name of a file, or links in a circle
+        return False
 
 
 def read_checked(path: Path, read: Callable[[Path], T], remedy: str = ANEW) -> T:
@@ -98,24 +122,39 @@ def read_checked(path: Path, read: Callable[[Path], T], remedy: str = ANEW) -> T
 
     Args:
         path: of the file.
-        read: reads it; its errors on damaged content become ours.
+        read: reads it, and makes of it what it stands for; its errors on damaged content become ours.
         remedy: what a user can do then, as the end of a sentence.
 
     Raises:
-        InputError: no such file, an empty one, or one that `read` cannot make sense of.
+        InputError: no such file, an empty one, one beyond `MOST_BYTES`, or one that `read` cannot make sense of.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; {remedy}")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: empty (0 bytes), it was written half; {remedy}")
     try:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; {remedy}")
+        size = path.stat().st_size
+        if size == 0:
+            raise InputError(f"{path}: empty (0 bytes), it was written half; {remedy}")
+        if size > MOST_BYTES:
+            raise InputError(f"{path}: {size:,} bytes, at most {MOST_BYTES:,} are read; {remedy}")
         return read(path)
     except _UNREADABLE as error:
         raise InputError(f"{path}: damaged or of another kind ({_first_line(error)}); {remedy}") from None
 
 
+def parse_json(text: str) -> Any:
+    r"""What a JSON text says, which may come from anyone.
+
+    Raises:
+        ValueError: it is no JSON, or holds half a character (`"\\ud800"`), which could be written nowhere.
+    """
+    found = json.loads(text)
+    if "\\ud" in text.lower():
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+    return found
+
+
 def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest = parse_json(path.read_text(encoding="utf-8"))
     version = manifest["format_version"]
     if version != FORMAT_VERSION:
         raise InputError(f"{path}: format {version}, this Copybandit reads {FORMAT_VERSION}; use the one that wrote it")
@@ -124,8 +163,11 @@ def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _fault(path: Path, seal: dict[str, Any]) -> str:
+def _fault(folder: Path, name: str, seal: dict[str, Any]) -> str:
     """What is wrong with a file, or nothing."""
+    path = folder / name
+    if not lies_in(folder, name):
+        return "leads out of its folder"
     if not path.is_file():
         return "missing"
     size = path.stat().st_size

@@ -16,14 +16,15 @@ from pyarrow import parquet
 
 from .columns import Names, canonical, refuse_repeated
 from .errors import InputError, understood
+from .files import MOST_BYTES
 from .reading.contents import read_contents
-from .reading.delimited import SEPARATORS, find_header, read_delimited
+from .reading.delimited import MOST_COLUMNS, SEPARATORS, find_header, read_delimited
 from .reading.numbers import is_missing, read_numbers
 from .reading.totals import totals_lines
 
 not_blank = pa.Check(lambda text: text.str.strip() != "", error="a text with something in it")
 finite = pa.Check(lambda number: np.isfinite(number), error="a finite number")
-whole = pa.Check(lambda number: number % 1 == 0, error="a whole number")
+whole = pa.Check(lambda number: (number % 1 == 0) & (number.abs() <= 2**53), error="a whole number")
 
 FREE = ("user_", "context_")
 """Columns of logs that may be of any name after this; numbers where all of their values are."""
@@ -112,14 +113,32 @@ def _of_parquet(
     data: bytes, schemas: list[pa.DataFrameSchema], source: str, columns: Mapping[str, str], said: list[str]
 ) -> _Raw:
     try:
-        table = parquet.read_table(io.BytesIO(data))
+        table = _checked_size(parquet.ParquetFile(io.BytesIO(data)), source).read()
         names = _named(table.column_names, _known(schemas), columns, source, said)
         # An index that pandas wrote is a column as any other; whole numbers stay whole beside missing ones.
         frame = table.rename_columns(names).to_pandas(ignore_metadata=True, integer_object_nulls=True)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+    except (pyarrow.ArrowException, OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{source}: cannot be read as a table ({reason}); give CSV or Parquet") from None
     return _Raw(frame, ",")
+
+
+def _checked_size(file: parquet.ParquetFile, source: str) -> parquet.ParquetFile:
+    """By the file's own word, before it is unpacked: equal values take next to no room in Parquet."""
+    told = file.metadata
+    size = sum(told.row_group(i).total_byte_size for i in range(told.num_row_groups))
+    cells = told.num_rows * told.num_columns
+    if told.num_columns > MOST_COLUMNS or max(size, 8 * cells) > MOST_BYTES:
+        raise InputError(
+            f"{source}: {told.num_rows:,} rows of {told.num_columns:,} columns, {size:,} bytes; at most "
+            f"{MOST_BYTES:,} bytes and {MOST_COLUMNS:,} columns are read; split it"
+        )
+    nested = [f.name for f in file.schema_arrow if pyarrow.types.is_nested(f.type)]
+    if nested:
+        raise InputError(
+            f"{source}: column '{nested[0]}' holds lists or records; write one value a cell"
+        )
+    return file
 
 
 def _named(header: list[str], known: list[str], columns: Mapping[str, str], source: str, said: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import InputError
-from .files import ANEW, read_checked, write_whole
+from .files import ANEW, parse_json, read_checked, write_whole
 
 
 def save_tensors(
@@ -106,7 +106,10 @@ def _read(path: Path, kind: str, format_version: int, remedy: str) -> tuple[dict
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     if header.get("digest") != _digest(tensors, header["facts"]):
         raise ValueError("its content does not match its digest")
-    return tensors, json.loads(header["facts"])
+    facts = parse_json(header["facts"])
+    if not isinstance(facts, dict):
+        raise ValueError("its facts have no names")
+    return tensors, facts
 
 
 def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:

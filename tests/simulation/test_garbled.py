@@ -102,6 +102,15 @@ def test_readers_pass_garbled_copy_by():
     assert spoiled < 0.6 * clean
 
 
+def test_what_is_english():
+    assert is_english(["The pan that lasts for decades.", "Save on the skillet today."])
+    assert is_english(["Sit better, work better", "Fresh coffee, every morning", "Built tough"])
+    assert not is_english(["Jetzt sparen: die neue Pfanne für Ihre Küche", "Nur heute 20 Prozent auf alle Schuhe"])
+    assert not is_english(["La poêle qui dure toute une vie", "Livraison gratuite sur tous les sacs"])
+    assert not is_english(["De pan die een leven lang meegaat", "Nu gratis bezorgd in heel het land"])
+    assert not is_english(["纯铜锅，三年保修。", "42", ""])
+
+
 def test_a_trade_that_puts_things_its_own_way_is_spared(lines):
     """Of real texts that its readers have not met, about one in twenty is garbled to them; to others, most are."""
     odd = [text for text, kind in zip(lines.text, lines.kind, strict=True) if kind in ("shuffled", "swapped")]

@@ -141,9 +141,13 @@ class Results:
         try:
             table = pq.read_table(self.path)
             fits = table.schema.names == SCHEMA.names
-            return table.cast(SCHEMA).to_pylist() if fits else self._refuse()
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).splitlines()[0]
+            rows = table.cast(SCHEMA).to_pylist() if fits else self._refuse()
+            for row in rows:
+                if None in _key(row) or not isinstance(json.loads(row["settings"]), dict):
+                    self._refuse()
+            return rows
+        except (pa.ArrowException, OSError, ValueError, TypeError, RecursionError, MemoryError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise InputError(f"{self.path}: not readable as results ({reason}); give another --results") from None
 
     def _refuse(self) -> NoReturn:

@@ -56,6 +56,7 @@ styled = matplotlib.rc_context(  # a decorator: drawing and saving both read the
         "axes.grid": True,
         "axes.axisbelow": True,
         "axes.unicode_minus": True,
+        "text.parse_math": False,  # a name with dollar signs is a name
         "grid.color": LIGHT["faint"],
         "grid.linewidth": 0.8,
         "xtick.color": LIGHT["faint"],

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ....policies.writer.checkpoint import CHECKPOINT
-from ....simulation.data.files import MANIFEST, check_folder
+from ....simulation.data.files import MANIFEST, check_folder, lies_in
 from ...harness.config import flat, value_of
 from ...harness.files import load_table, read_json, read_yaml
 
@@ -79,7 +79,7 @@ class RunFiles:
         return {
             str(row.image): "data:image/jpeg;base64," + base64.b64encode((folder / str(row.file)).read_bytes()).decode()
             for row in table.itertuples()
-            if (folder / str(row.file)).is_file()
+            if lies_in(folder, str(row.file)) and (folder / str(row.file)).is_file()
         }
 
     @cached_property

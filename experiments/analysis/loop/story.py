@@ -19,13 +19,24 @@ def outcome(summary: Mapping[str, Any], archive: bool = False) -> str:
     found = [f"clicks an impression {gained(lift['ctr'])}"]
     if not archive and "cvr" in lift:
         found.append(f"conversions a click {gained(lift['cvr'])}")
-    how = f" by {label}" if label else ""
-    told = f"Tuning the writer{how} changed what simulated {'readers' if archive else 'users'} do: {', '.join(found)}."
+    told = f"{_cause(summary)} changed what simulated {'readers' if archive else 'users'} do: {', '.join(found)}."
     tuned = (summary.get("grid") or {}).get("tuned") or {}
     if {"uniform", "bandit"} <= tuned.keys():
         more = gain(tuned["bandit"]["mean"] / tuned["uniform"]["mean"] - 1)
         told += f" A bandit that learns which text to show where, and to whom, earns {more} on showing them at random."
     return told
+
+
+def _cause(summary: Mapping[str, Any]) -> str:
+    """What was done to the texts: where the first weights were kept, it was the choice among many that changed them."""
+    label, chosen = (summary.get("tuner") or {}).get("label"), summary.get("chosen") or {}
+    among = (summary.get("choice") or {}).get("among", 1)
+    if label and chosen.get("step") == 0 and among > 1:
+        return (
+            f"{label} found no weights better than the untuned writer's, which were kept; choosing among some "
+            f"{among:.0f} texts a prompt"
+        )
+    return f"Tuning the writer{f' by {label}' if label else ''}"
 
 
 def next_steps(run: Path, summary: Mapping[str, Any], archive: bool = False) -> list[tuple[str, str]]:

@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 
 from ....simulation.data.errors import InputError
+from ....simulation.data.files import read_checked
 from ...harness.config import flat, nearest, value_of
-from ...harness.files import read_json, read_yaml
+from ...harness.files import REMEDY, read_json, read_yaml
 from ..drawing.formats import gain, seconds
 
 
@@ -79,7 +80,9 @@ def _read(path: Path, began: datetime) -> Past:
     config_file = path / "config.yaml"
     config = read_yaml(config_file) if config_file.is_file() else {}
     summary = read_json(path / "summary.json") if (path / "summary.json").is_file() else None
-    return Past(path, str(environment.get("command", "")), began, flat(config), summary)
+    run = Past(path, str(environment.get("command", "")), began, flat(config), summary)
+    read_checked(path / "environment.json", lambda _: (run.state, run.result), REMEDY)
+    return run
 
 
 def selected(runs: list[Past], where: str) -> list[Past]:
@@ -99,6 +102,11 @@ def selected(runs: list[Past], where: str) -> list[Past]:
             raise InputError(f"--where {condition}: write setting=value, such as seed=0")
         if runs and all(value_of(run.config, key) is None for run in runs) and key not in known:
             raise InputError(f"--where {condition}: no run has a setting '{key}'{nearest(key, known)}")
-        wanted = yaml.safe_load(value)
+        try:
+            wanted = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, LookupError, RecursionError):
+            raise InputError(
+                f"--where {condition}: its value is no YAML; write one such as seed=0"
+            ) from None
         runs = [run for run in runs if value_of(run.config, key) == wanted]
     return runs

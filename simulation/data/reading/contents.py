@@ -5,20 +5,24 @@ import gzip
 import io
 import lzma
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 from ..errors import InputError
+from ..files import MOST_BYTES
 from .encodings import decode
 
 PARQUET = b"PAR1"
 
-_UNPACK: dict[bytes, tuple[str, Callable[[bytes], bytes]]] = {
-    b"\x1f\x8b": ("gzip", gzip.decompress),
-    b"BZh": ("bzip2", bz2.decompress),
-    b"\xfd7zXZ\x00": ("xz", lzma.decompress),
-    b"PK\x03\x04": ("zip", lambda data: _unzip(data)),
+MOST_UNPACKED, MOST_TIMES, MOST_LAYERS = 2**26, 250, 2
+"""A packed table unpacks to this many bytes or this many times its own size, whichever is more, and at most twice."""
+
+_UNPACK: dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]] = {
+    b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
+    b"BZh": ("bzip2", bz2.BZ2File),
+    b"\xfd7zXZ\x00": ("xz", lzma.LZMAFile),
+    b"PK\x03\x04": ("zip", lambda file: _opened_zip(file)),
 }
 _OTHER = {
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
@@ -27,7 +31,6 @@ _OTHER = {
     b"SQLite format 3": "a database",
     b"\x28\xb5\x2f\xfd": "packed with zstd",
 }
-_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 
 def read_contents(path: Path, what: str) -> tuple[bytes | str, list[str]]:
@@ -38,21 +41,19 @@ def read_contents(path: Path, what: str) -> tuple[bytes | str, list[str]]:
         what: what it should hold, for messages.
 
     Raises:
-        InputError: no such file, empty, packed badly, of another kind, or in an encoding that cannot be told.
+        InputError: no such file, empty, too large, packed badly, of another kind, or in an encoding that cannot be
+            told.
     """
-    if not path.is_file():
-        reason = "is a directory, not a file" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: {reason}; give the path of a {what} in CSV or Parquet")
-    data, said = path.read_bytes(), []
+    data, said = _read_bytes(path, what), []
     try:
         while packing := next((kind for magic, kind in _UNPACK.items() if data.startswith(magic)), None):
-            data = packing[1](data)
+            data = _unpacked(data, packing[1], len(said))
             said.append(packing[0])
-    except _BROKEN as error:
-        reason = str(error).splitlines()[0] if str(error) else "it ends too early"
-        raise InputError(f"{path}: cannot be read as a table ({reason}); give CSV or Parquet") from None
     except _OtherKindError as error:
         raise InputError(f"{path}: {error}") from None
+    except Exception as error:  # whatever unpackers meet in a damaged file
+        reason = str(error).splitlines()[0] if str(error) else "it ends too early"
+        raise InputError(f"{path}: cannot be read as a table ({reason}); give CSV or Parquet") from None
     if not data.strip():
         raise InputError(f"{path}: the file is empty; add a header and at least one row")
     if data.startswith(PARQUET):
@@ -73,14 +74,38 @@ def read_contents(path: Path, what: str) -> tuple[bytes | str, list[str]]:
 
 
 class _OtherKindError(Exception):
-    """A zip that is no packed table; the message says what to do."""
+    """Packed, and no table; the message says what to do."""
 
 
-def _unzip(data: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
-        if "xl/workbook.xml" in names:
-            raise _OtherKindError("an Excel workbook; save its sheet as CSV")
-        if len(names) != 1:
-            raise _OtherKindError(f"a zip of {len(names)} files; give one that holds the table alone")
-        return archive.read(names[0])
+def _read_bytes(path: Path, what: str) -> bytes:
+    try:
+        if not path.is_file():
+            reason = "is a directory, not a file" if path.is_dir() else "no such file"
+            raise InputError(f"{path}: {reason}; give the path of a {what} in CSV or Parquet")
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise InputError(f"{path}: {size:,} bytes, at most {MOST_BYTES:,} are read; split it")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened ({error.strerror}); give the path of a {what}") from None
+
+
+def _unpacked(data: bytes, opened: Callable[[IO[bytes]], Any], layers: int) -> bytes:
+    """What was packed; no more of it is held than the limit."""
+    if layers == MOST_LAYERS:
+        raise _OtherKindError(f"packed more than {MOST_LAYERS} times over; give the plain file")
+    most = min(max(MOST_UNPACKED, MOST_TIMES * len(data)), MOST_BYTES)
+    with opened(io.BytesIO(data)) as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise _OtherKindError(f"{len(data):,} bytes that unpack to more than {most:,}; unpack it, give the plain file")
+    return found
+
+
+def _opened_zip(file: IO[bytes]) -> IO[bytes]:
+    archive = zipfile.ZipFile(file)
+    names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    if "xl/workbook.xml" in names:
+        raise _OtherKindError("an Excel workbook; save its sheet as CSV")
+    if len(names) != 1:
+        raise _OtherKindError(f"a zip of {len(names)} files; give one that holds the table alone")
+    return archive.open(names[0])

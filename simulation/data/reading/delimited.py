@@ -14,6 +14,8 @@ from ..errors import InputError
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """Signs that may stand between columns, and what they are called; a comma is tried first."""
 
+MOST_COLUMNS = 10_000
+"""Of a table."""
 LOOKED_AT = 40
 """Lines that the header is looked for in: exports have titles and dates above it."""
 
@@ -60,6 +62,11 @@ def read_delimited(text: str, header: Header, source: str) -> pd.DataFrame:
     Raises:
         InputError: rows with more fields than the header, a quotation mark that is not closed, a last row cut short.
     """
+    width = len(header.names)
+    if width > MOST_COLUMNS:
+        raise InputError(
+            f"{source}: {width:,} columns, at most {MOST_COLUMNS:,} are read; leave out what is not needed"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -73,10 +80,15 @@ def read_delimited(text: str, header: Header, source: str) -> pd.DataFrame:
                 na_values=[""],
                 skip_blank_lines=False,
             )
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise InputError(f"{source}: {_said(str(error), header)}") from None
+    except (pd.errors.ParserWarning, ValueError, OverflowError, MemoryError) as error:  # a ParserError is a ValueError
+        raise InputError(f"{source}: {_said(str(error) or 'it is empty', header)}") from None
+    if frame.shape[1] != width:
+        raise InputError(
+            f"{source}: row {header.line + 1}: the header has {width} names and its row {frame.shape[1]} fields; write "
+            "every name on one line"
+        )
     frame.index = frame.index + header.line - 1
-    width, last = len(header.names), re.split(r"[\r\n]", text)[-1]
+    last = text[max(text.rfind("\r"), text.rfind("\n")) + 1 :]
     if last.strip() and len(frame) > 1 and (fields := len(_split(last, header.separator))) < width and width > 1:
         raise InputError(
             f"{source}: row {frame.index[-1] + 2}: {fields} of {width} fields and no end of line, as if the file was "

@@ -37,8 +37,13 @@ def decode(data: bytes) -> tuple[str, str]:
     if name == "UTF-8" and (start := data.find(b"\0")) >= 0:
         raise UnicodeDecodeError(codec, data, start, start + 1, "zero bytes: UTF-16 without its mark, or no text")
     try:
-        return data.decode(codec), name
+        text = data.decode(codec)
+        if "\0" in text:
+            raise UnicodeDecodeError(codec, data, 0, 1, "zero characters: no text")
+        return text, name
     except UnicodeDecodeError as error:
+        if "zero" in error.reason:
+            raise
         if marked is None and _is_chinese(data):
             return data.decode("gb18030"), "GB18030"
         if marked is None and _is_western(data):

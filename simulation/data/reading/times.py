@@ -10,7 +10,7 @@ from ..errors import InputError
 
 REMEDY = "write times as in ISO 8601, such as 2026-11-27T12:00:00Z"
 
-_UNITS = ((1e8, 1e11, "s"), (1e11, 1e14, "ms"), (1e14, 1e17, "us"), (1e17, 1e20, "ns"))
+_UNITS = ((1e8, 1e11, "s"), (1e11, 1e14, "ms"), (1e14, 1e17, "us"), (1e17, 9e18, "ns"))
 """From, to: what a number since 1970 counts, for years after 1973."""
 _PARTS = re.compile(
     r"(?P<date>.*?\d{2,4}(?![\d:])|.*?\d{2,4}(?=\s))(?:[T,\s]\s*(?P<time>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)"
@@ -63,7 +63,18 @@ def read_times(column: pd.Series, source: str) -> tuple[pd.Series, list[str]]:
             f"{source}: row {row + 2}, column '{column.name}': '{column[row]}' has {there} time zone and the first row "
             f"has {first}; {REMEDY}"
         )
-    return times.astype("datetime64[ns, UTC]"), said
+    return _in_nanoseconds(times, column, source), said
+
+
+def _in_nanoseconds(times: pd.Series, column: pd.Series, source: str) -> pd.Series:
+    # Of 64 bits, which hold nanoseconds from 1678 to 2261.
+    far = ~times.dt.year.between(1678, 2261)
+    if far.any():
+        row = far.index[far][0]
+        raise InputError(
+            f"{source}: row {row + 2}, column '{column.name}': '{column[row]}' is not in 1678 to 2261; {REMEDY}"
+        )
+    return times.astype("datetime64[ns, UTC]")
 
 
 def _since_1970(numbers: pd.Series) -> tuple[pd.Series, list[str]] | None:

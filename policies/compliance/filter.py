@@ -1,0 +1,123 @@
+"""The compliance filter: which texts may be published, and what has to change in the others.
+
+It reads words, not meaning; what it passes is not thereby lawful. Error rates on labelled lines: `rates.py`.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...simulation.data.catalog import Catalog, Creative, Product
+from ..reward.claims import Claims
+from .normalise import Folded, deleeted, folded
+from .platforms import Platform
+from .rules import Kind, Rule, Severity, rules_of
+
+LONGEST = 2000
+"""Characters of a text that are read: an ad is shorter, and patterns take time."""
+UNSUPPORTED = ("price", "discount")
+"""Claims that have to stand in the catalog before they are published."""
+
+
+@dataclass(frozen=True)
+class Breach:
+    """What a text may not say."""
+
+    rule: str
+    kind: Kind
+    said: str
+    """The words that broke it, as they stand in the text."""
+    remedy: str
+    """What to do."""
+    severity: Severity = "refuse"
+
+
+class Compliance:
+    """Checks texts for the products of a catalog."""
+
+    def __init__(self, catalog: Catalog, rules: Sequence[Rule], platform: Platform | None = None) -> None:
+        """Keeps rules and limits; see `of`."""
+        self.catalog, self.rules, self.platform = catalog, tuple(rules), platform
+        self.claims = Claims(catalog)
+        self._fields = {product.product_id: _fields(product) for product in catalog.products}
+        self._english = [rule for rule in rules if "en" in rule.languages]
+
+    @classmethod
+    def of(cls, catalog: Catalog, platform: str | None = None, own: Path | None = None) -> "Compliance":
+        """The built-in rules, a platform's limits and a user's rules.
+
+        Args:
+            catalog: its products' fields say what is supported.
+            platform: a name of `platforms.yaml`; None for no limits.
+            own: YAML with `rules` and `switch_off`, see `rules_of`.
+
+        Raises:
+            InputError: no such platform, or a bad file of rules.
+        """
+        return cls(catalog, rules_of(own), Platform.of(platform) if platform else None)
+
+    def check(self, creatives: Sequence[Creative]) -> list[list[Breach]]:
+        """What each text breaks; empty where it may be published.
+
+        Raises:
+            InputError: a text is for a product that the catalog does not have.
+        """
+        self.catalog.product_indices(creatives)
+        return [list(self._breaches(creative)) for creative in creatives]
+
+    def breaches(self, creatives: Sequence[Creative]) -> Tensor:
+        """[n] float: breaches that refuse each text; flags are not counted.
+
+        Raises:
+            InputError: a text is for a product that the catalog does not have.
+        """
+        counts = [sum(breach.severity == "refuse" for breach in found) for found in self.check(creatives)]
+        return torch.tensor(counts, dtype=torch.float32)
+
+    def _breaches(self, creative: Creative) -> Iterator[Breach]:
+        product = self.catalog[creative.product_id]
+        if len(creative.text) > LONGEST:
+            yield Breach("too-long", "platform", creative.text[:40], f"Shorten it to {LONGEST} characters at most.")
+            return
+        text = folded(creative.text)
+        # Chinese rules find nothing in a text without Chinese; an English word may stand in either.
+        for rule in self._english if text.text.isascii() else self.rules:
+            for said in self._found(rule, text, product):
+                yield Breach(rule.id, rule.kind, said, rule.says, rule.severity)
+        # Numbers are read where a word begins; Chinese writes no space there: «只要66元».
+        plain = re.sub(r"(?<=[\u4e00-\u9fff])(?=\d)", " ", text.text)
+        for claim in self.claims.unsupported(Creative(creative.product_id, plain)):
+            if claim.kind in UNSUPPORTED:
+                remedy = "Leave it out, or put it into the product's fields."
+                yield Breach(f"unsupported-{claim.kind}", "unsupported", claim.said, remedy)
+        if self.platform is not None:
+            for name, said, remedy in self.platform.broken(creative.text, product):
+                yield Breach(f"platform-{name}", "platform", said, remedy)
+
+    def _found(self, rule: Rule, text: Folded, product: Product) -> Iterator[str]:
+        """The words that break a rule, as the original has them."""
+        if rule.check == "raw":
+            text = Folded(text.original, None, text.original)
+        elif rule.check == "profanity":
+            text = deleeted(text)
+        for found in rule.pattern.finditer(text.text):
+            if not found[0] or (rule.unless and self._supports(rule.unless, found[0], product)):
+                continue
+            yield text.said(*found.span())
+
+    def _supports(self, unless: str, words: str, product: Product) -> bool:
+        """Whether the product's fields, or its brand and title, hold the words."""
+        fields = self._fields[product.product_id]
+        held = fields[0] if unless == "brand" else fields[1]
+        return re.search(rf"(?<![a-z\d]){re.escape(words.strip())}(?![a-z\d])", held) is not None
+
+
+def _fields(product: Product) -> tuple[str, str]:
+    """Brand and title, and all fields, folded as texts are."""
+    names = f"{product.brand} · {product.title}"
+    everything = f"{names} · {product.description} · {product.attribute_values} · {getattr(product, 'offers', '')}"
+    return folded(names).text, folded(everything).text

@@ -1,0 +1,76 @@
+"""How often the filter errs on labelled lines: `python -m copybandit.policies.compliance.rates FILE`."""
+
+import math
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from ...simulation.data.catalog import Catalog, Creative, Product
+from ...simulation.data.errors import InputError
+from .filter import Compliance
+
+COLUMNS = ("split", "language", "text", "title", "brand", "category", "price", "label")
+
+
+def wilson(wrong: int, lines: int) -> tuple[float, float]:
+    """95% interval of a share (Wilson, "Probable inference", JASA 1927)."""
+    if not lines:
+        return 0.0, 1.0
+    z, share = 1.959964, wrong / lines
+    middle, width = share + z * z / (2 * lines), z * math.sqrt(share * (1 - share) / lines + z * z / (4 * lines**2))
+    scale = 1 + z * z / lines
+    return max(0.0, (middle - width) / scale), min(1.0, (middle + width) / scale)
+
+
+def judged(path: Path) -> pd.DataFrame:
+    """The labelled lines, with `refused`, and `kinds` of the refusing breaches.
+
+    Raises:
+        InputError: the file cannot be read or lacks a column.
+    """
+    try:
+        lines = pd.read_csv(path, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); give a CSV") from None
+    if missing := [name for name in COLUMNS if name not in lines]:
+        raise InputError(f"{path}: no column {', '.join(missing)}; add it")
+    products = [
+        Product(str(i), str(line.title), str(line.category), float(str(line.price)), str(line.brand))
+        for i, line in enumerate(lines.itertuples())
+    ]
+    # Each line has a catalog of its own: another line's brand is no matter here.
+    found = [
+        Compliance.of(Catalog([product])).check([Creative(product.product_id, text)])[0]
+        for product, text in zip(products, lines.text, strict=True)
+    ]
+    kinds = [frozenset(breach.kind for breach in row if breach.severity == "refuse") for row in found]
+    return lines.assign(kinds=kinds, refused=[bool(row) for row in kinds])
+
+
+def rates(path: Path) -> pd.DataFrame:
+    """Errors by split, language and label: `ok` refused, or a breach passed.
+
+    Returns:
+        Columns split, language, label (`any breach` for all of them), lines, wrong, rate, low, high (Wilson, 95%), and
+        other_kind: how many were refused, but for another kind than the label's.
+
+    Raises:
+        InputError: the file cannot be read or lacks a column.
+    """
+    lines = judged(path)
+    lines["wrong"] = lines.refused == (lines.label == "ok")
+    lines["other"] = [
+        r and a != "ok" and a not in k for r, a, k in zip(lines.refused, lines.label, lines.kinds, strict=True)
+    ]
+    pooled = lines[lines.label != "ok"].assign(label="any breach")
+    rows = []
+    for (split, language, label), part in pd.concat([lines, pooled]).groupby(["split", "language", "label"]):
+        wrong, n = int(part.wrong.sum()), len(part)
+        rows.append((split, language, label, n, wrong, wrong / n, *wilson(wrong, n), int(part.other.sum())))
+    names = ["split", "language", "label", "lines", "wrong", "rate", "low", "high", "other_kind"]
+    return pd.DataFrame(rows, columns=names)
+
+
+if __name__ == "__main__":
+    print(rates(Path(sys.argv[1])).round(3).to_string(index=False))

@@ -1,0 +1,134 @@
+"""Rules as data: the built-in ones of `rules.yaml`, and those of a user's own file, which add or switch off."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from ...simulation.data.errors import InputError
+from .patterns import fault
+
+Kind = Literal[
+    "banned", "medical", "financial", "comparative", "personal", "profanity", "trademark", "pressure", "spam",
+    "unsupported", "platform", "own",
+]  # fmt: skip
+Severity = Literal["refuse", "flag"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+CHOICES: dict[str, tuple[str, ...]] = {
+    "kind": KINDS,
+    "severity": get_args(Severity),
+    "unless": ("", "fields", "brand"),
+    "check": ("", "raw", "profanity"),
+}
+NEEDED = ("id", "says", "patterns")
+ALLOWED = {*NEEDED, *CHOICES, "languages", "source"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that may not be said."""
+
+    id: str
+    kind: Kind
+    says: str
+    """What to do, for a person."""
+    pattern: re.Pattern[str]
+    severity: Severity = "refuse"
+    languages: tuple[str, ...] = ("en", "zh")
+    unless: str = ""
+    """Who may say it: a product whose `fields` hold the words, or whose `brand` or title does."""
+    check: str = ""
+    """What is read: the folded text, the `raw` one, or (`profanity`) the folded one without digits for letters."""
+    source: str = ""
+
+
+@cache
+def built_in() -> tuple[Rule, ...]:
+    """The rules that ship."""
+    path = Path(__file__).parent / "rules.yaml"
+    known = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return tuple(_rule(facts, path, known["words"]) for facts in known["rules"])
+
+
+def rules_of(own: Path | None) -> tuple[Rule, ...]:
+    """The built-in rules and a user's: `rules` are added, those whose id is in `switch_off` are left out.
+
+    Raises:
+        InputError: the file is missing or no YAML, a rule lacks a part or has one too many, its pattern is no regular
+            expression or could take for ever, or `switch_off` names a rule that is not there.
+    """
+    if own is None:
+        return built_in()
+    known = _read(own)
+    off, ids = known.get("switch_off") or [], [rule.id for rule in built_in()]
+    if not isinstance(off, list) or any(name not in ids for name in off):
+        raise InputError(f"{own}: switch_off: {off} is no list of built-in rules; they are {', '.join(ids)}")
+    added = known.get("rules") or []
+    if not isinstance(added, list):
+        raise InputError(f"{own}: 'rules' is no list; begin each rule with '- id:'")
+    rules = [rule for rule in built_in() if rule.id not in off]
+    for number, facts in enumerate(added, start=1):
+        _refuse(facts, f"{own}: rule {number}")
+        if facts["id"] in [rule.id for rule in rules]:
+            raise InputError(f"{own}: rule '{facts['id']}' is there already; give it another id")
+        rules.append(_rule(facts, own, {}))
+    return tuple(rules)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        known = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as YAML ({reason}); correct it") from None
+    if not isinstance(known, dict) or set(known) - {"rules", "switch_off"}:
+        raise InputError(f"{path}: holds something else than 'rules' and 'switch_off'; keep to these two")
+    return known
+
+
+def _refuse(facts: Any, where: str) -> None:
+    """Refuses what is no rule."""
+    if not isinstance(facts, dict):
+        raise InputError(f"{where}: is no rule; give it {', '.join(NEEDED)}")
+    where = f"{where} ('{facts.get('id', 'without id')}')"
+    if missing := [name for name in NEEDED if not facts.get(name)]:
+        raise InputError(f"{where}: lacks {', '.join(missing)}; add it")
+    if unknown := sorted(map(str, set(facts) - ALLOWED)):
+        raise InputError(f"{where}: has no part {', '.join(unknown)}; take it away")
+    for name, choices in CHOICES.items():
+        if facts.get(name, choices[0]) not in choices:
+            raise InputError(
+                f"{where}: {name}: '{facts[name]}' is none of {', '.join(filter(None, choices))}; correct it"
+            )
+    languages = facts.get("languages", ["en"])
+    if not isinstance(languages, list) or not languages or any(one not in ("en", "zh") for one in languages):
+        raise InputError(f"{where}: languages: {languages} is no list of en and zh; correct it")
+    patterns = facts["patterns"]
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise InputError(f"{where}: patterns is no list of texts; write ['...']")
+    if wrong := next(filter(None, map(fault, patterns)), ""):
+        raise InputError(f"{where}: {wrong}")
+
+
+def _rule(facts: dict[str, Any], source: Path, words: dict[str, str]) -> Rule:
+    languages = tuple(facts.get("languages", ("en", "zh")))
+    bodies = [re.sub(r"[A-Z]{5,}", lambda name: words.get(name[0], name[0]), one) for one in facts["patterns"]]
+    raw = facts.get("check") == "raw"
+    # English words have borders, Chinese have none. The borders stand once, outside: so where no word begins, nothing
+    # more is tried.
+    whole_words, signs = [], []
+    for one in bodies:
+        (signs if raw or not one.isascii() else whole_words).append(f"(?:{one})")
+    whole = [rf"(?<![a-z\d])(?:{'|'.join(whole_words)})(?![a-z\d])"] if whole_words else []
+    body = "|".join([*whole, *signs])
+    try:
+        pattern = re.compile(body)
+    except re.error as error:
+        raise InputError(
+            f"{source}: rule '{facts['id']}': its patterns do not go together ({error}); correct them"
+        ) from None
+    rest = {name: facts[name] for name in ("severity", "unless", "check", "source") if name in facts}
+    return Rule(str(facts["id"]), facts.get("kind", "own"), str(facts["says"]), pattern, languages=languages, **rest)
