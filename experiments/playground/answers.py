@@ -1,6 +1,6 @@
 """What a page may ask a finished run: ads for a product, what each would bring and why, and the slate for a visitor."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from ...policies.reward.claims import Claims
 from ...policies.writer.chat import AD, HEADLINE
 from ...policies.writer.checkpoint import CHECKPOINT, check_checkpoint
 from ...policies.writer.writer import Writer, load_writer
-from ...simulation.data.catalog import EVERYONE, Catalog, Product, attributes_from
+from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product, attributes_from
 from ...simulation.data.errors import InputError
+from ...simulation.reader.garbled import GarbledCopy
+from ...simulation.text.encoder import tokens
 from ..scoring.ads import restored_effect
 
 TEXTS, REASONS = 8, 3
@@ -91,7 +93,10 @@ class Answers:
             raise InputError(f"audience '{audience}' is none that the model learned")
         generator = torch.Generator().manual_seed(int(_number(asked, "seed", 0)))
         written = self.writer.write([product], [audience], 3 * TEXTS, generator=generator)
-        creatives = list({creative.text: creative for creative in written if creative.text.strip()}.values())[:TEXTS]
+        different = {creative.text: creative for creative in written if creative.text.strip()}
+        creatives = _soundest(product, list(different.values()), names_product=self.kind == EffectModel.__name__)[
+            :TEXTS
+        ]
         if not creatives:
             raise InputError("the writer wrote nothing; try again, or another product")
         effect, claims = self._effect(product), Claims(Catalog([product]))
@@ -184,6 +189,15 @@ class Answers:
         by_product = self.kind == EffectModel.__name__
         state = with_newcomer(self.state, product) if by_product else self.state
         return restored_effect(self.kind, state, self.folder / EFFECT, self.device)
+
+
+def _soundest(product: Product, creatives: Sequence[Creative], *, names_product: bool) -> list[Creative]:
+    """Those first that read well and name the product, else in the order in which they were written."""
+    garbled = GarbledCopy(Catalog([product])).read([creative.text for creative in creatives]) >= 0.5
+    own = set(tokens(product.title))
+    unnamed = [names_product and not own & set(tokens(creative.text)) for creative in creatives]
+    order = sorted(range(len(creatives)), key=lambda i: (unnamed[i], bool(garbled[i])))
+    return [creatives[i] for i in order]
 
 
 def _shown(product: Product) -> dict[str, Any]:
