@@ -109,9 +109,13 @@ class Run:
             watch(step, values)
 
     @contextmanager
-    def stage(self, name: str, total: float | None = None) -> "Iterator[Stage]":
-        """Shows a stage's progress and keeps its wall time; a line is left when it ends."""
-        self._events.flush()
+    def stage(self, name: str, total: float | None = None, *, checks: bool = False) -> "Iterator[Stage]":
+        """Shows a stage's progress and keeps its wall time; a line is left when it ends.
+
+        The first makes the directory, unless it only `checks` what it is given.
+        """
+        if not checks:
+            self._events.flush()
         start = time.perf_counter()
         columns = (
             TextColumn("{task.description}"),

@@ -62,7 +62,8 @@ def with_pictures(catalog: Catalog, options: StudyOptions, run: Run) -> tuple[Ca
 
 
 def _read(catalog: Catalog, source: Path, run: Run) -> Gallery:
-    with run.stage("reading pictures", total=sum(len(p.images) for p in catalog.products)) as stage:
+    total = sum(len(p.images) for p in catalog.products)
+    with run.stage("reading pictures", total=total, checks=True) as stage:
         return files_of(catalog, source, stage.advance)
 
 

@@ -165,6 +165,7 @@ def test_a_picture_that_is_missing_is_named_before_anything_is_written(own_catal
     said = capsys.readouterr().err
     assert "catalog.csv: row 2: product 'k1': " in said
     assert "flower.jpg: no such picture; correct the path or leave it out" in said
+    assert not Path("run").exists()
 
 
 def test_a_world_of_a_log_sees_no_pictures():

@@ -21,7 +21,6 @@ SUMMARY = {
     "lift": dict.fromkeys(("ctr", "cvr", "reward"), BOUNDS),
     "lift_over": "users",
     "wall_seconds": {"tune": 3.0},
-    "tuner": {"label": "PPO"},
 }
 ROW = {"agent": "a", "world": "w", "seed": 0, "settings": "{}", "size": [1], "reward": [0.1], "oracle": [0.2]}
 

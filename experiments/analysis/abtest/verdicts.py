@@ -60,14 +60,15 @@ class Verdict:
         """In words."""
         if not self.dealt:
             return (
-                "not dealt as planned, so nothing is called: find out why; if the plan was another, give it in a "
-                "column `share`"
+                f"not dealt as planned (p = {self.mismatch:.1g} that such shares of the impressions are chance), so "
+                "nothing is called: find out why; if the plan was another, give it in a column `share`"
             )
         if self.winner is not None:
             return f"'{self.winner}' wins"
         if self.more is None:
             return "no winner, and none in sight"
-        return f"no winner yet; at these rates '{self.leader}' would be called after {self.more:,} more impressions"
+        about = f"{float(f'{self.more:.2g}'):,.0f}"
+        return f"no winner yet; at these rates '{self.leader}' would be called after about {about} more impressions"
 
 
 def read_counts(path: Path, columns: Mapping[str, str], metric: Metric) -> pd.DataFrame:
