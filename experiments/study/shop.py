@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from ...policies.base.start import first_writer
 from ...policies.effect.contract import CLICK, CONVERT
@@ -84,8 +86,8 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
         train, test, held = simulated_log(world, shown, options, run, seed + 5, hours, validation)
     else:
         tenth = pd.factorize(table.impression_id)[0] % 10
-        table, divided = _log_segments(table, pd.Series(tenth <= 2, table.index), catalog, options)
-        train, test, held = (count_log(table[part]) for part in (tenth > 2, tenth == 0, (tenth == 1) | (tenth == 2)))
+        table, divided, learned = _log_segments(table, tenth, catalog, options)
+        train, test, held = (count_log(table[part]) for part in (learned, tenth == 0, (tenth == 1) | (tenth == 2)))
         audiences = train.segments
     reader = FrozenReader(writer, catalog) if writer.has_placeholders else None
     logs = train, test, held if validation else None
@@ -181,17 +183,24 @@ def _audience(scenario: Scenario, catalog: Catalog, options: StudyOptions) -> tu
 
 
 def _log_segments(
-    table: pd.DataFrame, held_out: pd.Series, catalog: Catalog, options: StudyOptions
-) -> tuple[pd.DataFrame, Segments]:
-    """The log with a `user_segment`, found in what is not held out; users seen nowhere else are everyone."""
-    behaviour = log_behaviour(table[~held_out], catalog)
-    users, asked = behaviour.values.index, options.segmenting
-    if "user_segment" in table and not asked.segments:
-        declared, names = pd.factorize(table[~held_out].groupby("user_id").user_segment.first().reindex(users))
-        return table, describe(behaviour, declared, list(names))
+    table: pd.DataFrame, tenth: NDArray[np.int64], catalog: Catalog, options: StudyOptions
+) -> tuple[pd.DataFrame, Segments, NDArray[np.bool_]]:
+    """The log with a `user_segment`, and the rows that are left to learn from.
+
+    Segments that the log does not declare are found in what users did in three tenths of it, from which nothing else is
+    learned: who is put among those who click for having clicked would click for belonging there. Users seen in no
+    row of these are everyone.
+    """
+    asked, declared = options.segmenting, "user_segment" in table and not options.segmenting.segments
+    learned = tenth > (2 if declared else 5)
+    behaviour = log_behaviour(table[learned if declared else (tenth > 2) & ~learned], catalog)
+    users = behaviour.values.index
+    if declared:
+        numbers, names = pd.factorize(table[learned].groupby("user_id").user_segment.first().reindex(users))
+        return table, describe(behaviour, numbers, list(names)), learned
     found = find_segments(behaviour, asked.segments or "auto", asked.segments_by, options.run.seed)
     named = pd.Series([found.names[i] for i in found.label], index=users)
-    return table.assign(user_segment=table.user_id.map(named).fillna(EVERYONE)), found
+    return table.assign(user_segment=table.user_id.map(named).fillna(EVERYONE)), found, learned
 
 
 def simulated_log(

@@ -2,19 +2,21 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from copybandit.experiments.analysis.loop.segments_sections import stands_out
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.run import Run
-from copybandit.experiments.study.shop import shop_study
+from copybandit.experiments.study.shop import _log_segments, shop_study
 from copybandit.experiments.study.study import prompts
 from copybandit.experiments.writing.options import TuneOptions
 from copybandit.simulation.data.catalog import Creative, Product
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.logs import log_frame, uniform_slates
 from copybandit.simulation.scenario import load_scenario
+from copybandit.simulation.world_file import open_world
 
 SMALL = {
     "model": "built-in",
@@ -107,7 +109,7 @@ def log(tmp_path, tiny_world):
 def test_a_log_that_names_no_segments_is_divided_by_what_its_users_did(tmp_path, tiny_file, log):
     found, run = study(tmp_path, scenario=str(tiny_file), logs=log, segments=2)
     assert set(pd.read_csv(run.path / "segments.csv").segment) <= set(found.audiences)
-    assert len(found.audiences) == 2
+    assert len(set(found.audiences) - {"everyone"}) == 2  # who came in no row that segments were found by is everyone
     auto, _ = study(tmp_path / "auto", scenario=str(tiny_file), logs=log)
     assert len(auto.audiences) >= 2
 
@@ -132,3 +134,28 @@ def test_a_part_of_a_catalog_learns_from_its_part_of_a_log(tmp_path, tiny_file, 
     kept = set(found.catalog.index)
     assert len(kept) == 2 and {product.product_id for product, _ in found.asked} == kept
     assert {ad.product_id for ad in found.catalog.ads} == kept
+
+
+def test_segments_do_not_foretell_the_clicks_that_they_were_found_by(tiny_file, tmp_path):
+    """Clicks that are pure chance: who clicked once belongs to those who click, and clicks no more for that."""
+    world = open_world(str(tiny_file), seed=0, users=300)
+    rng, n = np.random.default_rng(0), 6000
+    ads = world.catalog.ads
+    which = rng.integers(len(ads), size=n)
+    frame = pd.DataFrame(
+        {
+            "impression_id": np.arange(n),
+            "user_id": rng.integers(1500, size=n),
+            "channel": rng.choice(list(world.scenario.channels), size=n),
+            "position": 0,
+            "product_id": [ads[i].product_id for i in which],
+            "text": [ads[i].text for i in which],
+            "clicked": (rng.random(n) < 0.1).astype(int),
+        }
+    )
+    catalog, options = world.catalog, configured(TuneOptions(), scenario=str(tiny_file), segments=4)
+    table, _, learned = _log_segments(frame, np.arange(n) % 10, catalog, options)
+    assert learned.sum() == 0.4 * n
+    of = table[learned].groupby("user_segment").clicked.agg(["sum", "size"])
+    error = ((of["sum"] / of["size"] - 0.1) / np.sqrt(0.1 * 0.9 / of["size"])).abs()
+    assert len(of) > 1 and error.max() < 3
