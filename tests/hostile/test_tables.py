@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ..experiments.test_damaged_input import ADS, ARCHIVE, CATALOG, CHANCES, ITEMS, LOG, PAGES
-from .fuzz import TIMES, damaged, one_line, tried
+from .fuzz import TIMES, damaged, one_line, refusal, tried
 
 COUNTS = pd.DataFrame({"test_id": "t", "text": ["a", "b"], "impressions": 100, "clicks": [3, 4]})
 READERS = {
@@ -94,9 +94,11 @@ def test_any_texts_come_back_as_they_were_or_are_refused(tmp_path, texts):
     try:
         catalog = Catalog.read("t.csv")
     except InputError as error:
-        assert one_line(error)
+        found = error
     else:
+        found = None
         assert [product.title for product in catalog.products] == texts
+    assert found is None or one_line(found)
 
 
 @pytest.mark.parametrize("packing", ["gzip", "bzip2", "xz", "zip"])
@@ -163,12 +165,12 @@ def test_wide_headers_long_cells_and_open_quotes():
 
 def test_a_header_over_two_lines_is_refused():
     Path("t.csv").write_text('product_id,title,category,price,"more\nand,more",x\nk,t,c,1,2,3\n')
-    assert isinstance(pytest.raises(InputError, Catalog.read, "t.csv").value, InputError)
+    assert isinstance(refusal(Catalog.read, "t.csv"), InputError)
 
 
 def test_what_a_message_quotes_steers_no_terminal():
     CATALOG.assign(price=["1", "2", "\x1b[2J\nok\u202e", "3"]).to_csv("t.csv", index=False)
-    error = pytest.raises(InputError, Catalog.read, "t.csv").value
+    error = refusal(Catalog.read, "t.csv")
     assert r"'\x1b[2J\nok\u202e' is not a number" in str(error).replace("\\\\", "\\") and str(error).isprintable()
 
 
@@ -189,4 +191,4 @@ def test_a_value_a_row_is_no_column_a_row():
 def test_no_plain_file():
     os.mkfifo("pipe.csv")
     for path in ("pipe.csv", "/dev/zero", "x" * 5000, "a\0b"):
-        assert one_line(pytest.raises(InputError, Catalog.read, path).value)
+        assert one_line(refusal(Catalog.read, path))
