@@ -20,7 +20,7 @@ def rows() -> list[str]:
         "texts that are not garbled to the simulated readers, untuned and tuned": _both(demo["readable"]),
         "texts with a claim that no field supports, untuned and tuned": _both(demo["false_claims"]),
         f"attacks on the reward that raise it, of {len(demo['attacks'])}": str(fooled),
-        "minutes that its stages took, on two cores": f"{seconds / 60:.1f}",
+        "minutes that its stages took, on one thread of a busy machine": f"{seconds / 60:.1f}",
         "CTR on real headlines of the Upworthy archive, by a writer that learns from them alone, seed 0": _interval(
             archive["lift"]["ctr"]
         ),

@@ -33,11 +33,17 @@ class Names(dict[str, str]):
 
     def meet(self, header: Collection[str]) -> None:
         """A file has these columns."""
-        self.met |= {own for own, other in self.items() if other in header}
+        self.met |= {own for own, other in self.items() if any(name in header for name in alternatives(other))}
+
+
+def alternatives(other: str) -> list[str]:
+    """The names that a column may have, where files name it differently: `Artikel-Nr|SKU`."""
+    return [other, *other.split("|")] if "|" in other else [other]
 
 
 def parse_columns(given: str) -> Names:
-    """`text=Headline,clicked=Clicks` -> {"text": "Headline", "clicked": "Clicks"}; names with commas go in quotes.
+    """`text=Headline,clicked=Clicks` -> {"text": "Headline", "clicked": "Clicks"}; names with commas go in quotes, and
+    between names that several files have for one column goes a bar.
 
     Raises:
         InputError: a part without `=`, or a name given twice.
@@ -52,7 +58,8 @@ def parse_columns(given: str) -> Names:
         if not (own and equals and other):
             raise InputError(f"--columns {given}: '{part}' is no pair; write text=Headline,clicked=Clicks")
         if own in pairs or other in pairs.values():
-            raise InputError(f"--columns {given}: '{own if own in pairs else other}' is given twice; give it once")
+            twice = own if own in pairs else other
+            raise InputError(f"--columns {given}: '{twice}' is given twice; give it once, or {own}=A|B for two files")
         pairs[own] = other
     return pairs
 
@@ -97,7 +104,7 @@ def canonical(header: list[str], known: Collection[str], columns: Mapping[str, s
     A given name counts first, then our own, then our own in another spelling (`Product ID` for `product_id`).
     """
     header = [str(name).strip().strip("\ufeff").strip() for name in header]
-    given = {other: own for own, other in columns.items()}
+    given = {name: own for own, other in columns.items() for name in alternatives(other)}
     plain = {_plain(name): name for name in known}
     return [given.get(name) or (name if name in known else plain.get(_plain(name), name)) for name in header]
 

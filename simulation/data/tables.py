@@ -135,9 +135,7 @@ def _checked_size(file: parquet.ParquetFile, source: str) -> parquet.ParquetFile
         )
     nested = [f.name for f in file.schema_arrow if pyarrow.types.is_nested(f.type)]
     if nested:
-        raise InputError(
-            f"{source}: column '{nested[0]}' holds lists or records; write one value a cell"
-        )
+        raise InputError(f"{source}: column '{nested[0]}' holds lists or records; write one value a cell")
     return file
 
 
@@ -153,7 +151,7 @@ def _named(header: list[str], known: list[str], columns: Mapping[str, str], sour
     ]
     for own, other in columns.items():
         if own in known and own not in names:
-            raise InputError(f"{source}: --columns {own}={other}: no column '{other}'; it has {_listed(names)}")
+            raise InputError(f"{source}: --columns {own}={other}: no column '{other}'; it has {_listed(header)}")
     return names
 
 

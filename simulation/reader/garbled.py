@@ -22,7 +22,7 @@ FORMAT_VERSION = 1
 ENGLISH = 0.15
 """Least share of function words in a catalog's texts for them to be read: English ad copy has a quarter to a half."""
 COMMON = 0.7
-"""Least share of common English words in texts that lack those; German, French or Dutch ads have a quarter to a half."""
+"""Least share of common English words in texts that lack those; German, French or Dutch ads have half or less."""
 SURE = 0.1
 """Doubt below which a text is not garbled at all, and as near to one beyond which it is so wholly."""
 SPARED = 0.05

@@ -9,7 +9,7 @@ import zipfile
 import pandas as pd
 import pytest
 from copybandit.simulation.data.catalog import Catalog
-from copybandit.simulation.data.columns import ColumnNames, parse_columns, refuse_unmet
+from copybandit.simulation.data.columns import ColumnNames, canonical, parse_columns, refuse_unmet
 from copybandit.simulation.data.errors import InputError
 from pydantic import TypeAdapter
 
@@ -237,6 +237,11 @@ def test_a_name_may_be_that_of_one_of_two_files(catalog_and_ads):
 
 
 def test_a_name_that_neither_file_has_is_refused(catalog_and_ads):
+    columns = parse_columns("product_id=Artikel-Nr|SKU")
+    assert canonical(["SKU", "Titel"], ["product_id"], columns) == ["product_id", "Titel"]
+    assert canonical(["Artikel-Nr", "Titel"], ["product_id"], columns) == ["product_id", "Titel"]
+    Catalog.read(*catalog_and_ads, columns)
+    refuse_unmet(columns, *catalog_and_ads)
     columns = parse_columns("product_id=SKU,price=lst_price")
     Catalog.read(*catalog_and_ads, columns)
     with pytest.raises(InputError, match=r"c.csv, .*a.csv: --columns price=lst_price: no column 'lst_price'"):

@@ -15,7 +15,6 @@ def outcome(summary: Mapping[str, Any], archive: bool = False) -> str:
     lift = summary.get("lift") or {}
     if "ctr" not in lift:
         return ""
-    label = (summary.get("tuner") or {}).get("label")
     found = [f"clicks an impression {gained(lift['ctr'])}"]
     if not archive and "cvr" in lift:
         found.append(f"conversions a click {gained(lift['cvr'])}")

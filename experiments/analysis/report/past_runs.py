@@ -105,8 +105,6 @@ def selected(runs: list[Past], where: str) -> list[Past]:
         try:
             wanted = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError, LookupError, RecursionError):
-            raise InputError(
-                f"--where {condition}: its value is no YAML; write one such as seed=0"
-            ) from None
+            raise InputError(f"--where {condition}: its value is no YAML; write one such as seed=0") from None
         runs = [run for run in runs if value_of(run.config, key) == wanted]
     return runs
