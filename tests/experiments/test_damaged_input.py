@@ -215,7 +215,7 @@ def test_a_channel_that_the_world_does_not_have(files, tiny_file, capsys):
     lines = {refused(command, capsys) for command in studies}
     assert lines == {
         f"{files['log']}: row 6: channel 'fax' is not in the world, which has search, feed; correct it, or give a "
-        "--scenario that has it"
+        "--scenario that has it (`copybandit calibrate` makes one)"
     }
 
 
