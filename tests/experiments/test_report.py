@@ -266,7 +266,7 @@ def test_caveat_and_notes_stand_at_the_top(page: Page) -> None:
 def test_figures_are_the_summarys_own(page: Page) -> None:
     assert "Nothing fell short" in page.text
     assert "Alarm" not in page.text
-    assert "CTR lift +19.0% 95%: +17.0% to +21.0% ✓ target of +15.0%: met" in page.text
+    assert "Clicks an impression (CTR) +19.0% 95%: +17.0% to +21.0% ✓ target of +15.0%: met" in page.text
     assert "Diversity kept 93%" in page.text  # 99.5 / 107.5
     assert "9.8 nats" in page.text
     assert "untuned writer +19.1%, tuned writer +19.2%" in page.text  # .131 / .110 and .149 / .125
@@ -280,9 +280,15 @@ def test_figures_are_the_summarys_own(page: Page) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"lift": {"ctr": interval(0.01)}}, "No gain in gold CTR is shown: +1.0% (95% interval −1.0% to +3.0%)"),
-        ({"lift": {"cvr": interval(-0.05)}}, "Tuning lowered the gold CVR: −5.0% (95% interval −7.0% to −3.0%)."),
-        ({"lift": {"ctr": interval(0.09)}}, "short of its target of +15.0%"),
+        (
+            {"lift": {"ctr": interval(0.01)}},
+            "No gain in clicks an impression (CTR) is shown: +1.0% (95% interval −1.0% to +3.0%)",
+        ),
+        (
+            {"lift": {"cvr": interval(-0.05)}},
+            "Tuning lowered conversions a click (CVR): −5.0% (95% interval −7.0% to −3.0%).",
+        ),
+        ({"lift": {"ctr": interval(0.09)}}, "short of the target of +15.0%"),
         ({"diversity": {"untuned": 100.0, "tuned": 80.0}}, "Diversity fell to 80.0%"),
         (
             {"grid": {"tuned": {"uniform": interval(0.12), "bandit": interval(0.11)}}},

@@ -23,7 +23,11 @@ NOISE = 0.01
 """A fall of the gold below this share of its start is taken for noise."""
 
 GOOD, BAD, NEUTRAL = "good", "bad", "neutral"
-NAMES = {"ctr": "CTR", "cvr": "CVR", "reward": "reward"}
+NAMES = {
+    "ctr": "clicks an impression (CTR)",
+    "cvr": "conversions a click (CVR)",
+    "reward": "clicks and conversions together (reward)",
+}
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,16 @@ def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[
     alone = summary.get("as_they_come")
     if alone:
         lift = alone["lift"]["reward"]
-        detail, spent = "reward of the tuned writer's texts as they come", summary.get("efficiency")
+        detail, spent = "reward, were the tuned writer's texts shown as they come", summary.get("efficiency")
         if spent is not None:
-            detail += f": {spent:.0%} of what choosing among the untuned writer's texts gains at that KL"
-        found.append(Headline("Nothing picked", gain(lift["mean"]), detail))
+            detail += f"; picking among the untuned writer's, as far from it, gains 1 where this gains {spent:.2f}"
+        found.append(Headline("Without picking the best", gain(lift["mean"]), detail))
     diversity = summary.get("diversity", {})
     if {"untuned", "tuned"} <= diversity.keys():
         found.append(_diversity(diversity["untuned"], diversity["tuned"]))
     if "kl" in summary:
-        found.append(Headline("Distance (KL)", f"{number(summary['kl'], 1)} nats", "a text, from the untuned writer"))
+        detail = "a text: how far the tuned writer has moved from the untuned one"
+        found.append(Headline("Distance (KL)", f"{number(summary['kl'], 1)} nats", detail))
     return found
 
 
@@ -70,26 +75,30 @@ def _lift(name: str, lift: Interval, target: float | None) -> Headline:
     aim = "" if target is None else f"target of {gain(target)}"
     missed = target is not None and lift["mean"] < target
     if lift["high"] < 0:
-        status, verdict, sentence = BAD, "fell", f"Tuning lowered the gold {NAMES[name]}: {figure}."
+        status, verdict, sentence = BAD, "fell", f"Tuning lowered {NAMES[name]}: {figure}."
     elif not lift["low"] > 0:
         status, verdict = BAD, "no gain shown"
         why = "includes zero" if lift["low"] <= 0 else "says nothing of its error"
-        sentence = f"No gain in gold {NAMES[name]} is shown: {figure} {why}."
+        sentence = f"No gain in {NAMES[name]} is shown: {figure} {why}."
     elif missed:
         status, verdict = BAD, "missed"
-        sentence = f"The gold {NAMES[name]} gained {figure}, short of its {aim}."
+        sentence = f"{_sentence_case(NAMES[name])} gained {figure}, short of the {aim}."
     else:
         status, verdict, sentence = GOOD, "met" if aim else "above zero", ""
     verdict = f"{aim}: {verdict}" if aim else verdict
-    title = f"{NAMES[name]} lift"
-    return Headline(
-        title[0].upper() + title[1:], gain(lift["mean"]), f"95%: {gain_range(lift)}", status, verdict, sentence
-    )
+    title, detail = _sentence_case(NAMES[name]), f"95%: {gain_range(lift)}"
+    return Headline(title, gain(lift["mean"]), detail, status, verdict, sentence)
+
+
+def _sentence_case(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _diversity(untuned: float, tuned: float) -> Headline:
     share, goal = tuned / untuned, percent(DIVERSITY_TARGET, 0)
-    detail = f"{number(tuned, 1)} against {number(untuned, 1)} effective texts"
+    detail = (
+        f"as different as {number(tuned, 1)} texts with nothing in common; {number(untuned, 1)} before (Vendi score)"
+    )
     if share >= DIVERSITY_TARGET:
         return Headline("Diversity kept", percent(share, 0), detail, GOOD, f"target of {goal}: met")
     sentence = f"Diversity fell to {percent(share)} of the untuned writer's, below the target of {goal}."
