@@ -1,5 +1,6 @@
 """The command line: `copybandit COMMAND [options]`."""
 
+import difflib
 import errno
 import json
 import logging
@@ -182,6 +183,8 @@ def _explain(given: list[str]) -> None:
     if given and given[0] in ("-h", "--help"):
         print(text)
         raise SystemExit(0)
-    problem = f"copybandit: no command '{given[0]}'\n" if given else ""
+    near = difflib.get_close_matches(given[0], COMMANDS, n=1, cutoff=0.5) if given else []
+    hint = f", perhaps {near[0]}" if near else ""
+    problem = f"copybandit: no command '{given[0]}'{hint}\n" if given else ""
     print(f"{problem}{text}", file=sys.stderr)
     raise SystemExit(2)

@@ -95,7 +95,11 @@ def refuse_unknown(given: Sequence[str], title: str, known: Mapping[str, Sequenc
     for name in given:
         if name not in known[title] and name.removeprefix("no-") not in known[title]:
             modes = [mode for mode, names in known.items() if name in names]
-            hint = f"; `copybandit {modes[0]}` has it" if modes else nearest(name, known[title])
+            hint = (
+                f"; `copybandit {modes[0]}` has it"
+                if modes
+                else nearest(f"--{name}", [f"--{other}" for other in known[title]])
+            )
             hint = f"; it is --{RENAMED[name]} now" if name in RENAMED else hint
             raise InputError(f"--{name}: no option of `copybandit {title}`{hint}; --help-all lists them")
 

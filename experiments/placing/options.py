@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from ...agents.registry import AGENTS, DEEP, RETRIEVED
 from ...agents.traffic.options import TrafficOptions
 from ...simulation.data.errors import InputError
+from ..harness.config import nearest
 from ..harness.options import Common, Flat, Idle, refuse_below
 from ..serving.serve import BATCH
 from ..writing.options import TuneOptions
@@ -31,7 +32,8 @@ class PlacingOptions:
 
     def __post_init__(self) -> None:
         if self.agent not in AGENTS:
-            raise InputError(f"--agent {self.agent}: no such agent; known are {', '.join(AGENTS)}")
+            near, known = nearest(self.agent, AGENTS), ", ".join(AGENTS)
+            raise InputError(f"--agent {self.agent}: no such agent{near}; known are {known}")
         refuse_below(self, place_impressions=BATCH, place_products=1, retrieved=1, expected_trials=0, cold_start=0)
         if self.cold_start and not self.expected_trials:
             raise InputError(f"--cold-start {self.cold_start}: say what predictions count for with --expected-trials")

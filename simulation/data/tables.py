@@ -249,9 +249,10 @@ def _refuse_missing(
     needed = _needed(schema)
     missing = [name for name in needed if name not in frame.columns]
     if missing:
+        what = f"column '{missing[0]}' is" if len(missing) == 1 else f"columns {_listed(missing)} are"
         remedy = "" if columns is None else f"; is it there by another name, give --columns {missing[0]}=NAME"
         raise InputError(
-            f"{source}: column '{missing[0]}' is missing; the columns needed are {', '.join(needed)}, it has "
+            f"{source}: {what} missing; the columns needed are {', '.join(needed)}, it has "
             f"{_listed(list(frame.columns))}{remedy}"
         )
 
@@ -264,14 +265,14 @@ def _first_failure(cases: pd.DataFrame) -> str:
     case, rows = cases.iloc[0], cases["index"].nunique()
     more = f" ({rows} rows are wrong)" if rows > 1 else ""
     row = "" if pd.isna(case["index"]) else f"row {int(case['index']) + 2}, "
-    return f"{row}column '{case['column']}': {_complaint(case)}{more}; correct it and run again"
+    return f"{row}column '{case['column']}': {_complaint(case)}{more}; correct it, or leave the row out, and run again"
 
 
 def _complaint(case: pd.Series) -> str:
     value = case["failure_case"]
     value = value.item() if isinstance(value, np.generic) else value
     if not isinstance(value, str) and pd.isna(value):
-        return "is missing"
+        return "the cell is empty"
     if case["check"] == "field_uniqueness":
         return f"{value!r} stands there a second time"
     if case["check"].startswith("coerce_dtype"):

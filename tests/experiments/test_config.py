@@ -153,7 +153,7 @@ def test_only_what_is_in_force_is_written_and_compared():
 
 def test_options_of_other_commands_are_refused_in_one_line():
     known = {"some": [setting.name for setting in settings_of(Some)], "some --other": ["others"]}
-    with pytest.raises(InputError, match="--sead: no option of `copybandit some`, perhaps seed") as caught:
+    with pytest.raises(InputError, match="--sead: no option of `copybandit some`, perhaps --seed") as caught:
         refuse_unknown(["sead"], "some", known)
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="`copybandit some --other` has it"):

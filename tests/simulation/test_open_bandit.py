@@ -45,7 +45,7 @@ def test_a_small_folder(write):
     ("change", "expected"),
     [
         ({"propensity_score": 0.0}, r"men.csv: row 3, column 'propensity_score': 0.0 is not in \(0, 1\]"),
-        ({"propensity_score": None}, "men.csv: row 3, column 'propensity_score': is missing"),
+        ({"propensity_score": None}, "men.csv: row 3, column 'propensity_score': the cell is empty"),
         ({"click": 2}, "row 3, column 'click': 2.0 is not 0 or 1"),
         ({"position": 0}, "row 3, column 'position': 0.0 is not a position of one or more"),
         ({"item_id": 0.5}, "row 3, column 'item_id': 0.5 is not a whole number"),

@@ -34,10 +34,10 @@ def complaint(path) -> str:
         ("product_id,title,price\na,pan,1\n", "column 'category' is missing; the columns needed are .*category, price"),
         (HEADER + GOOD + "b,tent,outdoor,-1\n", r"row 3, column 'price': -1.0 is not a price of zero or more; correct"),
         (HEADER + GOOD + "b,tent,outdoor,cheap\n", "row 3, column 'price': 'cheap' is not a number; correct"),
-        (HEADER + GOOD + "b,tent,outdoor,\n", "row 3, column 'price': is missing"),
+        (HEADER + GOOD + "b,tent,outdoor,\n", "row 3, column 'price': the cell is empty"),
         (HEADER + GOOD + "b,tent,outdoor,inf\n", "row 3, column 'price': inf is not a finite number"),
         (HEADER + GOOD + "a,tent,outdoor,1\n", "row 3, column 'product_id': 'a' stands there a second time"),
-        (HEADER + GOOD + ",tent,outdoor,1\n", "row 3, column 'product_id': is missing"),
+        (HEADER + GOOD + ",tent,outdoor,1\n", "row 3, column 'product_id': the cell is empty"),
         (HEADER + GOOD + "  ,tent,outdoor,1\n", "row 3, column 'product_id': '  ' is not a text with something in it"),
         (HEADER + GOOD + "b,  ,outdoor,1\n", "row 3, column 'title'"),
         (HEADER + GOOD + "b,tent,outdoor,-1\nc,mat,outdoor,-2\n", r"row 3.*\(2 rows are wrong\)"),
@@ -87,7 +87,7 @@ def test_parquet(tmp_path):
     frame = pd.DataFrame({"product_id": [7, 8], "title": ["pan", None], "category": "kitchen", "price": [1, 2]})
     path = tmp_path / "catalog.parquet"
     frame.to_parquet(path)
-    assert "row 3, column 'title': is missing" in complaint(path)
+    assert "row 3, column 'title': the cell is empty" in complaint(path)
     frame.fillna("tent").to_parquet(path)
     assert [p.product_id for p in Catalog.read(path).products] == ["7", "8"]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ....policies.writer.checkpoint import CHECKPOINT
+from ....simulation.data.errors import InputError
 from ....simulation.data.files import MANIFEST, check_folder, lies_in
 from ...harness.config import flat, value_of
 from ...harness.files import load_table, read_json, read_yaml
@@ -28,8 +29,10 @@ class RunFiles:
         """Reads the small files.
 
         Raises:
-            InputError: there is no readable summary.json.
+            InputError: there is no such directory, or no readable summary.json in it.
         """
+        if not path.is_dir():
+            raise InputError(f"{path}: no such run directory; `copybandit runs` lists those that there are")
         self.path = path
         self.summary: dict[str, Any] = _nan_again(read_json(path / "summary.json"))
         environment, config = path / "environment.json", path / "config.yaml"
