@@ -44,6 +44,7 @@ COMMANDS = {
     ),
     "headlines": Command("HeadlinesOptions", "run_headlines", "how well do we predict and place real A/B-tested copy?"),
     "score": Command("ScoreOptions", "run_score", "which of these headlines would be clicked more, and why?"),
+    "check": Command("CheckOptions", "run_check", "may this copy be published?"),
     "abtest": Command("AbtestOptions", "run_abtest", "who wins this test, by how much, and may I stop?"),
     "offline": Command("OfflineOptions", "run_offline", "what would this policy have earned on these logs?"),
     "case-study": Command("CaseStudyOptions", "run_case_study", "does the article's recipe work?", module="case_study"),

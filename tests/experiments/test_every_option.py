@@ -30,7 +30,7 @@ TINY = Path(__file__).parent.parent / "data" / "tiny.yaml"
 RUNS = [
     title
     for title in COMMANDS
-    if title not in ("report", "runs", "export", "reader", "score", "abtest", "serve", "doctor", "completion")
+    if title not in ("report", "runs", "export", "reader", "score", "check", "abtest", "serve", "doctor", "completion")
 ]
 """Commands that are a run; `reader` needs a language model: test_reader. The others: test_score, test_abtest,
 test_serve, below."""

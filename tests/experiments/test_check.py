@@ -1,0 +1,76 @@
+"""`copybandit check`: what is refused, by which rule, and what a run wrote."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from copybandit.experiments.cli import main
+
+TEXTS = "text,product_id\nA cast iron skillet that lasts.,k1\nNow 39 dollars: the skillet.,k1\n"
+CATALOG = "product_id,title,category,price,brand\nk1,cast iron skillet,kitchen,39,Pellworth\n"
+
+
+@pytest.fixture
+def files():
+    Path("lines.csv").write_text(TEXTS + "Guaranteed results or your money back.,k1\n")
+    Path("catalog.csv").write_text(CATALOG)
+
+
+def checked(*arguments: str) -> pd.DataFrame:
+    main(["check", *arguments, "--out", "out"])
+    return pd.read_parquet("out/checked.parquet")
+
+
+def test_what_a_product_holds_may_be_said(files, capsys):
+    table = checked("lines.csv", "--catalog", "catalog.csv")
+    assert table.verdict.tolist() == ["ok", "ok", "refuse"]
+    counts = json.loads(Path("out/summary.json").read_text())
+    assert counts["verdicts"] == {"ok": 2, "flag": 0, "refuse": 1}
+    assert sum(counts["broken"].values()) >= 1
+    said = capsys.readouterr().out
+    assert "Guaranteed results" in said and "1 refused, 0 to look at, 2 pass" in said
+
+
+def test_without_a_catalog_no_price_is_supported(files):
+    assert checked("lines.csv").verdict.tolist() == ["ok", "refuse", "refuse"]
+
+
+def test_platforms_have_limits(files):
+    Path("lines.csv").write_text("text\n" + "a" * 30 + "\n" + "a" * 31 + "\n")
+    table = checked("lines.csv", "--platform", "search-headline")
+    assert table.verdict.tolist() == ["ok", "refuse"]
+    assert table.rule[1].startswith("platform-")
+
+
+def test_rules_of_ones_own(files):
+    Path("rules.yaml").write_text(
+        "rules:\n  - {id: house, says: Say fair., languages: [en], patterns: [lasts], severity: refuse}\n"
+    )
+    table = checked("lines.csv", "--catalog", "catalog.csv", "--rules", "rules.yaml")
+    assert table.rule.tolist()[0] == "house" and table.said.tolist()[0] == "lasts"
+
+
+def test_strict_is_an_exit_code(files):
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "lines.csv", "--strict", "--out", "out"])
+    assert ended.value.code == 1 and Path("out/checked.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["lines.csv", "--platform", "radio"], "radio"),
+        (["lines.csv", "--rules", "none.yaml"], "none.yaml"),
+        (["none.csv"], "none.csv: no such file"),
+        (["."], "no finished loop or tune"),
+        ([".", "--catalog", "catalog.csv"], "leave out --catalog"),
+        (["catalog.csv", "--columns", "text=title", "--catalog", "catalog.csv"], ""),
+    ],
+)
+def test_refused_in_one_line(files, arguments, says, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["check", *arguments, "--out", "out"])
+    told = capsys.readouterr().err.strip()
+    assert ended.value.code == 2 and says in told and "\n" not in told
+    assert not Path("out").exists()
