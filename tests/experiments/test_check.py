@@ -6,6 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from copybandit.experiments.cli import main
+from copybandit.experiments.harness.config import configured
+from copybandit.experiments.tune import run_tune
+from copybandit.experiments.writing.options import TuneOptions
 
 TEXTS = "text,product_id\nA cast iron skillet that lasts.,k1\nNow 39 dollars: the skillet.,k1\n"
 CATALOG = "product_id,title,category,price,brand\nk1,cast iron skillet,kitchen,39,Pellworth\n"
@@ -51,6 +54,25 @@ def test_rules_of_ones_own(files):
     assert table.rule.tolist()[0] == "house" and table.said.tolist()[0] == "lasts"
 
 
+def test_texts_of_a_run(tmp_path):
+    options = {"model": "built-in", "users": 40, "log_impressions": 4000, "effect.steps": 20, "samples": 1}
+    options |= {"writer.width": 32, "writer.heads": 2, "writer.vocabulary": 400, "writer.max_new_tokens": 8}
+    options |= {"warm_start.lines": 160, "algorithm": "raft", "raft.texts": 4, "raft.passes": 1, "products": 4}
+    run = run_tune(configured(TuneOptions(), out=tmp_path / "run", **options))
+    table = checked(str(run))
+    written = pd.read_parquet(run / "creatives.parquet")
+    assert table.text.tolist() == written.text[written.writer == "tuned"].tolist()
+    assert set(table.product_id) == set(written.product_id)
+    assert pd.read_csv("out/checked.csv").columns.tolist() == [
+        "text",
+        "product_id",
+        "verdict",
+        "rule",
+        "said",
+        "remedy",
+    ]
+
+
 def test_strict_is_an_exit_code(files):
     with pytest.raises(SystemExit) as ended:
         main(["check", "lines.csv", "--strict", "--out", "out"])
@@ -65,7 +87,7 @@ def test_strict_is_an_exit_code(files):
         (["none.csv"], "none.csv: no such file"),
         (["."], "no finished loop or tune"),
         ([".", "--catalog", "catalog.csv"], "leave out --catalog"),
-        (["catalog.csv", "--columns", "text=title", "--catalog", "catalog.csv"], ""),
+        (["catalog.csv", "--columns", "text=title", "--catalog", "catalog.csv"], "column 'title' is missing"),
     ],
 )
 def test_refused_in_one_line(files, arguments, says, capsys):

@@ -103,8 +103,21 @@ class Standings:
         order = pd.Categorical(curves["agent"], self.agents)
         return curves.iloc[np.lexsort((curves["impressions"], curves["seed"], curves["world"], order.codes))]
 
+    def verdict(self, world: str) -> str:
+        """Which agents the one that earned most in a world is surely better than, at 5% over all pairs."""
+        rewards = {name: row["reward"]["mean"] for name, row in self.figures(world).items()}
+        leader, pairs = max(rewards, key=rewards.__getitem__), self.differences()
+        mine = pairs[(pairs.world == world) & (pairs.better == leader)]
+        beaten = mine.worse[mine.p_holm < 0.05].tolist()
+        left = [name for name in rewards if name not in (leader, *beaten)]
+        where = f"in {world}: " if len(self.worlds) > 1 else ""
+        if not beaten:
+            return f"{where}{leader} earned most, surely more than none; more --seeds or --impressions would tell"
+        rest = f"; not told apart from {', '.join(left)}" if left else ""
+        return f"{where}{leader} earned most, surely more than {', '.join(beaten)} (p < 0.05, Holm){rest}"
+
     def text(self) -> str:
-        """A table for the terminal, best first."""
+        """A table for the terminal, best first, and what it comes to."""
         lines = [f"{'agent':<22} {'capture, 95% interval':>26}   reward    best   us a decision"]
         for name, row in sorted(self.figures().items(), key=lambda item: -item[1]["reward"]["mean"]):
             capture: Interval = row["capture"]
@@ -112,4 +125,4 @@ class Standings:
             micro = 1e6 / row["decisions_per_second"]["mean"]
             line = f"{name:<22} {figure}   {row['reward']['mean']:.5f}   {row['best']:>4.0%}"
             lines.append(f"{line}   {micro:>13.1f}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *map(self.verdict, self.worlds)])
