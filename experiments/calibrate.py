@@ -35,6 +35,8 @@ QUICK = 0.25
 """Share of an archive's stories that a smoke-size run looks at."""
 QUICK_ROWS = 20_000
 """Rows of a log, the first, that it looks at."""
+ALIKE = 0.9
+"""Share of rates inside the log's intervals, which hold 95% by chance, from which a world behaves like the log."""
 WORLD = "world.safetensors"
 
 
@@ -186,11 +188,28 @@ def _show_log(run: Run, final: Calibration, summary: dict[str, Any]) -> None:
     loss = summary["held_out"]
     run.say(f"held-out log-loss {loss['log_loss']:.5f}, of the base rate {loss['log_loss_of_base_rate']:.5f}")
     run.say(f"CTR by position, channel, segment, hour, decile: {summary['inside']:.0%} inside the log's intervals")
+    run.say(_answer(summary))
     if "foretold" in summary:
         found = summary["foretold"]
         for name, title in (("earned", "earned"), ("world", "this world"), ("direct_method", "the direct method")):
             row = found[name]
             run.say(f"{found['policy']}, by {title:<18} {bracketed(row, '.5f')}")
+
+
+def _answer(summary: dict[str, Any]) -> str:
+    """Does the world behave like the log? By the rates of groups, and by rows that the fit did not see."""
+    loss, alike = summary["held_out"], summary["inside"] >= ALIKE
+    foretells = loss["log_loss"] < loss["log_loss_of_base_rate"]
+    if alike and foretells:
+        return (
+            "the world behaves like the log: it has its rates, and foretells later clicks better than their mean rate"
+        )
+    if alike:
+        return (
+            "the world has the log's rates, and foretells later clicks no better than their mean rate: the log hardly "
+            "tells what moves its users"
+        )
+    return "the world does not behave like the log: see which groups are off in fit.csv, and what was left out below"
 
 
 def _show_archive(run: Run, summary: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from copybandit.experiments.analysis.fit.tables import delays
 from copybandit.experiments.analysis.statistics.intervals import wilson
-from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate
+from copybandit.experiments.calibrate import CalibrateOptions, _answer, run_calibrate
 from copybandit.experiments.compare import CompareOptions, run_compare
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.files import read_json
@@ -104,3 +104,16 @@ def test_another_policys_ctr_is_foretold(shared_data, tmp_path):
     assert found["clicks"] == [46, 69]
     assert found["earned"]["mean"] == pytest.approx(0.0069)
     assert 0 < found["world"]["low"] < found["world"]["mean"] < found["world"]["high"] < 0.02
+
+
+@pytest.mark.parametrize(
+    ("inside", "loss", "says"),
+    [
+        (0.95, 0.10, "behaves like the log"),
+        (0.95, 0.13, "foretells later clicks no better"),
+        (0.84, 0.10, "does not behave like the log"),
+    ],
+)
+def test_the_question_is_answered(inside, loss, says):
+    summary = {"inside": inside, "held_out": {"log_loss": loss, "log_loss_of_base_rate": 0.12}}
+    assert says in _answer(summary)
