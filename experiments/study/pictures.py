@@ -54,7 +54,7 @@ def with_pictures(catalog: Catalog, options: StudyOptions, run: Run) -> tuple[Ca
         return catalog.with_images({}), None
     with run.stage("pictures", total=len(gallery)) as stage:
         encoder = chosen_encoder(asked.image_encoder)
-        if encoder is not None and asked.image_cache is not None:
+        if asked.image_cache is not None and encoder is not None:
             encoder = KeptVectors(encoder, asked.image_cache)
         table = PictureTable.of(gallery, encoder, stage.advance)
         stage.advance(0, f"seen by {table.seen_by}")
