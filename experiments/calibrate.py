@@ -119,12 +119,17 @@ def _of_log(options: CalibrateOptions, run: Run) -> dict[str, Any]:
         "clicks": int(evidence.clicked.sum()),
         "held_out": log_losses(later.clicked, rates, float(seen.clicked.mean())),
         "inside": float(fit["inside"].mean()),
-        "notes": list(final.notes),
+        "notes": [*final.notes, *_without_pictures(evidence.catalog)],
     }
     if other is not None and options.open_bandit is not None and options.on_policy is not None:
         summary["foretold"] = foretold(final, other, options.open_bandit, options.on_policy, options.run.seed)
     _show_log(run, final, summary)
     return summary
+
+
+def _without_pictures(catalog: Catalog) -> list[str]:
+    shown = any(product.images for product in catalog.products)
+    return ["pictures: users of a fitted world see text alone"] if shown else []
 
 
 def _told(stage: Stage) -> Callable[[str], None]:

@@ -126,4 +126,4 @@ def _lines(texts: Sequence[str], found: Sequence[Sequence[Breach]], verdicts: di
     ]
     more = [f"... and {len(refused) - SHOWN:,} more"] if len(refused) > SHOWN else []
     counts = f"{verdicts['refuse']:,} refused, {verdicts['flag']:,} to look at, {verdicts['ok']:,} pass"
-    return [*lines, *more, counts]
+    return [*lines, *more, f"{counts}; read for words, not for sense"]

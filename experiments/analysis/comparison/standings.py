@@ -112,7 +112,7 @@ class Standings:
         left = [name for name in rewards if name not in (leader, *beaten)]
         where = f"in {world}: " if len(self.worlds) > 1 else ""
         if not beaten:
-            return f"{where}{leader} earned most, surely more than none; more --seeds or --impressions would tell"
+            return f"{where}{leader} earned most, by less than chance may do; more --seeds or --impressions would tell"
         rest = f"; not told apart from {', '.join(left)}" if left else ""
         return f"{where}{leader} earned most, surely more than {', '.join(beaten)} (p < 0.05, Holm){rest}"
 
