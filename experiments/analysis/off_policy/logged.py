@@ -16,6 +16,8 @@ from ..statistics.bootstrap import Array
 from .contexts import contexts_of
 
 Codes = NDArray[np.int64]
+ROUNDED = 1e-3
+"""What rounding may take off the sum of probabilities."""
 SEEN = 5
 """A creative seen less often may have others beside it that were not seen at all: their number is not known."""
 SEGMENTS = 100
@@ -200,8 +202,8 @@ def _check(propensity: Array, creative: Codes, creatives: int, source: str, kind
         left = creatives - (slot if kind == "given-above" else 0)
         inverse = 1 / propensity[:, slot]
         error = inverse.std() / np.sqrt(n)
-        if inverse.mean() > left + 4 * error + 1e-6 * left:
+        if inverse.mean() > left + 4 * error + ROUNDED * left:
             raise InputError(
-                f"{source}: position {slot}: propensities would sum to {left / inverse.mean():.2f} over the {left} "
-                "creatives to choose from, not to 1; log the probability with which each was chosen"
+                f"{source}: position {slot}: propensities would sum to {left / inverse.mean():.3f} over the {left} "
+                "creatives to choose from, not to 1; log how likely each was chosen, given what stood above it"
             )
