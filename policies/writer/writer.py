@@ -312,7 +312,8 @@ def _kept_sampling(name: str) -> WriterConfig:
         said = {key: kept.get(key) for key in ("temperature", "top_p", "max_new_tokens", "max_characters")}
         return WriterConfig(**{key: value for key, value in said.items() if value is not None})
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{name}: does not say how it samples ({str(error).splitlines()[0]}); give a config") from None
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{name}: does not say how it samples ({reason}); give a config") from None
 
 
 def _refuse_request(model: str, config: WriterConfig) -> None:
