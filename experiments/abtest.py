@@ -8,7 +8,7 @@ from typing import Annotated
 import pandas as pd
 import tyro
 
-from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown, refuse_unmet
+from ..simulation.data.columns import ColumnNames, parse_columns, read_here, refuse_unmet
 from ..simulation.data.errors import InputError
 from .analysis.abtest.sections import lift_of
 from .analysis.abtest.verdicts import COUNTS, NAMES, Against, Metric, Verdict, counted, judged, read_counts
@@ -42,7 +42,7 @@ class AbtestOptions:
     level: float = 0.05
     """Chance of calling a false winner ever, however often one looks; also of intervals, and of false discoveries."""
     out: Path | None = None
-    """Where results go; by default a new directory under runs/. A directory in use is refused."""
+    """Where results go; by default a new directory under runs/. A directory with something in it is refused."""
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
@@ -56,8 +56,7 @@ def run_abtest(options: AbtestOptions) -> Path:
         InputError: the table is no good, or `out` is in use.
     """
     path = new_folder(options.out, "abtest")
-    columns = parse_columns(options.columns)
-    refuse_unknown(columns, list(COUNTS.columns))
+    columns = read_here(parse_columns(options.columns), list(COUNTS.columns))
     counts = read_counts(options.counts, columns, options.metric)
     refuse_unmet(columns, options.counts)
     lifts, verdicts = judged(counts, options.metric, options.against, options.level)

@@ -14,7 +14,7 @@ from ..simulation.archive.tests import read_archive
 from ..simulation.calibration.evidence import Evidence, evidence_of_open_bandit, read_evidence
 from ..simulation.calibration.fit import Calibration, calibrate, predict
 from ..simulation.data.catalog import CATALOG_SCHEMA, Catalog
-from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown, refuse_unmet
+from ..simulation.data.columns import ColumnNames, parse_columns, read_here, refuse_unmet
 from ..simulation.data.errors import InputError
 from ..simulation.data.log_format import LOG_SCHEMA
 from ..simulation.data.open_bandit import joined_logs, read_open_bandit
@@ -35,6 +35,8 @@ QUICK = 0.25
 """Share of an archive's stories that a smoke-size run looks at."""
 QUICK_ROWS = 20_000
 """Rows of a log, the first, that it looks at."""
+APPEAL = "appeal: "
+"""How effects of appeals are named."""
 ALIKE = 0.9
 """Share of rates inside the log's intervals, which hold 95% by chance, from which a world behaves like the log."""
 WORLD = "world.safetensors"
@@ -109,7 +111,9 @@ def _of_log(options: CalibrateOptions, run: Run) -> dict[str, Any]:
         rates = predict(trial, evidence)[~first]
     with run.stage("fit of all") as stage:
         final = calibrate(evidence, scenario, seed=options.run.seed, progress=_told(stage))
-        save_world(run.path / WORLD, final.scenario, final.evidence.catalog, final.audience, final.scales)
+        doubt = _of_texts(final)
+        parts = final.scenario, final.evidence.catalog, final.audience, final.scales
+        save_world(run.path / WORLD, *parts, notes=[f"fitted to {_source(options)}; {doubt}"])
     fit = compared(later, rates)
     write_table(run.path / "fit.csv", fit)
     write_table(run.path / "delays.csv", delays(later, trial.scenario.conversion_delay_hours))
@@ -119,6 +123,7 @@ def _of_log(options: CalibrateOptions, run: Run) -> dict[str, Any]:
         "clicks": int(evidence.clicked.sum()),
         "held_out": log_losses(later.clicked, rates, float(seen.clicked.mean())),
         "inside": float(fit["inside"].mean()),
+        "of_texts": doubt,
         "notes": [*final.notes, *_without_pictures(evidence.catalog)],
     }
     if other is not None and options.open_bandit is not None and options.on_policy is not None:
@@ -139,8 +144,8 @@ def _told(stage: Stage) -> Callable[[str], None]:
 def _evidence(options: CalibrateOptions, products: Catalog) -> tuple[Evidence, Evidence | None]:
     """What the world is fitted to, and the other policy's log, where there is one."""
     if options.logs is not None:
-        columns = parse_columns(options.columns)
-        refuse_unknown(columns, [*LOG_SCHEMA.columns, *CATALOG_SCHEMA.columns], user_columns=True)
+        tables = [*LOG_SCHEMA.columns, *(CATALOG_SCHEMA.columns if options.catalog else ())]
+        columns = read_here(parse_columns(options.columns), tables, user_columns=True)
         known = None if options.scenario is None else products
         if options.catalog is not None:
             known = Catalog.read(options.catalog, columns=columns).with_queries(products.queries)
@@ -193,12 +198,26 @@ def _show_log(run: Run, final: Calibration, summary: dict[str, Any]) -> None:
     loss = summary["held_out"]
     run.say(f"held-out log-loss {loss['log_loss']:.5f}, of the base rate {loss['log_loss_of_base_rate']:.5f}")
     run.say(f"CTR by position, channel, segment, hour, decile: {summary['inside']:.0%} inside the log's intervals")
-    run.say(_answer(summary))
+    run.say(_answer(summary), summary["of_texts"])
     if "foretold" in summary:
         found = summary["foretold"]
         for name, title in (("earned", "earned"), ("world", "this world"), ("direct_method", "the direct method")):
             row = found[name]
             run.say(f"{found['policy']}, by {title:<18} {bracketed(row, '.5f')}")
+
+
+def _source(options: CalibrateOptions) -> str:
+    return Path(options.logs or options.open_bandit or options.archive or "").name
+
+
+def _of_texts(final: Calibration) -> str:
+    """How much of what its users like in copy the log tells; the rest is what was assumed."""
+    appeals = [effect for effect in final.effects if effect.name.startswith(APPEAL)]
+    told = [one.name.removeprefix(APPEAL) for one in appeals if one.low > 0 or one.high < 0]
+    found = f"the log tells {len(told)} of {len(appeals)} appeals of its texts from zero"
+    if not told:
+        return f"{found}: what these users like in copy is hardly known, and lift from writing for them says little"
+    return f"{found} ({', '.join(told)}); what else these users like in copy is hardly known"
 
 
 def _answer(summary: dict[str, Any]) -> str:

@@ -12,8 +12,8 @@ import tyro
 
 from ..policies.compliance.filter import Breach, Compliance
 from ..policies.effect.effect_file import EFFECT, is_effect, read_effect
-from ..simulation.data.catalog import Catalog, Creative, Product
-from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown, refuse_unmet
+from ..simulation.data.catalog import CATALOG_SCHEMA, Catalog, Creative, Product
+from ..simulation.data.columns import ColumnNames, parse_columns, read_here, refuse_unmet
 from ..simulation.data.errors import InputError
 from ..simulation.data.tables import not_blank, read_table
 from .harness.files import load_table, new_folder, write_json, write_table
@@ -53,7 +53,7 @@ class CheckOptions:
     strict: bool = False
     """Ends with exit code 1 if a text is refused."""
     out: Path | None = None
-    """Where results go; by default a new directory under runs/. A directory in use is refused."""
+    """Where results go; by default a new directory under runs/. A directory with something in it is refused."""
 
 
 def run_check(options: CheckOptions) -> Path:
@@ -85,7 +85,8 @@ def _texts(options: CheckOptions) -> tuple[pd.DataFrame, Catalog]:
     columns = parse_columns(options.columns)
     if options.texts.is_dir():
         return _of_run(options, columns)
-    refuse_unknown(columns, [*TEXTS.columns, "title", "category", "price", "brand", "description", "attributes"])
+    tables = [*TEXTS.columns, *(CATALOG_SCHEMA.columns if options.catalog else ())]
+    columns = read_here(columns, tables)
     catalog = Catalog([NOTHING]) if options.catalog is None else Catalog.read(options.catalog, None, columns)
     frame = read_table(options.texts, TEXTS, "table of texts", columns)
     refuse_unmet(columns, options.texts, options.catalog)

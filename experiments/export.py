@@ -31,7 +31,7 @@ def run_export(options: ExportOptions) -> Path:
             absent.
     """
     if options.to.exists() and (not options.to.is_dir() or any(options.to.iterdir())):
-        raise InputError(f"{options.to}: in use; choose another --to, or move it away")
+        raise InputError(f"{options.to}: is there already and not empty; choose another --to, or move it away")
     write = export_onnx if options.format == "onnx" else copy_checkpoint
     write(options.run / CHECKPOINT, options.to)
     return options.to

@@ -8,11 +8,21 @@ from typing import Any, Literal
 import numpy as np
 
 from ..agents.registry import KINDS
-from ..simulation.data.columns import ColumnNames, parse_columns, refuse_unknown, refuse_unmet
+from ..simulation.data.columns import ColumnNames, parse_columns, read_here, refuse_unmet
 from ..simulation.data.errors import InputError
 from ..simulation.data.log_format import LOG_SCHEMA, read_log
 from .analysis.drawing.formats import bracketed
-from .analysis.off_policy.evaluation import FEW, Answer, WeightedLog, answers, interval_of, labels_of, overlap_warning
+from .analysis.off_policy.evaluation import (
+    FEW,
+    Answer,
+    WeightedLog,
+    against_logged,
+    answers,
+    interval_of,
+    labels_of,
+    overlap_warning,
+    read_first,
+)
 from .analysis.off_policy.logged import NOT_NEEDED, Kind, Logged, logged_frame, logged_open_bandit
 from .analysis.off_policy.policies import Policy, evidence, fixed_policy, own_policy, train
 from .analysis.off_policy.reward_model import fit_rates
@@ -108,8 +118,11 @@ def run_offline(options: OfflineOptions) -> Path:
     summary = _value_all(policies, training, valued, options, run, rng)
     for found in texts:
         summary["estimates"] |= found
+    warned, earned = summary["warnings"], on_policy[LOGGED]
+    verdicts = {name: warned.get(name) or against_logged(row, earned) for name, row in summary["estimates"].items()}
     summary |= {
         "command": "offline",
+        "verdicts": verdicts,
         "on_policy": on_policy,
         "impressions": len(valued),
         "slots": valued.slots,
@@ -166,8 +179,7 @@ def _read(options: OfflineOptions) -> Logged:
     if options.logs is not None and options.open_bandit is not None:
         raise InputError("--logs and --open-bandit: give one of them")
     if options.logs is not None:
-        columns = parse_columns(options.columns)
-        refuse_unknown(columns, list(LOG_SCHEMA.columns), user_columns=True)
+        columns = read_here(parse_columns(options.columns), list(LOG_SCHEMA.columns), user_columns=True)
         frame = read_log(options.logs, without=NOT_NEEDED, columns=columns)
         refuse_unmet(columns, options.logs)
         return logged_frame(frame, str(options.logs), options.propensities)
@@ -266,12 +278,13 @@ def _notes(options: OfflineOptions, logged: Logged, split: bool) -> list[str]:
 
 def _show(summary: dict[str, Any], run: Run) -> None:
     labels = labels_of(summary["slots"])
-    run.say(f"{'policy':<18} {'estimator':<27} {'value':>9}  95% interval             ESS  max weight")
+    run.say(summary["notes"][0], f"{'policy':<18} {'by':<26} {'value':>8}  95% interval             ESS")
     for policy, row in summary["estimates"].items():
-        for estimator, entry in row.items():
-            size = "" if entry["ess"] is None else f"{entry['ess']:>8,.0f}  {entry['max_weight']:>10.2f}"
-            run.say(f"{policy:<18} {labels[estimator]:<27}   {bracketed(entry, '.5f')} {size}")
+        if (name := read_first(row)) is not None:
+            size = "" if row[name]["ess"] is None else f"{row[name]['ess']:>8,.0f}"
+            run.say(f"{policy:<18} {labels[name]:<26}  {bracketed(row[name], '.5f')} {size}")
     for policy, known in summary["on_policy"].items():
-        run.say(f"{policy:<18} {'on policy':<27}   {bracketed(known, '.5f')}")
-    for policy, warning in summary["warnings"].items():
-        run.say(f"{policy}: {warning}")
+        run.say(f"{policy:<18} {'what it earned':<26}  {bracketed(known, '.5f')}")
+    for policy, verdict in summary["verdicts"].items():
+        run.say(f"{policy}: {verdict}")
+    run.say(f"every estimator, and what to doubt: {run.path}/report.html")

@@ -35,7 +35,7 @@ class ScoreOptions:
     conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, by which ads are ranked."""
     out: Path | None = None
-    """Where results go; by default a new directory under runs/. A directory in use is refused."""
+    """Where results go; by default a new directory under runs/. A directory with something in it is refused."""
     device: Device = "auto"
     """Where sentence vectors are computed, or where the base reads ads; auto takes a CUDA device when there is one."""
 

@@ -139,7 +139,7 @@ def _prepare(path: Path, plan: Plan, options: RunParts, name: str) -> None:
         if differ:
             raise InputError(f"{path}: holds a sweep with another {', '.join(differ)}; choose another --out")
     elif path.exists() and any(path.iterdir()):
-        raise InputError(f"{path}: in use; choose another --out, or move it away")
+        raise InputError(f"{path}: is there already and not empty; choose another --out, or move it away")
     path.mkdir(parents=True, exist_ok=True)
     write_yaml(kept, plan.model_dump())
     write_config(config, options)

@@ -240,6 +240,8 @@ def read_scenario(path: Path) -> Scenario:
         name = path.relative_to(BUILT_IN).with_suffix("") if BUILT_IN in path.parents else path
         fitted = name.with_suffix("") / "world.safetensors"
         hint = f"; perhaps {fitted}" if fitted.is_file() else ""
+        if fitted.parent.is_dir() and not hint:
+            hint = "; this directory is no run of `copybandit calibrate`"
         raise InputError(f"{name}: no such scenario; built in are {known}, or give the path of a YAML file{hint}")
     try:
         return Scenario.model_validate(_with_base(path))

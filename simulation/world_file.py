@@ -1,5 +1,6 @@
 """A fitted world in one file: safetensors, with everything that is text in its metadata as JSON. Nothing is pickled."""
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ def save_world(
     audience: Audience,
     scales: Scales,
     reader: ArchiveReader | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Writes what `load_world` reads.
 
@@ -41,6 +43,7 @@ def save_world(
         audience: its users.
         scales: what was fitted.
         reader: of an archive; None for the scenario's own words.
+        notes: what a reader of the world's figures must know.
     """
     people = {f"audience.{k}": v for k, v in vars(audience).items() if isinstance(v, Tensor)}
     fitted = {f"scales.{k}": v for k, v in vars(scales).items() if isinstance(v, Tensor)}
@@ -50,11 +53,21 @@ def save_world(
         **catalog.facts(),
         "segments": list(audience.segments),
         "scales": numbers,
+        "notes": list(notes),
     }
     read = {}
     if reader is not None:
         facts["archive"], read = archive_parts(reader, catalog)
     save_tensors(path, people | fitted | read, facts, kind="world", format_version=FORMAT_VERSION)
+
+
+def world_notes(name: str | Path) -> tuple[str, ...]:
+    """What a reader of a fitted world's figures must know; nothing of other scenarios.
+
+    Raises:
+        InputError: see `load_world`.
+    """
+    return tuple(_read(Path(name))[1].get("notes", ())) if is_world_file(name) else ()
 
 
 def load_world(path: Path, *, seed: int = 0, device: torch.device | str = "cpu") -> World:

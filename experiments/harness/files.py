@@ -28,7 +28,7 @@ def new_folder(out: Path | None, command: str) -> Path:
     """
     path = out or Path("runs") / time.strftime(f"{command}-%Y%m%d-%H%M%S")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{path}: in use; choose another --out, or move it away")
+        raise InputError(f"{path}: is there already and not empty; choose another --out, or move it away")
     return path
 
 

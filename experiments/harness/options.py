@@ -48,7 +48,7 @@ class RunOptions:
     """The run: where it goes, and what is random in it."""
 
     out: Common[Path | None] = None
-    """Where results go; by default a new directory under runs/. A directory in use is refused."""
+    """Where results go; by default a new directory under runs/. A directory with something in it is refused."""
     seed: Common[int] = 0
     """Of everything random: the same seed gives the same figures on the same machine."""
     config: Common[Path | None] = None

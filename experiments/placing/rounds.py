@@ -164,7 +164,7 @@ def _worth_of_texts(
 ) -> dict[str, Interval]:
     """Gold reward of the round's texts, over the untuned writer's and over the first round's, with today's tastes."""
     found = {"tuning": tuning.summary["lift"]["reward"]}
-    newest, first = (judge(study.world, _newest(lines[name])).by_user for name in LINES)
+    newest, first = (judge(study.world, _newest(lines[name])).cells for name in LINES)
     rng = np.random.default_rng(options.run.seed)
     return found | {"texts": lifts(newest, first, options.conversion_value, rng)["reward"]}
 

@@ -18,7 +18,7 @@ from ...policies.headlines.stacked import StackedEffect
 from ...policies.writer.reading import FrozenReader
 from ...policies.writer.writer import WriterConfig
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative
-from ...simulation.data.columns import refuse_unknown, refuse_unmet
+from ...simulation.data.columns import read_here, refuse_unmet
 from ...simulation.data.errors import InputError
 from ...simulation.data.files import read_checked
 from ...simulation.data.tables import not_blank, read_table
@@ -69,7 +69,7 @@ def score_ads(
     kind, state = read_effect(folder)
     by_product = kind == EffectModel.__name__
     schema = TEXTS if by_product else ANY
-    refuse_unknown(columns, schema.columns)
+    columns = read_here(columns, schema.columns)
     frame = read_table(source, schema, "table of texts", columns)
     refuse_unmet(columns, source)
     asked = ("test_id", "product_id", "audience", "text", "image")

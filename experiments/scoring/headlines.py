@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...policies.headlines.predictor import Predictor
-from ...simulation.data.columns import refuse_unknown, refuse_unmet
+from ...simulation.data.columns import read_here, refuse_unmet
 from ...simulation.data.tables import not_blank, read_table
 from ..analysis.drawing.formats import told_reasons
 from ..analysis.statistics.bootstrap import Array
@@ -50,7 +50,7 @@ def score_headlines(
     Raises:
         InputError: the table is no good, a text stands twice in a test, or there is no such predictor.
     """
-    refuse_unknown(columns, TEXTS.columns)
+    columns = read_here(columns, TEXTS.columns)
     frame = read_table(source, TEXTS, "table of texts", columns)
     refuse_unmet(columns, source)
     frame = refuse_repeated(frame[[name for name in ("test_id", "text", "about") if name in frame]], source)

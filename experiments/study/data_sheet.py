@@ -1,5 +1,6 @@
 """What a study rests on, for its report: products, texts, people, feedback, and what is not in them."""
 
+from ...simulation.world_file import is_world_file
 from .options import StudyOptions
 from .study import Study
 
@@ -12,15 +13,38 @@ def data_sheet(study: Study, options: StudyOptions) -> dict[str, dict[str, str]]
 def _texts(study: Study, options: StudyOptions) -> dict[str, str]:
     catalog, ads = study.catalog, study.catalog.ads
     products = {product.product_id for product, _ in study.asked}
-    source = options.data.archive or options.data.catalog or f"built-in scenario {options.world.scenario}"
+    source = options.data.archive or options.data.catalog or scenario_name(options)
     words = sum(len(ad.text.split()) for ad in ads) / max(len(ads), 1)
     return {
         "Source": str(source),
         "Products": f"{len(catalog):,} in {len(catalog.categories)} categories; {len(products):,} are written for",
-        "Reference texts": f"{len(ads):,}, {len({ad.text for ad in ads}):,} different, {words:.1f} words each",
+        "Texts it starts from": f"{len(ads):,}, {len({ad.text for ad in ads}):,} different, {words:.1f} words each"
+        + _whose(options),
         "Prompts": f"{len(study.asked):,}: a product and an audience ({', '.join(study.audiences)})",
         "Checked for": "format and consistency; not for truth, fairness or rights: a person has to",
     }
+
+
+def _whose(options: StudyOptions) -> str:
+    if options.data.catalog is None:
+        return ""
+    yours = "your ads and " if options.data.ads or options.data.logs else ""
+    return f": {yours}the scenario's phrases, filled in for your products"
+
+
+def scenario_name(options: StudyOptions) -> str:
+    """Where a world is from, in words."""
+    name = options.world.scenario
+    if is_world_file(name):
+        return f"the world fitted by calibrate, {name}"
+    return f"built-in scenario {name}" if options.world.built_in else f"scenario file {name}"
+
+
+def _rates(study: Study, options: StudyOptions) -> str:
+    if options.data.archive or is_world_file(options.world.scenario):
+        return "as fitted"
+    scenario = study.world.scenario
+    return f"CTR {scenario.ctr:.1%}, CVR {scenario.cvr:.1%} of the texts it starts from, placed uniformly, as set"
 
 
 def _people(study: Study, options: StudyOptions) -> dict[str, str]:
@@ -38,8 +62,8 @@ def _people(study: Study, options: StudyOptions) -> dict[str, str]:
     return {
         "Users": f"{len(world.audience):,}, simulated: nobody real is in them",
         "Segments": segments,
-        "Channels": f"{channels}; {world.slots} slots",
-        "Set rates": f"CTR {scenario.ctr:.1%}, CVR {scenario.cvr:.1%} of the reference texts under uniform placement",
+        "Channels": f"{channels}; {world.slots} slot{'s' * (world.slots > 1)}",
+        "Rates": _rates(study, options),
         "The effect model learned from": learned,
         "The gold, which judges,": "is the world's own response; nothing that is trained sees it",
     }

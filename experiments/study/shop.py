@@ -15,7 +15,7 @@ from ...policies.effect.model import MEMBERS, VALIDATORS, EffectModel, fit_effec
 from ...policies.writer.reading import FrozenReader
 from ...policies.writer.writer import Writer
 from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Catalog, Creative
-from ...simulation.data.columns import parse_columns, refuse_unknown, refuse_unmet
+from ...simulation.data.columns import parse_columns, read_here, refuse_unmet
 from ...simulation.data.errors import InputError
 from ...simulation.data.log_format import LOG_SCHEMA, read_log
 from ...simulation.logs import Counts, count_log, count_uniform
@@ -31,7 +31,7 @@ from ...simulation.visitors.segments import (
     with_segments,
 )
 from ...simulation.world import World, make_world
-from ...simulation.world_file import is_world_file, open_world, scenario_of
+from ...simulation.world_file import is_world_file, open_world, scenario_of, world_notes
 from ..harness.files import write_table
 from ..harness.options import torch_device
 from ..harness.run import Run
@@ -48,9 +48,11 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
     name, data = options.world.scenario, options.data
     scenario, catalog = scenario_of(name)
     if is_world_file(name) and (data.catalog or data.logs or options.segmenting.segments):
-        raise InputError(f"--scenario {name}: has catalog, log and segments of its own; leave out others")
-    columns = parse_columns(data.columns)
-    refuse_unknown(columns, READ, user_columns=True)
+        raise InputError(
+            f"--scenario {name}: has the products, ads, log and segments that it was fitted to; leave out --catalog, "
+            "--ads, --logs, --columns and --segments"
+        )
+    columns = read_here(parse_columns(data.columns), _tables(data), user_columns=data.logs is not None)
     if data.catalog is not None:
         own = Catalog.read(data.catalog, data.ads, columns)
         catalog = own.with_phrases(catalog.phrases, scenario.phrases_per_product)
@@ -94,7 +96,7 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
     effect, metrics, validating = learn_effects(catalog, *logs, options, run, reader, pictures)
     write_table(run.path / "segments.csv", divided.profile)
     asked = prompts(catalog, audiences, options.writing.queries_per_product)
-    notes = tuple(note for note in (told, OWN_LOGS if data.logs is not None else "") if note)
+    notes = (*(note for note in (told, OWN_LOGS if data.logs is not None else "") if note), *world_notes(name))
     return Study(
         world,
         catalog,
@@ -160,8 +162,6 @@ def learn_effects(
     return effect, metrics, validation
 
 
-READ = tuple(CATALOG_SCHEMA.columns | ADS_SCHEMA.columns | LOG_SCHEMA.columns)
-"""Columns of a catalog, its ads and a log."""
 NOT_NEEDED = ("timestamp", "creative_id", "propensity")
 """Columns of a log that the effect model can do without."""
 
@@ -169,6 +169,12 @@ OWN_LOGS = (
     "The effect model was learned from your log; the gold that judges is the scenario's world, which was not fitted to "
     "it: read its lift as a rehearsal."
 )
+
+
+def _tables(data: DataOptions) -> list[str]:
+    """Columns of the tables that are given."""
+    given = ((data.catalog, CATALOG_SCHEMA), (data.ads, ADS_SCHEMA), (data.logs, LOG_SCHEMA))
+    return [name for file, schema in given if file is not None for name in schema.columns]
 
 
 def _audience(scenario: Scenario, catalog: Catalog, options: StudyOptions) -> tuple[Audience, Segments]:

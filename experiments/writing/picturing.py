@@ -101,7 +101,7 @@ def picture_texts(
 
     def over(one: Verdict, other: Verdict) -> dict[str, Any]:
         rng = np.random.default_rng(options.run.seed)
-        return lifts(one.by_user, other.by_user, options.conversion_value, rng)
+        return lifts(one.cells, other.cells, options.conversion_value, rng)
 
     told = {
         "ways": {name: over(verdict, first) for name, verdict in verdicts.items()},

@@ -99,6 +99,7 @@ def tune_writer(
         "algorithm": options.tuner.algorithm,
         "tuner": {"label": tuner.label, "settings": tuner.described(), "kl_target": tuner.kl_target},
         **judged,
+        "lift_over": _lift_over(study, verdicts["untuned"]),
         "kl": chosen["kl"] + choice_kl(choice["among"]),
         "choice": choice,
         "efficiency": spent,
@@ -190,9 +191,16 @@ def _lift(
 ) -> dict[str, Interval]:
     rng, first, second = np.random.default_rng(options.run.seed), verdicts["tuned"], verdicts["untuned"]
     if study.gold_doubt is None:
-        return lifts(first.by_user, second.by_user, options.conversion_value, rng)
+        return lifts(first.cells, second.cells, options.conversion_value, rng)
     doubt = study.gold_doubt(tuned, untuned)
     return lifts(first.by_product(tuned), second.by_product(untuned), options.conversion_value, rng, doubt)
+
+
+def _lift_over(study: Study, verdict: Verdict) -> str:
+    """What the intervals of `_lift` are over."""
+    if study.gold_doubt is not None:
+        return "stories"
+    return "users and products" if verdict.cells.shape[1] > 1 else "users"
 
 
 def _as_they_come(study: Study, untuned: Sequence[Creative], options: TuneOptions) -> dict[str, Any]:

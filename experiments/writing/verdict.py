@@ -10,8 +10,10 @@ from ...policies.reward.diversity import vendi
 from ...simulation.data.catalog import EVERYONE, Creative
 from ...simulation.text.encoder import TextEncoder
 from ...simulation.world import World
-from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, lift_of_ratios
+from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, crossed_bootstrap, lift_of_ratios
 
+BLOCKS = 256
+"""Most places by product that a verdict keeps apart."""
 CHUNK = 1024
 """Creatives judged at once: each is judged for every user."""
 
@@ -24,14 +26,20 @@ class Verdict:
     """[n] clicks an impression, over the creative's own users."""
     cvr: Array
     """[n] conversions a click."""
-    by_user: Array
-    """[U, 3] expected clicks, conversions and impressions; a user weighs as much as he visits."""
+    cells: Array
+    """[U, P, 3] expected clicks, conversions and impressions by user and product, products in order of their ids; a
+    user weighs as much as he visits. Of more products than `BLOCKS`, several share a place."""
 
     def by_product(self, creatives: Sequence[Creative]) -> Array:
         """[P, 3] the same by product, every creative shown as often; products in order of their ids."""
         _, product = np.unique([creative.product_id for creative in creatives], return_inverse=True)
         values = np.stack([self.ctr, self.ctr * self.cvr, np.ones_like(self.ctr)])
         return np.stack([np.bincount(product, row) for row in values], axis=1).astype(np.float64)
+
+    @property
+    def by_user(self) -> Array:
+        """[U, 3] the same by user."""
+        return self.cells.sum(1)
 
     def total_ctr(self) -> float:
         """Clicks over impressions, all creatives and users."""
@@ -47,6 +55,8 @@ def judge(world: World, creatives: Sequence[Creative]) -> Verdict:
     number = {name: i for i, name in enumerate(world.audience.segments)}
     activity = world.audience.activity.double().cpu()[:, None]
     clicks, conversions, shown = [], [], []
+    _, product = np.unique([creative.product_id for creative in creatives], return_inverse=True)
+    place = torch.from_numpy(product % BLOCKS)
     for start in range(0, len(creatives), CHUNK):
         part = creatives[start : start + CHUNK]
         rates = world.gold(part)
@@ -57,12 +67,13 @@ def judge(world: World, creatives: Sequence[Creative]) -> Verdict:
         conversions.append(click * rates.convert.double().cpu())
         shown.append(meant * activity)
     click, convert, impressions = (torch.cat(parts, dim=1) for parts in (clicks, conversions, shown))
-    by_user = torch.stack([click.sum(1), convert.sum(1), impressions.sum(1)], dim=1)
+    empty = torch.zeros(len(click), int(place.max()) + 1, dtype=torch.float64)
+    cells = torch.stack([empty.index_add(1, place, part) for part in (click, convert, impressions)], dim=2)
     seen = impressions.sum(0).clamp(min=1e-12)
     return Verdict(
         ctr=(click.sum(0) / seen).numpy(),
         cvr=(convert.sum(0) / click.sum(0).clamp(min=1e-12)).numpy(),
-        by_user=by_user.numpy(),
+        cells=cells.numpy(),
     )
 
 
@@ -72,8 +83,8 @@ def lifts(
     """Relative gains of the tuned over the untuned writer, with intervals over what was drawn independently.
 
     Args:
-        tuned: of the tuned writer's texts: `Verdict.by_user`, or `by_product` where users do not differ in what they
-            make of a text.
+        tuned: of the tuned writer's texts: `Verdict.cells`, for intervals over users and products, or `by_product`
+            where users do not differ in what they make of a text.
         untuned: of the untuned writer's, same prompts, as many.
         conversion_value: worth of a conversion in clicks, for the reward.
         rng: draws the resamples.
@@ -89,9 +100,8 @@ def lifts(
             gain = lift_of_ratios(sums)
             return (1 + gain) * np.exp(rng.normal(0, doubt, gain.shape)) - 1 if gain.ndim else gain
 
-        return bootstrap(
-            np.stack([tuned @ top, tuned @ bottom, untuned @ top, untuned @ bottom], axis=1), statistic, rng
-        )
+        sums = np.stack([tuned @ top, tuned @ bottom, untuned @ top, untuned @ bottom], axis=-1)
+        return (crossed_bootstrap if sums.ndim == 3 else bootstrap)(sums, statistic, rng)
 
     click, conversion, impression = np.eye(3)
     return {

@@ -52,7 +52,7 @@ for name, word in {{ words }}.items():
 | {{ name }} | {{ value }} |
 {% endfor %}
 ## Figures
-Simulated users, gold expectation; tuned against untuned writer, 95% interval over users.
+Simulated users, gold expectation; tuned against untuned writer, 95% interval over users and products.
 
 | figure | value |
 |---|---|

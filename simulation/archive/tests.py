@@ -20,7 +20,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..data.catalog import Creative, Product
-from ..data.columns import refuse_unknown, refuse_unmet
+from ..data.columns import read_here, refuse_unmet
 from ..data.errors import InputError, understood
 from ..data.tables import finite, not_blank, read_table, whole
 
@@ -159,9 +159,9 @@ def read_archive(path: str | Path, columns: Mapping[str, str] | None = None) -> 
     Raises:
         InputError: see `read_table`; also clicks above impressions, or no two texts to compare in any group.
     """
-    refuse_unknown(columns or {}, [*ARCHIVE_SCHEMA.columns, *UPWORTHY_SCHEMA.columns])
+    columns = read_here(columns or {}, [*ARCHIVE_SCHEMA.columns, *UPWORTHY_SCHEMA.columns])
     frame, notes = read_table(path, (ARCHIVE_SCHEMA, UPWORTHY_SCHEMA), "A/B archive", columns), []
-    refuse_unmet(columns or {}, path)
+    refuse_unmet(columns, path)
     source = Path(path).name
     if "test_id" not in frame:
         frame, notes = _from_upworthy(frame)

@@ -64,20 +64,35 @@ def parse_columns(given: str) -> Names:
     return pairs
 
 
-def refuse_unknown(columns: Mapping[str, str], known: Collection[str], user_columns: bool = False) -> None:
-    """Names that no file of a command has are refused, rather than ignored.
+FREE = ("user_", "context_")
+"""Columns of logs that may be of any name after this; numbers where all of their values are."""
+_OF_TABLES = """
+about attributes audience brand category channel clickability_test_id clicked clicks context_query conversion_delay_s
+conversions converted cost creative_id description excerpt eyecatcher_id group headline image image_id images
+impression_id impressions lede position price product_id propensity revenue share test_id test_week text timestamp title
+user_id user_segment
+"""
+ANYWHERE = frozenset(_OF_TABLES.split())
+"""Columns that the table of some command has."""
+
+
+def read_here(columns: Mapping[str, str], known: Collection[str], user_columns: bool = False) -> Names:
+    """Those names that are of a command's tables; one list of names, written once, serves all commands.
 
     Args:
         columns: other names by our own.
-        known: columns that the command reads.
+        known: columns that the command's tables have.
         user_columns: whether it also reads `user_*` and `context_*`.
 
     Raises:
-        InputError: one is not known.
+        InputError: a name is not of any command's tables.
     """
     for name in columns:
-        if name not in known and not (user_columns and name.startswith(("user_", "context_"))):
-            raise InputError(f"--columns {name}=...: no column '{name}' is read here; known are {', '.join(known)}")
+        if name not in known and name not in ANYWHERE and not name.startswith(FREE):
+            raise InputError(f"--columns {name}=...: no table has a column '{name}'; known are {', '.join(known)}")
+    return Names(
+        (name, other) for name, other in columns.items() if name in known or (user_columns and name.startswith(FREE))
+    )
 
 
 def refuse_unmet(columns: Mapping[str, str], *files: object) -> None:

@@ -169,7 +169,8 @@ def read_log(
         row = frame[~known].iloc[0]
         raise InputError(
             f"{path}: row {row.name + 2}: channel '{row.channel}' is not in the world, which has "
-            f"{', '.join(channels)}; correct it, or give a --scenario that has it (`copybandit calibrate` makes one)"
+            f"{', '.join(channels)}; correct it, or let `copybandit calibrate --logs {path}` fit a world with your "
+            "channels, and give that as --scenario in place of your files"
         )
     if said:
         understood.info("%s: read with %s", Path(path).name, ", ".join(said))

@@ -14,7 +14,7 @@ from pandas.api.types import is_string_dtype
 from pandera.errors import SchemaErrors
 from pyarrow import parquet
 
-from .columns import Names, canonical, refuse_repeated
+from .columns import ANYWHERE, FREE, Names, canonical, refuse_repeated
 from .errors import InputError, understood
 from .files import MOST_BYTES
 from .reading.contents import read_contents
@@ -25,9 +25,6 @@ from .reading.totals import totals_lines
 not_blank = pa.Check(lambda text: text.str.strip() != "", error="a text with something in it")
 finite = pa.Check(lambda number: np.isfinite(number), error="a finite number")
 whole = pa.Check(lambda number: (number % 1 == 0) & (number.abs() <= 2**53), error="a whole number")
-
-FREE = ("user_", "context_")
-"""Columns of logs that may be of any name after this; numbers where all of their values are."""
 
 
 def read_table(
@@ -152,6 +149,9 @@ def _named(header: list[str], known: list[str], columns: Mapping[str, str], sour
     for own, other in columns.items():
         if own in known and own not in names:
             raise InputError(f"{source}: --columns {own}={other}: no column '{other}'; it has {_listed(header)}")
+    aside = [name for name in names if name and name not in ANYWHERE and not name.startswith(FREE)]
+    if aside and columns:
+        said.append(f"{_listed(aside)} left aside")
     return names
 
 
@@ -250,7 +250,8 @@ def _refuse_missing(
     missing = [name for name in needed if name not in frame.columns]
     if missing:
         what = f"column '{missing[0]}' is" if len(missing) == 1 else f"columns {_listed(missing)} are"
-        remedy = "" if columns is None else f"; is it there by another name, give --columns {missing[0]}=NAME"
+        names = ",".join(f"{name}=NAME" for name in missing)
+        remedy = "" if columns is None else f"; is it there by another name, give --columns {names}"
         raise InputError(
             f"{source}: {what} missing; the columns needed are {', '.join(needed)}, it has "
             f"{_listed(list(frame.columns))}{remedy}"

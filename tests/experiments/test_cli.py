@@ -87,7 +87,7 @@ def test_a_directory_in_use_is_left_alone(fails):
     mine = Path("mine")
     mine.mkdir()
     (mine / "notes.txt").write_text("keep")
-    assert "in use" in fails("loop", "--quick", "--out", mine)
+    assert "is there already" in fails("loop", "--quick", "--out", mine)
     assert [path.name for path in mine.iterdir()] == ["notes.txt"]
 
 

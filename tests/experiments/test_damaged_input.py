@@ -247,7 +247,7 @@ def test_a_full_directory_is_not_written_over(files, tiny_file, capsys):
         with pytest.raises(SystemExit) as stopped:
             main([str(word) for word in [*command, "--out", "full"]])
         assert stopped.value.code == 2
-        assert "full: in use; choose another --out" in capsys.readouterr().err
+        assert "full: is there already and not empty; choose another --out" in capsys.readouterr().err
     assert [path.name for path in Path("full").iterdir()] == ["mine.txt"]
 
 

@@ -10,6 +10,7 @@ import torch
 import transformers
 from copybandit.agents.state import load_agent, save_agent
 from copybandit.experiments.analysis.drawing.formats import told_reasons
+from copybandit.experiments.analysis.drawing.run_files import RunFiles
 from copybandit.experiments.analysis.loop.gallery import shown_texts
 from copybandit.experiments.analysis.loop.story import last_words, next_steps
 from copybandit.experiments.cli import main
@@ -74,12 +75,12 @@ def test_the_run_directory_is_complete(runs):
 def test_the_commands_that_it_ends_with_work(runs, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", lambda self: None)
-    steps = next_steps(runs[0], summary(runs[0]))
+    steps = next_steps(RunFiles(runs[0]))
     assert [command.split()[1] for _, command in steps] == ["serve", "export", "score", "loop", "offline"]
     pd.read_parquet(runs[0] / "creatives.parquet")[["product_id", "audience", "text"]].drop_duplicates().to_csv(
-        "ads.csv"
+        "YOUR_TEXTS.csv"
     )
-    (tmp_path / "log.parquet").write_bytes((runs[0] / "log.parquet").read_bytes())
+    (tmp_path / "YOUR_LOG.csv").write_bytes((runs[0] / "log.parquet").read_bytes())
     for _, command in steps:
         arguments = command.split()[1:]
         if arguments[0] == "loop":
@@ -177,7 +178,7 @@ def test_exported_checkpoint_opens_without_copybandit(runs, tmp_path):
     card = (to / "README.md").read_text()
     assert "Lift in simulation is not real lift" in card
     assert "gold CTR lift" in card
-    with pytest.raises(InputError, match="in use"):
+    with pytest.raises(InputError, match="is there already"):
         run_export(ExportOptions(runs[0], to))
 
 
@@ -188,7 +189,7 @@ def test_export_of_nothing(tmp_path):
 
 def test_a_run_directory_is_not_written_over(runs, tiny_file):
     before = (runs[0] / "summary.json").read_bytes()
-    with pytest.raises(InputError, match="in use"):
+    with pytest.raises(InputError, match="is there already"):
         run_loop(options(tiny_file, runs[0]))
     assert (runs[0] / "summary.json").read_bytes() == before
 

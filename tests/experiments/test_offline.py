@@ -114,7 +114,7 @@ def test_slates_by_their_propensities(log):
     [
         (
             lambda f: f.assign(propensity=f.propensity / 2),
-            r"position 0: propensities would sum to 0.500 over the 4 crea",
+            r"slot 1: propensities would sum to 0.500 over the 4 crea",
         ),
         (lambda f: f.drop(index=1), r"impression '0' has 1 slots, others 2; give a log of slates of one length"),
     ],

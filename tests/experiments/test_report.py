@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from copybandit.experiments.analysis.drawing import plots
+from copybandit.experiments.analysis.drawing.sections import Section
 from copybandit.experiments.analysis.loop import findings, gallery
 from copybandit.experiments.analysis.report.page import write_report
+from copybandit.experiments.analysis.report.words import words
 from copybandit.experiments.analysis.statistics.fronts import front
 from copybandit.experiments.report import ReportOptions, run_report
 from copybandit.policies.writer.checkpoint import CAVEAT
@@ -297,7 +299,7 @@ def test_figures_are_the_summarys_own(page: Page) -> None:
         ({"proxy_gold": curve([0, 0.5, 1], [0.03, 0.031, 0.028])}, "The proxy rose from 0.00 to 1.00"),
         (
             {"effect_model": {"convert": {"log_loss": 0.21, "base_log_loss": 0.2}}},
-            "The effect model's convert head predicts no better than the constant rate",
+            "The effect model predicts conversions no better than the constant rate does",
         ),
     ],
 )
@@ -442,7 +444,7 @@ def test_reports_that_cannot_be(report: Path, tmp_path: Path) -> None:
     (tmp_path / "full" / "notes.txt").write_text("keep")
     with pytest.raises(InputError, match="no run is named"):
         run_report(ReportOptions(()))
-    with pytest.raises(InputError, match="in use"):
+    with pytest.raises(InputError, match="is there already"):
         run_report(ReportOptions((report.parent, other), tmp_path / "full"))
     with pytest.raises(InputError, match=r"summary\.json: no such file"):
         run_report(ReportOptions((report.parent, tmp_path), tmp_path / "new"))
@@ -493,3 +495,9 @@ def test_chromium_sees_no_error(what: str, request: pytest.FixtureRequest, tmp_p
     seen = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "CONSOLE" not in seen.stderr  # what the page's own policy forbids, all that is fetched, would show here
     assert (tmp_path / "phone.png").is_file()
+
+
+def test_words_of_the_field_are_explained_where_they_stand() -> None:
+    found = words([Section("How it learned", ["It lost capture, and gold rose."])])
+    assert found is not None and [row[0] for row in found.tables[0].rows] == ["gold", "capture"]
+    assert words([Section("Golden days", ["Nothing here."])]) is None

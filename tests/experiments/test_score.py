@@ -124,7 +124,7 @@ def test_a_directory_in_use_is_refused(capsys):
     write("t.csv", "text\nOne\nTwo\n")
     with pytest.raises(SystemExit):
         main(["score", "t.csv", "--out", "."])
-    assert "in use" in capsys.readouterr().err
+    assert "is there already" in capsys.readouterr().err
 
 
 def test_a_model_that_another_writer_read_for_is_refused(make_tiny_world, capsys):

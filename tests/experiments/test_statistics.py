@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from copybandit.experiments.analysis.statistics.bootstrap import bootstrap, lift_of_ratios, ratio
+from copybandit.experiments.analysis.statistics.bootstrap import bootstrap, crossed_bootstrap, lift_of_ratios, ratio
 
 
 def test_ratio_and_lift_by_hand():
@@ -42,3 +42,19 @@ def test_clusters_count_as_one_draw_each(rng):
     once = bootstrap(np.stack([users, np.ones(40)], axis=1), ratio, np.random.default_rng(1))
     tenfold = bootstrap(np.stack([10 * users, np.full(40, 10.0)], axis=1), ratio, np.random.default_rng(1))
     assert tenfold == pytest.approx(once)
+
+
+def test_crossed_clusters_are_both_drawn(rng):
+    users, products = rng.normal(0, 1, 400), rng.normal(0, 0.5, 100)
+    value = 10 + users[:, None] + products
+    found = crossed_bootstrap(np.stack([value, np.ones_like(value)], axis=2), ratio, rng)
+    error = np.sqrt(users.var() / 400 + products.var() / 100)
+    assert found["mean"] == pytest.approx(value.mean())
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def test_one_product_tells_nothing_of_others(rng):
+    value = rng.normal(1, 1, (50, 1, 1))
+    cells = np.concatenate([value, np.ones_like(value)], axis=2)
+    again = np.random.default_rng(3)
+    assert crossed_bootstrap(cells, ratio, np.random.default_rng(3)) == bootstrap(cells[:, 0], ratio, again)

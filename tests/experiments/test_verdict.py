@@ -15,7 +15,12 @@ def test_a_creative_is_judged_by_the_users_it_is_written_for(tiny_world, tiny_ca
     sales = (weight[:, None] * rates.click[mine] * rates.convert[mine]).sum(0)
     np.testing.assert_allclose(verdict.ctr, (clicks / weight.sum()).numpy(), rtol=1e-5)
     np.testing.assert_allclose(verdict.cvr, (sales / clicks).numpy(), rtol=1e-5)
-    assert verdict.by_user[~mine.numpy()].sum() == 0
+    assert verdict.cells[~mine.numpy()].sum() == 0
+    products = sorted({ad.product_id for ad in ads})
+    for place, product in enumerate(products):
+        about = torch.tensor([ad.product_id == product for ad in ads])
+        expected = (weight[:, None] * rates.click[mine])[:, about].sum()
+        assert verdict.cells[:, place, 0].sum() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_written_for_everyone_is_judged_by_everyone(tiny_world, tiny_catalog):
@@ -32,13 +37,13 @@ def test_judging_moves_nothing(tiny_world, tiny_catalog):
 
 def test_lift_of_a_writer_over_itself_is_zero(tiny_world, tiny_catalog, rng):
     verdict = judge(tiny_world, tiny_catalog.ads)
-    for interval in lifts(verdict.by_user, verdict.by_user, 10.0, rng).values():
+    for interval in lifts(verdict.cells, verdict.cells, 10.0, rng).values():
         assert interval == pytest.approx({"mean": 0.0, "low": 0.0, "high": 0.0})
 
 
 def test_lift_by_hand(tiny_world, tiny_catalog, rng):
     worse, better = judge(tiny_world, tiny_catalog.ads[:1]), judge(tiny_world, tiny_catalog.ads[1:2])
-    found = lifts(better.by_user, worse.by_user, 10.0, rng)
+    found = lifts(better.cells, worse.cells, 10.0, rng)
     assert found["ctr"]["mean"] == pytest.approx(better.total_ctr() / worse.total_ctr() - 1)
     assert found["cvr"]["mean"] == pytest.approx(better.total_cvr() / worse.total_cvr() - 1)
     worth = [v.total_ctr() * (1 + 10 * v.total_cvr()) for v in (better, worse)]
@@ -47,7 +52,7 @@ def test_lift_by_hand(tiny_world, tiny_catalog, rng):
 
 def test_sums_by_product_by_hand():
     texts = [Creative("b", "x"), Creative("a", "y"), Creative("b", "z")]
-    verdict = Verdict(np.array([0.1, 0.2, 0.3]), np.array([0.5, 0.5, 0.1]), np.zeros((1, 3)))
+    verdict = Verdict(np.array([0.1, 0.2, 0.3]), np.array([0.5, 0.5, 0.1]), np.zeros((1, 1, 3)))
     np.testing.assert_allclose(verdict.by_product(texts), [[0.2, 0.1, 1], [0.4, 0.08, 2]])
 
 

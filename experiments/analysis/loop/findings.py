@@ -22,6 +22,7 @@ DIVERSITY_TARGET = 0.9
 NOISE = 0.01
 """A fall of the gold below this share of its start is taken for noise."""
 
+HEADS = {"click": "clicks", "convert": "conversions"}
 GOOD, BAD, NEUTRAL = "good", "bad", "neutral"
 NAMES = {
     "ctr": "clicks an impression (CTR)",
@@ -65,7 +66,9 @@ def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[
     if {"untuned", "tuned"} <= diversity.keys():
         found.append(_diversity(diversity["untuned"], diversity["tuned"]))
     if "kl" in summary:
+        kept = (summary.get("chosen") or {}).get("step") != 0
         detail = "a text: how far the tuned writer has moved from the untuned one"
+        detail = detail if kept else "a text, all of it by choosing among several: no tuned weights were kept"
         found.append(Headline("Distance (KL)", f"{number(summary['kl'], 1)} nats", detail))
     return found
 
@@ -129,7 +132,7 @@ def overlapping(grid: Mapping[str, Mapping[str, Interval]]) -> list[str]:
 def blind_heads(effect_model: Mapping[str, Mapping[str, float]]) -> list[str]:
     """A sentence for every head of the effect model that predicts no better than the constant rate."""
     return [
-        f"The effect model's {name} head predicts no better than the constant rate: log-loss "
+        f"The effect model predicts {HEADS.get(name, name)} no better than the constant rate does: log-loss "
         f"{number(head['log_loss'], 4)} against {number(head['base_log_loss'], 4)}."
         for name, head in effect_model.items()
         if "log_loss" in head and head["log_loss"] >= head["base_log_loss"]

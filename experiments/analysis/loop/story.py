@@ -1,5 +1,6 @@
 """What a run comes to, and how one goes on from it: on top of the report, and last on the terminal."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,20 +39,33 @@ def _cause(summary: Mapping[str, Any]) -> str:
     return f"Tuning the writer{f' by {label}' if label else ''}"
 
 
-def next_steps(run: Path, summary: Mapping[str, Any], archive: bool = False) -> list[tuple[str, str]]:
-    """What one may do with a finished `loop` or `tune`, and the command; empty where there is nothing to take along."""
+def next_steps(run: RunFiles) -> list[tuple[str, str]]:
+    """What one may do with a finished `loop` or `tune`, and the command; empty where there is nothing to take along.
+
+    Names the files that the run was given; a name in capitals stands for one that it was not.
+    """
+    summary, path = run.summary, run.path
     if "lift" not in summary or "command" not in summary:  # a round of a loop is no run of its own
         return []
-    texts, again = ("headlines.csv" if archive else "ads.csv"), f"{summary['command']} --config {run}/config.yaml"
+    texts, log = _given(run, "ads") or "YOUR_TEXTS.csv", _given(run, "logs") or "YOUR_LOG.csv"
+    again = f"{summary['command']} --config {path}/config.yaml"
     steps = [
-        ("Play with it: type a product, see what it writes", f"serve {run}"),
-        ("Take the tuned writer along", f"export {run} --to my-writer"),
-        ("What texts of your own would earn, and why", f"score {texts} --predictor {run}/effect"),
+        ("Play with it: type a product, see what it writes", f"serve {path}"),
+        ("Take the tuned writer along", f"export {path} --to my-writer"),
+        ("What texts of your own would earn, and why", f"score {texts} --predictor {path}/effect"),
         ("How much of it is chance: another seed", f"{again} --seed 1"),
     ]
-    if not archive:
-        steps.append(("What such texts would earn by a log of your own", f"offline --logs log.parquet --policy {run}"))
+    if not run.archive:
+        steps.append(("What such texts would earn by a log of your own", f"offline --logs {log} --policy {path}"))
     return [(what, f"copybandit {command}") for what, command in steps]
+
+
+def _given(run: RunFiles, name: str) -> str:
+    """A file that the run was given, as a command takes it; empty where it was given none."""
+    file, columns = run.setting(name), run.setting("columns")
+    if not file:
+        return ""
+    return shlex.quote(str(file)) + (f" --columns {shlex.quote(str(columns))}" if columns else "")
 
 
 def last_words(directory: Path) -> list[str]:
@@ -59,14 +73,15 @@ def last_words(directory: Path) -> list[str]:
     run = RunFiles(directory)
     figures = findings.headlines(run.summary, findings.targets(run))
     short = [f"Fell short: {figure.sentence}" for figure in figures if figure.status == findings.BAD]
-    steps = next_steps(run.path, run.summary, run.archive)
+    steps = next_steps(run)
     told = [line for what, command in steps for line in (what, f"  {command}")]
-    return ["", *short, outcome(run.summary, run.archive), f"All of it: {directory}/report.html", "", *told, ""]
+    notes = [f"Note: {note}" for note in run.notes]
+    return ["", *short, outcome(run.summary, run.archive), *notes, f"All of it: {directory}/report.html", "", *told, ""]
 
 
 def go_on(run: RunFiles) -> Section | None:
     """Commands with the run's own path."""
-    steps = next_steps(run.path, run.summary, run.archive)
+    steps = next_steps(run)
     if not steps:
         return None
     return Section("How to go on", code="\n\n".join(f"# {what}\n{command}" for what, command in steps))

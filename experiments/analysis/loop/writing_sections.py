@@ -132,6 +132,11 @@ def texts(run: RunFiles) -> Section | None:
         "failed check costs. Why: by how much the effect model expects the text to earn more for a word, or for how it "
         "is put, than without.",
     ]
+    if (run.summary.get("chosen") or {}).get("step") == 0:
+        text.append(
+            "No tuned weights were kept here: texts marked tuned are the untuned writer's, chosen among several by "
+            "what the effect model expects of them."
+        )
     return Section("Texts before and after", text, pairs=pairs)
 
 

@@ -1,8 +1,8 @@
 """From a log and a policy to the figure of every estimator, each with its interval and what it rests on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,31 @@ SLATE_LABELS = LABELS | {"ips": "IIPS", "snips": "self-normalised IIPS"}
 def labels_of(slots: int) -> dict[str, str]:
     """What estimators are called on a log of so many slots."""
     return SLATE_LABELS if slots > 1 else LABELS
+
+
+READ_FIRST = ("dr", "cascade-dr", "snips", "sn-rips", "dm", "effect-model")
+"""Which of a policy's estimates to read, the first that there is: doubly robust ones need not trust the reward model
+(Dudík et al., ICML 2011; Kiyohara et al., WSDM 2022), and their intervals are their own."""
+
+
+def read_first(row: Mapping[str, Any]) -> str | None:
+    """The estimator to read of a policy's; None where it has no estimate."""
+    return next((name for name in READ_FIRST if name in row), None)
+
+
+def against_logged(row: Mapping[str, Any], logged: Interval) -> str:
+    """Whether a policy's estimate lies above or below what was earned; intervals that meet do not tell."""
+    name = read_first(row)
+    if name is None:
+        return "nothing is known of it from this log"
+    if name == "effect-model":
+        return "what an effect model expects of its texts, which nothing in this log corrects"
+    found = row[name]
+    if found["low"] > logged["high"]:
+        return "more than was earned as logged"
+    if found["high"] < logged["low"]:
+        return "less than was earned as logged"
+    return "this log does not tell it from what was earned"
 
 
 POOR_SIZE = 100

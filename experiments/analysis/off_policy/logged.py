@@ -133,7 +133,7 @@ def logged_frame(frame: pd.DataFrame, source: str, kind: Kind) -> Logged:
         context=context.ravel().astype(np.int64),
         place=np.zeros(n, dtype=np.int64),
         impressions=impressions,
-        unit="an impression",
+        unit="an impression" if slots == 1 else f"an impression of {slots} slots",
         notes=tuple(notes),
     )
 
@@ -204,6 +204,6 @@ def _check(propensity: Array, creative: Codes, creatives: int, source: str, kind
         error = inverse.std() / np.sqrt(n)
         if inverse.mean() > left + 4 * error + ROUNDED * left:
             raise InputError(
-                f"{source}: position {slot}: propensities would sum to {left / inverse.mean():.3f} over the {left} "
+                f"{source}: slot {slot + 1}: propensities would sum to {left / inverse.mean():.3f} over the {left} "
                 "creatives to choose from, not to 1; log how likely each was chosen, given what stood above it"
             )

@@ -25,10 +25,13 @@ def estimates(run: RunFiles, found: Any) -> Section:
         for name, entry in row.items()
     ]
     rows += [[f"{policy}, on policy", number(v["mean"], 5), number_range(v, 5), "", ""] for policy, v in known.items()]
-    text = [
+    text = [f"{policy}: {verdict}." for policy, verdict in run.summary.get("verdicts", {}).items()]
+    text += [
+        "Of several estimates read DR (doubly robust), or Cascade-DR where there is none; the others say how far it "
+        "hangs on the method.",
         f"{run.summary['impressions']:,} decisions. ESS: so many decisions of the policy itself would tell as much. "
         "Clipped IPS, Switch-DR and DRos are tuned by SLOPE and take some bias: their interval is that of the unbiased "
-        "form. An effect model's word on texts is as good as the model: nothing in the log corrects it."
+        "form. An effect model's word on texts is as good as the model: nothing in the log corrects it.",
     ]
     if guessed := run.summary["estimated_probabilities"]:
         text.append(f"Probabilities of {', '.join(guessed)} are estimated, by drawing or from its own log.")

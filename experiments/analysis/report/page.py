@@ -16,6 +16,7 @@ from ..loop import findings
 from ..loop.plots import lift_plot
 from ..loop.story import outcome
 from .section_order import SECTIONS
+from .words import words
 
 
 def write_report(directory: Path) -> Path:
@@ -32,6 +33,7 @@ def write_report(directory: Path) -> Path:
     """
     run = RunFiles(directory)
     sections = [section for make in SECTIONS if (section := make(run)) is not None]
+    sections += [explained] if (explained := words(sections)) is not None else []
     targets = findings.targets(run)
     headlines = findings.headlines(run.summary, targets)
     over = run.summary.get("lift_over", "users")
