@@ -11,6 +11,10 @@ from ...simulation.data.errors import InputError
 from .filter import Compliance
 
 COLUMNS = ("split", "language", "text", "title", "brand", "category", "price", "label")
+VERDICTS = ("language", "text", "title", "brand", "price", "publishable")
+"""Columns of lines of which is said only whether they may be published: `yes` or `no`."""
+BREACH = "any breach"
+"""Label of all that may not be published."""
 
 
 def wilson(wrong: int, lines: int) -> tuple[float, float]:
@@ -33,8 +37,10 @@ def judged(path: Path) -> pd.DataFrame:
         lines = pd.read_csv(path, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); give a CSV") from None
-    if missing := [name for name in COLUMNS if name not in lines]:
+    if missing := [name for name in (VERDICTS if "publishable" in lines else COLUMNS) if name not in lines]:
         raise InputError(f"{path}: no column {', '.join(missing)}; add it")
+    if "publishable" in lines:
+        lines = _labelled(lines, path)
     products = [
         Product(str(i), str(line.title), str(line.category), float(str(line.price)), str(line.brand))
         for i, line in enumerate(lines.itertuples())
@@ -48,11 +54,21 @@ def judged(path: Path) -> pd.DataFrame:
     return lines.assign(kinds=kinds, refused=[bool(row) for row in kinds])
 
 
+def _labelled(lines: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Lines with verdicts as lines with labels; every second one is of the part that rules may learn from (`learn`)."""
+    said = lines.publishable.str.strip().str.lower()
+    if wrong := [row for row, word in enumerate(said, start=2) if word not in ("yes", "no")]:
+        raise InputError(f"{path}: row {wrong[0]}: publishable is neither yes nor no; correct it")
+    split = ["learn" if row % 2 == 0 else "untouched" for row in range(len(lines))]
+    price = pd.to_numeric(lines.price, errors="coerce").fillna(0.0)
+    return lines.assign(label=said.map({"yes": "ok", "no": BREACH}), split=split, category="", price=price)
+
+
 def rates(path: Path) -> pd.DataFrame:
     """Errors by split, language and label: `ok` refused, or a breach passed.
 
     Returns:
-        Columns split, language, label (`any breach` for all of them), lines, wrong, rate, low, high (Wilson, 95%), and
+        Columns split, language, label (`BREACH` for all of them), lines, wrong, rate, low, high (Wilson, 95%), and
         other_kind: how many were refused, but for another kind than the label's.
 
     Raises:
@@ -61,9 +77,10 @@ def rates(path: Path) -> pd.DataFrame:
     lines = judged(path)
     lines["wrong"] = lines.refused == (lines.label == "ok")
     lines["other"] = [
-        r and a != "ok" and a not in k for r, a, k in zip(lines.refused, lines.label, lines.kinds, strict=True)
+        r and a not in ("ok", BREACH) and a not in k
+        for r, a, k in zip(lines.refused, lines.label, lines.kinds, strict=True)
     ]
-    pooled = lines[lines.label != "ok"].assign(label="any breach")
+    pooled = lines[~lines.label.isin(["ok", BREACH])].assign(label=BREACH)
     rows = []
     for (split, language, label), part in pd.concat([lines, pooled]).groupby(["split", "language", "label"]):
         wrong, n = int(part.wrong.sum()), len(part)

@@ -113,9 +113,16 @@ def _refuse(facts: Any, where: str) -> None:
         raise InputError(f"{where}: {wrong}")
 
 
+def _spelled_out(pattern: str, words: dict[str, str]) -> str:
+    """A pattern with the words that stand for others in their place, and those that stand in these."""
+    while (found := re.sub(r"\b[A-Z]{5,}\b", lambda name: words.get(name[0], name[0]), pattern)) != pattern:
+        pattern = found
+    return pattern
+
+
 def _rule(facts: dict[str, Any], source: Path, words: dict[str, str]) -> Rule:
     languages = tuple(facts.get("languages", ("en", "zh")))
-    bodies = [re.sub(r"[A-Z]{5,}", lambda name: words.get(name[0], name[0]), one) for one in facts["patterns"]]
+    bodies = [_spelled_out(one, words) for one in facts["patterns"]]
     raw = facts.get("check") == "raw"
     # English words have borders, Chinese have none. The borders stand once, outside: so where no word begins, nothing
     # more is tried.
