@@ -16,7 +16,7 @@ from ...policies.effect.effect_file import EFFECT, read_effect
 from ...policies.effect.model import EffectModel
 from ...policies.effect.newcomer import with_newcomer
 from ...policies.effect.reasons import reasons_of_ads
-from ...policies.reward.claims import Claims
+from ...policies.compliance.claims import Claims
 from ...policies.writer.chat import AD, HEADLINE
 from ...policies.writer.checkpoint import CHECKPOINT, check_checkpoint
 from ...policies.writer.writer import Writer, load_writer

@@ -7,7 +7,7 @@ import torch
 
 from ...policies.effect.contract import TextEffect
 from ...policies.learning.warm_start import split_ads
-from ...policies.reward.claims import Claims
+from ...policies.compliance.claims import Claims
 from ...policies.reward.fluency import FEW, Fluency
 from ...policies.reward.reward import Quality, Reward, RewardConfig
 from ...policies.writer.reading import FrozenReader

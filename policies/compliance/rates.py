@@ -4,6 +4,7 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ...simulation.data.catalog import Catalog, Creative, Product
@@ -13,6 +14,9 @@ from .filter import Compliance
 COLUMNS = ("split", "language", "text", "title", "brand", "category", "price", "label")
 VERDICTS = ("language", "text", "title", "brand", "price", "publishable")
 """Columns of lines of which is said only whether they may be published: `yes` or `no`."""
+HALVES = ("learned from", "untouched")
+SEED = 0
+"""Draws the halves."""
 BREACH = "any breach"
 """Label of all that may not be published."""
 
@@ -55,13 +59,13 @@ def judged(path: Path) -> pd.DataFrame:
 
 
 def _labelled(lines: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Lines with verdicts as lines with labels; every second one is of the part that rules may learn from (`learn`)."""
+    """Lines with verdicts as lines with labels; half of them, drawn by a seed, are those that rules may learn from."""
     said = lines.publishable.str.strip().str.lower()
     if wrong := [row for row, word in enumerate(said, start=2) if word not in ("yes", "no")]:
         raise InputError(f"{path}: row {wrong[0]}: publishable is neither yes nor no; correct it")
-    split = ["learn" if row % 2 == 0 else "untouched" for row in range(len(lines))]
+    half = np.random.default_rng(SEED).permutation(len(lines)) % 2
     price = pd.to_numeric(lines.price, errors="coerce").fillna(0.0)
-    return lines.assign(label=said.map({"yes": "ok", "no": BREACH}), split=split, category="", price=price)
+    return lines.assign(label=said.map({"yes": "ok", "no": BREACH}), split=np.take(HALVES, half), category="", price=price)
 
 
 def rates(path: Path) -> pd.DataFrame:

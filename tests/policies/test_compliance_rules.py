@@ -134,10 +134,17 @@ def test_a_product_may_name_its_own_brand(plain: Compliance) -> None:
     assert kinds(plain, "Nike for mornings") == {"trademark"}
 
 
-def test_breaches_count_refusals_and_not_flags(plain: Compliance) -> None:
-    texts = ["A miracle, click here", "A perfect pan", "A pan"]
-    assert plain.breaches([Creative("p", text) for text in texts]).tolist() == [2, 0, 0]
-    assert plain.breaches([]).shape == (0,)
+def test_refusals_count_and_flags_do_not(plain: Compliance) -> None:
+    creatives = [Creative("p", text) for text in ("A miracle, a miracle, click here", "A perfect pan", "A pan")]
+    assert plain.refused(creatives).tolist() == [1, 0, 0]
+    assert plain.refusing(creatives) == [("banned-absolute", "pressure"), (), ()]
+    assert plain.refused([]).shape == (0,)
+
+
+def test_no_rules_and_no_claims_refuse_nothing() -> None:
+    silent = Compliance.of(CATALOG, rules="none", unsupported=())
+    assert kinds(silent, "A miracle for $25") == set()
+    assert kinds(Compliance.of(CATALOG, rules="none", unsupported=("price",)), "A miracle for $25") == {"unsupported"}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +173,7 @@ def test_an_unknown_platform_is_refused() -> None:
 def test_users_add_rules_and_switch_off(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("switch_off: [pressure]\nrules:\n  - {id: cheap, says: Say fair., patterns: ['cheap(?:ly)?']}\n")
-    judge = Compliance.of(CATALOG, own=own)
+    judge = Compliance.of(CATALOG, rules=str(own))
     assert kinds(judge, "Click here") == set()
     assert kinds(judge, "Cheap pan") == {"own"}
 
@@ -189,7 +196,7 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path, text: str, message: s
     own = tmp_path / "own.yaml"
     own.write_text(text)
     with pytest.raises(InputError, match=message) as caught:
-        Compliance.of(CATALOG, own=own)
+        Compliance.of(CATALOG, rules=str(own))
     assert str(caught.value).startswith(str(own))
     assert "\n" not in str(caught.value)
 
