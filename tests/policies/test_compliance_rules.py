@@ -150,7 +150,7 @@ def test_no_rules_and_no_claims_refuse_nothing() -> None:
 @pytest.mark.parametrize(
     ("platform", "fits", "over"),
     [
-        ("search-headline", "a" * 30, "a" * 31),
+        ("search-headline", "ab" * 15, "ab" * 15 + "a"),
         ("search-headline", "茶" * 15, "茶" * 15 + "a"),
         ("feed-text", "茶" * 125, "茶" * 126),
         ("search-headline", "LED light", "HOT light"),
