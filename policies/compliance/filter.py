@@ -11,11 +11,14 @@ import torch
 from torch import Tensor
 
 from ...simulation.data.catalog import Catalog, Creative, Product
-from .claims import Claims, Kind as Claimed
+from .claims import Claims
+from .claims import Kind as Claimed
 from .normalise import Folded, deleeted, folded
 from .platforms import Platform
 from .rules import BUILT_IN, Kind, Rule, Severity, rules_of
 
+CAVEAT = "Words are read, not meaning: what passes is not thereby lawful, and a person has to read it."
+"""Goes wherever it is said what passed."""
 LONGEST = 2000
 """Characters of a text that are read: an ad is shorter, and patterns take time."""
 UNSUPPORTED: tuple[Claimed, ...] = ("price", "discount")

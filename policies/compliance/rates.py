@@ -65,7 +65,9 @@ def _labelled(lines: pd.DataFrame, path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: row {wrong[0]}: publishable is neither yes nor no; correct it")
     half = np.random.default_rng(SEED).permutation(len(lines)) % 2
     price = pd.to_numeric(lines.price, errors="coerce").fillna(0.0)
-    return lines.assign(label=said.map({"yes": "ok", "no": BREACH}), split=np.take(HALVES, half), category="", price=price)
+    return lines.assign(
+        label=said.map({"yes": "ok", "no": BREACH}), split=np.take(HALVES, half), category="", price=price
+    )
 
 
 def rates(path: Path) -> pd.DataFrame:

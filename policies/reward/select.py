@@ -146,7 +146,7 @@ def _sound(scored: Scored) -> Tensor:
     return (scored.failures == 0) & (scored.refused == 0)
 
 
-def places(group: Tensor, kept: int, last: Tensor) -> Tensor:
+def places(group: Tensor, kept: int, last: Tensor | None = None) -> Tensor:
     """Candidates that compete for each place: those of a prompt are dealt to its `kept` places in turns.
 
     Args:
@@ -158,7 +158,7 @@ def places(group: Tensor, kept: int, last: Tensor) -> Tensor:
     Returns:
         [P * kept, most] rows of `group`, -1 where there is none.
     """
-    order = (2 * group + last).argsort(stable=True)
+    order = (group if last is None else 2 * group + last).argsort(stable=True)
     count = group.bincount()
     turn = torch.arange(len(group)) - (count.cumsum(0) - count)[group[order]]
     table = torch.full((len(count) * kept, -(-int(count.max()) // kept)), -1)

@@ -3,6 +3,8 @@
 import pytest
 import torch
 from copybandit.experiments.writing.verdict import judge
+from copybandit.policies.compliance.claims import KINDS
+from copybandit.policies.compliance.filter import Compliance
 from copybandit.policies.effect.model import VALIDATORS, EffectConfig, fit_effect_model
 from copybandit.policies.reward.attacks import ATTACKS, alone, attacked, good_ads, possible_attacks
 from copybandit.policies.reward.reward import Quality, Reward, RewardConfig
@@ -17,7 +19,7 @@ def shop(request):
     world = demo_world(request.param, seed=0, users=200)
     counts = count_uniform(world, world.catalog.ads, 400_000, torch.Generator().manual_seed(0))
     effect = fit_effect_model(counts, world.catalog, EffectConfig(steps=60), members=VALIDATORS)
-    reward = Reward(effect, Quality.of(world.catalog), RewardConfig())
+    reward = Reward(effect, Quality.of(world.catalog), Compliance.of(world.catalog, unsupported=KINDS), RewardConfig())
     reward.freeze(world.catalog.ads[:160], torch.arange(160))
     return world, reward, good_ads(world.catalog, reward, 40)
 
