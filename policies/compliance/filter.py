@@ -23,6 +23,8 @@ LONGEST = 2000
 """Characters of a text that are read: an ad is shorter, and patterns take time."""
 UNSUPPORTED: tuple[Claimed, ...] = ("price", "discount")
 """Claims that have to stand in the catalog before they are published, whoever wrote them."""
+BEGIN, END = r"(?<![a-z\d])", r"(?![a-z\d])"
+"""Borders of an English word; Chinese ones have none."""
 KEPT = 2**16
 """Texts whose breaches are kept."""
 
@@ -151,7 +153,9 @@ class Compliance:
         """Whether the product's fields, or its brand and title, hold the words."""
         fields = self._fields[product.product_id]
         held = fields[0] if unless == "brand" else fields[1]
-        return re.search(rf"(?<![a-z\d]){re.escape(words.strip())}(?![a-z\d])", held) is not None
+        words = words.strip()
+        begin, end = ("" if letter > "z" else border for letter, border in ((words[0], BEGIN), (words[-1], END)))
+        return re.search(f"{begin}{re.escape(words)}{end}", held) is not None
 
 
 def _fields(product: Product) -> tuple[str, str]:
