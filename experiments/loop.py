@@ -88,7 +88,7 @@ def place_all(
     results = {}
     with run.stage("placement", total=4 * options.placing.place_impressions) as stage:
         for writer, texts in (("untuned", tuning.untuned), ("tuned", tuning.tuned)):
-            creatives = competing(study, texts, options)
+            creatives = competing(study, texts, options, as_they_come=writer == "untuned")
             known = {"uniform": None, "bandit": expected(study, creatives, options)}
             for placement, name in (("uniform", "random"), ("bandit", options.placing.agent)):
                 also = [log] if (writer, placement) == ("tuned", "uniform") else []

@@ -14,6 +14,7 @@ from .filter import Compliance
 COLUMNS = ("split", "language", "text", "title", "brand", "category", "price", "label")
 VERDICTS = ("language", "text", "title", "brand", "price", "publishable")
 """Columns of lines of which is said only whether they may be published: `yes` or `no`."""
+LANGUAGES = {"en": "English", "zh": "Chinese"}
 HALVES = ("learned from", "untouched")
 SEED = 0
 """Draws the halves."""
@@ -95,5 +96,21 @@ def rates(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
+def told(path: Path) -> str:
+    """Errors by split and language as a table for a page: breaches that pass, and good lines that are refused.
+
+    Raises:
+        InputError: see `rates`.
+    """
+    found = rates(path).set_index(["split", "language", "label"])
+    rows = []
+    for split, language in dict.fromkeys((split, language) for split, language, _ in found.index):
+        cells = [found.loc[(split, language, label)] for label in (BREACH, "ok")]
+        shares = [f"{one.wrong:.0f} of {one.lines:.0f} ({one.low:.0%} to {one.high:.0%})" for one in cells]
+        rows.append(f"| {split}, {LANGUAGES.get(language, language)} | {' | '.join(shares)} |")
+    return "\n".join(rows)
+
+
 if __name__ == "__main__":
     print(rates(Path(sys.argv[1])).round(3).to_string(index=False))
+    print(told(Path(sys.argv[1])))

@@ -57,6 +57,7 @@ class Asked:
 def test_a_refused_text_is_not_placed_while_others_fill_the_slots():
     texts = [Creative("a", BAD), Creative("a", GOOD), Creative("b", BAD)]
     assert competing(Asked(slots=1), texts, LoopOptions()) == [texts[1]]
+    assert competing(Asked(slots=1), texts, LoopOptions(), as_they_come=True) == [texts[0], texts[2]]
     assert competing(Asked(slots=2), texts, LoopOptions()) == [texts[0], texts[2]]
 
 

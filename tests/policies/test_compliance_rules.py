@@ -1,11 +1,12 @@
 """The compliance filter: each kind caught, hard negatives passed, evasion, platforms, rules of users, error rates."""
 
+import json
 from pathlib import Path
 
 import pytest
 from copybandit.policies.compliance.filter import Compliance
 from copybandit.policies.compliance.patterns import nested
-from copybandit.policies.compliance.rates import judged, wilson
+from copybandit.policies.compliance.rates import judged, rates, told, wilson
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
 from copybandit.simulation.data.errors import InputError
 
@@ -215,6 +216,30 @@ def test_error_rates_on_labelled_lines(repository: Path) -> None:
     assert lines[dev & ~fine].refused.mean() >= 0.97
     assert lines[held & fine].refused.mean() <= 0.2
     assert lines[held & ~fine].refused.mean() >= 0.4
+
+
+@pytest.mark.parametrize("name", ["compliance.csv", "compliance_held_out.csv"])
+def test_the_page_gives_the_rates_that_are_measured(repository: Path, name: str) -> None:
+    page = (repository / "docs" / "commands" / "check.md").read_text(encoding="utf-8")
+    rows = told(repository / "tests" / "data" / name).splitlines()
+    assert len(rows) == 4 and all(row in page for row in rows)
+
+
+def test_the_evidence_gives_the_rates_that_are_measured(repository: Path) -> None:
+    kept = json.loads((repository / "docs" / "evidence" / "results" / "compliance.json").read_text(encoding="utf-8"))
+    names = {"en": "English", "zh": "Chinese"}
+    for row in rates(repository / "tests" / "data" / "compliance_held_out.csv").itertuples():
+        cell = kept["now"][f"{row.split}, {names[row.language]}"]
+        found = cell["good lines refused" if row.label == "ok" else "breaches passed"]
+        assert (found["wrong"], found["lines"]) == (row.wrong, row.lines)
+        assert (found["low"], found["high"]) == pytest.approx((row.low, row.high), abs=1e-3)
+
+
+def test_lines_with_a_verdict_need_yes_or_no(tmp_path: Path) -> None:
+    path = tmp_path / "lines.csv"
+    path.write_text("text,language,publishable,title,brand,price\nA pan,en,yes,pan,,\nA pot,en,perhaps,pot,,3\n")
+    with pytest.raises(InputError, match="row 3: publishable is neither yes nor no"):
+        judged(path)
 
 
 def test_wilson_by_hand() -> None:

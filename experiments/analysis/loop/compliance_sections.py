@@ -18,7 +18,7 @@ def refused(run: RunFiles, found: Any) -> Section:
     parts: Mapping[str, Any] = found["parts"]
     text = [
         "The reward takes something off for a text that a rule refuses, none is chosen as long as another stands, and "
-        f"none is placed. {WORDS}"
+        f"of the tuned writer none is placed. {WORDS}"
     ]
     rows = [
         [
