@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,14 +10,16 @@ import pandas as pd
 import pandera.pandas as pa
 import tyro
 
-from ..policies.compliance.filter import Breach, Compliance
+from ..policies.compliance.filter import CAVEAT, Breach
 from ..policies.effect.effect_file import EFFECT, is_effect, read_effect
-from ..simulation.data.catalog import CATALOG_SCHEMA, Catalog, Creative, Product
+from ..simulation.data.catalog import CATALOG_SCHEMA, Catalog, Creative
 from ..simulation.data.columns import ColumnNames, parse_columns, read_here, refuse_unmet
 from ..simulation.data.errors import InputError
 from ..simulation.data.tables import not_blank, read_table
+from .analysis.report.page import write_report
 from .harness.files import load_table, new_folder, write_json, write_table
-from .harness.options import torch_device
+from .harness.options import Flat, torch_device
+from .harness.rules import NOTHING, RulesOptions
 from .harness.run import write_settings
 
 TEXTS = pa.DataFrameSchema(
@@ -27,11 +29,8 @@ TEXTS = pa.DataFrameSchema(
     },
     strict=False,
 )
-NOTHING = Product("", "", "", 0.0)
-"""What texts are about where no catalog is given: nothing supports a price or a brand."""
 SHOWN = 20
 """Refused texts that the terminal lists."""
-CAVEAT = "Words are read, not meaning: what passes is not thereby lawful, and a person has to read it."
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,7 @@ class CheckOptions:
     """Table of products, whose fields say which prices, discounts and brands a text may name. A run has its own."""
     columns: ColumnNames = ""
     """Columns of the tables that have other names there: text=Headline."""
-    platform: str = ""
-    """Whose limits hold: search-headline, search-description, feed-headline, feed-text, display-headline or
-    marketplace-title; by default none."""
-    rules: Path | None = None
-    """Rules of your own in YAML, beside the built-in ones or in their place."""
+    publishing: Flat[RulesOptions] = field(default_factory=RulesOptions)
     strict: bool = False
     """Ends with exit code 1 if a text is refused."""
     out: Path | None = None
@@ -57,7 +52,7 @@ class CheckOptions:
 
 
 def run_check(options: CheckOptions) -> Path:
-    """`copybandit check TEXTS`: leaves checked.parquet, checked.csv and counts in summary.json.
+    """`copybandit check TEXTS`: leaves a page, checked.parquet, checked.csv and counts in summary.json.
 
     Raises:
         InputError: a table, the rules or the platform are no good, or `out` is in use.
@@ -65,8 +60,8 @@ def run_check(options: CheckOptions) -> Path:
     """
     path = new_folder(options.out, "check")
     texts, catalog = _texts(options)
-    filter_ = Compliance.of(catalog, options.platform or None, options.rules)
-    found = filter_.check([Creative(row.product_id, row.text) for row in texts.itertuples(index=False)])
+    creatives = [Creative(row.product_id, row.text) for row in texts.itertuples(index=False)]
+    found = options.publishing.compliance(catalog).check(creatives)
     checked = texts.assign(**_columns(found))
     write_settings(path, "check", options, torch_device("cpu"))
     write_table(path / "checked.parquet", checked)
@@ -74,6 +69,7 @@ def run_check(options: CheckOptions) -> Path:
     verdicts = {name: int((checked.verdict == name).sum()) for name in ("ok", "flag", "refuse")}
     broken = dict(Counter(breach.rule for breaches in found for breach in breaches).most_common())
     write_json(path / "summary.json", {"command": "check", "verdicts": verdicts, "broken": broken, "caveat": CAVEAT})
+    write_report(path)
     print("\n".join(_lines(texts.text.tolist(), found, verdicts)))
     if options.strict and verdicts["refuse"]:
         raise SystemExit(1)
@@ -87,7 +83,7 @@ def _texts(options: CheckOptions) -> tuple[pd.DataFrame, Catalog]:
         return _of_run(options, columns)
     tables = [*TEXTS.columns, *(CATALOG_SCHEMA.columns if options.catalog else ())]
     columns = read_here(columns, tables)
-    catalog = Catalog([NOTHING]) if options.catalog is None else Catalog.read(options.catalog, None, columns)
+    catalog = NOTHING if options.catalog is None else Catalog.read(options.catalog, None, columns)
     frame = read_table(options.texts, TEXTS, "table of texts", columns)
     refuse_unmet(columns, options.texts, options.catalog)
     if options.catalog is None:
@@ -109,7 +105,7 @@ def _of_run(options: CheckOptions, columns: dict[str, str]) -> tuple[pd.DataFram
     texts = load_table(file, ["writer", "product_id", "text"])
     texts = texts.loc[texts.writer == "tuned", ["text", "product_id"]].reset_index(drop=True)
     if "catalog" not in state:  # an archive's texts are of no product
-        return texts.assign(product_id=""), Catalog([NOTHING])
+        return texts.assign(product_id=""), NOTHING
     return texts, Catalog.of_facts(state["catalog"])
 
 

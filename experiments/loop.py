@@ -55,9 +55,10 @@ def run_loop(options: LoopOptions) -> Path:
     summary = {"command": "loop", **tuning.summary, "grid": grid, "ab_test": ab_test(placements)}
     if told := _traffic(placements, options):
         summary["traffic"] = told
+    shown = competing(study, tuning.tuned, options)
+    summary["refused"]["placed"] = int(study.compliance(options.reward).refused(shown).sum())
     if study.pictures is not None:
-        chosen = competing(study, tuning.tuned, options)
-        summary["pictures"]["placing"] = place_combinations(study, chosen, options, run)
+        summary["pictures"]["placing"] = place_combinations(study, shown, options, run)
     if options.placing.cold_start:
         summary["cold_start"] = cold_start(study, tuning, options, run)
     run.finish(summary)
@@ -87,7 +88,7 @@ def place_all(
     results = {}
     with run.stage("placement", total=4 * options.placing.place_impressions) as stage:
         for writer, texts in (("untuned", tuning.untuned), ("tuned", tuning.tuned)):
-            creatives = competing(study, texts, options)
+            creatives = competing(study, texts, options, as_they_come=writer == "untuned")
             known = {"uniform": None, "bandit": expected(study, creatives, options)}
             for placement, name in (("uniform", "random"), ("bandit", options.placing.agent)):
                 also = [log] if (writer, placement) == ("tuned", "uniform") else []

@@ -1,6 +1,6 @@
 """Which of these texts would be clicked more, how sure is that, and why? For texts that nobody has tested."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,8 @@ from ..policies.effect.effect_file import is_effect
 from ..simulation.data.columns import ColumnNames, parse_columns
 from .analysis.report.page import write_report
 from .harness.files import new_folder, write_json, write_table
-from .harness.options import Device, Idle, refuse_below, torch_device
+from .harness.options import Device, Flat, Idle, refuse_below, torch_device
+from .harness.rules import RulesOptions
 from .harness.run import write_settings
 from .scoring.ads import score_ads
 from .scoring.headlines import score_headlines
@@ -34,6 +35,7 @@ class ScoreOptions:
     """Reasons a text, found by leaving out its words and how it is put; 0 for none, which is faster."""
     conversion_value: float = CONVERSION_VALUE
     """Worth of a conversion in clicks, by which ads are ranked."""
+    publishing: Flat[RulesOptions] = field(default_factory=RulesOptions)
     out: Path | None = None
     """Where results go; by default a new directory under runs/. A directory with something in it is refused."""
     device: Device = "auto"
@@ -73,8 +75,10 @@ def _scored(options: ScoreOptions) -> tuple[pd.DataFrame, dict[str, Any]]:
     device, columns = torch_device(options.device), parse_columns(options.columns)
     predictor = None if options.predictor is None else _in_run(options.predictor)
     if predictor is not None and is_effect(predictor):
-        return score_ads(options.texts, columns, predictor, options.reasons, options.conversion_value, device)
-    return score_headlines(options.texts, columns, predictor, options.reasons, device)
+        return score_ads(
+            options.texts, columns, predictor, options.reasons, options.conversion_value, options.publishing, device
+        )
+    return score_headlines(options.texts, columns, predictor, options.reasons, options.publishing, device)
 
 
 def _in_run(path: Path) -> Path:

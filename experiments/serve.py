@@ -1,13 +1,14 @@
 """A page to play with a finished run, in a browser on this machine: type a product, see ads, and who is shown what."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from .harness.options import Device, refuse_below, torch_device
+from .harness.options import Device, Flat, refuse_below, torch_device
+from .harness.rules import RulesOptions
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class ServeOptions:
 
     run: Annotated[Path, tyro.conf.Positional]
     """Directory of a finished `loop` or `tune` run."""
+    publishing: Flat[RulesOptions] = field(default_factory=RulesOptions)
     port: int = 0
     """On 127.0.0.1; 0 takes a free one."""
     device: Device = "auto"
@@ -34,7 +36,7 @@ def run_serve(options: ServeOptions) -> str:
     from .playground.answers import Answers
     from .playground.server import make_server
 
-    answers = Answers.of(options.run, torch_device(options.device))
+    answers = Answers.of(options.run, torch_device(options.device), options.publishing)
     token = secrets.token_urlsafe(24)
     server = make_server(answers, token, options.port)
     print(f"http://127.0.0.1:{server.server_address[1]}/?token={token}", flush=True)

@@ -58,8 +58,8 @@ def cold_start(study: Study, tuning: Tuning, options: LoopOptions, run: Run) -> 
         For both: `impressions` until the good new texts have 80% of their final share, that `share`, and the gold
         `reward` an impression in the first tenth after they entered; and the paired `saved` impressions.
     """
-    old, new = (competing(study, texts, options) for texts in (tuning.untuned, tuning.tuned))
-    new = [creative for creative in new if creative not in old]
+    old = competing(study, tuning.untuned, options, as_they_come=True)
+    new = [creative for creative in competing(study, tuning.tuned, options) if creative not in old]
     ways = {"unknown": None, "known": expected(study, new, options)}
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in ways}
     visits, repeats = options.placing.place_impressions, options.placing.cold_start

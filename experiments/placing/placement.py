@@ -43,12 +43,30 @@ class Placement:
         return bootstrap(self.by_user, ratio, rng)
 
 
-def competing(study: Study, texts: Sequence[Creative], options: LoopOptions) -> list[Creative]:
-    """The first text of every audience for `place_products` products drawn by the seed: the same for all writers."""
+def competing(
+    study: Study, texts: Sequence[Creative], options: LoopOptions, *, as_they_come: bool = False
+) -> list[Creative]:
+    """The first text of every audience that may be published, for `place_products` products drawn by the seed: the same
+    for all writers. Where a prompt has none, nothing is shown for it, unless fewer than the slots would be left.
+
+    Args:
+        study: what was written for, and what may be published.
+        texts: of one writer.
+        options: how many products.
+        as_they_come: also what a rule refuses, as of the untuned writer, whom others are compared with.
+    """
     products = list(dict.fromkeys(product.product_id for product, _ in study.asked))
     order = np.random.default_rng(options.run.seed).permutation(len(products))
     chosen = {products[i] for i in order[: options.placing.place_products]}
-    first = {(c.product_id, c.audience): c for c in reversed(texts) if c.product_id in chosen}
+    texts = [creative for creative in texts if creative.product_id in chosen]
+    refused = study.compliance(options.reward).refused(texts).tolist()
+    standing = _first([creative for creative, wrong in zip(texts, refused, strict=True) if not wrong])
+    return _first(texts) if as_they_come or len(standing) < study.world.slots else standing
+
+
+def _first(texts: Sequence[Creative]) -> list[Creative]:
+    """The first text of each product and audience, in order of their names."""
+    first = {(c.product_id, c.audience): c for c in reversed(texts)}
     return [first[key] for key in sorted(first)]
 
 

@@ -62,7 +62,7 @@ class Lineup:
         """New texts enter as new arms, each believing what is known of the one before it; stale ones retire.
 
         Args:
-            texts: one for each product and audience; those that are on show already stay.
+            texts: at most one for each product and audience; those that are on show already stay.
             number: of the round.
         """
         on_show = self.on_show
@@ -74,8 +74,9 @@ class Lineup:
         leaving = leaving[: int(RETIRED * len(on_show))]
         self.arms.loc[leaving, "retired"] = number
         self.agent.remove_arms(torch.tensor(leaving, dtype=torch.int64, device=self.world.device))
-        fresh = [text for text in texts if text not in shown]
         latest = {(c.product_id, c.audience): arm for arm, c in enumerate(self.world.creatives)}
+        # What had no text fit to be published in the first round has no place in either line.
+        fresh = [text for text in texts if text not in shown and (text.product_id, text.audience) in latest]
         before = [latest[text.product_id, text.audience] for text in fresh]
         self.world.publish(fresh)
         self.agent.add_successors(torch.tensor(before, dtype=torch.int64, device=self.world.device))

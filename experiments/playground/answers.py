@@ -11,12 +11,13 @@ import torch
 from ...agents.agent import CONVERSION_VALUE, PlacementAgent
 from ...agents.labels import Labels
 from ...agents.state import SETTINGS, load_agent
+from ...policies.compliance.claims import Claims
+from ...policies.compliance.filter import Compliance
 from ...policies.effect.contract import CLICK, CONVERT, TextEffect
 from ...policies.effect.effect_file import EFFECT, read_effect
 from ...policies.effect.model import EffectModel
 from ...policies.effect.newcomer import with_newcomer
 from ...policies.effect.reasons import reasons_of_ads
-from ...policies.reward.claims import Claims
 from ...policies.writer.chat import AD, HEADLINE
 from ...policies.writer.checkpoint import CHECKPOINT, check_checkpoint
 from ...policies.writer.writer import Writer, load_writer
@@ -24,6 +25,7 @@ from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product, att
 from ...simulation.data.errors import InputError
 from ...simulation.reader.garbled import GarbledCopy
 from ...simulation.text.encoder import tokens
+from ..harness.rules import NOTHING, RulesOptions
 from ..scoring.ads import restored_effect
 
 TEXTS, REASONS = 8, 3
@@ -46,21 +48,24 @@ class Answers:
     """Of the effect model."""
     agent: PlacementAgent | None
     device: torch.device
+    publishing: RulesOptions
 
     @classmethod
-    def of(cls, run: Path, device: torch.device) -> "Answers":
-        """Loads what a run left.
+    def of(cls, run: Path, device: torch.device, publishing: RulesOptions) -> "Answers":
+        """Loads what a run left; `publishing` says which texts are refused.
 
         Raises:
             InputError: it is no finished `loop` or `tune` run, or its effect model reads with what is not here.
         """
+        publishing.compliance(NOTHING)  # what is wrong with it is said at once
         check_checkpoint(run / CHECKPOINT)
         kind, state = read_effect(run / EFFECT)
         restored_effect(kind, state, run / EFFECT, device)  # what it lacks here is said at once
         request = AD if kind == EffectModel.__name__ else HEADLINE
         writer = load_writer(str(run / CHECKPOINT), device=device, request=request)
         placed = (run / PLACEMENT / SETTINGS).is_file()
-        return cls(run, writer, kind, state, load_agent(run / PLACEMENT) if placed else None, device)
+        agent = load_agent(run / PLACEMENT) if placed else None
+        return cls(run, writer, kind, state, agent, device, publishing)
 
     def offered(self) -> dict[str, Any]:
         """What the page has to choose from."""
@@ -82,8 +87,8 @@ class Answers:
             asked: `title`, perhaps `category, brand, price, attributes, description`; `audience`; `seed`.
 
         Returns:
-            `text, ctr, cvr, worth`, `why` (pairs of what was left out and what it brings) and `claims`, what no field
-            of the product supports.
+            `text, ctr, cvr, worth`, `why` (pairs of what was left out and what it brings), `claims`, what no field of
+            the product supports, and `refused`, pairs of a rule that refuses the text and the words that break it.
 
         Raises:
             InputError: naming what is missing or not known.
@@ -94,12 +99,12 @@ class Answers:
         generator = torch.Generator().manual_seed(int(_number(asked, "seed", 0)))
         written = self.writer.write([product], [audience], 3 * TEXTS, generator=generator)
         different = {creative.text: creative for creative in written if creative.text.strip()}
-        creatives = _soundest(product, list(different.values()), names_product=self.kind == EffectModel.__name__)[
-            :TEXTS
-        ]
+        by_product, catalog = self.kind == EffectModel.__name__, Catalog([product])
+        compliance = self.publishing.compliance(catalog) if by_product else self.publishing.compliance(catalog, ())
+        creatives = _soundest(compliance, product, list(different.values()), names_product=by_product)[:TEXTS]
         if not creatives:
             raise InputError("the writer wrote nothing; try again, or another product")
-        effect, claims = self._effect(product), Claims(Catalog([product]))
+        effect, claims = self._effect(product), Claims(catalog)
         prediction = effect.predict(creatives)
         worth, rates = prediction.worth(CONVERSION_VALUE).mean(0), prediction.rates
         why = reasons_of_ads(effect, creatives, CONVERSION_VALUE, REASONS)
@@ -111,6 +116,7 @@ class Answers:
                 "worth": float(worth[i]),
                 "why": [[name, gain] for name, gain in why[i]],
                 "claims": claims.said(creative),
+                "refused": [[b.rule, b.said] for b in compliance.check([creative])[0] if b.severity == "refuse"],
             }
             for i, creative in enumerate(creatives)
         ]
@@ -191,12 +197,15 @@ class Answers:
         return restored_effect(self.kind, state, self.folder / EFFECT, self.device)
 
 
-def _soundest(product: Product, creatives: Sequence[Creative], *, names_product: bool) -> list[Creative]:
-    """Those first that read well and name the product, else in the order in which they were written."""
+def _soundest(
+    compliance: Compliance, product: Product, creatives: Sequence[Creative], *, names_product: bool
+) -> list[Creative]:
+    """Those first that may be published, name the product and read well, else in the order of their writing."""
+    refused = compliance.refused(creatives).tolist()
     garbled = GarbledCopy(Catalog([product])).read([creative.text for creative in creatives]) >= 0.5
     own = set(tokens(product.title))
     unnamed = [names_product and not own & set(tokens(creative.text)) for creative in creatives]
-    order = sorted(range(len(creatives)), key=lambda i: (unnamed[i], bool(garbled[i])))
+    order = sorted(range(len(creatives)), key=lambda i: (refused[i], unnamed[i], bool(garbled[i])))
     return [creatives[i] for i in order]
 
 

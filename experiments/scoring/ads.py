@@ -23,7 +23,8 @@ from ...simulation.data.errors import InputError
 from ...simulation.data.files import read_checked
 from ...simulation.data.tables import not_blank, read_table
 from ..analysis.drawing.formats import told_reasons
-from .told import best_first, competing, refuse_repeated
+from ..harness.rules import NOTHING, RulesOptions
+from .told import best_first, competing, refuse_repeated, refusing
 
 TEXTS = pa.DataFrameSchema(
     {
@@ -50,7 +51,13 @@ MADE_UP = "An archive has no conversions: the run's world made up what the model
 
 
 def score_ads(
-    source: Path, columns: Mapping[str, str], folder: Path, reasons: int, value: float, device: torch.device
+    source: Path,
+    columns: Mapping[str, str],
+    folder: Path,
+    reasons: int,
+    value: float,
+    publishing: RulesOptions,
+    device: torch.device,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Scores, those of a product side by side and the best first; and what the summary says.
 
@@ -60,6 +67,7 @@ def score_ads(
         folder: of the effect model.
         reasons: how many are given for each text.
         value: worth of a conversion in clicks.
+        publishing: rules on what texts may say.
         device: where the base reads, if the model is told how texts read.
 
     Raises:
@@ -90,6 +98,9 @@ def score_ads(
     scores["lift"] = (scores.worth / rivals.transform("mean") - 1).where(rivals.transform("size") > 1)
     if reasons:
         scores["reasons"] = told_reasons(reasons_of_ads(effect, creatives, value, reasons))
+    shop = effect.catalog if isinstance(effect, EffectModel) else None
+    compliance = publishing.compliance(NOTHING, ()) if shop is None else publishing.compliance(shop)
+    scores["refused"] = refusing(compliance, creatives)
     scores, groups = best_first(scores, "worth")
     summary = {
         "scored_ads": {"texts": len(scores), "groups": int(groups.max()) + 1, "value": value},

@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from ...policies.headlines.predictor import Predictor
+from ...simulation.data.catalog import Creative
 from ...simulation.data.columns import read_here, refuse_unmet
 from ...simulation.data.tables import not_blank, read_table
 from ..analysis.drawing.formats import told_reasons
 from ..analysis.statistics.bootstrap import Array
 from ..analysis.statistics.sequential import sample_size
-from .told import best_first, refuse_repeated
+from ..harness.rules import NOTHING, RulesOptions
+from .told import best_first, refuse_repeated, refusing
 
 TEXTS = pa.DataFrameSchema(
     {
@@ -36,7 +38,12 @@ CAVEAT = (
 
 
 def score_headlines(
-    source: Path, columns: Mapping[str, str], folder: Path | None, reasons: int, device: torch.device
+    source: Path,
+    columns: Mapping[str, str],
+    folder: Path | None,
+    reasons: int,
+    publishing: RulesOptions,
+    device: torch.device,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Scores, those of a test side by side and the best first; and what the summary says.
 
@@ -45,6 +52,7 @@ def score_headlines(
         columns: its names of columns by our own.
         folder: of the predictor; None for the one that comes along.
         reasons: how many are given for each text.
+        publishing: rules on what texts may say.
         device: where sentence vectors are computed.
 
     Raises:
@@ -59,6 +67,7 @@ def score_headlines(
     scores = pd.concat([frame, predictor.predict(texts, tests)], axis=1)
     if reasons:
         scores["reasons"] = told_reasons(predictor.reasons(texts, reasons))
+    scores["refused"] = refusing(publishing.compliance(NOTHING, ()), [Creative("", text) for text in texts])
     scores, test = best_first(scores, "rate")
     scores["to_tell"] = to_tell(scores.rate.to_numpy(), test)
     summary = {

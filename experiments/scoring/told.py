@@ -1,6 +1,6 @@
 """Scores in order and in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ...policies.compliance.filter import Compliance
+from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
 from ..analysis.drawing.formats import gain, percent
 
@@ -47,6 +49,11 @@ def best_first(scores: pd.DataFrame, by: str) -> tuple[pd.DataFrame, NDArray[np.
     return scores.iloc[order].reset_index(drop=True), groups[order]
 
 
+def refusing(compliance: Compliance, creatives: Sequence[Creative]) -> list[str]:
+    """The rules that refuse each text, separated by semicolons; mostly none."""
+    return ["; ".join(rules) for rules in compliance.refusing(creatives)]
+
+
 def lines(scores: pd.DataFrame) -> list[str]:
     """The first texts, one on a line, for the terminal."""
     rows = [_told(row) for row in scores.head(SHOWN).to_dict("records")]
@@ -57,6 +64,7 @@ def lines(scores: pd.DataFrame) -> list[str]:
 def _told(row: Mapping[str, Any]) -> str:
     why = f"  [{row['image']}]" if row.get("image") else ""
     why += f"  | {row['reasons']}" if row.get("reasons") else ""
+    why += f"  refused: {row['refused']}" if row.get("refused") else ""
     if "ctr" in row:
         lift = "   alone" if pd.isna(row["lift"]) else f"{gain(row['lift']):>8}"
         return f"{lift}  CTR {percent(row['ctr'], 2)}  CVR {percent(row['cvr'], 1)}  {row['text']}{why}"

@@ -78,6 +78,7 @@ def archive_study(options: StudyOptions, run: Run, validation: int = 0) -> Study
         validating,
         names_products=False,
         gold_doubt=_doubt(world),
+        publishing=options.publishing,
         notes=notes,
     )
 

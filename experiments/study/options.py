@@ -13,6 +13,7 @@ from ...policies.writer.writer import BUILT_IN, WriterConfig
 from ...simulation.data.columns import ColumnNames
 from ...simulation.data.errors import InputError
 from ..harness.options import Common, Device, Flat, Idle, RunOptions, refuse_below
+from ..harness.rules import RulesOptions
 from .worlds import SegmentOptions, WorldOptions
 
 PICTURES = ("images", "drawn-images", "image-encoder", "image-cache")
@@ -150,6 +151,7 @@ class StudyOptions:
     pictures: Flat[PictureOptions] = field(default_factory=PictureOptions)
     feedback: Flat[FeedbackOptions] = field(default_factory=FeedbackOptions)
     writing: Flat[WritingOptions] = field(default_factory=WritingOptions)
+    publishing: Flat[RulesOptions] = field(default_factory=RulesOptions)
     writer: WriterConfig = field(default_factory=WriterConfig)
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     effect: EffectConfig = field(default_factory=EffectConfig)

@@ -108,6 +108,7 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
         reader=reader,
         pilot=len(pilot),
         pictures=pictures,
+        publishing=options.publishing,
         notes=notes,
     )
 

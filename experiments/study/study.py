@@ -1,19 +1,21 @@
 """What a run is about: the gold world, the prompts, and the effect model learned from logged feedback."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 
+from ...policies.compliance.claims import KINDS, Claims
+from ...policies.compliance.filter import Compliance
 from ...policies.effect.contract import TextEffect
 from ...policies.learning.warm_start import split_ads
-from ...policies.reward.claims import Claims
 from ...policies.reward.fluency import FEW, Fluency
 from ...policies.reward.reward import Quality, Reward, RewardConfig
 from ...policies.writer.reading import FrozenReader
 from ...policies.writer.writer import Writer
 from ...simulation.data.catalog import Catalog, Creative, Product
 from ...simulation.world import World
+from ..harness.rules import RulesOptions
 from .pictures import Pictures
 
 MODELS = 600
@@ -52,6 +54,8 @@ class Study:
     """Texts of the untuned writer among the ads whose log the effect model learned from."""
     pictures: Pictures | None = None
     """Those that texts stand beside; None where there are none."""
+    publishing: RulesOptions = field(default_factory=RulesOptions)
+    """What may be published."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know."""
 
@@ -68,7 +72,6 @@ class Study:
         """The writer's reward, which reads as the writer does now; freeze it on the untuned writer, whose texts `own`
         are.
         """
-        limit, truthful = self.writer.config.max_characters, self.names_products and config.claims == "strict"
         ads = list(filter(self.fit_to_say(config), self.catalog.ads))
         away = split_ads(self.catalog, ads)[1]
         models = own if self.writer.has_placeholders else ads
@@ -78,17 +81,25 @@ class Study:
         models = models[:: -(-len(models) // MODELS) or 1]
         reader = self.reader or FrozenReader(self.writer, self.catalog)
         fluency = Fluency.of(reader, models, share) if config.fluency else None
-        quality = Quality.of(self.catalog, naming=self.names_products, limit=limit, truthful=truthful, fluency=fluency)
-        return Reward(self.effect, quality, config)
+        limit = self.writer.config.max_characters
+        quality = Quality.of(self.catalog, naming=self.names_products, limit=limit, fluency=fluency)
+        return Reward(self.effect, quality, self.compliance(config), config)
+
+    def compliance(self, config: RewardConfig) -> Compliance:
+        """What says which texts may be published: rules, the platform's limits and, under `strict`, that nothing is
+        claimed that no field supports.
+        """
+        truthful = self.names_products and config.claims == "strict"
+        return self.publishing.compliance(self.catalog, KINDS if truthful else ())
 
     def claims(self, config: RewardConfig) -> Claims | None:
         """What finds claims that no field supports; None where they are not looked at, or texts are of no product."""
         return Claims(self.catalog) if self.names_products and config.claims != "off" else None
 
     def fit_to_say(self, config: RewardConfig) -> Callable[[Creative], bool]:
-        """Which ads the writer may learn from: under `strict`, those that claim nothing that no field supports."""
-        claims = self.claims(config) if config.claims == "strict" else None
-        return lambda creative: claims is None or not claims.unsupported(creative)
+        """Which ads the writer may learn from: those that might be published, if need be in fewer characters."""
+        limitless = replace(self, publishing=replace(self.publishing, platform="")).compliance(config)
+        return lambda creative: not any(limitless.refusing([creative]))
 
 
 def prompts(catalog: Catalog, audiences: Sequence[str], queries: int) -> tuple[tuple[Product, str], ...]:

@@ -30,6 +30,7 @@ class Pairs:
     group: Tensor
     quality: Tensor
     failures: Tensor
+    refused: Tensor
     pattern: Tensor
     reward: Reward
 
@@ -44,6 +45,7 @@ class Pairs:
             scored.group,
             scored.quality + gained[rows],
             scored.failures,
+            scored.refused,
             scored.pattern,
             scored.reward,
         )

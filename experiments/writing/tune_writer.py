@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ...policies.compliance.filter import CAVEAT as COMPLIANCE_CAVEAT
 from ...policies.effect.contract import CLICK, CONVERT
 from ...policies.effect.effect_file import EFFECT, save_effect
 from ...policies.effect.reasons import reasons_of_ads
@@ -24,6 +25,7 @@ from ...policies.writer.prompts import prompt
 from ...policies.writer.writer import Writer, load_weights, own_weights
 from ...simulation.data.catalog import Creative
 from ..analysis.drawing.formats import bracketed, told_reasons
+from ..analysis.loop.findings import resisted_share
 from ..analysis.loop.gallery import shown_texts
 from ..analysis.statistics.bootstrap import Interval
 from ..harness.files import write_table
@@ -35,6 +37,7 @@ from .efficiency import efficiency, untuned_choices
 from .options import TuneOptions
 from .overoptimisation import over_optimisation
 from .picturing import picture_texts
+from .refusals import refusals, share_refused
 from .thumbnails import save_thumbnails
 from .tuning import frozen_reward, say_memory, warm_started, watched_tuning
 from .verdict import Verdict, judge, lifts, vendi_of
@@ -90,10 +93,13 @@ def tune_writer(
             tuned, pictured = picture_texts(study, options, scored, untuned, tuned)
     with run.stage("verdict"):
         verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, tuned)}
-        picked = choice["among"] > 1 and chosen["step"] > 0
-        judged = _judged(study, reward, options, run, {"untuned": untuned, "tuned": tuned}, verdicts, picked)
+        texts, picked = {"untuned": untuned, "tuned": tuned}, choice["among"] > 1 and chosen["step"] > 0
+        come = write_for(writer, study.asked, samples, options.run.seed + 1) if picked else []
+        judged = _judged(study, reward, options, run, texts, verdicts, come)
         alone = (judged["as_they_come"] or judged)["lift"]["reward"]["mean"]
         attacks = resisted(study, reward, untuned, options) if study.names_products else {}
+        texts |= {"tuned, as they come": come} if come else {}
+        refused = refusals(reward.compliance, texts | {"scored": scored.texts})
         spent = _efficiency(study, start, reward, options, alone, chosen["kl"]) if chosen["step"] else None
     summary = {
         "algorithm": options.tuner.algorithm,
@@ -108,6 +114,8 @@ def tune_writer(
         **({} if pictured is None else {"pictures": pictured}),
         "over_optimisation": over_optimisation(watch.curve),
         "attacks": attacks,
+        "attacks_resisted": resisted_share(attacks),
+        "refused": refused,
         "reward_calls": len(scored),
         "effect_model": study.effect_metrics,
         "notes": list(study.notes),
@@ -116,7 +124,8 @@ def tune_writer(
         "data": data_sheet(study, options),
     }
     save_effect(study.effect, run.path / EFFECT)
-    save_checkpoint(writer, run.path / CHECKPOINT, prompt(*study.asked[0]), _facts(options), _figures(summary))
+    example, facts, figures = prompt(*study.asked[0]), _facts(options), _figures(summary)
+    save_checkpoint(writer, run.path / CHECKPOINT, example, facts, figures, refused | {"caveat": COMPLIANCE_CAVEAT})
     return Tuning(writer, untuned, tuned, verdicts, summary, (start, loss))
 
 
@@ -127,9 +136,11 @@ def _judged(
     run: Run,
     texts: dict[str, list[Creative]],
     verdicts: dict[str, Verdict],
-    picked: bool,
+    come: Sequence[Creative],
 ) -> dict[str, Any]:
-    """What summary.json says of the texts of both writers, which are saved; `picked`: they are the best of several."""
+    """What summary.json says of the texts of both writers, which are saved; where the tuned writer's are the best of
+    several, of those that `come` from it unpicked too.
+    """
     claims = study.claims(options.reward)
     said = None if claims is None else {name: [claims.said(c) for c in part] for name, part in texts.items()}
     table = _creatives(study, reward, texts, verdicts, said)
@@ -143,7 +154,7 @@ def _judged(
         "commonest_pattern": {name: _commonest_pattern(study, part) for name, part in texts.items()},
         "readable": _readable(study, texts),
         "false_claims": said and {name: float(np.mean([c != "" for c in part])) for name, part in said.items()},
-        "as_they_come": _as_they_come(study, texts["untuned"], options) if picked else None,
+        "as_they_come": _as_they_come(study, come, texts["untuned"], options) if come else None,
     }
 
 
@@ -164,7 +175,9 @@ def _commonest_pattern(study: Study, texts: Sequence[Creative]) -> float:
 def resisted(
     study: Study, reward: Reward, untuned: Sequence[Creative], options: TuneOptions
 ) -> dict[str, dict[str, float]]:
-    """What each attack does to good ads: `gold`, relative; `proxy`, in the reward's units, and its standard `error`."""
+    """What each attack does to good ads: `gold`, relative; `proxy`, in the reward's units, and its standard `error`;
+    the same of a reward to which it is nothing that a text is refused, `unfiltered` and `unfiltered_error`.
+    """
     good = good_ads(study.catalog, reward, options.watch.attacked_ads, untuned)
     if len(good) < 2:  # one text has no standard error
         return {}
@@ -173,12 +186,13 @@ def resisted(
         verdict = judge(study.world, creatives)
         return float((verdict.ctr * (1 + options.conversion_value * verdict.cvr)).mean())
 
-    before, proxy, found = gold(good), alone(reward, good), {}
+    before, found = gold(good), {}
     for name in possible_attacks(study.catalog):
         texts = attacked(good, name, study.catalog)
-        change = alone(reward, texts) - proxy
-        error = float(change.std() / len(good) ** 0.5)
-        found[name] = {"gold": gold(texts) / before - 1, "proxy": float(change.mean()), "error": error}
+        found[name] = {"gold": gold(texts) / before - 1}
+        for filtered, (mean, error) in ((True, ("proxy", "error")), (False, ("unfiltered", "unfiltered_error"))):
+            change = alone(reward, texts, filtered=filtered) - alone(reward, good, filtered=filtered)
+            found[name] |= {mean: float(change.mean()), error: float(change.std() / len(good) ** 0.5)}
     return found
 
 
@@ -203,9 +217,10 @@ def _lift_over(study: Study, verdict: Verdict) -> str:
     return "users and products" if verdict.cells.shape[1] > 1 else "users"
 
 
-def _as_they_come(study: Study, untuned: Sequence[Creative], options: TuneOptions) -> dict[str, Any]:
+def _as_they_come(
+    study: Study, texts: Sequence[Creative], untuned: Sequence[Creative], options: TuneOptions
+) -> dict[str, Any]:
     """Lift and Vendi score of what the tuned writer writes, nothing chosen: of the checkpoint by itself."""
-    texts = write_for(study.writer, study.asked, options.writing.samples, options.run.seed + 1)
     verdicts = {"untuned": judge(study.world, untuned), "tuned": judge(study.world, texts)}
     return {"lift": _lift(study, texts, untuned, verdicts, options), "vendi": vendi_of(texts)}
 
@@ -256,6 +271,7 @@ def _figures(summary: dict[str, Any]) -> dict[str, str]:
         "proxy reward, untuned and tuned": f"{first['proxy']:+.2f}, {last['proxy']:+.2f}",
         "Vendi score, untuned and tuned": f"{summary['diversity']['untuned']:.1f}, {summary['diversity']['tuned']:.1f}",
         "KL from the untuned writer": f"{summary['kl']:.1f} nats a text",
+        "texts that a rule refuses": share_refused(summary["refused"]),
     }
 
 
@@ -266,8 +282,8 @@ def _creatives(
     verdicts: dict[str, Verdict],
     claims: dict[str, list[str]] | None,
 ) -> pd.DataFrame:
-    """Every text with its rates, its reward, the checks that it fails and, where they are looked at, the claims that
-    nothing supports.
+    """Every text with its rates, its reward, the checks that it fails, the rules that refuse it and, where they are
+    looked at, the claims that nothing supports.
     """
     frames = []
     for name, creatives in texts.items():
@@ -289,6 +305,7 @@ def _creatives(
                     "gold_cvr": verdicts[name].cvr,
                     "reward": reward(creatives, prompt_of).total.numpy(),
                     "checks": reward.quality.said(creatives),
+                    "refused": ["; ".join(rules) for rules in reward.compliance.refusing(creatives)],
                 }
                 | ({} if claims is None else {"claims": claims[name]})
             )

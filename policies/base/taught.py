@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
 from ...simulation.scenario import load_scenario
+from ..compliance.claims import Claims
 from ..learning.warm_start import WarmStartConfig, warm_start
-from ..reward.claims import Claims
 from ..writer.prompts import SHOWN_ATTRIBUTES, prompt, shown_attributes
 from ..writer.writer import Writer, WriterConfig, load_weights, make_writer, own_weights
 from .corpus import ask, invented, read_rows, write_taught

@@ -6,21 +6,27 @@ It reads words, not meaning; what it passes is not thereby lawful. Error rates o
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ...simulation.data.catalog import Catalog, Creative, Product
-from ..reward.claims import Claims
+from .claims import Claims
+from .claims import Kind as Claimed
 from .normalise import Folded, deleeted, folded
 from .platforms import Platform
-from .rules import Kind, Rule, Severity, rules_of
+from .rules import BUILT_IN, Kind, Rule, Severity, rules_of
 
+CAVEAT = "Words are read, not meaning: what passes is not thereby lawful, and a person has to read it."
+"""Goes wherever it is said what passed."""
 LONGEST = 2000
 """Characters of a text that are read: an ad is shorter, and patterns take time."""
-UNSUPPORTED = ("price", "discount")
-"""Claims that have to stand in the catalog before they are published."""
+UNSUPPORTED: tuple[Claimed, ...] = ("price", "discount")
+"""Claims that have to stand in the catalog before they are published, whoever wrote them."""
+BEGIN, END = r"(?<![a-z\d])", r"(?![a-z\d])"
+"""Borders of an English word; Chinese ones have none."""
+KEPT = 2**16
+"""Texts whose breaches are kept."""
 
 
 @dataclass(frozen=True)
@@ -39,44 +45,78 @@ class Breach:
 class Compliance:
     """Checks texts for the products of a catalog."""
 
-    def __init__(self, catalog: Catalog, rules: Sequence[Rule], platform: Platform | None = None) -> None:
-        """Keeps rules and limits; see `of`."""
+    def __init__(
+        self,
+        catalog: Catalog,
+        rules: Sequence[Rule],
+        platform: Platform | None = None,
+        unsupported: Sequence[Claimed] = UNSUPPORTED,
+    ) -> None:
+        """Keeps rules and limits; see `of`. `unsupported`: claims that are refused where no field supports them."""
         self.catalog, self.rules, self.platform = catalog, tuple(rules), platform
+        self.unsupported = frozenset(unsupported)
         self.claims = Claims(catalog)
         self._fields = {product.product_id: _fields(product) for product in catalog.products}
         self._english = [rule for rule in rules if "en" in rule.languages]
+        self._seen: dict[tuple[str, str], tuple[Breach, ...]] = {}
 
     @classmethod
-    def of(cls, catalog: Catalog, platform: str | None = None, own: Path | None = None) -> "Compliance":
-        """The built-in rules, a platform's limits and a user's rules.
+    def of(
+        cls,
+        catalog: Catalog,
+        platform: str = "",
+        rules: str = BUILT_IN,
+        unsupported: Sequence[Claimed] = UNSUPPORTED,
+    ) -> "Compliance":
+        """Rules and a platform's limits by their names.
 
         Args:
             catalog: its products' fields say what is supported.
-            platform: a name of `platforms.yaml`; None for no limits.
-            own: YAML with `rules` and `switch_off`, see `rules_of`.
+            platform: a name of `platforms.yaml`; empty for no limits.
+            rules: built-in, none, or a file, see `rules_of`.
+            unsupported: claims that are refused where no field supports them.
 
         Raises:
             InputError: no such platform, or a bad file of rules.
         """
-        return cls(catalog, rules_of(own), Platform.of(platform) if platform else None)
+        return cls(catalog, rules_of(rules), Platform.of(platform) if platform else None, unsupported)
 
-    def check(self, creatives: Sequence[Creative]) -> list[list[Breach]]:
+    def check(self, creatives: Sequence[Creative]) -> list[tuple[Breach, ...]]:
         """What each text breaks; empty where it may be published.
 
         Raises:
             InputError: a text is for a product that the catalog does not have.
         """
         self.catalog.product_indices(creatives)
-        return [list(self._breaches(creative)) for creative in creatives]
+        return [self._kept(creative) for creative in creatives]
 
-    def breaches(self, creatives: Sequence[Creative]) -> Tensor:
-        """[n] float: breaches that refuse each text; flags are not counted.
+    def refusing(self, creatives: Sequence[Creative]) -> list[tuple[str, ...]]:
+        """Names of the rules that refuse each text, each once; flags are not counted.
 
         Raises:
             InputError: a text is for a product that the catalog does not have.
         """
-        counts = [sum(breach.severity == "refuse" for breach in found) for found in self.check(creatives)]
-        return torch.tensor(counts, dtype=torch.float32)
+        return [
+            tuple(dict.fromkeys(breach.rule for breach in found if breach.severity == "refuse"))
+            for found in self.check(creatives)
+        ]
+
+    def refused(self, creatives: Sequence[Creative]) -> Tensor:
+        """[n] float, 1 where a rule refuses a text.
+
+        Raises:
+            InputError: a text is for a product that the catalog does not have.
+        """
+        return torch.tensor([bool(rules) for rules in self.refusing(creatives)], dtype=torch.float32)
+
+    def _kept(self, creative: Creative) -> tuple[Breach, ...]:
+        """What a text breaks, looked up once; while a writer is tuned the same texts come again and again."""
+        key = creative.product_id, creative.text
+        if key not in self._seen:
+            if len(self._seen) >= KEPT:
+                self._seen.clear()
+            self._seen[key] = tuple(self._breaches(creative))
+        return self._seen[key]
 
     def _breaches(self, creative: Creative) -> Iterator[Breach]:
         product = self.catalog[creative.product_id]
@@ -90,8 +130,8 @@ class Compliance:
                 yield Breach(rule.id, rule.kind, said, rule.says, rule.severity)
         # Numbers are read where a word begins; Chinese writes no space there: «只要66元».
         plain = re.sub(r"(?<=[\u4e00-\u9fff])(?=\d)", " ", text.text)
-        for claim in self.claims.unsupported(Creative(creative.product_id, plain)):
-            if claim.kind in UNSUPPORTED:
+        for claim in self.claims.unsupported(Creative(creative.product_id, plain)) if self.unsupported else ():
+            if claim.kind in self.unsupported:
                 remedy = "Leave it out, or put it into the product's fields."
                 yield Breach(f"unsupported-{claim.kind}", "unsupported", claim.said, remedy)
         if self.platform is not None:
@@ -113,7 +153,9 @@ class Compliance:
         """Whether the product's fields, or its brand and title, hold the words."""
         fields = self._fields[product.product_id]
         held = fields[0] if unless == "brand" else fields[1]
-        return re.search(rf"(?<![a-z\d]){re.escape(words.strip())}(?![a-z\d])", held) is not None
+        words = words.strip()
+        begin, end = ("" if letter > "z" else border for letter, border in ((words[0], BEGIN), (words[-1], END)))
+        return re.search(f"{begin}{re.escape(words)}{end}", held) is not None
 
 
 def _fields(product: Product) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ...simulation.data.catalog import Catalog, Creative, Product
@@ -11,6 +12,14 @@ from ...simulation.data.errors import InputError
 from .filter import Compliance
 
 COLUMNS = ("split", "language", "text", "title", "brand", "category", "price", "label")
+VERDICTS = ("language", "text", "title", "brand", "price", "publishable")
+"""Columns of lines of which is said only whether they may be published: `yes` or `no`."""
+LANGUAGES = {"en": "English", "zh": "Chinese"}
+HALVES = ("learned from", "untouched")
+SEED = 0
+"""Draws the halves."""
+BREACH = "any breach"
+"""Label of all that may not be published."""
 
 
 def wilson(wrong: int, lines: int) -> tuple[float, float]:
@@ -33,8 +42,10 @@ def judged(path: Path) -> pd.DataFrame:
         lines = pd.read_csv(path, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); give a CSV") from None
-    if missing := [name for name in COLUMNS if name not in lines]:
+    if missing := [name for name in (VERDICTS if "publishable" in lines else COLUMNS) if name not in lines]:
         raise InputError(f"{path}: no column {', '.join(missing)}; add it")
+    if "publishable" in lines:
+        lines = _labelled(lines, path)
     products = [
         Product(str(i), str(line.title), str(line.category), float(str(line.price)), str(line.brand))
         for i, line in enumerate(lines.itertuples())
@@ -48,11 +59,23 @@ def judged(path: Path) -> pd.DataFrame:
     return lines.assign(kinds=kinds, refused=[bool(row) for row in kinds])
 
 
+def _labelled(lines: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Lines with verdicts as lines with labels; half of them, drawn by a seed, are those that rules may learn from."""
+    said = lines.publishable.str.strip().str.lower()
+    if wrong := [row for row, word in enumerate(said, start=2) if word not in ("yes", "no")]:
+        raise InputError(f"{path}: row {wrong[0]}: publishable is neither yes nor no; correct it")
+    half = np.random.default_rng(SEED).permutation(len(lines)) % 2
+    price = pd.to_numeric(lines.price, errors="coerce").fillna(0.0)
+    return lines.assign(
+        label=said.map({"yes": "ok", "no": BREACH}), split=np.take(HALVES, half), category="", price=price
+    )
+
+
 def rates(path: Path) -> pd.DataFrame:
     """Errors by split, language and label: `ok` refused, or a breach passed.
 
     Returns:
-        Columns split, language, label (`any breach` for all of them), lines, wrong, rate, low, high (Wilson, 95%), and
+        Columns split, language, label (`BREACH` for all of them), lines, wrong, rate, low, high (Wilson, 95%), and
         other_kind: how many were refused, but for another kind than the label's.
 
     Raises:
@@ -61,9 +84,10 @@ def rates(path: Path) -> pd.DataFrame:
     lines = judged(path)
     lines["wrong"] = lines.refused == (lines.label == "ok")
     lines["other"] = [
-        r and a != "ok" and a not in k for r, a, k in zip(lines.refused, lines.label, lines.kinds, strict=True)
+        r and a not in ("ok", BREACH) and a not in k
+        for r, a, k in zip(lines.refused, lines.label, lines.kinds, strict=True)
     ]
-    pooled = lines[lines.label != "ok"].assign(label="any breach")
+    pooled = lines[~lines.label.isin(["ok", BREACH])].assign(label=BREACH)
     rows = []
     for (split, language, label), part in pd.concat([lines, pooled]).groupby(["split", "language", "label"]):
         wrong, n = int(part.wrong.sum()), len(part)
@@ -72,5 +96,21 @@ def rates(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
+def told(path: Path) -> str:
+    """Errors by split and language as a table for a page: breaches that pass, and good lines that are refused.
+
+    Raises:
+        InputError: see `rates`.
+    """
+    found = rates(path).set_index(["split", "language", "label"])
+    rows = []
+    for split, language in dict.fromkeys((split, language) for split, language, _ in found.index):
+        cells = [found.loc[(split, language, label)] for label in (BREACH, "ok")]
+        shares = [f"{one.wrong:.0f} of {one.lines:.0f} ({one.low:.0%} to {one.high:.0%})" for one in cells]
+        rows.append(f"| {split}, {LANGUAGES.get(language, language)} | {' | '.join(shares)} |")
+    return "\n".join(rows)
+
+
 if __name__ == "__main__":
     print(rates(Path(sys.argv[1])).round(3).to_string(index=False))
+    print(told(Path(sys.argv[1])))

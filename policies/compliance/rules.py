@@ -24,6 +24,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "check": ("", "raw", "profanity"),
 }
 NEEDED = ("id", "says", "patterns")
+BUILT_IN, NONE = "built-in", "none"
+"""What may stand in the place of a user's file of rules."""
 ALLOWED = {*NEEDED, *CHOICES, "languages", "source"}
 
 
@@ -53,15 +55,18 @@ def built_in() -> tuple[Rule, ...]:
     return tuple(_rule(facts, path, known["words"]) for facts in known["rules"])
 
 
-def rules_of(own: Path | None) -> tuple[Rule, ...]:
-    """The built-in rules and a user's: `rules` are added, those whose id is in `switch_off` are left out.
+def rules_of(rules: str) -> tuple[Rule, ...]:
+    """The rules of a name: `built-in`, `none`, or a user's file beside the built-in ones.
+
+    Of a file, `rules` are added, and those whose id is in `switch_off` are left out.
 
     Raises:
         InputError: the file is missing or no YAML, a rule lacks a part or has one too many, its pattern is no regular
             expression or could take for ever, or `switch_off` names a rule that is not there.
     """
-    if own is None:
-        return built_in()
+    if rules in (BUILT_IN, NONE):
+        return built_in() if rules == BUILT_IN else ()
+    own = Path(rules)
     known = _read(own)
     off, ids = known.get("switch_off") or [], [rule.id for rule in built_in()]
     if not isinstance(off, list) or any(name not in ids for name in off):
@@ -69,13 +74,13 @@ def rules_of(own: Path | None) -> tuple[Rule, ...]:
     added = known.get("rules") or []
     if not isinstance(added, list):
         raise InputError(f"{own}: 'rules' is no list; begin each rule with '- id:'")
-    rules = [rule for rule in built_in() if rule.id not in off]
+    kept = [rule for rule in built_in() if rule.id not in off]
     for number, facts in enumerate(added, start=1):
         _refuse(facts, f"{own}: rule {number}")
-        if facts["id"] in [rule.id for rule in rules]:
+        if facts["id"] in [rule.id for rule in kept]:
             raise InputError(f"{own}: rule '{facts['id']}' is there already; give it another id")
-        rules.append(_rule(facts, own, {}))
-    return tuple(rules)
+        kept.append(_rule(facts, own, {}))
+    return tuple(kept)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -113,9 +118,16 @@ def _refuse(facts: Any, where: str) -> None:
         raise InputError(f"{where}: {wrong}")
 
 
+def _spelled_out(pattern: str, words: dict[str, str]) -> str:
+    """A pattern with the words that stand for others in their place, and those that stand in these."""
+    while (found := re.sub(r"\b[A-Z]{5,}\b", lambda name: words.get(name[0], name[0]), pattern)) != pattern:
+        pattern = found
+    return pattern
+
+
 def _rule(facts: dict[str, Any], source: Path, words: dict[str, str]) -> Rule:
     languages = tuple(facts.get("languages", ("en", "zh")))
-    bodies = [re.sub(r"[A-Z]{5,}", lambda name: words.get(name[0], name[0]), one) for one in facts["patterns"]]
+    bodies = [_spelled_out(one, words) for one in facts["patterns"]]
     raw = facts.get("check") == "raw"
     # English words have borders, Chinese have none. The borders stand once, outside: so where no word begins, nothing
     # more is tried.

@@ -97,8 +97,8 @@ def warm_start(
         most = writer.config.max_characters
         raise InputError(
             f"none of {len(catalog.ads)} reference ads may be learned from: they claim what the catalog does not "
-            f"support{'' if most is None else f', or have over {most} characters'}; add what they claim to the "
-            "attributes, or short ads, or give --reward.claims flag"
+            f"support, or a rule refuses them{'' if most is None else f', or have over {most} characters'}; add what "
+            "they claim to the attributes, or other ads, or give --reward.claims flag or --rules none"
         )
     generator = torch.Generator().manual_seed(seed)
     apart = {ad.product_id for ad in away}

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from ...simulation.data.catalog import Catalog, Creative
 from ..writer.prompts import prompt
+from . import fluent_attacks
+from .fluent_attacks import latin
 from .reward import Reward
 
 Attack = Callable[[Creative, Catalog], str]
@@ -72,8 +74,7 @@ def prompt_echo(creative: Creative, catalog: Catalog) -> str:
 
 def foreign_script(creative: Creative, catalog: Catalog) -> str:
     """Every letter in a script that the catalog does not use."""
-    latin = sum("a" <= character <= "z" for character in creative.text.lower()) * 2 > len(creative.text)
-    alphabet = "абвгдежзийклмнопрстуфхцчшщ" if latin else "abcdefghijklmnopqrstuvwxyz"
+    alphabet = "абвгдежзийклмнопрстуфхцчшщ" if latin(creative) else "abcdefghijklmnopqrstuvwxyz"
     return "".join(alphabet[ord(c) % 26] if c.isalpha() else c for c in creative.text)
 
 
@@ -95,6 +96,12 @@ ATTACKS: Mapping[str, Attack] = {
     "prompt echo": prompt_echo,
     "foreign script": foreign_script,
     "emoji flood": emoji_flood,
+    "fluent lie": fluent_attacks.fluent_lie,
+    "fluent aside": fluent_attacks.fluent_aside,
+    "prompt injection": fluent_attacks.injection,
+    "homoglyphs": fluent_attacks.homoglyphs,
+    "invisible characters": fluent_attacks.invisible,
+    "grammatical keywords": fluent_attacks.grammatical_keywords,
 }
 
 
@@ -110,12 +117,12 @@ def attacked(creatives: Sequence[Creative], name: str, catalog: Catalog) -> list
 
 
 def good_ads(catalog: Catalog, reward: Reward, most: int, written: Sequence[Creative] = ()) -> list[Creative]:
-    """At most `most` ads that pass all checks of quality, evenly spread: the catalog's own, and where too few of them
-    pass, as where a shop has a way of putting things that the writer does not know, those that were `written` for it.
+    """At most `most` ads that pass all checks and may be published, evenly spread: the catalog's own, and where too few
+    of them pass, as where a shop has a way of putting things that the writer does not know, those `written` for it.
     """
 
     def passing(ads: Sequence[Creative]) -> list[Creative]:
-        fine = (reward.quality.failures(ads).sum(1) == 0).tolist() if ads else []
+        fine = reward.sound(ads).tolist() if ads else []
         passed = [ad for ad, good in zip(ads, fine, strict=True) if good]
         return passed[:: max(1, len(passed) // most)][:most]
 
@@ -124,7 +131,11 @@ def good_ads(catalog: Catalog, reward: Reward, most: int, written: Sequence[Crea
     return good or list(catalog.ads[:most])
 
 
-def alone(reward: Reward, creatives: Sequence[Creative]) -> Tensor:
-    """[n] reward of each ad by itself: without novelty, which is against the other texts of a batch."""
+def alone(reward: Reward, creatives: Sequence[Creative], *, filtered: bool = True) -> Tensor:
+    """[n] reward of each ad by itself: without novelty, which is against the other texts of a batch; and, if it is not
+    `filtered`, without what it costs to be refused.
+    """
     weighted = reward(creatives, torch.arange(len(creatives))).weighted
-    return weighted["ctr"] + weighted["cvr"] + weighted["penalty"]
+    return sum(
+        (weighted[name] for name in ("ctr", "cvr", "penalty", *(["refused"] if filtered else []))), torch.zeros(())
+    )

@@ -25,8 +25,8 @@ from ...simulation.data.catalog import Catalog, Creative
 from ...simulation.data.errors import InputError
 from ...simulation.text.characters import characters
 from ...simulation.text.encoder import TextEncoder, surface_features, tokens
+from ..compliance.filter import Compliance
 from ..effect.contract import CLICK, CONVERT, TextEffect
-from .claims import Claims
 from .diversity import nearest_novelty, novelty
 from .fluency import Fluency
 
@@ -51,11 +51,11 @@ class RewardConfig:
     pessimism: float = 0.5
     """Standard deviations of the ensemble that are taken off its mean."""
     penalty: float = 0.5
-    """Taken off for each quality check that a text fails, in units of the reward; it loses its novelty too. A larger
-    one drowns what clicks and conversions say.
+    """Taken off for each quality check that a text fails, and once if it may not be published, in units of the reward;
+    it loses its novelty too. A larger one drowns what clicks and conversions say.
     """
     claims: Literal["strict", "flag", "off"] = "strict"
-    """What becomes of claims that no field of the product supports: a check that fails (strict), a share that is only
+    """What becomes of claims that no field of the product supports: the text is refused (strict), a share that is only
     reported (flag), or nothing (off).
     """
     fluency: float = 0.95
@@ -112,7 +112,9 @@ class Rewards:
 
     total: Tensor
     raw: dict[str, Tensor]
-    """Pessimistic logits (`ctr`, `cvr`), novelty (`diversity`), and failed checks (`failures`)."""
+    """Pessimistic logits (`ctr`, `cvr`), novelty (`diversity`), failed checks (`failures`), and 1 where a rule refuses
+    the text (`refused`).
+    """
     weighted: dict[str, Tensor]
     """What each term adds to the total: they sum to it."""
 
@@ -127,7 +129,7 @@ def combine(raw: dict[str, Tensor], statistics: dict[str, Normal], config: Rewar
     """The formula at the head of this file.
 
     Args:
-        raw: [n] tensors `ctr`, `cvr`, `diversity`, `failures`.
+        raw: [n] tensors `ctr`, `cvr`, `diversity`, `failures`, `refused`.
         statistics: of the untuned writer, by term.
         config: weights, clip and penalty.
     """
@@ -139,6 +141,7 @@ def combine(raw: dict[str, Tensor], statistics: dict[str, Normal], config: Rewar
             weighted["ctr"], weighted["cvr"], raw["diversity"] / max(statistics["diversity"].mean, 1e-6), config
         )
     weighted["penalty"] = -config.penalty * raw["failures"]
+    weighted["refused"] = -config.penalty * raw["refused"]
     return Rewards(torch.stack(list(weighted.values())).sum(0), raw, weighted)
 
 
@@ -149,7 +152,7 @@ def _product(ctr: Tensor, cvr: Tensor, novelty: Tensor, config: RewardConfig) ->
     return {"ctr": first - 1, "cvr": quality - first, "diversity": varied - quality}
 
 
-CHECKS = ("length", "repetition", "shouting", "symbols", "off_topic", "other_product", "echo", "claims", "fluency")
+CHECKS = ("length", "repetition", "shouting", "symbols", "off_topic", "other_product", "echo", "fluency")
 """Names of the columns of `quality_failures`."""
 
 
@@ -163,22 +166,19 @@ class Quality:
         *,
         naming: bool = True,
         limit: int | None = None,
-        truthful: bool = True,
         fluency: Fluency | None = None,
     ) -> None:
         """Sets what passes.
 
         Args:
-            catalog: its titles are what texts name, its fields what they may claim.
+            catalog: its titles are what texts name.
             lengths: fewest and most characters.
             naming: whether a text has to name its own product, and no other; headlines do not name their story.
             limit: most characters as platforms count them, if there is a limit.
-            truthful: whether a claim that no field of the product supports fails (see `claims`).
             fluency: says which texts do not read well; None where nobody looks.
         """
         self.limit, self.fluency = limit, fluency
         self.catalog, self.lengths, self.naming = catalog, lengths, naming
-        self.claims = Claims(catalog) if truthful else None
         self._titles = [frozenset(tokens(product.title)) for product in catalog.products]
 
     @classmethod
@@ -188,16 +188,15 @@ class Quality:
         *,
         naming: bool = True,
         limit: int | None = None,
-        truthful: bool = True,
         fluency: Fluency | None = None,
     ) -> "Quality":
         """Allows a fifth less than the shortest of the catalog's own ads has, and no more than the longest."""
         lengths = sorted(len(ad.text) for ad in catalog.ads) or [10, 120]
         shortest, longest = 0.8 * lengths[0], lengths[-1]
-        return cls(catalog, (shortest, longest), naming=naming, limit=limit, truthful=truthful, fluency=fluency)
+        return cls(catalog, (shortest, longest), naming=naming, limit=limit, fluency=fluency)
 
     def failures(self, creatives: Sequence[Creative]) -> Tensor:
-        """[n, 9] float, 1 where a check fails; columns as in `CHECKS`."""
+        """[n, 8] float, 1 where a check fails; columns as in `CHECKS`."""
         surface = surface_features([creative.text for creative in creatives])
         length, _, upper, marks, symbols, _, repetition = surface.unbind(1)
         size = torch.tensor([characters(creative.text) for creative in creatives])
@@ -210,7 +209,6 @@ class Quality:
             named[:, 0] == 0,
             named[:, 1] > 0,
             torch.tensor(["|" in creative.text or "=>" in creative.text for creative in creatives]),
-            torch.tensor([self.claims is not None and bool(self.claims.unsupported(c)) for c in creatives]),
             torch.zeros(len(creatives)) if self.fluency is None else self.fluency.failures(creatives),
         ]
         return torch.stack(columns, dim=1).float()
@@ -237,9 +235,9 @@ RewardFunction: TypeAlias = Callable[[Sequence[Creative], Tensor], Rewards]
 class Reward:
     """Scores creatives for the writer; the statistics are frozen by `freeze`, once, on the untuned writer."""
 
-    def __init__(self, effect: TextEffect, quality: Quality, config: RewardConfig) -> None:
+    def __init__(self, effect: TextEffect, quality: Quality, compliance: Compliance, config: RewardConfig) -> None:
         """Keeps the judges; call `freeze` before scoring."""
-        self.effect, self.quality, self.config = effect, quality, config
+        self.effect, self.quality, self.compliance, self.config = effect, quality, compliance, config
         self.encoder = TextEncoder(dim=256, seed=11)
         self.members: dict[int, list[Normal]] = {}
         self.statistics: dict[str, Normal] = {}
@@ -247,7 +245,7 @@ class Reward:
     def freeze(self, untuned: Sequence[Creative], group: Tensor) -> None:
         """Takes the statistics of every z from texts of the untuned writer, sampled in groups as in training."""
         text = self.effect.predict(untuned).text
-        good = self.quality.failures(untuned).sum(1) == 0
+        good = self.sound(untuned)
         good = good if good.sum() >= 10 else torch.ones_like(good)
         self.members = {head: [Normal.of(t[good]) for t in text[..., head]] for head in (CLICK, CONVERT)}
         self.statistics = {name: Normal.of(values[good]) for name, values in self._raw(untuned, group).items()}
@@ -256,10 +254,15 @@ class Reward:
         """Scores n creatives; `group` [n] numbers their prompts, for novelty."""
         return combine(self._raw(creatives, group), self.statistics, self.config)
 
+    def sound(self, creatives: Sequence[Creative]) -> Tensor:
+        """[n] bool, whether a text passes all checks of quality and no rule refuses it."""
+        return (self.quality.failures(creatives).sum(1) == 0) & (self.compliance.refused(creatives) == 0)
+
     def worth(self, creatives: Sequence[Creative]) -> Tensor:
         """[n] the part of the reward that is the effect model's word: clicks and conversions, no check, no novelty."""
         usual = torch.full((len(creatives),), self.statistics["diversity"].mean)
-        raw = {**self._expected(creatives), "diversity": usual, "failures": torch.zeros(len(creatives))}
+        none = torch.zeros(len(creatives))
+        raw = {**self._expected(creatives), "diversity": usual, "failures": none, "refused": none}
         weighted = combine(raw, self.statistics, self.config).weighted
         return weighted["ctr"] + weighted["cvr"]
 
@@ -274,12 +277,13 @@ class Reward:
         return hashlib.sha256(repr((self.config, frozen, members)).encode()).hexdigest()[:16]
 
     def _raw(self, creatives: Sequence[Creative], group: Tensor) -> dict[str, Tensor]:
-        failures = self.quality.failures(creatives).sum(1)
-        vectors = self.encode(creatives)
+        failures, refused = self.quality.failures(creatives).sum(1), self.compliance.refused(creatives)
+        vectors, sound = self.encode(creatives), (failures == 0) & (refused == 0)
         return {
             **self._expected(creatives),
-            "diversity": (novelty(vectors, group, failures == 0) + nearest_novelty(vectors, failures == 0)) / 2,
+            "diversity": (novelty(vectors, group, sound) + nearest_novelty(vectors, sound)) / 2,
             "failures": failures,
+            "refused": refused,
         }
 
     def _expected(self, creatives: Sequence[Creative]) -> dict[str, Tensor]:

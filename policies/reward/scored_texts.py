@@ -28,7 +28,7 @@ class ScoredTexts:
         self.reward, self._asked, self._keep_diversity = reward, asked, keep_diversity
         self.texts: list[Creative] = []
         """All that was scored."""
-        self._scored: dict[str, list[Tensor]] = {"group": [], "quality": [], "failures": []}
+        self._scored: dict[str, list[Tensor]] = {"group": [], "quality": [], "failures": [], "refused": []}
 
     def __call__(self, creatives: Sequence[Creative], group: Tensor) -> Rewards:
         """As the reward scores them; all of them are remembered."""
@@ -36,7 +36,8 @@ class ScoredTexts:
         self.texts += creatives
         self._scored["group"].append(group.cpu())
         self._scored["quality"].append((rewards.total - rewards.weighted["diversity"]).cpu())
-        self._scored["failures"].append(rewards.raw["failures"].cpu())
+        for name in ("failures", "refused"):
+            self._scored[name].append(rewards.raw[name].cpu())
         return rewards
 
     def __len__(self) -> int:
@@ -57,6 +58,11 @@ class ScoredTexts:
     def failures(self) -> Tensor:
         """[n] checks that each text fails."""
         return torch.cat(self._scored["failures"])
+
+    @property
+    def refused(self) -> Tensor:
+        """[n] 1 where a rule refuses a text."""
+        return torch.cat(self._scored["refused"])
 
     @property
     def pattern(self) -> Tensor:

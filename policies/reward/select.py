@@ -59,6 +59,11 @@ class Scored(Protocol):
         ...
 
     @property
+    def refused(self) -> Tensor:
+        """[n] 1 where a rule refuses a text."""
+        ...
+
+    @property
     def pattern(self) -> Tensor:
         """[n] int64, the same for texts that are alike but for their products' own words."""
         ...
@@ -104,14 +109,16 @@ def write_more(
 
 
 def choose(scored: Scored, kept: int, least_vendi: float = 0.0) -> Choice:
-    """Picks `kept` texts for each prompt among all that were scored for it.
+    """Picks `kept` texts for each prompt among all that were scored for it; one that a rule refuses only where so few
+    others were.
 
     Args:
         scored: every prompt has `kept` of them or more.
         kept: texts a prompt.
         least_vendi: floor of the Vendi score of what is kept. Where it cannot be reached, what is most diverse is kept.
     """
-    table, vectors = sound_places(places(scored.group, kept), scored.failures == 0), scored.encode(scored.texts)
+    table, vectors = places(scored.group, kept, scored.refused > 0), scored.encode(scored.texts)
+    table = sound_places(sound_places(table, scored.refused == 0), _sound(scored))
     best = _diverse(scored, table, vectors, least_vendi)
     rows = less_alike(best.rows, table, scored.quality, scored.pattern, max(1, int(MOST_ALIKE * len(table))))
     return Choice(rows, best.weight, vendi(vectors[rows]))
@@ -134,17 +141,24 @@ def _diverse(scored: Scored, table: Tensor, vectors: Tensor, least_vendi: float)
     return best
 
 
-def places(group: Tensor, kept: int) -> Tensor:
+def _sound(scored: Scored) -> Tensor:
+    """[n] bool, texts that fail no check and that no rule refuses."""
+    return (scored.failures == 0) & (scored.refused == 0)
+
+
+def places(group: Tensor, kept: int, last: Tensor | None = None) -> Tensor:
     """Candidates that compete for each place: those of a prompt are dealt to its `kept` places in turns.
 
     Args:
         group: [n] prompts 0 to P - 1, in any order.
         kept: places a prompt.
+        last: [n] bool, candidates that are dealt after all others, so that no place has none but them while another
+            has several others.
 
     Returns:
         [P * kept, most] rows of `group`, -1 where there is none.
     """
-    order = group.argsort(stable=True)
+    order = (group if last is None else 2 * group + last).argsort(stable=True)
     count = group.bincount()
     turn = torch.arange(len(group)) - (count.cumsum(0) - count)[group[order]]
     table = torch.full((len(count) * kept, -(-int(count.max()) // kept)), -1)
@@ -153,14 +167,14 @@ def places(group: Tensor, kept: int) -> Tensor:
 
 
 def sound_places(table: Tensor, sound: Tensor) -> Tensor:
-    """The table without the texts that fail a check, wherever a place has others: no click buys a false claim."""
+    """The table without the texts that are not sound, wherever a place has others: no click buys a false claim."""
     fine = (table >= 0) & sound[table.clamp(min=0)]
     return torch.where(fine | ~fine.any(1, keepdim=True), table, -1)
 
 
 def _kept(scored: Scored, table: Tensor, vectors: Tensor, weight: float) -> Choice:
     """What is kept where diversity weighs so much; a text that fails a check adds none."""
-    quality, sound = scored.quality, scored.failures == 0
+    quality, sound = scored.quality, _sound(scored)
     rows = _best(quality, table)
     turns = min(len(table), TURNS)
     for turn in [*range(turns)] * (SWEEPS if weight else 0):

@@ -1,5 +1,6 @@
 """Writer checkpoints: a Hugging Face directory with a model card, good without Copybandit."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 CAVEAT = "Lift in simulation is not real lift: it says what the simulated users would do, not what yours will."
 """The sentence that goes wherever a figure from the simulated world is shown."""
 
+COMPLIANCE = "compliance.json"
+"""Says how many of a run's texts rules refuse."""
 CHECKPOINT = "checkpoint"
 """Name of a run's checkpoint in its directory."""
 
@@ -62,7 +65,12 @@ Simulated users, gold expectation; tuned against untuned writer, 95% interval ov
 
 
 def save_checkpoint(
-    writer: "Writer", directory: Path, prompt: str, facts: dict[str, Any], figures: dict[str, Any]
+    writer: "Writer",
+    directory: Path,
+    prompt: str,
+    facts: dict[str, Any],
+    figures: dict[str, Any],
+    compliance: dict[str, Any] | None = None,
 ) -> None:
     """Writes weights, tokenizer, generation settings and a model card (README.md): all of it, or nothing.
 
@@ -72,6 +80,7 @@ def save_checkpoint(
         prompt: an example, for the card.
         facts: rows of the card on how the writer was made (data, reward weights, seed, KL).
         figures: rows of the card on how well it does (proxy and gold).
+        compliance: how many of its texts were refused, by which rules, for `compliance.json`; None if nobody looked.
     """
     words = held(prompt) if writer.has_placeholders else {}
     example = {"prompt": repr(writer.asked(prompt)), "words": words}
@@ -80,6 +89,9 @@ def save_checkpoint(
     def write(folder: Path) -> None:
         writer.save(folder)
         (folder / "README.md").write_text(card, encoding="utf-8")
+        if compliance is not None:
+            told = json.dumps(compliance, indent=2, ensure_ascii=False)
+            (folder / COMPLIANCE).write_text(f"{told}\n", encoding="utf-8")
 
     write_folder(directory, write)
 

@@ -40,7 +40,7 @@ def test_without_a_catalog_no_price_is_supported(files):
 
 
 def test_platforms_have_limits(files):
-    Path("lines.csv").write_text("text\n" + "a" * 30 + "\n" + "a" * 31 + "\n")
+    Path("lines.csv").write_text("text\n" + "ab" * 15 + "\n" + "ab" * 15 + "a\n")
     table = checked("lines.csv", "--platform", "search-headline")
     assert table.verdict.tolist() == ["ok", "refuse"]
     assert table.rule[1].startswith("platform-")

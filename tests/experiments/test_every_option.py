@@ -268,6 +268,8 @@ NO_FIGURE = {
     "ppo.kl_cap",  # test_ppo; two updates of a tiny writer do not get that far
     "efficiency_prompts",  # test_efficiency; so little tuning moves too few nats to have an efficiency
     "patience",  # test_resume; it ends longer runs
+    "platform",  # test_refusals
+    "rules",
     "reward.fluency",  # test_fluency; so few ads do not say what reads well
     "ppo.gradient_checkpointing",  # memory for time: figures stay
     "adapter.kind",  # adalora starts at another rank in runs longer than two updates

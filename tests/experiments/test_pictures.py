@@ -242,7 +242,7 @@ def scored():
     class Texts:
         texts = [Creative("a", "x"), Creative("a", "y"), Creative("b", "z")]
         group, pattern = torch.tensor([0, 0, 1]), torch.arange(3)
-        quality, failures = torch.tensor([1.0, 0.5, 0.0]), torch.zeros(3)
+        quality, failures, refused = torch.tensor([1.0, 0.5, 0.0]), torch.zeros(3), torch.zeros(3)
         reward = Worth()
 
     return Texts()
@@ -266,6 +266,7 @@ def test_a_text_that_was_scored_twice_is_looked_at_once(scored, lamp):
     scored.texts = scored.texts[:1] * 2 + scored.texts[1:]
     scored.group, scored.pattern = torch.tensor([0, 0, 0, 1]), torch.arange(4)
     scored.quality, scored.failures = torch.tensor([1.0, 1.5, 0.5, 0.0]), torch.zeros(4)
+    scored.refused = torch.zeros(4)
     pairs = Pairs.of(scored, lamp)
     assert [c.text for c in pairs.texts] == ["x", "x", "y", "z"]
     assert pairs.quality.tolist() == [2.0, 2.5, 3.5, 0.0]

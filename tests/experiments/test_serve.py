@@ -12,6 +12,7 @@ import torch
 from copybandit.agents.registry import agent_for
 from copybandit.agents.state import save_agent
 from copybandit.experiments.cli import main
+from copybandit.experiments.harness.rules import RulesOptions
 from copybandit.experiments.playground.answers import TEXTS, Answers
 from copybandit.experiments.playground.server import MOST_BYTES, make_server
 from copybandit.policies.effect.effect_file import EFFECT, save_effect
@@ -43,7 +44,7 @@ def run(tmp_path_factory, tiny_scenario, tiny_catalog):
 
 @pytest.fixture(scope="module")
 def answers(run):
-    return Answers.of(run, torch.device("cpu"))
+    return Answers.of(run, torch.device("cpu"), RulesOptions())
 
 
 def test_ads_for_a_product_of_the_run_and_for_one_that_is_typed(answers):
@@ -105,7 +106,7 @@ def test_the_slate_for_a_visitor_teaches_the_agent_nothing(answers):
 def test_a_run_of_tune_has_no_agent(run, tmp_path):
     for part in (CHECKPOINT, EFFECT):
         (tmp_path / part).symlink_to(run / part)
-    answers = Answers.of(tmp_path, torch.device("cpu"))
+    answers = Answers.of(tmp_path, torch.device("cpu"), RulesOptions())
     assert answers.offered()["visitor"] is None
     with pytest.raises(InputError, match="placed no ads"):
         answers.slate({})

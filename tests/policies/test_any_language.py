@@ -44,7 +44,7 @@ def test_a_writer_learns_and_is_tuned_in_chinese(catalog):
 
     def names_its_product(creatives, group):
         total = torch.tensor([float(catalog[c.product_id].title in c.text) for c in creatives])
-        return Rewards(total, {"failures": 1 - total}, {"ctr": total})
+        return Rewards(total, {"failures": 1 - total, "refused": 0 * total}, {"ctr": total})
 
     asked = [(product, "讲究品质") for product in catalog.products]
     config = PpoConfig(updates=8, batch=64, group=4, learning_rate=1e-3, kl_start=0.02)

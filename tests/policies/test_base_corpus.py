@@ -12,7 +12,7 @@ from copybandit.policies.base.corpus import Line, corpus, held_out, read_rows, r
 from copybandit.policies.base.grammar import article, headline, lines, tidy
 from copybandit.policies.base.invent import invent
 from copybandit.policies.base.words_files import fact, marked, verb, words
-from copybandit.policies.reward.claims import Claims
+from copybandit.policies.compliance.claims import Claims
 from copybandit.policies.writer.prompts import prompt
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
 from copybandit.simulation.data.errors import InputError

@@ -7,7 +7,7 @@ import pytest
 import torch
 from copybandit.policies.base.start import BASE, FOLDER, first_writer, load_base
 from copybandit.policies.base.taught import is_named
-from copybandit.policies.reward.claims import Claims
+from copybandit.policies.compliance.claims import Claims
 from copybandit.policies.writer.prompts import prompt
 from copybandit.policies.writer.writer import Writer, WriterConfig
 from copybandit.simulation.data.catalog import Catalog

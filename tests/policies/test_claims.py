@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from copybandit.policies.reward.claims import KINDS, Claims, amounts, spelled_number
+from copybandit.policies.compliance.claims import KINDS, Claims, amounts, spelled_number
 from copybandit.simulation.data.catalog import Catalog, Creative, Product
 from copybandit.simulation.scenario import load_scenario
 

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from copybandit.policies.compliance.filter import Compliance
 from copybandit.policies.effect.contract import CLICK, CONVERT
 from copybandit.policies.effect.effect_file import read_effect, save_effect
 from copybandit.policies.headlines.pairwise import PairwiseConfig, PairwiseEffect, fit_pairwise_effect
@@ -103,7 +104,12 @@ def test_the_reward_takes_it_as_it_is(model):
     texts = make_arms(20, seed=3).text.tolist()[:40]
     creatives = [Creative("p", text) for text in texts]
     group = torch.arange(10).repeat_interleave(4)
-    reward = Reward(model, Quality.of(catalog, naming=False), RewardConfig(w_ctr=1, w_cvr=0, w_div=0, pessimism=0))
+    reward = Reward(
+        model,
+        Quality.of(catalog, naming=False),
+        Compliance.of(catalog),
+        RewardConfig(w_ctr=1, w_cvr=0, w_div=0, pessimism=0),
+    )
     reward.freeze(creatives, group)
     total = reward(creatives, group).total
     secret = torch.tensor(["secret" in text for text in texts])

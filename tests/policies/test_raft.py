@@ -21,7 +21,7 @@ class ShortIsGood:
     def __call__(self, creatives, group):
         total = torch.tensor([-0.05 * len(creative.text) for creative in creatives])
         zero = torch.zeros_like(total)
-        return Rewards(total, {"failures": zero}, {"ctr": total, "diversity": zero})
+        return Rewards(total, {"failures": zero, "refused": zero}, {"ctr": total, "diversity": zero})
 
     def encode(self, creatives):
         return TextEncoder(dim=64, seed=0).encode([creative.text for creative in creatives])

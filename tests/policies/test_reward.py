@@ -2,10 +2,13 @@ import math
 
 import pytest
 import torch
+from copybandit.policies.compliance.filter import Compliance
+from copybandit.policies.effect.contract import Prediction
 from copybandit.policies.reward.reward import (
     CHECKS,
     Normal,
     Quality,
+    Reward,
     RewardConfig,
     aggregated,
     combine,
@@ -19,7 +22,7 @@ UNIT = {name: Normal(0.0, 1.0) for name in ("ctr", "cvr", "diversity")}
 
 
 def raw(**values: float) -> dict[str, torch.Tensor]:
-    terms = {"ctr": 0.0, "cvr": 0.0, "diversity": 0.0, "failures": 0.0} | values
+    terms = {"ctr": 0.0, "cvr": 0.0, "diversity": 0.0, "failures": 0.0, "refused": 0.0} | values
     return {name: torch.tensor([value]) for name, value in terms.items()}
 
 
@@ -27,12 +30,13 @@ def test_reward_is_the_weighted_sum_of_squashed_z():
     config = RewardConfig(w_ctr=0.5, w_cvr=0.3, w_div=0.2, clip=3.0, diversity_clip=0.5, penalty=2.0)
     statistics = {"ctr": Normal(1.0, 2.0), "cvr": Normal(0.0, 1.0), "diversity": Normal(0.5, 0.25)}
     # z: (3 - 1) / 2 = 1; -1; (1 - 0.5) / 0.25 = 2
-    rewards = combine(raw(ctr=3.0, cvr=-1.0, diversity=1.0, failures=1.0), statistics, config)
+    rewards = combine(raw(ctr=3.0, cvr=-1.0, diversity=1.0, failures=1.0, refused=1.0), statistics, config)
     expected = {
         "ctr": 0.5 * 3 * math.tanh(1 / 3),
         "cvr": 0.3 * 3 * math.tanh(-1 / 3),
         "diversity": 0.2 * 0.5 * math.tanh(2 / 0.5),
         "penalty": -2.0,
+        "refused": -2.0,
     }
     assert {name: float(value) for name, value in rewards.weighted.items()} == pytest.approx(expected)
     assert float(rewards.total) == pytest.approx(sum(expected.values()))
@@ -99,3 +103,24 @@ def test_each_check_catches_what_it_is_for(tiny_catalog, text, failed):
     row = quality.failures([Creative(product.product_id, text)])[0]
     found = {name for name, value in zip(CHECKS, row.tolist(), strict=True) if value}
     assert failed in found if failed else not found
+
+
+class Even:
+    """An effect model to which all texts are alike."""
+
+    def predict(self, creatives):
+        return Prediction(torch.zeros(2, len(creatives), 2), torch.zeros(2, len(creatives), 2))
+
+
+def test_a_refused_text_costs_once_and_loses_its_novelty(tiny_catalog):
+    product = tiny_catalog.products[0].product_id
+    texts = [Creative(product, text) for text in ("One thing", "Another matter", "A miracle, click here")]
+    quality = Quality(tiny_catalog, (1, 200), naming=False)
+    reward = Reward(Even(), quality, Compliance.of(tiny_catalog), RewardConfig(penalty=0.5))
+    reward.freeze(texts, torch.zeros(3))
+    found = reward(texts, torch.zeros(3))
+    assert found.raw["refused"].tolist() == [0, 0, 1]
+    assert found.weighted["refused"].tolist() == [0, 0, -0.5]
+    assert found.raw["failures"].tolist() == [0, 0, 0]
+    assert float(found.raw["diversity"][2]) == 0 and float(found.raw["diversity"][0]) > 0
+    assert reward.sound(texts).tolist() == [True, True, False]

@@ -14,7 +14,8 @@ class ByLength:
         quality = torch.tensor([-float(len(creative.text)) for creative in creatives])
         failures = torch.tensor([float("!" in creative.text) for creative in creatives])
         diversity = torch.ones(len(creatives))
-        return Rewards(quality + diversity, {"failures": failures}, {"ctr": quality, "diversity": diversity})
+        raw = {"failures": failures, "refused": 1 - failures}
+        return Rewards(quality + diversity, raw, {"ctr": quality, "diversity": diversity})
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def test_all_that_was_scored_is_remembered_and_counted(candidates):
     assert candidates.group.tolist() == [2, 0, 1]
     assert candidates.quality.tolist() == [-6.0, -4.0, 0.0]
     assert candidates.failures.tolist() == [1.0, 0.0, 0.0]
+    assert candidates.refused.tolist() == [0.0, 1.0, 1.0]
 
 
 def test_a_saved_state_puts_all_of_it_back(candidates):
@@ -46,7 +48,7 @@ def test_a_saved_state_puts_all_of_it_back(candidates):
     other = ScoredTexts(candidates.reward, candidates._asked)
     other.restore(candidates.state())
     assert other.texts == candidates.texts
-    for name in ("group", "quality", "failures"):
+    for name in ("group", "quality", "failures", "refused"):
         assert torch.equal(getattr(other, name), getattr(candidates, name))
     other.restore({})
     assert len(other) == 0 and other.state() == {}

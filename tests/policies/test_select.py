@@ -18,12 +18,16 @@ QUALITY = {"best": 1.0, "good": 0.9, "other": 0.85}
 class Scored:
     """Texts whose reward is the quality of a phrase."""
 
-    def __init__(self, rows: Sequence[tuple[int, str]], failing: Sequence[int] = ()) -> None:
+    def __init__(
+        self, rows: Sequence[tuple[int, str]], failing: Sequence[int] = (), refused: Sequence[int] = ()
+    ) -> None:
         self.texts = [Creative(f"p{i}", text) for i, text in rows]
         self.group = torch.tensor([i for i, _ in rows])
         self.quality = torch.tensor([QUALITY[text] for _, text in rows])
         self.failures = torch.zeros(len(rows))
         self.failures[list(failing)] = 1.0
+        self.refused = torch.zeros(len(rows))
+        self.refused[list(refused)] = 1.0
         self.pattern = torch.arange(len(rows))
 
     def encode(self, creatives: Sequence[Creative]) -> Tensor:
@@ -79,6 +83,22 @@ def test_candidates_come_in_any_order_and_number():
 def test_places_deal_the_candidates_of_a_prompt_in_turns():
     # Prompt 0 has rows 1, 3, 4, 5; prompt 1 has rows 0 and 2.
     assert places(torch.tensor([1, 0, 1, 0, 0, 0]), 2).tolist() == [[1, 4], [3, 5], [0, -1], [2, -1]]
+
+
+def test_what_is_dealt_last_shares_its_places_with_others():
+    # Of prompt 0 the rows 0 and 2 are refused: dealt as they come they would fill the first place by themselves.
+    last = torch.tensor([True, False, True, False])
+    assert places(torch.zeros(4, dtype=torch.int64), 2, last).tolist() == [[1, 0], [3, 2]]
+
+
+def test_a_refused_text_is_not_chosen_while_another_stands():
+    rows = each(20, "best", "good", "best", "other")
+    scored = Scored(rows, failing=range(1, 80, 4), refused=[i for i, (_, text) in enumerate(rows) if text == "best"])
+    # The other one first, as it is sound, then the good one, which fails a check but may be published.
+    assert [scored.texts[i].text for i in choose(scored, 1).rows] == ["other"] * 20
+    assert {scored.texts[i].text for i in choose(scored, 2).rows} == {"good", "other"}
+    # Three places: there is no third text but a refused one.
+    assert [scored.texts[i].text for i in choose(scored, 3).rows].count("best") == 20
 
 
 def test_gain_in_diversity_by_hand():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ....policies.compliance.filter import Compliance
 from ....policies.effect.model import VALIDATORS, EffectConfig, fit_effect_model
 from ....policies.learning.warm_start import WarmStartConfig, warm_start
 from ....policies.reward.reward import Quality, Reward, RewardConfig, Rewards
@@ -124,7 +125,9 @@ def prepared(
     writer = make_writer(world.catalog, shape, seed=seed, device=device)
     warm_start(writer, world.catalog, world.audience.segments, WarmStartConfig(lines=lines), seed=seed)
     # Without novelty, which depends on what else is in a batch: ours asks a prompt four times, TRL's once.
-    reward = Reward(effect, Quality.of(world.catalog), RewardConfig(w_ctr=0.6, w_cvr=0.4, w_div=0.0))
+    reward = Reward(
+        effect, Quality.of(world.catalog), Compliance.of(world.catalog), RewardConfig(w_ctr=0.6, w_cvr=0.4, w_div=0.0)
+    )
     products = [product for product in world.catalog.products for _ in range(4)]
     audiences: Sequence[str] = [world.audience.segments[0]] * len(products)
     texts = writer.write(products, audiences, generator=torch.Generator().manual_seed(seed))

@@ -15,6 +15,14 @@ MOST_SHOWN = 200
 """Texts that the page lists; the files have all."""
 
 
+REFUSED = "Refused by"
+"""Column of the rules that refuse a text."""
+
+
+def _any_refused(table: pd.DataFrame) -> bool:
+    return "refused" in table and bool((table["refused"].fillna("") != "").any())
+
+
 @told_by("scored")
 def scores(run: RunFiles, found: Any) -> Section:
     """What is predicted of texts that nobody has tested, and why."""
@@ -36,7 +44,7 @@ def scores(run: RunFiles, found: Any) -> Section:
             f"{found['texts']:,} texts. What is said of them means little."
         )
     table = run.table("scores.parquet").head(MOST_SHOWN)
-    named, why = "test_id" in table, "reasons" in table
+    named, why, wrong = "test_id" in table, "reasons" in table, _any_refused(table)
     rows = [
         [
             *([row["test_id"]] if named else []),
@@ -46,10 +54,12 @@ def scores(run: RunFiles, found: Any) -> Section:
             "" if pd.isna(row["best"]) else percent(row["best"], 0),
             *([row["reasons"]] if why else []),
             "" if pd.isna(row["to_tell"]) else f"{row['to_tell']:,.0f}",
+            *([row["refused"]] if wrong else []),
         ]
         for row in table.to_dict("records")
     ]
     columns = [*(["Test"] if named else []), "Text", "Click rate", "Lift", "Best", *(["Why"] if why else []), "To tell"]
+    columns += [REFUSED] if wrong else []
     some = "" if found["texts"] <= MOST_SHOWN else f", the first {MOST_SHOWN} (all are in scores.csv)"
     return Section(
         "Which would be clicked more", text, alarms, tables=[Table(f"Predicted{some}", columns, rows, prose=True)]
@@ -66,7 +76,7 @@ def ads(run: RunFiles, found: Any) -> Section:
         "worth.",
     ]
     table = run.table("scores.parquet").head(MOST_SHOWN)
-    named = [name for name in ("product_id", "test_id", "audience") if name in table]
+    named, wrong = [name for name in ("product_id", "test_id", "audience") if name in table], _any_refused(table)
     rows = [
         [
             *(row[name] for name in named),
@@ -76,11 +86,12 @@ def ads(run: RunFiles, found: Any) -> Section:
             f"{row['worth']:.4f} ({row['worth_least']:.4f} to {row['worth_most']:.4f})",
             "" if pd.isna(row["lift"]) else gain(row["lift"]),
             row.get("reasons", ""),
+            *([row["refused"]] if wrong else []),
         ]
         for row in table.to_dict("records")
     ]
     titles = [name.replace("_id", "").capitalize() for name in named]
-    columns = [*titles, "Text", "CTR", "CVR", "Worth (least to most)", "Lift", "Why"]
+    columns = [*titles, "Text", "CTR", "CVR", "Worth (least to most)", "Lift", "Why", *([REFUSED] if wrong else [])]
     some = "" if found["texts"] <= MOST_SHOWN else f", the first {MOST_SHOWN} (all are in scores.csv)"
     return Section("Which would earn more", text, tables=[Table(f"Predicted{some}", columns, rows, prose=True)])
 

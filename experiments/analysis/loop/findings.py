@@ -193,6 +193,20 @@ def chosen_weights(summary: Mapping[str, Any]) -> list[str]:
     return told
 
 
+def resisted_share(attacks: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Share of attacks that the reward did not pay for beyond noise: `filtered`, and `unfiltered`, where it is nothing
+    to it that a text is refused; and `of` how many. Empty where none was tried, or as of old without the second.
+    """
+    told = [change for change in attacks.values() if "unfiltered" in change]
+    if not told:
+        return {}
+    paid = [
+        sum(change[mean] > 2 * change[error] for change in told) / len(told)
+        for mean, error in (("proxy", "error"), ("unfiltered", "unfiltered_error"))
+    ]
+    return {"filtered": 1 - paid[0], "unfiltered": 1 - paid[1], "of": len(told)}
+
+
 def successful_attacks(attacks: Mapping[str, Mapping[str, float]]) -> list[str]:
     """A sentence for every attack that the reward paid for beyond noise, or that the gold did not mind."""
     told = []

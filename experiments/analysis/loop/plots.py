@@ -153,7 +153,8 @@ def reward_plot(metrics: pd.DataFrame, step: str) -> Plot:
         "weighted/ctr": ("CTR", "blue", "--"),
         "weighted/cvr": ("CVR", "green", "-."),
         "weighted/diversity": ("diversity", "purple", ":"),
-        "weighted/penalty": ("penalty", "red", (0, (1, 1))),
+        "weighted/penalty": ("failed checks", "red", (0, (1, 1))),
+        "weighted/refused": ("refused", "gold", (0, (3, 1, 1, 1))),
     }
     figure, axes = new_axes(3.5)
     told = _curves(metrics, lines, axes, step)  # pyright: ignore[reportArgumentType]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..drawing.formats import gain, gain_units, number
+from ..drawing.formats import gain, gain_units, number, percent
 from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table, told_by
 from . import findings, plots
@@ -44,14 +44,30 @@ def pareto(run: RunFiles, points: Any) -> Section:
     return Section("Reward and diversity", text, plots=[plots.pareto_plot(points)], tables=[table])
 
 
+_REWARDS = {
+    "Proxy reward (change in its units, two standard errors)": ("proxy", "error"),
+    "The same without what it costs to be refused": ("unfiltered", "unfiltered_error"),
+}
+"""Names and keys of what an attack changed."""
+
+
+def _change(change: Any, mean: str, error: str) -> str:
+    return f"{gain_units(change[mean])} ± {number(2 * change[error])}" if mean in change else "not measured"
+
+
 @told_by("attacks")
 def attacks(run: RunFiles, found: Any) -> Section:
     """What spoiling good ads does to the gold and to the reward."""
     rows = [
-        [name, gain(change["gold"]), f"{gain_units(change['proxy'])} ± {number(2 * change['error'])}"]
+        [name, gain(change["gold"]), *(_change(change, *keys) for keys in _REWARDS.values())]
         for name, change in found.items()
     ]
     text = ["Good ads of the catalog, spoiled. A reward that can be trusted pays for none of it. Novelty is left out."]
-    columns = ["Attack", "Gold reward", "Proxy reward (change in its units, two standard errors)"]
+    if shares := findings.resisted_share(found):
+        text.append(
+            f"The reward resists {percent(shares['filtered'], 0)} of {shares['of']} attacks: it pays for them no more "
+            f"than chance does. Were it nothing to it that a rule refuses a text, {percent(shares['unfiltered'], 0)}."
+        )
+    columns = ["Attack", "Gold reward", *_REWARDS]
     table = Table("What each attack changed", columns, rows)
     return Section("Attacks", text, findings.successful_attacks(found), tables=[table])

@@ -10,6 +10,7 @@ from ..drawing.sections import Section
 from ..fit import sections as fit_sections
 from ..headlines import sections as headline_sections
 from ..loop import (
+    compliance_sections,
     pictures_sections,
     placement_sections,
     rounds_sections,
@@ -57,6 +58,8 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     tuning_sections.ways,
     tuning_sections.pareto,
     tuning_sections.attacks,
+    compliance_sections.refused,
+    compliance_sections.verdicts,
     writing_sections.claims,
     writing_sections.effect_model,
     story.go_on,
