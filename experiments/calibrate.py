@@ -109,7 +109,7 @@ def _of_log(options: CalibrateOptions, run: Run) -> dict[str, Any]:
         rates = predict(trial, evidence)[~first]
     with run.stage("fit of all") as stage:
         final = calibrate(evidence, scenario, seed=options.run.seed, progress=_told(stage))
-        save_world(run.path / WORLD, final.scenario, final.evidence.catalog, final.audience, final.scales)
+        save_world(run.path / WORLD, final.scenario, final.evidence.catalog, final.audience.in_no_order(), final.scales)
     fit = compared(later, rates)
     write_table(run.path / "fit.csv", fit)
     write_table(run.path / "delays.csv", delays(later, trial.scenario.conversion_delay_hours))

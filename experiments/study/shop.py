@@ -18,6 +18,7 @@ from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Cat
 from ...simulation.data.columns import parse_columns, refuse_unknown, refuse_unmet
 from ...simulation.data.errors import InputError
 from ...simulation.data.log_format import LOG_SCHEMA, read_log
+from ...simulation.data.personal import refuse_named_users
 from ...simulation.logs import Counts, count_log, count_uniform
 from ...simulation.pictures.sight import seeing_reader
 from ...simulation.scenario import Scenario
@@ -57,6 +58,7 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
     table = None
     if data.logs is not None:
         table = read_log(data.logs, catalog, without=NOT_NEEDED, channels=scenario.channels, columns=columns)
+        refuse_named_users(table, str(data.logs))
     refuse_unmet(columns, data.catalog, data.ads, data.logs)
     if table is not None:
         logged = table.drop_duplicates([name for name in ("product_id", "text", "image_id") if name in table])
