@@ -112,7 +112,7 @@ def _of_log(options: CalibrateOptions, run: Run) -> dict[str, Any]:
     with run.stage("fit of all") as stage:
         final = calibrate(evidence, scenario, seed=options.run.seed, progress=_told(stage))
         doubt = _of_texts(final)
-        parts = final.scenario, final.evidence.catalog, final.audience, final.scales
+        parts = final.scenario, final.evidence.catalog, final.audience.in_no_order(), final.scales
         save_world(run.path / WORLD, *parts, notes=[f"fitted to {_source(options)}; {doubt}"])
     fit = compared(later, rates)
     write_table(run.path / "fit.csv", fit)

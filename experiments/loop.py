@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..agents.state import save_agent
 from ..simulation.data.errors import InputError
+from ..simulation.data.pseudonyms import fresh_key
 from ..simulation.world import World
 from .analysis.loop.story import last_words
 from .analysis.report.page import write_report
@@ -42,7 +43,7 @@ def run_loop(options: LoopOptions) -> Path:
         run_rounds(study, options, run)
         return write_report(run.path).parent
     tuning = tune_writer(study, options, run)
-    log = PlacedLog()
+    log = PlacedLog(fresh_key())
     placements = place_all(study, tuning, options, run, log)
     rng = np.random.default_rng(options.run.seed)
     grid: dict[str, dict[str, Interval]] = {}

@@ -16,6 +16,7 @@ from ..policies.writer.writer import Writer, WriterConfig
 from ..simulation.data.errors import InputError
 from ..simulation.data.files import write_whole
 from .harness.config import decisive, flat
+from .harness.files import own_name
 from .harness.options import Common, Device, Flat, Idle, ResumeOptions, RunOptions, refuse_below, settings_of
 from .harness.run import Run, Stage
 
@@ -147,7 +148,7 @@ def _command(options: PretrainOptions) -> str:
     defaults, here = flat(decisive(PretrainOptions())), flat(decisive(options))
     names = {".".join(setting.path): setting.name for setting in settings_of(PretrainOptions)}
     given = [
-        f"--{names[path]} {value}"
+        f"--{names[path]} {own_name(value)}"
         for path, value in here.items()
         if value != defaults.get(path) and path != "run.quick"
     ]

@@ -24,6 +24,8 @@ Mode: TypeAlias = Literal["credited", "waited", "ignored"]
 
 LAST = 4
 """Waiting times after which a click is credited for the last time."""
+NOBODY = -1
+"""Whose visit a saved one is: learning from it takes no user."""
 ENOUGH = 20
 """Delays seen before their rate is learned from them."""
 
@@ -190,11 +192,12 @@ class Queue:
             yield _joined(due)
 
     def tensors(self, prefix: str) -> dict[str, Tensor]:
-        """All that waits, by name; nothing where nothing does."""
+        """All that waits, by name, but for whose visits they are; nothing where nothing does."""
         if not self.parts:
             return {}
         whole, counted = _joined(self.parts)
-        visits = {f"{prefix}visit.{name}": value for name, value in vars(whole.impressions).items()}
+        kept = {name: value for name, value in vars(whole.impressions).items() if name != "user"}
+        visits = {f"{prefix}visit.{name}": value for name, value in kept.items()}
         rest = {f"{prefix}held.{name}": value for name, value in vars(whole).items() if isinstance(value, Tensor)}
         known = {name: value for name, value in (visits | rest).items() if value is not None}
         return known | {f"{prefix}counted": counted}
@@ -208,6 +211,7 @@ class Queue:
             for kind in (f"{prefix}visit.", f"{prefix}held.")
         )
         if rest:
+            visits["user"] = torch.full_like(visits["channel"], NOBODY)
             held = Feedback(Impressions(**visits), **rest)
             queue.put(held, state.get(f"{prefix}counted", torch.zeros_like(held.delay_hours)))
         return queue

@@ -32,6 +32,15 @@ def new_folder(out: Path | None, command: str) -> Path:
     return path
 
 
+def own_name(given: object) -> str:
+    """What a file is called where something is handed on: by its name, as where it lay is nobody's business.
+
+    What is no path of a file here, such as the name of a model or a scenario, stays as it is.
+    """
+    path = Path(str(given))
+    return path.name if path.is_absolute() or path.exists() else str(given)
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text, in UTF-8."""
     write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...agents.agent import Worth
 from ...agents.traffic.pacing import Prices
+from ...simulation.data.pseudonyms import pseudonyms
 from ...simulation.logs import log_frame
 from ...simulation.world import Feedback, World
 from .serve import Observer, Turn
@@ -169,9 +170,14 @@ LOGGED = 20_000
 
 
 class PlacedLog(Observer):
-    """The first visits of a placement, one row an impression-slot, with the probability of what was shown."""
+    """The first visits of a placement, one row an impression-slot, with the probability of what was shown.
 
-    def __init__(self) -> None:
+    Users have pseudonyms: those of a world that was fitted to a log are, one by one, the log's own.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        """Takes the key of the pseudonyms, which nobody keeps; see `fresh_key`."""
+        self._key = key
         self._world: World | None = None
         self._frames: list[pd.DataFrame] = []
         self._visits = 0
@@ -185,7 +191,8 @@ class PlacedLog(Observer):
         feedback = feedback[: LOGGED - self._visits]
         if self._world is None or feedback.propensities is None or not len(feedback.slates):
             return
-        self._frames.append(log_frame(self._world, feedback, feedback.propensities, self._visits))
+        frame = log_frame(self._world, feedback, feedback.propensities, self._visits)
+        self._frames.append(frame.assign(user_id=pseudonyms(frame.user_id, self._key)))
         self._visits += len(feedback.slates)
 
     def __len__(self) -> int:

@@ -1,6 +1,7 @@
 """What a study rests on, for its report: products, texts, people, feedback, and what is not in them."""
 
 from ...simulation.world_file import is_world_file
+from ..harness.files import own_name
 from .options import StudyOptions
 from .study import Study
 
@@ -13,10 +14,10 @@ def data_sheet(study: Study, options: StudyOptions) -> dict[str, dict[str, str]]
 def _texts(study: Study, options: StudyOptions) -> dict[str, str]:
     catalog, ads = study.catalog, study.catalog.ads
     products = {product.product_id for product, _ in study.asked}
-    source = options.data.archive or options.data.catalog or scenario_name(options)
+    source = options.data.archive or options.data.catalog
     words = sum(len(ad.text.split()) for ad in ads) / max(len(ads), 1)
     return {
-        "Source": str(source),
+        "Source": own_name(source) if source else scenario_name(options),
         "Products": f"{len(catalog):,} in {len(catalog.categories)} categories; {len(products):,} are written for",
         "Texts it starts from": f"{len(ads):,}, {len({ad.text for ad in ads}):,} different, {words:.1f} words each"
         + _whose(options),
@@ -52,9 +53,9 @@ def _people(study: Study, options: StudyOptions) -> dict[str, str]:
     segments = ", ".join(f"{name} {segment.share:.0%}" for name, segment in scenario.segments.items())
     channels = ", ".join(f"{name} {channel.share:.0%}" for name, channel in scenario.channels.items())
     if options.data.archive is not None:
-        learned = f"A/B tests in {options.data.archive}"
+        learned = f"A/B tests in {own_name(options.data.archive)}"
     elif options.data.logs is not None:
-        learned = f"logged impressions in {options.data.logs}; the last tenth is held out"
+        learned = f"logged impressions in {own_name(options.data.logs)}; the last tenth is held out"
     else:
         shown = f"ads and {study.pilot:,} texts of the untuned writer" if study.pilot else "ads"
         visits = f"{options.feedback.log_impressions:,} simulated visits"

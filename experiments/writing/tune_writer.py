@@ -28,7 +28,7 @@ from ..analysis.drawing.formats import bracketed, told_reasons
 from ..analysis.loop.findings import resisted_share
 from ..analysis.loop.gallery import shown_texts
 from ..analysis.statistics.bootstrap import Interval
-from ..harness.files import write_table
+from ..harness.files import own_name, write_table
 from ..harness.run import Run
 from ..study.data_sheet import data_sheet
 from ..study.study import Study, write_for
@@ -237,12 +237,12 @@ def _efficiency(
 
 def _facts(options: TuneOptions) -> dict[str, Any]:
     weights, data = options.reward, options.data
-    source = data.archive or data.catalog or f"built-in scenario {options.world.scenario}"
+    source = data.archive or data.catalog
     simulated = f"{options.feedback.log_impressions:,} simulated visits"
     return {
-        "base model": options.writing.model,
-        "written for": source,
-        "effect model learned from": data.logs or data.archive or simulated,
+        "base model": own_name(options.writing.model),
+        "written for": own_name(source) if source else f"built-in scenario {own_name(options.world.scenario)}",
+        "effect model learned from": own_name(data.logs or data.archive or simulated),
         "reward weights": f"CTR {weights.w_ctr}, CVR {weights.w_cvr}, diversity {weights.w_div}",
         "seed": options.run.seed,
         "tuning": _tuned_how(options),

@@ -123,13 +123,13 @@ class EffectModel:
         return Prediction(torch.stack(context).cpu(), torch.stack(text).cpu())
 
     def state(self) -> dict[str, Any]:
-        """All that was learned."""
+        """All that was learned; of the ads their words, and no line."""
         heads = [
             {"width": h.width, "sizes": h.sizes, "hidden": h.hidden_width, "weights": h.state_dict()}
             for h in self.heads
         ]
         return {
-            "catalog": self.catalog.facts(),
+            "catalog": self.catalog.without_lines().facts(),
             "segments": list(self.segments),
             "channels": list(self.channels),
             "description": self.description.state(),

@@ -179,8 +179,8 @@ def asked_interests(evidence: Evidence) -> tuple[Floats, Floats]:
     # One row an impression: the top slot's.
     taken = (evidence.position == 0) & (code >= 0)
     cell = evidence.user[taken] * len(catalog.categories) + code[taken]
-    counts = np.bincount(cell, minlength=len(evidence.users) * len(catalog.categories)).astype(np.float64)
-    return interests_asked(counts.reshape(len(evidence.users), -1), evidence.segment_of, INTEREST_SPREAD)
+    counts = np.bincount(cell, minlength=evidence.users * len(catalog.categories)).astype(np.float64)
+    return interests_asked(counts.reshape(evidence.users, -1), evidence.segment_of, INTEREST_SPREAD)
 
 
 def query_match(evidence: Evidence) -> Floats:

@@ -12,6 +12,7 @@ from ..data.catalog import EVERYONE, Catalog, Creative, Product
 from ..data.errors import InputError
 from ..data.log_format import read_log
 from ..data.open_bandit import OpenBanditLog
+from ..data.personal import refuse_named_users
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -26,7 +27,8 @@ class Evidence:
 
     catalog: Catalog
     """Products of the log, with its texts as reference ads."""
-    users: tuple[str, ...]
+    users: int
+    """U; who they are is not kept."""
     segments: tuple[str, ...]
     channels: tuple[str, ...]
     segment_of: Ints
@@ -78,9 +80,11 @@ def read_evidence(path: str | Path, catalog: Catalog | None, columns: Mapping[st
         columns: the file's names of columns by our own, where they differ.
 
     Raises:
-        InputError: see `read_log`; also a log with no clicks, or nothing but clicks: nothing can be learned.
+        InputError: see `read_log` and `refuse_named_users`; also a log with no clicks, or nothing but clicks: nothing
+            can be learned.
     """
     frame = read_log(path, catalog, without=NOT_NEEDED, columns=columns)
+    refuse_named_users(frame, str(path))
     notes: list[str] = []
     if "propensity" not in frame or frame.propensity.isna().any():
         notes.append("no propensities in some rows: the fit does not need them, evaluating other policies does")
@@ -107,7 +111,7 @@ def read_evidence(path: str | Path, catalog: Catalog | None, columns: Mapping[st
         query = query.astype(object).where(query.notna(), None)
     evidence = Evidence(
         catalog,
-        tuple(map(str, users)),
+        len(users),
         tuple(map(str, segments)),
         tuple(map(str, channels)),
         np.asarray(segment),
@@ -154,7 +158,7 @@ def evidence_of_open_bandit(log: OpenBanditLog, source: str) -> Evidence:
     n = len(log)
     evidence = Evidence(
         Catalog(products),
-        tuple(f"user {i}" for i in range(len(users))),
+        len(users),
         tuple(f"segment {i + 1}" for i in range(len(segments))),
         ("site",),
         np.asarray(segment),

@@ -61,7 +61,7 @@ class WorldBuilder:
         by_category = self.of("category x appeal", len(appeals) * len(categories)).reshape(len(appeals), -1).T
         interests = self.of("segment x category", len(evidence.segments) * len(categories))
         interests = interests.reshape(len(evidence.segments), -1) + self.of("segment", len(evidence.segments))[:, None]
-        share = np.bincount(evidence.segment_of, minlength=len(evidence.segments)) / len(evidence.users)
+        share = np.bincount(evidence.segment_of, minlength=len(evidence.segments)) / evidence.users
         prices = self._price_sensitivity()
         segments = {
             name: Segment(
@@ -157,7 +157,7 @@ class WorldBuilder:
         queries (or, without those, their clicks) leave open, their tastes around their segment's.
         """
         evidence, rng = self.evidence, np.random.default_rng([seed, 31])
-        users, categories = len(evidence.users), len(evidence.catalog.categories)
+        users, categories = evidence.users, len(evidence.catalog.categories)
         if "interest" in self.clicks.blocks:
             mode, covariance = asked_interests(evidence)
             factor = np.linalg.cholesky(covariance)
@@ -194,7 +194,7 @@ class WorldBuilder:
         Clicks of a user in a category are Poisson about the fit, with a gamma-distributed factor whose variance is that
         of the spread of interests in generated audiences.
         """
-        evidence, users = self.evidence, len(self.evidence.users)
+        evidence, users = self.evidence, self.evidence.users
         categories = len(evidence.catalog.categories)
         rate = self.look / (1 + np.exp(-(self.clicks.matrix @ self.click_part)))
         cell = evidence.user * categories + np.array(evidence.catalog.category_of)[evidence.product]

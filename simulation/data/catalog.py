@@ -10,6 +10,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from .errors import InputError
+from .personal import personal, tell_personal
 from .tables import check_table, finite, not_blank, read_table
 
 EVERYONE = "everyone"
@@ -191,6 +192,14 @@ class Catalog:
         """The same products and phrases with other reference ads."""
         return Catalog(self.products, ads, self.phrases, self.queries)
 
+    def without_lines(self) -> "Catalog":
+        """The same catalog with the words of its reference ads in the place of the ads, each once and in alphabetical
+        order: what a reader knows words by, and no line that somebody wrote. What looks personal is left out.
+        """
+        words = sorted({word for ad in self.ads for word in ad.text.split() if not any(personal(word))})
+        lines = [" ".join(words[i : i + 12]) for i in range(0, len(words), 12)]
+        return self.with_ads([Creative(self.products[0].product_id, line) for line in lines])
+
     def some(self, n: int, seed: int) -> "Catalog":
         """At most n of its products, drawn at random and in their order, with their ads and the queries they answer."""
         drawn = np.random.default_rng(seed).choice(len(self), size=min(n, len(self)), replace=False)
@@ -232,6 +241,7 @@ class Catalog:
             return catalog
         table = read_table(ads, ADS_SCHEMA, "table of ads", columns)
         catalog.check_known(table.product_id, str(ads))
+        tell_personal(table.text, Path(ads).name)
         shown = catalog.checked_images(table, "image", str(ads))
         rows = zip(table.product_id, table.text, shown, strict=True)
         return catalog.with_ads([Creative(product, text, image=image) for product, text, image in rows])

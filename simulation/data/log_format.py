@@ -11,6 +11,7 @@ import pandera.pandas as pa
 
 from .catalog import Catalog
 from .errors import InputError, understood
+from .personal import tell_personal
 from .reading.times import read_times
 from .tables import FREE, finite, not_blank, read_table, whole
 
@@ -121,9 +122,12 @@ def _refuse_torn(frame: pd.DataFrame, source: str) -> None:
         other = same & (ordered[name] != ordered[name].shift())
         if name in ordered and other.any():
             row, before = ordered[other].iloc[0], ordered[name].shift()[other].iloc[0]
+            told = f"{name} '{row[name]}' here and '{before}' in the slot above"
+            if name == "user_id":  # is not repeated: what is printed is kept in more places than the log is
+                told = "another user_id than in the slot above"
             raise InputError(
-                f"{source}: row {row.name + 2}: impression '{row.impression_id}' has {name} '{row[name]}' here and "
-                f"'{before}' in the slot above; give every impression an id of its own"
+                f"{source}: row {row.name + 2}: impression '{row.impression_id}' has {told}; give every impression an "
+                "id of its own"
             )
     if "timestamp" in ordered and isinstance(ordered.timestamp.dtype, pd.DatetimeTZDtype):
         back = same & (ordered.timestamp < ordered.timestamp.shift())
@@ -172,6 +176,8 @@ def read_log(
             f"{', '.join(channels)}; correct it, or let `copybandit calibrate --logs {path}` fit a world with your "
             "channels, and give that as --scenario in place of your files"
         )
+    if "text" in frame:
+        tell_personal(frame.text, Path(path).name)
     if said:
         understood.info("%s: read with %s", Path(path).name, ", ".join(said))
     return frame

@@ -38,6 +38,14 @@ class Audience:
         """The same audience on another device."""
         return replace(self, **{name: v.to(device) for name, v in vars(self).items() if isinstance(v, Tensor)})
 
+    def in_no_order(self) -> "Audience":
+        """The same users by segment and how often they come, so that where one stands tells nothing of where they came
+        from.
+        """
+        order = self.activity.argsort(stable=True)
+        order = order[self.segment[order].argsort(stable=True)]
+        return replace(self, **{name: v[order] for name, v in vars(self).items() if isinstance(v, Tensor)})
+
 
 def generate_audience(
     scenario: Scenario, categories: tuple[str, ...], users: int, generator: torch.Generator

@@ -73,7 +73,7 @@ def log_behaviour(log: pd.DataFrame, catalog: Catalog) -> Behaviour:
     """
     category = np.array(catalog.categories)[[catalog.category_of[catalog.index[p]] for p in log.product_id]]
     clicked, visits = log.clicked == 1, log.drop_duplicates("impression_id")
-    users = pd.Index(sorted(log.user_id.unique()), name="user_id")
+    users = pd.Index(log.user_id.unique(), name="user_id")  # in the order in which they came: names decide nothing
     visits = log.drop_duplicates("impression_id")
     parts = [
         _shares(log.user_id[clicked], pd.Series(category, log.index)[clicked], users),

@@ -168,7 +168,7 @@ OWN: list[tuple[str, Damage, str]] = [
     ),
     ("log", put("conversion_delay_s", -1), "row 6, column 'conversion_delay_s': -1.0 is not a delay of zero or more"),
     ("log", put("position", 2, 5), "row 7: impression 'i2' has position 2 and none of 1"),
-    ("log", put("user_id", "u9", 5), "row 7: impression 'i2' has user_id 'u9' here and 'u2' in the slot above"),
+    ("log", put("user_id", "u9", 5), "row 7: impression 'i2' has another user_id than in the slot above"),
     ("log", put("user_id", None), "row 6, column 'user_id': the cell is empty"),
     ("log", twice("converted", "clicked"), "are both 'clicked'; rename or remove one of them"),
     ("archive", put("clicks", 101), "row 6: 101 clicks of 100 impressions; correct the row"),
@@ -214,8 +214,9 @@ def test_a_channel_that_the_world_does_not_have(files, tiny_file, capsys):
     studies = [command for command in commands("log", files, tiny_file) if command[0] in STUDIES]
     lines = {refused(command, capsys) for command in studies}
     assert lines == {
-        f"{files['log']}: row 6: channel 'fax' is not in the world, which has search, feed; correct it, or give a "
-        "--scenario that has it (`copybandit calibrate` makes one)"
+        f"{files['log']}: row 6: channel 'fax' is not in the world, which has search, feed; correct it, or let "
+        f"`copybandit calibrate --logs {files['log']}` fit a world with your channels, and give that as --scenario in "
+        "place of your files"
     }
 
 

@@ -247,7 +247,7 @@ def test_letters_contrast_with_the_page(page: Page) -> None:
 
 def test_every_table_has_headers_with_scope(page: Page) -> None:
     tables = page.source.split("<table>")[1:]
-    assert len(tables) == len(page.all("caption")) == 8
+    assert len(tables) == len(page.all("caption")) == 9
     for table in tables:
         body = table.split("</table>")[0]
         assert body.count('<th scope="col">') >= 2

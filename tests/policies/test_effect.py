@@ -85,7 +85,11 @@ def test_what_was_saved_predicts_the_same(model, tiny_catalog, tmp_path, told):
     kind, state = read_effect(tmp_path / "effect")
     again = EffectModel.restored(state, _reads)
     assert kind == "EffectModel"
-    assert again.catalog.products == tiny_catalog.products and again.catalog.ads == tiny_catalog.ads
+    assert again.catalog.products == tiny_catalog.products
+    words, own = ({word for text in one.texts() for word in text.split()} for one in (again.catalog, tiny_catalog))
+    assert words == own
+    kept = (tmp_path / "effect" / FILE).read_bytes()
+    assert not any(ad.text.encode() in kept for ad in tiny_catalog.ads), "a line of the ads"
     found, expected = (one.predict([*tiny_catalog.ads, *counts.creatives[:9]]) for one in (again, effect))
     assert torch.allclose(found.text, expected.text, atol=1e-6)
     assert torch.allclose(found.context, expected.context, atol=1e-6)
