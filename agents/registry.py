@@ -22,7 +22,7 @@ from .models.neural import NeuralLinear
 from .models.posterior import Model
 from .models.shared import HybridLinear, SharedLinear
 from .rules import InverseGap, Rule, Softmax, Thompson, Uniform, UpperBound
-from .traffic.options import NO_OPTIONS, TrafficOptions, in_traffic, layout_for
+from .traffic.options import NO_OPTIONS, TrafficOptions, in_traffic, layout_for, with_minimum
 from .traffic.retrieval import Retrieval
 from .traffic.slate import Layout
 
@@ -170,6 +170,8 @@ def make_agent(
     return agent
 
 
+UNIFORM = "random"
+"""Who places uniformly, to measure against: nothing is favoured by it."""
 RETRIEVED = 12
 """Where visitors bring queries: creatives, those that answer best, that an agent chooses among."""
 
@@ -198,7 +200,7 @@ def agent_for(
         conversion_value: worth of a conversion in clicks.
         retrieved: creatives, those that answer a query best, that are chosen among.
         serving: forgetting and propensity floor.
-        traffic: delays, money, caps.
+        traffic: delays, money, caps, minimum exposure.
         visits: that there will be; for them a budget shall last, and `horizon-ts` explores.
         expectation: what each creative is expected to earn, where that is known.
         prior: of creatives' rates, for `horizon-ts`: what earlier tests teach.
@@ -228,7 +230,7 @@ def agent_for(
     if expectation is not None:
         inner.expect(expectation)
     inner.labels = Labels.of(world)
-    agent: PlacementAgent = inner
+    agent = inner if name == UNIFORM else with_minimum(inner, world, traffic)
     if world.catalog.queries:
         agent = Retrieval(agent, world.traffic.queries, world.creatives, retrieved)
     return in_traffic(agent, world, traffic, visits)

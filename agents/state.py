@@ -22,6 +22,7 @@ from .checked import CheckedAgent, Serving
 from .labels import Labels
 from .registry import AGENTS, make_agent
 from .traffic.delay import Delayed
+from .traffic.exposure import MinimumExposure
 from .traffic.frequency import FrequencyCap
 from .traffic.pacing import Paced
 from .traffic.retrieval import Retrieval
@@ -199,5 +200,5 @@ def _make(settings: dict[str, Any], facts: dict[str, Tensor], generator: torch.G
     )
 
 
-WRAPPERS: dict[str, type[Wrapper]] = {kind.kind: kind for kind in (Retrieval, FrequencyCap, Delayed, Paced)}
+WRAPPERS: dict[str, type[Wrapper]] = {kind.kind: kind for kind in (MinimumExposure, Retrieval, FrequencyCap, Delayed, Paced)}
 """What can stand around an agent."""

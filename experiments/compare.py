@@ -24,7 +24,9 @@ from .analysis.comparison.cells import (
     Task,
     cells_of,
     check_agent,
+    exposed,
     one_thread,
+    parse_agent,
     run_task,
     served_agent,
     world_name,
@@ -55,8 +57,8 @@ class CompareOptions:
     device: Device = "auto"
     """Where tensors live; auto takes a CUDA device when there is one."""
     agents: str = "epsilon-greedy,ucb1,beta-thompson,linucb,lints,hybrid-lints,logistic-ts,neural-linear,squarecb"
-    """Names, separated by commas, with settings where they differ from the defaults (lints:scale=0.1); uniform
-    placement always runs, to measure against."""
+    """Names, separated by commas, with settings where they differ from the defaults (lints:scale=0.1), a minimum
+    exposure of its own among them (linucb:min_exposure=0.01); uniform placement always runs, to measure against."""
     seeds: int = 5
     """Independent repetitions, each with its own users, visitors and random numbers; counted from --seed."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
@@ -97,6 +99,8 @@ class CompareOptions:
         unasked = {} if self.world.brings_queries else {"retrieved": "where no visitor brings queries"}
         if self.tests is None:
             unasked |= dict.fromkeys(("columns", "test-traffic"), "without --tests")
+        if not any(traffic.min_exposure for traffic in self.minimums()):
+            unasked |= dict.fromkeys(("min-exposure-of", "min-exposure-within"), "without --min-exposure")
         return unasked | ({} if self.conversion_value else {"delay": "with --conversion-value 0"})
 
     def names(self) -> list[str]:
@@ -122,9 +126,17 @@ class CompareOptions:
         if not asked or len({world_name(scenario) for scenario in asked}) < len(asked):
             raise InputError(f"--scenario {self.world.scenario}: give one or more scenarios of different names")
         for scenario in asked:
-            self.setting().candidates(scenario)
-            self.traffic.check(*scenario_of(scenario))
+            facts, catalog = scenario_of(scenario)
+            creatives = self.setting().candidates(scenario)
+            self.traffic.check(facts, catalog)
+            attention = [channel.examination for channel in facts.channels.values()]
+            for traffic in self.minimums():
+                traffic.check_exposure(creatives, catalog, attention)
         return asked
+
+    def minimums(self) -> list[TrafficOptions]:
+        """What agents have to live with, one after the other: each may have a minimum exposure of its own."""
+        return [exposed(parse_agent(name)[1], self.traffic) for name in self.names()]
 
     def setting(self) -> CellSetting:
         """What all cells share."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -115,14 +115,25 @@ def parse_agent(text: str) -> tuple[str, dict[str, Any]]:
     return name, settings
 
 
+MINIMUM = "min_exposure"
+"""A setting that every agent of a comparison may have, instead of `--min-exposure`."""
+
+
+def exposed(settings: dict[str, Any], traffic: TrafficOptions) -> TrafficOptions:
+    """The traffic of an agent that may have a minimum exposure among its settings, which is taken out of them."""
+    own = settings.pop(MINIMUM, None)
+    return traffic if own is None else replace(traffic, min_exposure=own)
+
+
 def check_agent(text: str) -> None:
     """Refuses an agent that could not be made, before anything runs.
 
     Raises:
-        InputError: no such agent or setting.
+        InputError: no such agent or setting, or a minimum exposure that is no share.
     """
     worth, generator = Worth(torch.ones(1, 1)), torch.Generator()
     name, settings = parse_agent(text)
+    exposed(settings, NO_OPTIONS)
     make_agent(name, arms=2, slots=1, width=2, worth=worth, generator=generator, **settings)
 
 
@@ -204,6 +215,7 @@ def make(world: World, agent: str, setting: CellSetting, seed: int) -> Placement
     """An agent of a cell, as it is when it knows nothing."""
     plain = setting.discount == 1.0 and setting.window is None
     name, settings = parse_agent(agent)
+    traffic = exposed(settings, setting.traffic)
     return agent_for(
         world,
         name,
@@ -211,7 +223,7 @@ def make(world: World, agent: str, setting: CellSetting, seed: int) -> Placement
         conversion_value=setting.conversion_value,
         retrieved=setting.retrieved,
         serving=None if plain else Serving(setting.discount, setting.window),
-        traffic=setting.traffic,
+        traffic=traffic,
         visits=setting.impressions,
         **settings,
     )
