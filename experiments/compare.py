@@ -29,6 +29,7 @@ from .analysis.comparison.cells import (
     parse_agent,
     run_task,
     served_agent,
+    without_minimum,
     world_name,
 )
 from .analysis.comparison.results import Results
@@ -39,6 +40,7 @@ from .harness.engines import WorkerOptions, run_all
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
 from .harness.run import Run
+from .placing.fairness import of_agents, prices
 from .placing.real_tests import MOST_TESTS, on_tests, ranked, real_tests
 from .study.worlds import WorldOptions
 
@@ -161,6 +163,7 @@ def run_compare(options: CompareOptions) -> Path:
         InputError: an agent, world or option is no good; the results file is another experiment's, or in use.
     """
     agents, worlds, setting = options.names(), options.worlds(), options.setting()
+    _refuse_minimums_of_tests(options, agents)
     settings = {world_name(scenario): setting.fingerprint(scenario) for scenario in worlds}
     archive = None if options.tests is None else read_archive(options.tests, parse_columns(options.columns))
     run = Run("compare", options)
@@ -179,6 +182,9 @@ def run_compare(options: CompareOptions) -> Path:
     _save(run, standings)
     _leave_best(run, standings, options)
     more: dict[str, Any] = {"traffic": options.traffic.given} if options.traffic.given else {}
+    more["fairness"] = of_agents(run, standings.rows, agents, options.traffic, options.run.seed)
+    if priced := prices(standings):
+        more["minimum_exposure"] = priced
     if archive is not None:
         more["real_tests"] = _replayed(archive, standings, options, run)
     run.finish({"command": "compare", **standings.summary(), **more})
@@ -190,6 +196,12 @@ def run_compare(options: CompareOptions) -> Path:
         )
     write_report(run.path)
     return run.path
+
+
+def _refuse_minimums_of_tests(options: CompareOptions, agents: list[str]) -> None:
+    own = [agent for agent in agents if without_minimum(agent)[1] is not None]
+    if options.tests is not None and own:
+        raise InputError(f"--agents {own[0]}: the texts of a test have no minimum exposure; leave out --tests")
 
 
 def missing(results: Results, options: CompareOptions, agents: list[str]) -> list[Task]:

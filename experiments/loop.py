@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..agents.state import save_agent
+from ..simulation.data.catalog import Creative
 from ..simulation.data.errors import InputError
 from ..simulation.world import World
 from .analysis.loop.story import last_words
@@ -19,8 +20,9 @@ from .harness.files import write_table
 from .harness.run import Run
 from .placing.cold_start import cold_start
 from .placing.combinations import place_combinations
+from .placing.fairness import of_placements
 from .placing.options import LoopOptions
-from .placing.placement import Placement, competing, expected, place
+from .placing.placement import Placement, competing, expected, place, placed_products
 from .placing.rounds import run_rounds
 from .serving.observers import PlacedLog
 from .study.begin import make_study
@@ -55,6 +57,7 @@ def run_loop(options: LoopOptions) -> Path:
     summary = {"command": "loop", **tuning.summary, "grid": grid, "ab_test": ab_test(placements)}
     if told := _traffic(placements, options):
         summary["traffic"] = told
+    summary["fairness"] = of_placements(run, placements, options.traffic, options.run.seed)
     if study.pictures is not None:
         chosen = competing(study, tuning.tuned, options)
         summary["pictures"]["placing"] = place_combinations(study, chosen, options, run)
@@ -76,6 +79,9 @@ def _refuse_too_few(study: Study, options: LoopOptions) -> None:
             f"{most} audiences make {creatives} creatives for {study.world.slots} slots; "
             "give more products, or a larger catalog or archive"
         )
+    placed = placed_products(study, options)
+    shown = [Creative(product.product_id, "", whom) for product, whom in study.asked if product.product_id in placed]
+    options.traffic.check_exposure(shown, study.world.catalog, study.world.examination.tolist())
 
 
 def place_all(

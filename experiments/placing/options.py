@@ -85,4 +85,6 @@ class LoopOptions(TuneOptions):
             unasked |= dict.fromkeys(("expected-trials", "cold-start"), "with --rounds, where texts follow others")
         if not self.conversion_value:
             unasked["delay"] = "with --conversion-value 0"
+        if not self.traffic.min_exposure:
+            unasked |= dict.fromkeys(("min-exposure-of", "min-exposure-within"), "without --min-exposure")
         return {**super().idle(), **unasked}

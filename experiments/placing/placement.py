@@ -14,6 +14,7 @@ from ...simulation.data.catalog import Creative
 from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, ratio
 from ..harness.run import Stage
+from ..serving.exposures import Exposure, Exposures
 from ..serving.observers import Curve, Likeness, Looks, Progress, RewardByUser, Showings, WorthByArm
 from ..serving.serve import Observer, serve
 from ..study.study import Study
@@ -37,6 +38,8 @@ class Placement:
     """[C, 2] observed worth of each of the world's creatives, and the trials that it had."""
     traffic: dict[str, float]
     """What there is to tell of delays, money and caps."""
+    exposure: Exposure
+    """Who was shown what."""
 
     def interval(self, rng: np.random.Generator) -> Interval:
         """Gold reward per impression, with its interval over users."""
@@ -45,11 +48,16 @@ class Placement:
 
 def competing(study: Study, texts: Sequence[Creative], options: LoopOptions) -> list[Creative]:
     """The first text of every audience for `place_products` products drawn by the seed: the same for all writers."""
-    products = list(dict.fromkeys(product.product_id for product, _ in study.asked))
-    order = np.random.default_rng(options.run.seed).permutation(len(products))
-    chosen = {products[i] for i in order[: options.placing.place_products]}
+    chosen = placed_products(study, options)
     first = {(c.product_id, c.audience): c for c in reversed(texts) if c.product_id in chosen}
     return [first[key] for key in sorted(first)]
+
+
+def placed_products(study: Study, options: LoopOptions) -> set[str]:
+    """`place_products` products, drawn by the seed."""
+    products = list(dict.fromkeys(product.product_id for product, _ in study.asked))
+    order = np.random.default_rng(options.run.seed).permutation(len(products))
+    return {products[i] for i in order[: options.placing.place_products]}
 
 
 def place(
@@ -102,8 +110,8 @@ def place_on(
     """An agent places candidates before the world's next visitors; `also` record it."""
     value = options.conversion_value
     by_user, curve, looks, showings = RewardByUser(world), Curve(), Looks(), Showings(world)
-    by_arm = WorthByArm(world, Worth.of(world, value))
-    observers: list[Observer] = [by_user, curve, looks, showings, by_arm, Progress(stage.advance), *also]
+    by_arm, exposures = WorthByArm(world, Worth.of(world, value)), Exposures(world)
+    observers: list[Observer] = [by_user, curve, looks, showings, by_arm, exposures, Progress(stage.advance), *also]
     alike = None
     if options.traffic.most_alike is not None:
         alike = Likeness(text_vectors(world.creatives, world.device))
@@ -117,4 +125,5 @@ def place_on(
         showings.total.cpu().numpy(),
         by_arm.total.cpu().numpy(),
         figures_of(agent) | ({} if alike is None else {"likeness": alike.mean}),
+        exposures.total,
     )
