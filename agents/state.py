@@ -200,5 +200,7 @@ def _make(settings: dict[str, Any], facts: dict[str, Tensor], generator: torch.G
     )
 
 
-WRAPPERS: dict[str, type[Wrapper]] = {kind.kind: kind for kind in (MinimumExposure, Retrieval, FrequencyCap, Delayed, Paced)}
+WRAPPERS: dict[str, type[Wrapper]] = {
+    kind.kind: kind for kind in (MinimumExposure, Retrieval, FrequencyCap, Delayed, Paced)
+}
 """What can stand around an agent."""

@@ -28,6 +28,7 @@ from .serving.observers import PlacedLog
 from .study.begin import make_study
 from .study.study import Study
 from .writing.tune_writer import Tuning, tune_writer
+from .writing.wording import audience_wording
 
 WRITERS = ("untuned", "tuned")
 
@@ -57,6 +58,10 @@ def run_loop(options: LoopOptions) -> Path:
     summary = {"command": "loop", **tuning.summary, "grid": grid, "ab_test": ab_test(placements)}
     if told := _traffic(placements, options):
         summary["traffic"] = told
+    worded = None
+    if study.names_products and not study.catalog.queries:
+        worded = audience_wording(study, tuning.writer, options.placing.wording_products, options.run.seed, run)
+    summary |= {} if worded is None else {"wording": worded}
     summary["fairness"] = of_placements(run, placements, options.traffic, options.run.seed)
     if study.pictures is not None:
         chosen = competing(study, tuning.tuned, options)

@@ -1,6 +1,5 @@
 """Models that ignore the context: trials and rewards of every arm."""
 
-
 import torch
 from torch import Tensor
 

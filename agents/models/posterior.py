@@ -39,7 +39,7 @@ class Posterior:
 
 
 class Favoured(Posterior):
-    """A belief with something added to what candidates are worth, so that those that are favoured are chosen oftener."""
+    """A belief with something added to what candidates are worth: who is favoured is chosen oftener."""
 
     def __init__(self, belief: Posterior, favour: Tensor) -> None:
         """Adds [B, K] times the spread of a row's means, averaged over the rows: a belief has no scale of its own."""

@@ -1,11 +1,11 @@
 """Minimum exposure: no product, category or brand is looked at less than a share of what its audience looks at.
 
 What trails its share is favoured: the shortfall, relative to the share, is added to what the agent believes of it, for
-everybody alike, so that each goes to the visitors with whom it costs least. This is the proportional controller of Morik,
-Singh, Hong and Joachims ("Controlling fairness and bias in dynamic learning-to-rank", SIGIR 2020) for a floor instead of
-equality; the gain plays the part of a Lagrange multiplier. Exposure is the position-weighted chance of being looked at
-(Singh and Joachims, "Fairness of exposure in rankings", KDD 2018), added up over slates (Biega, Gummadi and Weikum,
-"Equity of attention", SIGIR 2018).
+everybody alike, so that it goes to the visitors with whom that costs least. This is the proportional controller of
+Morik, Singh, Hong and Joachims ("Controlling fairness and bias in dynamic learning-to-rank", SIGIR 2020) for a floor
+instead of equality; what is added plays the part of a Lagrange multiplier. Exposure is the position-weighted chance of
+being looked at (Singh and Joachims, "Fairness of exposure in rankings", KDD 2018), added up over slates (Biega, Gummadi
+and Weikum, "Equity of attention", SIGIR 2018).
 """
 
 from collections.abc import Mapping, Sequence

@@ -56,7 +56,7 @@ def test_a_minimum_that_cannot_be_is_refused_with_the_largest_that_can():
     with pytest.raises(InputError, match=r"--min-exposure 0.3: 5 products .* the largest they can is 0.2$"):
         EACH.check(0.3, PRODUCTS, [[1.0, 0.6]])
     EACH.check(0.2, PRODUCTS, [[1.0, 0.6]])
-    with pytest.raises(InputError, match="0.3333"):
+    with pytest.raises(InputError, match=r"0\.3333"):
         Units("category", dict.fromkeys("ab", "x")).check(0.34, ["a", "b", "c", "d"], [[1.0]])
     for wrong in (0.0, 1.5, float("nan")):
         with pytest.raises(InputError, match="give a share"):
@@ -164,7 +164,7 @@ def test_new_arms_and_saving(tiny_world, tmp_path):
 def test_uniform_placement_is_left_as_it_is(tiny_world):
     tiny_world.publish(tiny_world.catalog.ads)
     assert not isinstance(agent_for(tiny_world, "random", traffic=TrafficOptions(min_exposure=0.1)), MinimumExposure)
-    with pytest.raises(InputError, match="the largest they can is 0.25"):
+    with pytest.raises(InputError, match=r"the largest they can is 0\.25"):
         agent_for(tiny_world, "linucb", traffic=TrafficOptions(min_exposure=0.5))
 
 

@@ -1,8 +1,8 @@
 """Measures of fairness: pure functions of sums. None says what is fair; each says how far apart groups are.
 
-Exposure is attention: the position-weighted chance of being looked at, summed over slates (Singh and Joachims, "Fairness
-of exposure in rankings", KDD 2018, arXiv 1802.07281; over a series of rankings: Biega, Gummadi and Weikum, "Equity of
-attention", SIGIR 2018, arXiv 1805.01788).
+Exposure is attention: the position-weighted chance of being looked at, summed over slates (Singh and Joachims,
+"Fairness of exposure in rankings", KDD 2018, arXiv 1802.07281; over a series of rankings: Biega, Gummadi and Weikum,
+"Equity of attention", SIGIR 2018, arXiv 1805.01788).
 """
 
 import numpy as np

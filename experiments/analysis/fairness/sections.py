@@ -8,7 +8,12 @@ from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table, told_by
 
 NAMES = ("world", "agent", "writer", "placement")
-MEASURES = {"ctr": "Clicks a visit", "cvr": "Conversions a click", "exposure": "Share of looks", "reach": "Shown at all"}
+MEASURES = {
+    "ctr": "Clicks a visit",
+    "cvr": "Conversions a click",
+    "exposure": "Share of looks",
+    "reach": "Shown at all",
+}
 
 
 @told_by("fairness")
@@ -16,12 +21,12 @@ def shown_to_whom(run: RunFiles, found: Any) -> Section:
     """Gaps between groups of users, and between products."""
     groupings = [name for name in ("segment", "channel") if any(name in row for row in found)]
     text = [
-        "The largest difference between two groups of users in what they were shown and did, in gold expectation: clicks "
-        "a visit, conversions a click, the share of looks that one kind of product had (its exposure), and the share of "
-        "visits in which one was shown at all. Kinds are categories and thirds of the prices. Intervals are over users, "
-        "each with all visits, and hold for all pairs and kinds together (Bonferroni). Groups that like different "
-        "things are shown different things: a gap says that there is a difference, not that it is wrong. All rates of "
-        "all groups are in fairness.csv."
+        "The largest difference between two groups of users in what they were shown and did, in gold expectation: "
+        "clicks a visit, conversions a click, the share of looks that one kind of product had (its exposure), and the "
+        "share of visits in which one was shown at all. Kinds are categories and thirds of the prices. Intervals are "
+        "over users, each with all visits, and hold for all pairs and kinds together (Bonferroni). Groups that like "
+        "different things are shown different things: a gap says that there is a difference, not that it is wrong. All "
+        "rates of all groups are in fairness.csv."
     ]
     tables = [_gaps(f"Largest gap between {name}s", [row for row in found if name in row], name) for name in groupings]
     return Section("Who was shown what", [*text], _below(found), tables=[*tables, _products(found)])
@@ -80,8 +85,8 @@ def price(run: RunFiles, found: Any) -> Section:
     """What agents lose that see to a minimum exposure."""
     text = [
         "What an agent with a minimum exposure earned less than the same agent without it, before the same visitors: "
-        "shares of its reward and of its clicks, learning included, with Student's intervals over pairs of seeds. Where "
-        "an interval holds 0 the seeds cannot tell a price; a minus is a gain."
+        "shares of its reward and of its clicks, learning included, with Student's intervals over pairs of seeds. "
+        "Where an interval holds 0 the seeds cannot tell a price; a minus is a gain."
     ]
     rows = [
         [
@@ -107,8 +112,8 @@ def wording(run: RunFiles, found: Any) -> Section:
     text = [
         f"The tuned writer was asked for the same {found['products']} products with the audience exchanged, "
         f"{found['each']} texts for each. Over all words, the wording {verdict} between audiences "
-        f"(p = {number(found['p'], 4)}). A word is listed where the share of texts that have it differs: permutation of "
-        "the audiences among the texts of one product, chi-squared, Benjamini and Hochberg at 5% over "
+        f"(p = {number(found['p'], 4)}). A word is listed where the share of texts that have it differs: permutation "
+        "of the audiences among the texts of one product, chi-squared, Benjamini and Hochberg at 5% over "
         f"{found['tested']} words. To differ is what writing for an audience is for; a person should look at what "
         "differs, and first at words marked sensitive (words.yaml: people, not products)."
     ]
@@ -129,8 +134,10 @@ def wording(run: RunFiles, found: Any) -> Section:
         for word in found["differs"]
     ]
     tables = [Table("Words that differ: share of texts", ["Word", "Kind", *found["audiences"], "q"], rows)]
-    pairs = [[pair["product"], pair["word"], *(f"{pair[e]['audience']}: {pair[e]['text']}" for e in ("most", "least"))]
-             for pair in found["pairs"]]
+    pairs = [
+        [pair["product"], pair["word"], *(f"{pair[e]['audience']}: {pair[e]['text']}" for e in ("most", "least"))]
+        for pair in found["pairs"]
+    ]
     if pairs:
         columns = ["Product", "Word", "With it", "Without it"]
         tables.append(Table("The same product, for two audiences", columns, pairs, prose=True))

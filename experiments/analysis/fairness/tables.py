@@ -54,8 +54,8 @@ def rates_of(sums: Array, kinds: int) -> dict[str, Array]:
 def interval(values: Array, clusters: int, tests: int = 1) -> Interval:
     """[1 + R] a figure and its resamples: the percentile interval, as `bootstrap` takes it.
 
-    Where the figure is the largest of several differences, Bonferroni's correction asks for percentiles further out than
-    resamples reach: the interval is Student's then, with their standard deviation.
+    Where the figure is the largest of several differences, Bonferroni's correction asks for percentiles further out
+    than resamples reach: the interval is Student's then, with their standard deviation.
     """
     mean, drawn = float(values[0]), values[1:][np.isfinite(values[1:])]
     if clusters < 2 or len(drawn) < 2:
@@ -81,9 +81,7 @@ def gap(rates: Array, kinds: Sequence[str], names: Sequence[str], clusters: int)
     return {**found, "of": kinds[kind], "most": names[high], "least": names[low]}
 
 
-def fairness_of(
-    found: Exposure, rng: np.random.Generator, minimum: float = 0.0
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+def fairness_of(found: Exposure, rng: np.random.Generator, minimum: float = 0.0) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Rows of fairness.csv, and what summary.json says, of one placement.
 
     Args:

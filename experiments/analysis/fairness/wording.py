@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 FEW = 5
 """Texts that must have a word, and texts that must not, for it to be tested."""
 PERMUTATIONS = 4999
+MOST_PAIRS = 8
+"""Words that are shown in two texts."""
 
 
 @dataclass(frozen=True)
@@ -106,3 +109,61 @@ def sensitive_words() -> Mapping[str, str]:
     """By word of words.yaml: what it is about."""
     listed = read_strict_yaml(Path(__file__).with_name("words.yaml"))
     return {str(word): str(about) for about, words in listed.items() for word in words}
+
+
+def compared(
+    texts: Sequence[tuple[str, str, str]], kinds: Mapping[str, str], rng: np.random.Generator, level: float = 0.05
+) -> dict[str, Any]:
+    """What summary.json says of texts for the same products and several audiences.
+
+    Args:
+        texts: product, audience and text, as many for every product and audience.
+        kinds: by word, what it appeals to.
+        rng: permutes.
+        level: false discovery rate.
+    """
+    products, audiences = (list(dict.fromkeys(row[place] for row in texts)) for place in (0, 1))
+    group, product = (
+        np.array([names.index(row[place]) for row in texts]) for place, names in ((1, audiences), (0, products))
+    )
+    found = wordings([text for _, _, text in texts])
+    base = {"products": len(products), "each": len(texts) // (len(products) * len(audiences)), "audiences": audiences}
+    if not found.words:
+        return base | {"tested": 0, "p": 1.0, "differs": [], "pairs": []}
+    p, overall = homogeneity(found.has, group, product, rng)
+    q, share = benjamini_hochberg(p), np.stack([found.has[group == g].mean(0) for g in range(len(audiences))])
+    sensitive, differs = sensitive_words(), []
+    first = [(found.words[v] not in sensitive, q[v], -np.ptp(share[:, v]), v) for v in np.flatnonzero(q <= level)]
+    for *_, v in sorted(first):
+        word, most, least = found.words[v], audiences[int(share[:, v].argmax())], audiences[int(share[:, v].argmin())]
+        differs.append(
+            {
+                "word": word,
+                "kind": sensitive.get(word) or kinds.get(word, ""),
+                "sensitive": word in sensitive,
+                "share": dict(zip(audiences, share[:, v].tolist(), strict=True)),
+                "most": most,
+                "least": least,
+                "p": float(p[v]),
+                "q": float(q[v]),
+            }
+        )
+    pairs = [pair for row in differs[:MOST_PAIRS] if (pair := _pair(texts, row)) is not None]
+    return base | {"tested": len(found.words), "p": overall, "differs": differs, "pairs": pairs}
+
+
+def _pair(texts: Sequence[tuple[str, str, str]], row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A text that has a word, and one for the same product and the audience that is told it least that has not."""
+    with_, without = {}, {}
+    for product, audience, text in texts:
+        has = row["word"] in words_of(text)
+        if audience == row["most"] and has:
+            with_.setdefault(product, text)
+        if audience == row["least"] and not has:
+            without.setdefault(product, text)
+    for product in with_:
+        if product in without:
+            told = {"most": (row["most"], with_[product]), "least": (row["least"], without[product])}
+            texts_of = {end: {"audience": audience, "text": text} for end, (audience, text) in told.items()}
+            return {"product": product, "word": row["word"], **texts_of}
+    return None
