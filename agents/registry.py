@@ -12,6 +12,7 @@ from ..simulation.world import World
 from .agent import CONVERSION_VALUE, Expectation, PlacementAgent, Worth
 from .bandit import Bandit
 from .checked import CheckedAgent, Serving
+from .exposure import with_minimum
 from .horizon import ArchivePrior
 from .labels import Labels
 from .models.counts import ArmCounts, UpperCounts
@@ -22,7 +23,7 @@ from .models.neural import NeuralLinear
 from .models.posterior import Model
 from .models.shared import HybridLinear, SharedLinear
 from .rules import InverseGap, Rule, Softmax, Thompson, Uniform, UpperBound
-from .traffic.options import NO_OPTIONS, TrafficOptions, in_traffic, layout_for, with_minimum
+from .traffic.options import NO_OPTIONS, TrafficOptions, in_traffic, layout_for
 from .traffic.retrieval import Retrieval
 from .traffic.slate import Layout
 

@@ -19,10 +19,10 @@ from ..simulation.data.files import MANIFEST, check_folder, parse_json, read_che
 from .agent import PlacementAgent, Worth
 from .bandit import Bandit
 from .checked import CheckedAgent, Serving
+from .exposure import MinimumExposure
 from .labels import Labels
 from .registry import AGENTS, make_agent
 from .traffic.delay import Delayed
-from .traffic.exposure import MinimumExposure
 from .traffic.frequency import FrequencyCap
 from .traffic.pacing import Paced
 from .traffic.retrieval import Retrieval

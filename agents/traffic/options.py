@@ -9,12 +9,11 @@ from ...simulation.data.errors import InputError
 from ...simulation.scenario import Scenario
 from ...simulation.world import World
 from ..agent import PlacementAgent
-from ..checked import CheckedAgent
 from .delay import Delayed
-from .exposure import MinimumExposure, Of, Units, Within
 from .frequency import FrequencyCap
 from .pacing import Paced, Prices
 from .slate import Apart, Cap, Layout, text_vectors
+from .units import Of, Units, Within
 
 
 @dataclass(frozen=True)
@@ -120,19 +119,6 @@ def layout_for(world: World, options: TrafficOptions) -> Layout | None:
         vectors = text_vectors(world.creatives, world.device)
         apart = Apart(vectors, options.most_alike)
     return Layout(caps, apart) if caps or apart else None
-
-
-def with_minimum(agent: CheckedAgent, world: World, options: TrafficOptions) -> PlacementAgent:
-    """An agent that sees to a minimum exposure, if one is asked for; it stands next to the agent, before all else.
-
-    Raises:
-        InputError: the creatives of the world cannot all have it.
-    """
-    if not options.min_exposure:
-        return agent
-    options.check_exposure(world.creatives, world.catalog, world.examination.tolist())
-    units, products = Units.in_catalog(world.catalog, options.min_exposure_of), [c.product_id for c in world.creatives]
-    return MinimumExposure(agent, options.min_exposure, units, products, options.min_exposure_within)
 
 
 def in_traffic(agent: PlacementAgent, world: World, options: TrafficOptions, visits: int) -> PlacementAgent:

@@ -5,10 +5,11 @@ import dataclasses
 import pytest
 import torch
 from copybandit.agents.agent import Worth
+from copybandit.agents.exposure import MinimumExposure
 from copybandit.agents.registry import AGENTS, KINDS, agent_for
 from copybandit.agents.state import load_agent, save_agent
-from copybandit.agents.traffic.exposure import MinimumExposure, Units, largest_minimum
 from copybandit.agents.traffic.options import TrafficOptions
+from copybandit.agents.traffic.units import Units, largest_minimum
 from copybandit.simulation.data.errors import InputError
 
 from .conftest import ARMS, WIDTH, build, respond, visits

@@ -7,7 +7,7 @@ from ..drawing.formats import gain_range, number, number_range, percent
 from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table, told_by
 
-NAMES = ("world", "agent", "writer", "placement")
+NAMES = ("world", "agent", "writer", "placement", "policy")
 MEASURES = {
     "ctr": "Clicks a visit",
     "cvr": "Conversions a click",
@@ -78,6 +78,20 @@ def _held(row: Mapping[str, Any]) -> bool:
 
 def _name(row: Mapping[str, Any]) -> str:
     return ", ".join(str(row[name]) for name in NAMES if name in row)
+
+
+@told_by("groups")
+def of_logs(run: RunFiles, found: Any) -> Section:
+    """Gaps between groups of a log's users, as logged and under other policies."""
+    text = [
+        "The largest difference between two groups of users in clicks a visit and in conversions a click: of the log "
+        "as it is, and as it would have been under each policy, by self-normalised weighting (as good as its overlap, "
+        "see above). Intervals are over users, each with all visits, and hold for all pairs of groups together "
+        "(Bonferroni). A gap says that there is a difference, not that it is wrong. All rates are in fairness.csv."
+    ]
+    groupings = list(dict.fromkeys(name for row in found for name in row if name != "policy"))
+    tables = [_gaps(f"Largest gap by {name}", [row for row in found if row.get(name)], name) for name in groupings]
+    return Section("Groups of users", text, tables=tables)
 
 
 @told_by("minimum_exposure")

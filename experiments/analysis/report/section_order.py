@@ -57,6 +57,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     traffic_sections.traffic,
     traffic_sections.new_creatives,
     offline_sections.estimates,
+    fairness_sections.of_logs,
     run_sections.speed,
     tuning_sections.ways,
     tuning_sections.pareto,

@@ -8,91 +8,25 @@ being looked at (Singh and Joachims, "Fairness of exposure in rankings", KDD 201
 and Weikum, "Equity of attention", SIGIR 2018).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...simulation.data.catalog import Catalog
-from ...simulation.data.errors import InputError
-from ...simulation.visitors.traffic import Impressions
-from ..agent import Decision, Estimate, Expectation
-from ..checked import CheckedAgent
-from .wrapper import Wrapper
-
-Of = Literal["product", "category", "brand"]
-Within = Literal["everyone", "segment", "channel"]
+from ..simulation.data.errors import InputError
+from ..simulation.visitors.traffic import Impressions
+from ..simulation.world import World
+from .agent import Decision, Estimate, Expectation, PlacementAgent
+from .checked import CheckedAgent
+from .traffic.options import TrafficOptions
+from .traffic.units import Units, Within
+from .traffic.wrapper import Wrapper
 
 GAIN = 40.0
 """Spreads of what is believed of the candidates by which what is never shown is favoured."""
 MARGIN = 0.05
 """Share of the minimum that is aimed at above it: a controller settles a little below its aim."""
-
-
-def largest_minimum(counts: Sequence[int], attention: Sequence[float]) -> float:
-    """The largest share that all units can have at once.
-
-    A slate repeats no creative, so units with n creatives between them cannot have more than the n best slots. Shares
-    are possible if no set of units asks for more than that, and the set that has fewest creatives asks first: the least
-    over s of what the s smallest units can have, divided by s (the polymatroid of slots; Edmonds, 1970).
-
-    Args:
-        counts: creatives of each unit, 1 or more.
-        attention: of each slot.
-    """
-    best = sorted(attention, reverse=True)
-    room, least = 0, 1.0
-    for units, count in enumerate(sorted(counts), 1):
-        room += count
-        least = min(least, sum(best[:room]) / sum(best) / units)
-    return least
-
-
-@dataclass(frozen=True)
-class Units:
-    """What a minimum is for: each product, category or brand."""
-
-    of: Of
-    known: Mapping[str, str]
-    """By product: its unit."""
-
-    @staticmethod
-    def in_catalog(catalog: Catalog, of: Of) -> "Units":
-        """Of a catalog's products; those without a brand are brands of their own."""
-        names = {
-            "product": lambda product: product.product_id,
-            "category": lambda product: product.category,
-            "brand": lambda product: product.brand or product.product_id,
-        }
-        return Units(of, {product.product_id: names[of](product) for product in catalog.products})
-
-    def name(self, product: str) -> str:
-        """The unit of a product; one that is not known is a unit of its own."""
-        return self.known.get(product, product)
-
-    def check(self, minimum: float, products: Sequence[str], attention: Sequence[Sequence[float]]) -> None:
-        """Refuses a minimum that cannot be met.
-
-        Args:
-            minimum: share of every unit.
-            products: of each creative to choose from.
-            attention: of each channel's slots.
-
-        Raises:
-            InputError: naming the largest that can.
-        """
-        names = [self.name(product) for product in products]
-        counts = [names.count(name) for name in dict.fromkeys(names)]
-        most = min(largest_minimum(counts, slots) for slots in attention)
-        if minimum > most * (1 + 1e-9):
-            kinds = {"product": "products", "category": "categories", "brand": "brands"}[self.of]
-            # Rounded down: what is said to be possible is.
-            raise InputError(
-                f"--min-exposure {minimum:g}: {len(counts)} {kinds} cannot all have that share; the largest they can "
-                f"is {int(most * 1e4) / 1e4:g}"
-            )
 
 
 class MinimumExposure(Wrapper):
@@ -232,3 +166,16 @@ class MinimumExposure(Wrapper):
         free = torch.ones(len(group), len(candidates), dtype=torch.float64, device=self.device)
         possible.index_add_(1, self.unit[candidates], free if opened is None else opened.double())
         self.looks[1].index_add_(0, group, looked.sum(1, keepdim=True) * (possible > 0))
+
+
+def with_minimum(agent: CheckedAgent, world: World, options: TrafficOptions) -> PlacementAgent:
+    """An agent that sees to a minimum exposure, if one is asked for; it stands next to the agent, before all else.
+
+    Raises:
+        InputError: the creatives of the world cannot all have it.
+    """
+    if not options.min_exposure:
+        return agent
+    options.check_exposure(world.creatives, world.catalog, world.examination.tolist())
+    units, products = Units.in_catalog(world.catalog, options.min_exposure_of), [c.product_id for c in world.creatives]
+    return MinimumExposure(agent, options.min_exposure, units, products, options.min_exposure_within)
