@@ -60,7 +60,8 @@ def run_loop(options: LoopOptions) -> Path:
         summary["traffic"] = told
     worded = None
     if study.names_products and not study.catalog.queries:
-        worded = audience_wording(study, tuning.writer, options.placing.wording_products, options.run.seed, run)
+        products, seed = options.placing.wording_products, options.run.seed
+        worded = audience_wording(study, tuning.writer, tuning.tuned, products, seed, run)
     summary |= {} if worded is None else {"wording": worded}
     summary["fairness"] = of_placements(run, placements, options.traffic, options.run.seed)
     if study.pictures is not None:

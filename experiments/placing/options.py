@@ -27,8 +27,8 @@ class PlacingOptions:
     """What the effect model predicts of a text counts to the bandit as so many trials of it before it is shown; with 0
     bandits begin knowing nothing."""
     wording_products: int = 24
-    """Products for which the tuned writer is asked once more, with the audience exchanged: in which words do texts
-    differ? 0: none."""
+    """Products for which the tuned writer is asked once more, with the audience exchanged, to see in which words texts
+    differ; 0: that is not looked at."""
     cold_start: int = 0
     """Repetitions of an experiment: how soon a bandit that knows the untuned texts finds the best of the tuned ones,
     with and without `expected-trials`."""

@@ -73,7 +73,7 @@ def test_sums_are_those_of_what_was_shown(tiny_world):
     of_kitchen, reached = names.index("category: kitchen") + 4, names.index("category: kitchen") + 4 + len(names)
     assert found.by_channel.sum((0, 1))[of_kitchen] == pytest.approx(float((visits * top).sum()))
     assert found.by_channel.sum((0, 1))[reached] == 400
-    product = {name: looks for name, looks in zip(found.products, found.by_product.sum(0), strict=True)}
+    product = dict(zip(found.products, found.by_product.sum(0), strict=True))
     assert product["k1"] == pytest.approx(float((visits * top).sum()))
     assert product["k2"] == 0 and product["o2"] == pytest.approx(float((visits * below).sum()))
     again = Exposure.of_flat(**found.flat())
@@ -165,9 +165,7 @@ def test_compare_tells_who_was_shown_what_and_the_price(tiny_file, tmp_path):
     assert (price["agent"], price["minimum"], price["below"]) == ("linucb", 0.2, 0)
     assert price["least"]["mean"] >= 0.2 > price["least_without"]["mean"]
     reward = {name: row["reward"]["mean"] for name, row in summary["agents"].items()}
-    assert price["reward"]["mean"] == pytest.approx(
-        1 - reward["linucb:min_exposure=0.2"] / reward["linucb"], abs=0.03
-    )
+    assert price["reward"]["mean"] == pytest.approx(1 - reward["linucb:min_exposure=0.2"] / reward["linucb"], abs=0.03)
     table = pd.read_csv(path / "fairness.csv")
     assert set(table.grouping) == {"segment", "channel", "product"} and set(table.agent) == set(reward)
     shares = table[(table.grouping == "product") & (table.agent == "linucb")].value

@@ -119,40 +119,50 @@ def price(run: RunFiles, found: Any) -> Section:
     return Section("What a minimum exposure costs", text, tables=[Table("Price", columns, rows)])
 
 
+SOURCES = {"written": "as the writer writes them, for swapped prompts", "shown": "chosen to be shown"}
+MOST_WORDS = 25
+"""Words that the report lists; wording.csv has all."""
+
+
 @told_by("wording")
 def wording(run: RunFiles, found: Any) -> Section:
-    """Words that one audience is told oftener than another."""
-    verdict = "differs" if found["p"] < 0.05 else "is not told apart"
+    """Words that texts for one audience have oftener than texts for another."""
     text = [
-        f"The tuned writer was asked for the same {found['products']} products with the audience exchanged, "
-        f"{found['each']} texts for each. Over all words, the wording {verdict} between audiences "
-        f"(p = {number(found['p'], 4)}). A word is listed where the share of texts that have it differs: permutation "
-        "of the audiences among the texts of one product, chi-squared, Benjamini and Hochberg at 5% over "
-        f"{found['tested']} words. To differ is what writing for an audience is for; a person should look at what "
-        "differs, and first at words marked sensitive (words.yaml: people, not products)."
+        "Texts for the same products and several audiences. A word is listed where the share of texts that have it "
+        "differs: chi-squared, audiences permuted within each product, Benjamini and Hochberg at 5%. To differ is what "
+        "writing for an audience is for; a person should look at what differs, and first at words that say something "
+        "of people rather than of products (words.yaml). All words are in wording.csv.",
+        *(_verdict(SOURCES[name], part) for name, part in found.items()),
     ]
     alarms = [
-        f"The wording differs between audiences in a sensitive word ({word['kind']}): '{word['word']}', in "
-        f"{percent(word['share'][word['most']], 0)} of texts for {word['most']}, "
-        f"{percent(word['share'][word['least']], 0)} for {word['least']}."
-        for word in found["differs"]
+        f"Texts {SOURCES[name]} differ between audiences in a sensitive word ({word['kind']}): '{word['word']}', in "
+        f"{percent(word['share'][word['most']], 0)} for {word['most']} and {percent(word['share'][word['least']], 0)} "
+        f"for {word['least']}."
+        for name, part in found.items()
+        for word in part["differs"]
         if word["sensitive"]
     ]
+    tables = [table for name, part in found.items() if part["differs"] for table in _words(SOURCES[name], part)]
+    return Section("Words that differ by audience", text, alarms, tables=tables)
+
+
+def _verdict(source: str, part: Mapping[str, Any]) -> str:
+    verdict = "differ" if part["p"] < 0.05 else "are not told apart"
+    return (
+        f"Texts {source} ({part['products']} products, {part['each']} for each and every audience) {verdict} over all "
+        f"words (p = {number(part['p'], 4)}); of {part['tested']} words {len(part['differs'])} are listed."
+    )
+
+
+def _words(source: str, part: Mapping[str, Any]) -> list[Table]:
     rows = [
-        [
-            word["word"],
-            word["kind"],
-            *(percent(word["share"][name], 0) for name in found["audiences"]),
-            number(word["q"], 4),
-        ]
-        for word in found["differs"]
+        [word["word"], word["kind"], *(percent(word["share"][a], 0) for a in part["audiences"]), number(word["q"], 4)]
+        for word in part["differs"][:MOST_WORDS]
     ]
-    tables = [Table("Words that differ: share of texts", ["Word", "Kind", *found["audiences"], "q"], rows)]
+    tables = [Table(f"Share of texts {source}", ["Word", "Kind", *part["audiences"], "q"], rows)]
     pairs = [
-        [pair["product"], pair["word"], *(f"{pair[e]['audience']}: {pair[e]['text']}" for e in ("most", "least"))]
-        for pair in found["pairs"]
+        [pair["product"], pair["word"], *(f"{pair[end]['audience']}: {pair[end]['text']}" for end in ("most", "least"))]
+        for pair in part["pairs"]
     ]
-    if pairs:
-        columns = ["Product", "Word", "With it", "Without it"]
-        tables.append(Table("The same product, for two audiences", columns, pairs, prose=True))
-    return Section("Words that differ by audience", text, alarms, tables=tables if rows else [])
+    columns = ["Product", "Word", "With it", "Without it"]
+    return [*tables, Table(f"One product, two audiences: texts {source}", columns, pairs, prose=True)]

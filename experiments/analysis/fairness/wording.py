@@ -1,8 +1,9 @@
 """Words that texts for one audience have oftener than texts for another, of the same products.
 
-Texts of one product are exchangeable between audiences if the audience changes nothing: audiences are permuted among
-them (Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses", 3rd ed. 2005), so that what a product is called
-cannot be taken for a difference. The statistic of a word is Pearson's chi-squared of the texts that have it.
+If the audience changes nothing, what was written for one product is exchangeable between audiences: they are permuted
+within each product (Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses", 3rd ed. 2005). So what a product
+is called cannot be taken for a difference, nor can texts of one prompt that are alike, which stay together. The
+statistic of a word is Pearson's chi-squared of the texts that have it.
 """
 
 import re
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ....simulation.data.strict_yaml import read_strict_yaml
 from ..statistics.bootstrap import Array
@@ -50,13 +50,12 @@ def wordings(texts: Sequence[str], few: int = FEW) -> Wordings:
     return Wordings(tuple(np.array(known, dtype=object)[kept]), has[:, kept])
 
 
-def chi_squared(has: Array, groups: Array) -> Array:
-    """Pearson's chi-squared of each word's 2 x G table: [N, V] and [N, G] memberships -> [V].
+def chi_squared(observed: Array, texts: Array) -> Array:
+    """Pearson's chi-squared of each word's 2 x A table: [A, V] texts that have it, of [A] texts -> [V].
 
-    With n_g texts, o_g of which have the word, and p = sum o / sum n: sum (o_g - n_g p)^2 / (n_g p (1 - p)).
+    With n_a texts, o_a of which have the word, and p = sum o / sum n: sum (o_a - n_a p)^2 / (n_a p (1 - p)).
     """
-    n, observed = groups.sum(0)[:, None], groups.T @ has
-    share = has.mean(0)
+    n, share = texts[:, None], observed.sum(0) / texts.sum()
     return ((observed - n * share) ** 2 / n).sum(0) / (share * (1 - share))
 
 
@@ -73,32 +72,26 @@ def benjamini_hochberg(p: Array) -> Array:
 
 
 def homogeneity(
-    has: Array,
-    group: NDArray[np.int64],
-    stratum: NDArray[np.int64],
-    rng: np.random.Generator,
-    permutations: int = PERMUTATIONS,
+    cells: Array, each: int, rng: np.random.Generator, permutations: int = PERMUTATIONS
 ) -> tuple[Array, float]:
-    """Tests whether groups have words alike, within strata.
+    """Tests whether audiences have words alike: audiences are permuted within each product.
 
     Args:
-        has: [N, V] which texts have which words.
-        group: [N] audience of each text.
-        stratum: [N] product of each text: groups are permuted within it.
+        cells: [P, A, V] how many texts for each product and audience have which words.
+        each: texts for each product and audience.
         rng: permutes.
         permutations: how many.
 
     Returns:
         [V] p-value of each word, and that of the sum over all words.
     """
-    order = np.argsort(stratum, kind="stable")
-    has, group, stratum = has[order], group[order], stratum[order]
-    kinds = np.eye(int(group.max()) + 1)
-    found = chi_squared(has, kinds[group])
-    above, above_all = np.ones(has.shape[1]), 1
+    products, audiences, words = cells.shape
+    texts = np.full(audiences, float(products * each))
+    found, row = chi_squared(cells.sum(0), texts), np.arange(products)[:, None]
+    above, above_all = np.ones(words), 1
     for _ in range(permutations):
-        # Sorting by stratum and then at random shuffles within strata, which lie side by side.
-        drawn = chi_squared(has, kinds[group[np.lexsort((rng.random(len(group)), stratum))]])
+        order = rng.random((products, audiences)).argsort(1)
+        drawn = chi_squared(cells[row, order].sum(0), texts)
         above += drawn >= found - 1e-9
         above_all += drawn.sum() >= found.sum() - 1e-9
     return above / (permutations + 1), above_all / (permutations + 1)
@@ -130,11 +123,13 @@ def compared(
     base = {"products": len(products), "each": len(texts) // (len(products) * len(audiences)), "audiences": audiences}
     if not found.words:
         return base | {"tested": 0, "p": 1.0, "differs": [], "pairs": []}
-    p, overall = homogeneity(found.has, group, product, rng)
-    q, share = benjamini_hochberg(p), np.stack([found.has[group == g].mean(0) for g in range(len(audiences))])
+    cells = np.zeros((len(products), len(audiences), len(found.words)))
+    np.add.at(cells, (product, group), found.has)
+    p, overall = homogeneity(cells, base["each"], rng)
+    q, share = benjamini_hochberg(p), cells.sum(0) / (len(products) * base["each"])
     sensitive, differs = sensitive_words(), []
-    first = [(found.words[v] not in sensitive, q[v], -np.ptp(share[:, v]), v) for v in np.flatnonzero(q <= level)]
-    for *_, v in sorted(first):
+    known = [(found.words[v] not in sensitive, found.words[v] not in kinds, v) for v in np.flatnonzero(q <= level)]
+    for *_, v in sorted(known, key=lambda row: (*row[:2], q[row[2]], -np.ptp(share[:, row[2]]))):
         word, most, least = found.words[v], audiences[int(share[:, v].argmax())], audiences[int(share[:, v].argmin())]
         differs.append(
             {
