@@ -1,4 +1,4 @@
-"""Who was shown what: measures by hand, sums against a placement known beforehand, constraint and price in the report."""
+"""Who was shown what: measures by hand, sums of a placement known beforehand, constraint and price in the report."""
 
 import numpy as np
 import pandas as pd
@@ -59,7 +59,7 @@ def test_users_are_clusters_of_their_own_segment():
 
 
 def test_sums_are_those_of_what_was_shown(tiny_world):
-    """Everybody is shown creatives 0 and 11, a kitchen and an outdoor product, in slots looked at with their chances."""
+    """Everybody is shown creatives 0 and 11, of kitchen and outdoor, in slots looked at with their chances."""
     candidates = tiny_world.publish(tiny_world.catalog.ads)
     seen = Exposures(tiny_world)
     slate = candidates[[0, 11]]
@@ -255,3 +255,18 @@ def test_groups_that_a_log_does_not_have_are_refused(groups, said, log, tmp_path
     log.assign(user_one="x").to_parquet("log.parquet")
     with pytest.raises(InputError, match=said):
         run_offline(configured(OfflineOptions(), out=tmp_path / "run", logs="log.parquet", groups=groups))
+
+
+def test_the_prices_of_the_page_are_those_of_the_committed_run(repository):
+    """docs/fairness.md against docs/evidence/results/fairness.json, row by row."""
+    page = (repository / "docs/fairness.md").read_text(encoding="utf-8")
+    prices = read_json(repository / "docs/evidence/results/fairness.json")["minimum_exposure"]
+    assert len(prices) == 8
+    for row in prices:
+        lost = [
+            f"{part['mean']:.1%} [{100 * part['low']:.1f}, {100 * part['high']:.1f}]"
+            for part in (row["reward"], row["ctr"])
+        ]
+        shares = [f"{row[name]['mean']:.2%}" for name in ("least", "least_without")]
+        cells = [row["agent"], f"{row['minimum']:.2%}", *lost, *shares]
+        assert f"| {' | '.join(cells)} |" in page
