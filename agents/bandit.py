@@ -15,7 +15,7 @@ from .agent import Decision, Estimate, Expectation, Worth
 from .checked import CheckedAgent, Serving, check_opened
 from .checks import check_contexts, check_shapes, known_conversion, known_outcomes
 from .models.linear import DisjointLinear
-from .models.posterior import Model, Posterior
+from .models.posterior import Favoured, Model, Posterior
 from .models.window import History
 from .pool import Pool
 from .propensity import estimate
@@ -66,8 +66,14 @@ class Bandit(CheckedAgent):
         """Of the rule."""
         return dict(vars(self.rule))
 
-    def act(self, impressions: Impressions, candidates: Tensor, opened: Tensor | None = None) -> Decision:
-        """See `PlacementAgent.act`.
+    def act(
+        self,
+        impressions: Impressions,
+        candidates: Tensor,
+        opened: Tensor | None = None,
+        favour: Tensor | None = None,
+    ) -> Decision:
+        """See `CheckedAgent.act`.
 
         Raises:
             InputError: contexts of the wrong width, NaN or infinite; candidates unknown, removed, repeated or fewer
@@ -75,12 +81,11 @@ class Bandit(CheckedAgent):
         """
         self.guard.settle()
         self._check_candidates(candidates)
-        if self._single and opened is None and impressions.context.shape[0] == 1:
+        if self._single and opened is None and favour is None and impressions.context.shape[0] == 1:
             return self._act_one(impressions, candidates)
         check_contexts(impressions, self.width, self.guard)
         check_opened(opened, impressions, candidates, self.slots)
-        belief = self.model.posterior(impressions.context.float(), candidates)
-        slates, propensities = self._fill(belief, candidates, opened)
+        slates, propensities = self._fill(self._belief(impressions, candidates, favour), candidates, opened)
         numbers = self.ledger.issue(slates)
         self._latest.remember(impressions.context, slates, propensities, numbers)
         return Decision(slates, propensities, numbers)
@@ -174,6 +179,7 @@ class Bandit(CheckedAgent):
         slates: Tensor,
         draws: int = 2048,
         opened: Tensor | None = None,
+        favour: Tensor | None = None,
     ) -> Estimate:
         """Propensities of [B, L] slates given the slots above, before anything more is learned.
 
@@ -181,7 +187,7 @@ class Bandit(CheckedAgent):
         draws otherwise. Nothing is drawn from the agent's own generator.
         """
         check_contexts(impressions, self.width, self.guard)
-        belief = self.model.posterior(impressions.context.float(), candidates)
+        belief = self._belief(impressions, candidates, favour)
         return estimate(self.rule, belief, self.layout, candidates, slates, self.serving.floor, draws, opened)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -217,6 +223,10 @@ class Bandit(CheckedAgent):
         if state["generator"].shape == own["generator"].shape:
             self.generator.set_state(state["generator"].cpu())
         self._changed()
+
+    def _belief(self, impressions: Impressions, candidates: Tensor, favour: Tensor | None) -> Posterior:
+        belief = self.model.posterior(impressions.context.float(), candidates)
+        return belief if favour is None else Favoured(belief, favour)
 
     def _fill(self, belief: Posterior, candidates: Tensor, opened: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """[B, L] slates and their propensities, slot by slot."""

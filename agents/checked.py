@@ -9,7 +9,7 @@ from torch import Tensor
 from ..simulation.data.errors import InputError
 from ..simulation.visitors.traffic import Impressions
 from ..simulation.world import Feedback
-from .agent import Estimate, Expectation, PlacementAgent, Worth
+from .agent import Decision, Estimate, Expectation, PlacementAgent, Worth
 from .checks import Candidates, Familiar, Guard, check_contexts, check_feedback
 from .ledger import Ledger
 from .traffic.slate import Layout, text_vectors
@@ -78,6 +78,25 @@ class CheckedAgent(PlacementAgent):
             self._on_show = self.active.nonzero().squeeze(1)
         return self._on_show
 
+    @abstractmethod
+    def act(
+        self,
+        impressions: Impressions,
+        candidates: Tensor,
+        opened: Tensor | None = None,
+        favour: Tensor | None = None,
+    ) -> Decision:
+        """See `PlacementAgent.act`.
+
+        Args:
+            impressions: B visits.
+            candidates: [K] int64.
+            opened: [B, K] bool.
+            favour: [B, K] by how much candidates are favoured beyond what they are believed to earn: for a bandit in
+                spreads of what is believed of the candidates, for a network in logits. Propensities are those of the
+                choice so made; uniform choice favours nobody.
+        """
+
     @property
     @abstractmethod
     def settings(self) -> dict[str, float]:
@@ -99,6 +118,7 @@ class CheckedAgent(PlacementAgent):
         slates: Tensor,
         draws: int = 2048,
         opened: Tensor | None = None,
+        favour: Tensor | None = None,
     ) -> Estimate:
         """Propensities of [B, L] slates given the slots above, before anything more is learned."""
 

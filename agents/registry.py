@@ -12,6 +12,7 @@ from ..simulation.world import World
 from .agent import CONVERSION_VALUE, Expectation, PlacementAgent, Worth
 from .bandit import Bandit
 from .checked import CheckedAgent, Serving
+from .exposure import with_minimum
 from .horizon import ArchivePrior
 from .labels import Labels
 from .models.counts import ArmCounts, UpperCounts
@@ -170,6 +171,8 @@ def make_agent(
     return agent
 
 
+UNIFORM = "random"
+"""Who places uniformly, to measure against: nothing is favoured by it."""
 RETRIEVED = 12
 """Where visitors bring queries: creatives, those that answer best, that an agent chooses among."""
 
@@ -198,7 +201,7 @@ def agent_for(
         conversion_value: worth of a conversion in clicks.
         retrieved: creatives, those that answer a query best, that are chosen among.
         serving: forgetting and propensity floor.
-        traffic: delays, money, caps.
+        traffic: delays, money, caps, minimum exposure.
         visits: that there will be; for them a budget shall last, and `horizon-ts` explores.
         expectation: what each creative is expected to earn, where that is known.
         prior: of creatives' rates, for `horizon-ts`: what earlier tests teach.
@@ -228,7 +231,7 @@ def agent_for(
     if expectation is not None:
         inner.expect(expectation)
     inner.labels = Labels.of(world)
-    agent: PlacementAgent = inner
+    agent = inner if name == UNIFORM else with_minimum(inner, world, traffic)
     if world.catalog.queries:
         agent = Retrieval(agent, world.traffic.queries, world.creatives, retrieved)
     return in_traffic(agent, world, traffic, visits)

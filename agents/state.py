@@ -19,6 +19,7 @@ from ..simulation.data.files import MANIFEST, check_folder, parse_json, read_che
 from .agent import PlacementAgent, Worth
 from .bandit import Bandit
 from .checked import CheckedAgent, Serving
+from .exposure import MinimumExposure
 from .labels import Labels
 from .registry import AGENTS, make_agent
 from .traffic.delay import Delayed
@@ -199,5 +200,7 @@ def _make(settings: dict[str, Any], facts: dict[str, Tensor], generator: torch.G
     )
 
 
-WRAPPERS: dict[str, type[Wrapper]] = {kind.kind: kind for kind in (Retrieval, FrequencyCap, Delayed, Paced)}
+WRAPPERS: dict[str, type[Wrapper]] = {
+    kind.kind: kind for kind in (MinimumExposure, Retrieval, FrequencyCap, Delayed, Paced)
+}
 """What can stand around an agent."""

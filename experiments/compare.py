@@ -24,9 +24,12 @@ from .analysis.comparison.cells import (
     Task,
     cells_of,
     check_agent,
+    exposed,
     one_thread,
+    parse_agent,
     run_task,
     served_agent,
+    without_minimum,
     world_name,
 )
 from .analysis.comparison.results import Results
@@ -37,6 +40,7 @@ from .harness.engines import WorkerOptions, run_all
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
 from .harness.run import Run
+from .placing.fairness import of_agents, prices
 from .placing.real_tests import MOST_TESTS, on_tests, ranked, real_tests
 from .study.worlds import WorldOptions
 
@@ -55,8 +59,8 @@ class CompareOptions:
     device: Device = "auto"
     """Where tensors live; auto takes a CUDA device when there is one."""
     agents: str = "epsilon-greedy,ucb1,beta-thompson,linucb,lints,hybrid-lints,logistic-ts,neural-linear,squarecb"
-    """Names, separated by commas, with settings where they differ from the defaults (lints:scale=0.1); uniform
-    placement always runs, to measure against."""
+    """Names, separated by commas, with settings where they differ from the defaults (lints:scale=0.1), a minimum
+    exposure of its own among them (linucb:min_exposure=0.01); uniform placement always runs, to measure against."""
     seeds: int = 5
     """Independent repetitions, each with its own users, visitors and random numbers; counted from --seed."""
     world: Flat[WorldOptions] = field(default_factory=WorldOptions)
@@ -97,6 +101,8 @@ class CompareOptions:
         unasked = {} if self.world.brings_queries else {"retrieved": "where no visitor brings queries"}
         if self.tests is None:
             unasked |= dict.fromkeys(("columns", "test-traffic"), "without --tests")
+        if not any(traffic.min_exposure for traffic in self.minimums()):
+            unasked |= dict.fromkeys(("min-exposure-of", "min-exposure-within"), "without --min-exposure")
         return unasked | ({} if self.conversion_value else {"delay": "with --conversion-value 0"})
 
     def names(self) -> list[str]:
@@ -122,9 +128,17 @@ class CompareOptions:
         if not asked or len({world_name(scenario) for scenario in asked}) < len(asked):
             raise InputError(f"--scenario {self.world.scenario}: give one or more scenarios of different names")
         for scenario in asked:
-            self.setting().candidates(scenario)
-            self.traffic.check(*scenario_of(scenario))
+            facts, catalog = scenario_of(scenario)
+            creatives = self.setting().candidates(scenario)
+            self.traffic.check(facts, catalog)
+            attention = [channel.examination for channel in facts.channels.values()]
+            for traffic in self.minimums():
+                traffic.check_exposure(creatives, catalog, attention)
         return asked
+
+    def minimums(self) -> list[TrafficOptions]:
+        """What agents have to live with, one after the other: each may have a minimum exposure of its own."""
+        return [exposed(parse_agent(name)[1], self.traffic) for name in self.names()]
 
     def setting(self) -> CellSetting:
         """What all cells share."""
@@ -149,6 +163,7 @@ def run_compare(options: CompareOptions) -> Path:
         InputError: an agent, world or option is no good; the results file is another experiment's, or in use.
     """
     agents, worlds, setting = options.names(), options.worlds(), options.setting()
+    _refuse_minimums_of_tests(options, agents)
     settings = {world_name(scenario): setting.fingerprint(scenario) for scenario in worlds}
     archive = None if options.tests is None else read_archive(options.tests, parse_columns(options.columns))
     run = Run("compare", options)
@@ -167,6 +182,9 @@ def run_compare(options: CompareOptions) -> Path:
     _save(run, standings)
     _leave_best(run, standings, options)
     more: dict[str, Any] = {"traffic": options.traffic.given} if options.traffic.given else {}
+    more["fairness"] = of_agents(run, standings.rows, agents, options.traffic, options.run.seed)
+    if priced := prices(standings):
+        more["minimum_exposure"] = priced
     if archive is not None:
         more["real_tests"] = _replayed(archive, standings, options, run)
     run.finish({"command": "compare", **standings.summary(), **more})
@@ -178,6 +196,12 @@ def run_compare(options: CompareOptions) -> Path:
         )
     write_report(run.path)
     return run.path
+
+
+def _refuse_minimums_of_tests(options: CompareOptions, agents: list[str]) -> None:
+    own = [agent for agent in agents if without_minimum(agent)[1] is not None]
+    if options.tests is not None and own:
+        raise InputError(f"--agents {own[0]}: the texts of a test have no minimum exposure; leave out --tests")
 
 
 def missing(results: Results, options: CompareOptions, agents: list[str]) -> list[Task]:

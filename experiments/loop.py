@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..agents.state import save_agent
+from ..simulation.data.catalog import Creative
 from ..simulation.data.errors import InputError
 from ..simulation.data.pseudonyms import fresh_key
 from ..simulation.world import World
@@ -20,13 +21,15 @@ from .harness.files import write_table
 from .harness.run import Run
 from .placing.cold_start import cold_start
 from .placing.combinations import place_combinations
+from .placing.fairness import of_placements
 from .placing.options import LoopOptions
-from .placing.placement import Placement, competing, expected, place
+from .placing.placement import Placement, competing, expected, place, placed_products
 from .placing.rounds import run_rounds
 from .serving.observers import PlacedLog
 from .study.begin import make_study
 from .study.study import Study
 from .writing.tune_writer import Tuning, tune_writer
+from .writing.wording import audience_wording
 
 WRITERS = ("untuned", "tuned")
 
@@ -58,6 +61,12 @@ def run_loop(options: LoopOptions) -> Path:
         summary["traffic"] = told
     shown = competing(study, tuning.tuned, options)
     summary["refused"]["placed"] = int(study.compliance(options.reward).refused(shown).sum())
+    worded = None
+    if study.names_products and not study.catalog.queries:
+        products, seed = options.placing.wording_products, options.run.seed
+        worded = audience_wording(study, tuning.writer, tuning.tuned, products, seed, run)
+    summary |= {} if worded is None else {"wording": worded}
+    summary["fairness"] = of_placements(run, placements, options.traffic, options.run.seed)
     if study.pictures is not None:
         summary["pictures"]["placing"] = place_combinations(study, shown, options, run)
     if options.placing.cold_start:
@@ -78,6 +87,9 @@ def _refuse_too_few(study: Study, options: LoopOptions) -> None:
             f"{most} audiences make {creatives} creatives for {study.world.slots} slots; "
             "give more products, or a larger catalog or archive"
         )
+    placed = placed_products(study, options)
+    shown = [Creative(product.product_id, "", whom) for product, whom in study.asked if product.product_id in placed]
+    options.traffic.check_exposure(shown, study.world.catalog, study.world.examination.tolist())
 
 
 def place_all(

@@ -32,6 +32,7 @@ from .analysis.statistics.bootstrap import Interval, bootstrap, ratio
 from .harness.files import load_table
 from .harness.options import Flat, Idle, RunOptions
 from .harness.run import Run
+from .placing.groups_of_users import GroupsOfUsers
 
 LOGGED = "as logged"
 """The policy that made the log."""
@@ -63,6 +64,9 @@ class OfflineOptions:
     propensities: Kind = "given-above"
     """What --logs holds: the probability of a creative given the slots above it (what Copybandit logs), or that of a
     creative in its slot whatever stands above."""
+    groups: str = ""
+    """Columns of --logs that tell groups of users apart, separated by commas: user_region,channel. Clicks and
+    conversions of each group are then told for the log and for every policy."""
     conversion_value: float = 0.0
     """Worth of a conversion in clicks."""
     training_share: float = 0.5
@@ -84,7 +88,7 @@ class OfflineOptions:
             found |= dict.fromkeys(("training-share", "draws"), "where --policy names no agent")
         if self.open_bandit is not None:
             found["propensities"] = "with --open-bandit, whose propensities are known"
-            found["columns"] = "with --open-bandit, which is read as downloaded"
+            found["columns"] = found["groups"] = "with --open-bandit, which is read as downloaded"
         return found
 
     def names(self) -> list[str]:
@@ -93,10 +97,14 @@ class OfflineOptions:
         Raises:
             InputError: none is.
         """
-        names = list(dict.fromkeys(name.strip() for name in self.policy.split(",") if name.strip()))
+        names = _split_names(self.policy)
         if not names:
             raise InputError("--policy: name at least one")
         return names
+
+
+def _split_names(names: str) -> list[str]:
+    return list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
 
 
 def run_offline(options: OfflineOptions) -> Path:
@@ -158,6 +166,7 @@ def _value_all(
 ) -> dict[str, Any]:
     """`estimates`, `warnings` and `estimated_probabilities` of the summary; None stands for the agent of that name."""
     estimates, warnings, estimated = {}, {}, []
+    groups = GroupsOfUsers(valued, LOGGED, rng)
     with run.stage("policies", total=len(policies)) as stage:
         reward = valued.reward(options.conversion_value)
         rates = fit_rates(valued.context, valued.creative, reward, valued.creatives, rng)
@@ -165,12 +174,14 @@ def _value_all(
             policy = made or train(name, training, options.conversion_value, options.draws, options.run.seed)
             found, unseen = evidence(policy, valued, rates, options.conversion_value)
             told, warning = value_policy(found, unseen, rng, options.interval)
+            groups.add(name, found)
             estimates[name] = {estimator: _entry(answer) for estimator, answer in told.items()}
             warnings |= {name: warning} if warning else {}
             estimated += [name] if policy.estimated else []
             run.record(0, {f"{name}/{estimator}": answer.interval["mean"] for estimator, answer in told.items()})
             stage.advance(1, name)
-    return {"estimates": estimates, "warnings": warnings, "estimated_probabilities": estimated}
+    told = {"estimates": estimates, "warnings": warnings, "estimated_probabilities": estimated}
+    return told | ({"groups": groups.saved(run)} if valued.groups else {})
 
 
 def _read(options: OfflineOptions) -> Logged:
@@ -182,7 +193,7 @@ def _read(options: OfflineOptions) -> Logged:
         columns = read_here(parse_columns(options.columns), list(LOG_SCHEMA.columns), user_columns=True)
         frame = read_log(options.logs, without=NOT_NEEDED, columns=columns)
         refuse_unmet(columns, options.logs)
-        return logged_frame(frame, str(options.logs), options.propensities)
+        return logged_frame(frame, str(options.logs), options.propensities, _split_names(options.groups))
     if options.open_bandit is None:
         raise InputError("give --logs, a table of logged impressions, or --open-bandit, a folder of that data set")
     if options.conversion_value:

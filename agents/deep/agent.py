@@ -72,15 +72,22 @@ class DeepAgent(CheckedAgent):
         """Of the learner."""
         return self.learner.settings
 
-    def act(self, impressions: Impressions, candidates: Tensor, opened: Tensor | None = None) -> Decision:
-        """See `PlacementAgent.act`; raises as `Bandit.act` does."""
+    def act(
+        self,
+        impressions: Impressions,
+        candidates: Tensor,
+        opened: Tensor | None = None,
+        favour: Tensor | None = None,
+    ) -> Decision:
+        """See `CheckedAgent.act`; raises as `Bandit.act` does."""
         self._check_candidates(candidates)
         check_contexts(impressions, self.width, self.guard)
         check_opened(opened, impressions, candidates, self.slots)
         first = self._among_all(len(impressions), candidates, opened)
+        logits = self._logits(candidates, favour)
         free, chosen, chances = first, [], []
         for slot in range(self.slots):
-            arm, chance = sample(self._chances(impressions.context, slot, free), self.generator)
+            arm, chance = sample(self._chances(impressions.context, slot, free, logits), self.generator)
             chosen.append(arm)
             chances.append(chance)
             free = self._after(free, torch.stack(chosen, 1))
@@ -144,11 +151,13 @@ class DeepAgent(CheckedAgent):
         slates: Tensor,
         draws: int = 2048,
         opened: Tensor | None = None,
+        favour: Tensor | None = None,
     ) -> Estimate:
         """Propensities of [B, L] slates given the slots above; exact."""
+        logits = self._logits(candidates, favour)
         free, chances = self._among_all(len(slates), candidates, opened), []
         for slot in range(slates.shape[1]):
-            chance = self._chances(impressions.context, slot, free)
+            chance = self._chances(impressions.context, slot, free, logits)
             chances.append(chance.gather(1, slates[:, slot, None]).squeeze(1))
             free = self._after(free, slates[:, : slot + 1])
         found = torch.stack(chances, 1)
@@ -224,10 +233,18 @@ class DeepAgent(CheckedAgent):
         place[:, slot] = 1.0
         return torch.cat([context.float(), place], 1)
 
-    def _chances(self, context: Tensor, slot: int, free: Tensor) -> Tensor:
+    def _chances(self, context: Tensor, slot: int, free: Tensor, logits: Tensor | None = None) -> Tensor:
         chances = self.learner.chances(self._observed(context, slot), free)
+        if logits is not None:
+            chances = (chances.log() + logits).softmax(1)
         floor = self.serving.floor
         return with_floor(chances, free, floor) if floor else chances
+
+    def _logits(self, candidates: Tensor, favour: Tensor | None) -> Tensor | None:
+        """[B, arms] what is added to the logits, of [B, K] favours of candidates."""
+        if favour is None:
+            return None
+        return favour.new_zeros(len(favour), self.arms).index_copy_(1, candidates, favour)
 
     def _after(self, free: Tensor, chosen: Tensor) -> Tensor:
         """[B, arms] what is open after [B, l] arms were chosen."""

@@ -1,7 +1,5 @@
 """Models that ignore the context: trials and rewards of every arm."""
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -20,7 +18,7 @@ def hoeffding_width(trials: Tensor) -> Tensor:
 class BetaPosterior(Posterior):
     """Beta beliefs; mean and deviation are theirs."""
 
-    independent_normal: ClassVar[bool] = False
+    independent_normal: bool = False
 
     def __init__(self, won: Tensor, lost: Tensor) -> None:
         """Keeps [B, K] first and second parameters."""

@@ -11,7 +11,7 @@ from torch import Tensor
 class Posterior:
     """Belief about the worth of K candidates for B visitors; independent and normal unless it says otherwise."""
 
-    independent_normal: ClassVar[bool] = True
+    independent_normal: bool = True
 
     def __init__(self, mean: Tensor, deviation: Tensor) -> None:
         """Keeps [B, K] means, and posterior standard deviations or widths of a confidence bound."""
@@ -36,6 +36,23 @@ class Posterior:
         """[B, K] standard normal draws, laid out in memory as the mean is."""
         b, k = self.mean.shape
         return torch.randn(k, b, generator=generator, device=self.mean.device).T
+
+
+class Favoured(Posterior):
+    """A belief with something added to what candidates are worth: who is favoured is chosen oftener."""
+
+    def __init__(self, belief: Posterior, favour: Tensor) -> None:
+        """Adds [B, K] times the spread of a row's means, averaged over the rows: a belief has no scale of its own."""
+        spread = (belief.mean.amax(1) - belief.mean.amin(1)).mean()
+        self._belief, self._extra = belief, spread * favour
+        super().__init__(belief.mean + self._extra, belief.deviation)
+        self.independent_normal = belief.independent_normal
+
+    def draw(self, generator: torch.Generator, scale: float = 1.0) -> Tensor:
+        """See `Posterior.draw`; what is not normal is drawn as it is, and then added to."""
+        if self.independent_normal:
+            return super().draw(generator, scale)
+        return self._belief.draw(generator, scale) + self._extra
 
 
 LIKENESS = 10.0

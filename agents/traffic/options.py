@@ -1,10 +1,10 @@
-"""What stands between an agent and its traffic, chosen by options: delays, money, caps, likeness."""
+"""What stands between an agent and its traffic, chosen by options: delays, money, caps, likeness, minimum exposure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from ...simulation.data.catalog import Catalog
+from ...simulation.data.catalog import Catalog, Creative
 from ...simulation.data.errors import InputError
 from ...simulation.scenario import Scenario
 from ...simulation.world import World
@@ -13,6 +13,7 @@ from .delay import Delayed
 from .frequency import FrequencyCap
 from .pacing import Paced, Prices
 from .slate import Apart, Cap, Layout, text_vectors
+from .units import Of, Units, Within
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,17 @@ class TrafficOptions:
     """Showings of one creative to one user in a day, at most."""
     most_alike: float | None = None
     """Likeness of two texts in one slate, at most: the cosine of their n-grams, 1 for the same text."""
+    min_exposure: float = 0.0
+    """Share of what its audience looks at that each product is to have at least, at any time; 0: none. Agents favour
+    what trails; uniform placement does not. A comparison's agents may each have their own: linucb:min_exposure=0.01."""
+    min_exposure_of: Of = "product"
+    """Who is to have it: each product, each category, or each brand, the advertiser."""
+    min_exposure_within: Within = "everyone"
+    """Whose looks count together: everyone's, those of each segment, or of each channel."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.min_exposure <= 1:
+            raise InputError(f"--min-exposure {self.min_exposure:g}: give a share from 0 to 1")
         if self.wait_hours < 0:
             raise InputError(f"--wait-hours {self.wait_hours}: give a number of 0 or more")
         for name in ("budget", "brand_cap", "daily_cap"):
@@ -52,12 +62,26 @@ class TrafficOptions:
     @property
     def given(self) -> dict[str, Any]:
         """What is asked for, by name; empty where agents are told all and may show anything."""
-        return {name: value for name, value in vars(self).items() if value not in (None, "none", "own", 0.0)}
+        given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        about = ("min_exposure_of", "min_exposure_within")
+        return {name: value for name, value in given.items() if self.min_exposure or name not in about}
 
     def idle(self) -> Mapping[str, str]:
         """Only who learns of delayed conversions waits."""
         waits = self.delay in ("credited", "waited")
         return {} if waits else {"wait-hours": "without --delay credited or waited"}
+
+    def check_exposure(
+        self, creatives: Sequence[Creative], catalog: Catalog, attention: Sequence[Sequence[float]]
+    ) -> None:
+        """Refuses a minimum exposure that these creatives, in slots of each channel's attention, cannot all have.
+
+        Raises:
+            InputError: naming the largest that they can.
+        """
+        if self.min_exposure:
+            units = Units.in_catalog(catalog, self.min_exposure_of)
+            units.check(self.min_exposure, [creative.product_id for creative in creatives], attention)
 
     def check(self, scenario: Scenario, catalog: Catalog) -> None:
         """Refuses what a world has no facts for.

@@ -26,6 +26,9 @@ class PlacingOptions:
     expected_trials: float = 0.0
     """What the effect model predicts of a text counts to the bandit as so many trials of it before it is shown; with 0
     bandits begin knowing nothing."""
+    wording_products: int = 24
+    """Products for which the tuned writer is asked once more, with the audience exchanged, to see in which words texts
+    differ; 0: that is not looked at."""
     cold_start: int = 0
     """Repetitions of an experiment: how soon a bandit that knows the untuned texts finds the best of the tuned ones,
     with and without `expected-trials`."""
@@ -35,6 +38,7 @@ class PlacingOptions:
             near, known = nearest(self.agent, AGENTS), ", ".join(AGENTS)
             raise InputError(f"--agent {self.agent}: no such agent{near}; known are {known}")
         refuse_below(self, place_impressions=BATCH, place_products=1, retrieved=1, expected_trials=0, cold_start=0)
+        refuse_below(self, wording_products=0)
         if self.cold_start and not self.expected_trials:
             raise InputError(f"--cold-start {self.cold_start}: say what predictions count for with --expected-trials")
         if self.expected_trials and self.agent in DEEP:
@@ -83,6 +87,11 @@ class LoopOptions(TuneOptions):
         unasked = {} if self.queried else {"retrieved": "where no visitor brings queries"}
         if self.rounds.rounds > 1:
             unasked |= dict.fromkeys(("expected-trials", "cold-start"), "with --rounds, where texts follow others")
+            unasked["wording-products"] = "with --rounds, whose texts are of several writers"
+        elif self.queried or self.data.archive:
+            unasked["wording-products"] = "where texts are not written for audiences"
         if not self.conversion_value:
             unasked["delay"] = "with --conversion-value 0"
+        if not self.traffic.min_exposure:
+            unasked |= dict.fromkeys(("min-exposure-of", "min-exposure-within"), "without --min-exposure")
         return {**super().idle(), **unasked}

@@ -14,6 +14,7 @@ from ...simulation.data.catalog import Creative
 from ...simulation.world import World
 from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, ratio
 from ..harness.run import Stage
+from ..serving.exposures import Exposure, Exposures
 from ..serving.observers import Curve, Likeness, Looks, Progress, RewardByUser, Showings, WorthByArm
 from ..serving.serve import Observer, serve
 from ..study.study import Study
@@ -37,6 +38,8 @@ class Placement:
     """[C, 2] observed worth of each of the world's creatives, and the trials that it had."""
     traffic: dict[str, float]
     """What there is to tell of delays, money and caps."""
+    exposure: Exposure
+    """Who was shown what."""
 
     def interval(self, rng: np.random.Generator) -> Interval:
         """Gold reward per impression, with its interval over users."""
@@ -55,9 +58,7 @@ def competing(
         options: how many products.
         as_they_come: also what a rule refuses, as of the untuned writer, whom others are compared with.
     """
-    products = list(dict.fromkeys(product.product_id for product, _ in study.asked))
-    order = np.random.default_rng(options.run.seed).permutation(len(products))
-    chosen = {products[i] for i in order[: options.placing.place_products]}
+    chosen = placed_products(study, options)
     texts = [creative for creative in texts if creative.product_id in chosen]
     refused = study.compliance(options.reward).refused(texts).tolist()
     standing = _first([creative for creative, wrong in zip(texts, refused, strict=True) if not wrong])
@@ -68,6 +69,13 @@ def _first(texts: Sequence[Creative]) -> list[Creative]:
     """The first text of each product and audience, in order of their names."""
     first = {(c.product_id, c.audience): c for c in reversed(texts)}
     return [first[key] for key in sorted(first)]
+
+
+def placed_products(study: Study, options: LoopOptions) -> set[str]:
+    """`place_products` products, drawn by the seed."""
+    products = list(dict.fromkeys(product.product_id for product, _ in study.asked))
+    order = np.random.default_rng(options.run.seed).permutation(len(products))
+    return {products[i] for i in order[: options.placing.place_products]}
 
 
 def place(
@@ -120,8 +128,8 @@ def place_on(
     """An agent places candidates before the world's next visitors; `also` record it."""
     value = options.conversion_value
     by_user, curve, looks, showings = RewardByUser(world), Curve(), Looks(), Showings(world)
-    by_arm = WorthByArm(world, Worth.of(world, value))
-    observers: list[Observer] = [by_user, curve, looks, showings, by_arm, Progress(stage.advance), *also]
+    by_arm, exposures = WorthByArm(world, Worth.of(world, value)), Exposures(world)
+    observers: list[Observer] = [by_user, curve, looks, showings, by_arm, exposures, Progress(stage.advance), *also]
     alike = None
     if options.traffic.most_alike is not None:
         alike = Likeness(text_vectors(world.creatives, world.device))
@@ -135,4 +143,5 @@ def place_on(
         showings.total.cpu().numpy(),
         by_arm.total.cpu().numpy(),
         figures_of(agent) | ({} if alike is None else {"likeness": alike.mean}),
+        exposures.total,
     )

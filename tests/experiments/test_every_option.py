@@ -61,7 +61,7 @@ BY_PPO = STUDY | BROUGHT | RAFT | PPO | {"algorithm": "ppo", "adapter.kind": "lo
 WAYS = {"writers": "raft+best-of-2,ppo,rloo,grpo", "calls": 64, "seeds": 1, "raft.passes": 1}
 BY_OTHERS = [STUDY | RAFT | RLOO | {"algorithm": "rloo"}, STUDY | RAFT | GRPO | {"algorithm": "grpo"}]
 PLACED = {"place_impressions": 1024, "place_products": 4}
-EXPECTED = PLACED | {"expected_trials": 20.0, "cold_start": 1, "delay": "waited"}
+EXPECTED = PLACED | {"expected_trials": 20.0, "cold_start": 1, "delay": "waited", "min_exposure": 0.1}
 COMPARED = {"scenario": str(TINY), "agents": "linucb", "seeds": 2, "users": 40, "creatives": 4, "impressions": 400}
 COMPARED |= {"batch": 100, "device": "cpu"}
 CASE = {"scenario": str(TINY), "seeds": 2, "users": 40, "rounds": 20, "log_impressions": 2000, "attacked_ads": 4}
@@ -81,7 +81,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     ],
     "compare": [
         COMPARED,
-        COMPARED | {"jobs": 2, "delay": "waited"},
+        COMPARED | {"jobs": 2, "delay": "waited", "min_exposure": 0.1},
         COMPARED | {"tests": "archive.csv", "test_traffic": 200},
     ],
     "pretrain": [
@@ -244,6 +244,8 @@ OTHERWISE: dict[str, Any] = {
     "impressions": 500,
     "batch": 200,
     "policy": "uniform,ucb1",
+    "groups": "user_segment",
+    "min_exposure": 0.24,
     "interval": "bootstrap",
     "log_impressions of case-study": 4000,
     "rounds": 30,

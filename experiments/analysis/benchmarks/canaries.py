@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ....policies.compliance.claims import Claims
 from ....policies.effect.model import EffectConfig, EffectModel, fit_effect_model
 from ....policies.learning.warm_start import WarmStartConfig, warm_start
-from ....policies.compliance.claims import Claims
 from ....policies.writer.exposure import exposure, extrapolated_exposure, log_perplexities
 from ....policies.writer.prompts import prompt
 from ....policies.writer.writer import Writer, WriterConfig, load_writer, make_writer

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,16 @@ from ....simulation.data.errors import InputError
 from ....simulation.world import World
 from ....simulation.world_file import open_world, scenario_of
 from ...harness.config import nearest
+from ...serving.exposures import Exposures
 from ...serving.observers import Curve, Likeness, Money
 from ...serving.serve import serve
 
-FORMAT = 3
+FORMAT = 4
 """Of a row; results of another format are refused."""
+
+
+CLUSTERS = 100
+"""Clusters of users by which a cell keeps who was shown what; those of all seeds are taken together."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +120,33 @@ def parse_agent(text: str) -> tuple[str, dict[str, Any]]:
     return name, settings
 
 
+MINIMUM = "min_exposure"
+"""A setting that every agent of a comparison may have, instead of `--min-exposure`."""
+
+
+def exposed(settings: dict[str, Any], traffic: TrafficOptions) -> TrafficOptions:
+    """The traffic of an agent that may have a minimum exposure among its settings, which is taken out of them."""
+    own = settings.pop(MINIMUM, None)
+    return traffic if own is None else replace(traffic, min_exposure=own)
+
+
+def without_minimum(text: str) -> tuple[str, float | None]:
+    """An agent as it would be named without a minimum exposure of its own, and that minimum."""
+    parts = text.split(":")
+    own = [part.partition("=") for part in parts if part.partition("=")[0].strip() == MINIMUM]
+    rest = ":".join(part for part in parts if part.partition("=")[0].strip() != MINIMUM)
+    return rest, float(own[-1][2]) if own else None
+
+
 def check_agent(text: str) -> None:
     """Refuses an agent that could not be made, before anything runs.
 
     Raises:
-        InputError: no such agent or setting.
+        InputError: no such agent or setting, or a minimum exposure that is no share.
     """
     worth, generator = Worth(torch.ones(1, 1)), torch.Generator()
     name, settings = parse_agent(text)
+    exposed(settings, NO_OPTIONS)
     make_agent(name, arms=2, slots=1, width=2, worth=worth, generator=generator, **settings)
 
 
@@ -136,8 +160,8 @@ def cells_of(task: Task) -> Iterator[dict[str, Any]]:
 
     Yields:
         Rows: `agent`, `world`, `seed`, `settings`; by batch of visits, in gold expectation an impression: `size`,
-        `reward`, `oracle` (the best slates at the same moments); `seconds` spent deciding and learning; and `traffic`,
-        JSON of what there is to tell of delays, money and caps.
+        `reward`, `oracle` (the best slates at the same moments); `seconds` spent deciding and learning; `traffic`, JSON
+        of what there is to tell of delays, money and caps; and `shown_to` and `looks`, who was shown what.
     """
     with one_thread():
         world, candidates = build_world(task.setting, task.scenario, task.seed)
@@ -175,18 +199,19 @@ def serve_one(world: World, candidates: Tensor, agent: str, setting: CellSetting
     money = None if traffic.budget is None else Money(traffic.budget, Prices.of(world.scenario, world.device))
     curve = Curve(oracle=True, money=money)
     alike = None if traffic.most_alike is None else Likeness(text_vectors(world.creatives, world.device))
+    shown = Exposures(world, CLUSTERS)
     seconds = serve(
         world,
         made,
         candidates,
         setting.impressions,
-        [curve] if alike is None else [curve, alike],
+        [curve, shown] if alike is None else [curve, shown, alike],
         batch=setting.batch,
         conversion_value=setting.conversion_value,
     )
     told = figures_of(made) | ({} if alike is None else {"likeness": alike.mean})
     batches = {"size": curve.sizes, "reward": curve.rewards, "oracle": curve.oracles}
-    return batches | {"seconds": seconds, "traffic": json.dumps(told)}
+    return batches | {"seconds": seconds, "traffic": json.dumps(told)} | shown.total.flat()
 
 
 def served_agent(setting: CellSetting, scenario: str, seed: int, agent: str) -> PlacementAgent:
@@ -204,6 +229,7 @@ def make(world: World, agent: str, setting: CellSetting, seed: int) -> Placement
     """An agent of a cell, as it is when it knows nothing."""
     plain = setting.discount == 1.0 and setting.window is None
     name, settings = parse_agent(agent)
+    traffic = exposed(settings, setting.traffic)
     return agent_for(
         world,
         name,
@@ -211,7 +237,7 @@ def make(world: World, agent: str, setting: CellSetting, seed: int) -> Placement
         conversion_value=setting.conversion_value,
         retrieved=setting.retrieved,
         serving=None if plain else Serving(setting.discount, setting.window),
-        traffic=setting.traffic,
+        traffic=traffic,
         visits=setting.impressions,
         **settings,
     )

@@ -28,6 +28,8 @@ SCHEMA = pa.schema(
         ("oracle", pa.list_(pa.float64())),
         ("seconds", pa.float64()),
         ("traffic", pa.string()),
+        ("shown_to", pa.string()),
+        ("looks", pa.list_(pa.float32())),
     ]
 )
 """A row is what `cells.cells_of` yields."""

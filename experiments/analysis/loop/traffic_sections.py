@@ -14,6 +14,8 @@ HEADERS = {
     "bought": "Visits bought",
     "over_daily_cap": "Showings over the daily cap",
     "likeness": "Likeness in a slate",
+    "least_exposure": "Least exposure",
+    "below_minimum": "Shares below the minimum",
 }
 """Of figures that wrappers tell, in this order."""
 

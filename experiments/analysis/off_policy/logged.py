@@ -1,6 +1,7 @@
 """Logs as off-policy evaluation reads them: who saw what in which slot, with which probability, and what it earned."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ SEEN = 5
 """A creative seen less often may have others beside it that were not seen at all: their number is not known."""
 SEGMENTS = 100
 """Segments that the reward model tells apart at most; it has a rate for each, in every slot, for every creative."""
+GROUPS, GROUPED = 30, ("user_", "context_")
+"""Groups of users at most, and what columns that may tell them apart begin with, beside the channel."""
 NOT_NEEDED = ("product_id", "text")
 """Columns of a log that off-policy evaluation can do without."""
 Kind = Literal["given-above", "in-slot"]
@@ -54,6 +57,10 @@ class Logged:
     """What a figure is counted by."""
     notes: tuple[str, ...] = ()
     """What in the log was not taken as it stands."""
+    group: Codes | None = None
+    """[n, groupings] to which groups of users each impression belongs, where groups are asked for."""
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By grouping: the names of its groups."""
 
     def __len__(self) -> int:
         return len(self.creative)
@@ -89,7 +96,7 @@ class Logged:
         return self.impressions.context.shape[1]
 
 
-def logged_frame(frame: pd.DataFrame, source: str, kind: Kind) -> Logged:
+def logged_frame(frame: pd.DataFrame, source: str, kind: Kind, groups: Sequence[str] = ()) -> Logged:
     """A log in Copybandit's format.
 
     Args:
@@ -97,9 +104,11 @@ def logged_frame(frame: pd.DataFrame, source: str, kind: Kind) -> Logged:
         source: its file, for messages.
         kind: what its propensities are of: a creative in its slot given the slots above, as Copybandit logs them, or
             whatever stands above.
+        groups: columns by which users are told apart.
 
     Raises:
-        InputError: impressions of different lengths, or propensities that cannot sum to one.
+        InputError: impressions of different lengths, propensities that cannot sum to one, or a column for groups that
+            is not there or has too many values.
     """
     order = np.lexsort([frame.position, pd.factorize(frame.impression_id)[0]])
     frame = frame.iloc[order]
@@ -112,6 +121,7 @@ def logged_frame(frame: pd.DataFrame, source: str, kind: Kind) -> Logged:
             "length"
         )
     n = len(sizes)
+    group, of_groups = _groups(frame.iloc[::slots], groups, source)
     creative, names = pd.factorize(frame.creative_id, sort=True)
     top = frame.iloc[::slots]
     impressions, notes = _impressions(top)
@@ -135,6 +145,8 @@ def logged_frame(frame: pd.DataFrame, source: str, kind: Kind) -> Logged:
         impressions=impressions,
         unit="an impression" if slots == 1 else f"an impression of {slots} slots",
         notes=tuple(notes),
+        group=group,
+        groups=of_groups,
     )
 
 
@@ -174,6 +186,24 @@ def _impressions(top: pd.DataFrame) -> tuple[Impressions, list[str]]:
     user, channel = (torch.tensor(pd.factorize(top[name], sort=True)[0]) for name in ("user_id", "channel"))
     nothing = torch.full_like(user, -1)
     return Impressions(user, channel, nothing, torch.tensor(hours.to_numpy()), torch.tensor(context)), notes
+
+
+def _groups(top: pd.DataFrame, columns: Sequence[str], source: str) -> tuple[Codes | None, dict[str, tuple[str, ...]]]:
+    """[n, groupings] groups of impressions, and the names of each grouping's."""
+    codes, names = [], {}
+    for column in columns:
+        if column not in top:
+            known = ", ".join(str(name) for name in top if name == "channel" or str(name).startswith(GROUPED))
+            raise InputError(f"--groups {column}: no such column in {source}; it has {known}")
+        values = top[column].astype("string").fillna("missing")
+        code, found = pd.factorize(values, sort=True)
+        if not 1 < len(found) <= GROUPS:
+            raise InputError(
+                f"--groups {column}: {len(found):,} values in {source}; give a column with 2 to {GROUPS} of them"
+            )
+        codes.append(code)
+        names[column] = tuple(str(name) for name in found)
+    return (np.stack(codes, 1).astype(np.int64) if codes else None), names
 
 
 def _segment(top: pd.DataFrame, notes: list[str]) -> Codes:

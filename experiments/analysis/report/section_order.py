@@ -7,6 +7,7 @@ from ..article import sections as case_sections
 from ..comparison import sections as comparison_sections
 from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section
+from ..fairness import sections as fairness_sections
 from ..fit import sections as fit_sections
 from ..headlines import sections as headline_sections
 from ..loop import (
@@ -44,6 +45,7 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     placement_sections.grid,
     placement_sections.placed,
     segments_section,
+    fairness_sections.wording,
     placement_sections.placement,
     writing_sections.learning,
     writing_sections.diversity,
@@ -51,9 +53,12 @@ SECTIONS: Sequence[Callable[[RunFiles], Section | None]] = (
     comparison_sections.agents,
     comparison_sections.differences,
     comparison_sections.real_tests,
+    fairness_sections.price,
+    fairness_sections.shown_to_whom,
     traffic_sections.traffic,
     traffic_sections.new_creatives,
     offline_sections.estimates,
+    fairness_sections.of_logs,
     run_sections.speed,
     tuning_sections.ways,
     tuning_sections.pareto,
