@@ -38,7 +38,7 @@ class EffectConfig:
     """Share of creatives held out for early stopping, different for every member."""
 
 
-class _Heads(nn.Module):
+class Heads(nn.Module):
     """Click and convert logits of cells: additive context, and text weights by segment and category."""
 
     def __init__(self, width: int, sizes: dict[str, int], hidden: int, seed: int) -> None:
@@ -101,7 +101,7 @@ class EffectModel:
     """By kind."""
     kinds: list[str] = field(default_factory=list)
     """How each member reads words."""
-    heads: list[_Heads] = field(default_factory=list)
+    heads: list[Heads] = field(default_factory=list)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     """Where the heads are; texts are read on the CPU, and predictions are handed out there."""
 
@@ -152,7 +152,7 @@ class EffectModel:
         model.words = {kind: Words.restored(words) for kind, words in state["words"].items()}
         model.kinds = list(state["kinds"])
         for kept in state["heads"]:
-            heads = _Heads(kept["width"], kept["sizes"], kept["hidden"], seed=0)
+            heads = Heads(kept["width"], kept["sizes"], kept["hidden"], seed=0)
             heads.load_state_dict({name: torch.as_tensor(value) for name, value in kept["weights"].items()})
             model.heads.append(heads.requires_grad_(False))
         return model
@@ -301,7 +301,7 @@ class _Cells:
         held = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{name: part.to(device) for name, part in held.items() if isinstance(part, Tensor)})
 
-    def logits(self, heads: _Heads, features: Tensor) -> Tensor:
+    def logits(self, heads: Heads, features: Tensor) -> Tensor:
         text = heads.all_segments(features, self.creative_category)
         text = text.flatten(0, 1).index_select(0, self.creative * text.shape[1] + self.segment)
         logits = text + heads.context(self.place, self.product, self.segment, self.category)
@@ -314,8 +314,8 @@ _OF_GROUP = ("creative", "segment", "product", "category", "answer")
 
 def _fit_member(
     features: Tensor, cells: _Cells, places: Tensor, hidden: int, config: EffectConfig, seed: int
-) -> _Heads:
-    heads = _Heads(features.shape[1], cells.sizes, hidden, seed).to(features.device)
+) -> Heads:
+    heads = Heads(features.shape[1], cells.sizes, hidden, seed).to(features.device)
     heads.place.copy_(places)
     rates = cells.successes.sum(0) / cells.trials.sum(0).clamp(min=1)
     heads.base.data = torch.logit(rates.clamp(1e-6, 1 - 1e-6))
