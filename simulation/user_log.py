@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .data.catalog import EVERYONE, Creative
 from .data.errors import InputError
-from .logs import stream_uniform
+from .logs import Counts, stream_uniform
 from .world import World
 
 
@@ -33,10 +33,10 @@ class UserLog:
     """int64."""
     place: Tensor
     """int64: channel * slots + position."""
-    clicked: Tensor
-    """float32."""
-    converted: Tensor
-    """float32."""
+    clicks: Tensor
+    """float32, 0 or 1."""
+    conversions: Tensor
+    """float32, 0 or 1."""
     segment: Tensor
     """[U] int64, one a user."""
 
@@ -47,6 +47,22 @@ class UserLog:
     def users(self) -> int:
         """How many there are."""
         return len(self.segment)
+
+    def counts(self, rows: Tensor | slice = slice(None)) -> Counts:
+        """The same summed over users.
+
+        Args:
+            rows: indices or a mask of those that count; by default all.
+        """
+        sizes = (len(self.creatives), len(self.segments), len(self.channels), self.slots)
+        place = self.place[rows]
+        index = (self.creative[rows] * sizes[1] + self.segment[self.user[rows]]) * (sizes[2] * sizes[3]) + place
+        filled, cell = index.unique(return_inverse=True)
+        shown = torch.ones(len(cell))
+        parts = (shown, self.clicks[rows], self.conversions[rows])
+        summed = [torch.zeros(len(filled)).index_add(0, cell, part) for part in parts]
+        creative, segment, channel, position = torch.unravel_index(filled, sizes)
+        return Counts(self.creatives, self.segments, self.channels, creative, segment, channel, position, *summed)
 
     @classmethod
     def sorted(
@@ -62,8 +78,8 @@ class UserLog:
         categories = int(rows[1].max()) + 1 if rows.shape[1] else 1
         rows = rows[:, torch.argsort(rows[0].long() * categories + rows[1], stable=True)]
         user, category, creative, place, clicked, converted = rows
-        indices = (part.long() for part in (user, category, creative, place))
-        return cls(*names, *indices, clicked.float(), converted.float(), segment.long())
+        user, category, creative, place = (part.long() for part in (user, category, creative, place))
+        return cls(*names, user, category, creative, place, clicked.float(), converted.float(), segment.long())
 
 
 def log_users_uniform(

@@ -1,6 +1,7 @@
 """What a study rests on, for its report: products, texts, people, feedback, and what is not in them."""
 
 from .options import StudyOptions
+from .private import told_privacy
 from .study import Study
 
 
@@ -35,11 +36,13 @@ def _people(study: Study, options: StudyOptions) -> dict[str, str]:
         shown = f"ads and {study.pilot:,} texts of the untuned writer" if study.pilot else "ads"
         visits = f"{options.feedback.log_impressions:,} simulated visits"
         learned = f"{visits}, {shown} placed at random; a tenth is held out"
+    private = {} if study.budget is None else {"Privacy": told_privacy(study.budget)}
     return {
         "Users": f"{len(world.audience):,}, simulated: nobody real is in them",
         "Segments": segments,
         "Channels": f"{channels}; {world.slots} slots",
         "Set rates": f"CTR {scenario.ctr:.1%}, CVR {scenario.cvr:.1%} of the reference texts under uniform placement",
         "The effect model learned from": learned,
+        **private,
         "The gold, which judges,": "is the world's own response; nothing that is trained sees it",
     }

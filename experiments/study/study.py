@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ...policies.effect.accountant import Budget
 from ...policies.effect.contract import TextEffect
 from ...policies.learning.warm_start import split_ads
 from ...policies.reward.claims import Claims
@@ -52,6 +53,8 @@ class Study:
     """Texts of the untuned writer among the ads whose log the effect model learned from."""
     pictures: Pictures | None = None
     """Those that texts stand beside; None where there are none."""
+    budget: Budget | None = None
+    """What was spent to learn the effect models privately; None where privacy was not asked for."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know."""
 

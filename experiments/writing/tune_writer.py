@@ -29,6 +29,7 @@ from ..analysis.statistics.bootstrap import Interval
 from ..harness.files import write_table
 from ..harness.run import Run
 from ..study.data_sheet import data_sheet
+from ..study.private import privacy_facts
 from ..study.study import Study, write_for
 from .choosing import final_texts
 from .efficiency import efficiency, untuned_choices
@@ -109,6 +110,7 @@ def tune_writer(
         "attacks": attacks,
         "reward_calls": len(scored),
         "effect_model": study.effect_metrics,
+        **({} if study.budget is None else {"privacy": privacy_facts(study.budget)}),
         "notes": list(study.notes),
         "warm_start_loss": loss,
         "writer": writer.fingerprint(),

@@ -1,4 +1,4 @@
-"""How much noise a privacy budget takes: Opacus' accountant, asked for sums over all users that are released one by one.
+"""How much noise a privacy budget takes: Opacus' accountant, asked of sums over all users, one released after another.
 
 Nobody is sampled: every release is a Gaussian mechanism on all users, and k of them with noise s are one with
 s / sqrt(k). The accountant composes privacy loss distributions (Gopi et al., NeurIPS 2021); Renyi orders (Mironov,

@@ -74,6 +74,7 @@ class Heads(nn.Module):
         return shared + by_segment + by_category.gather(1, category[:, None, None].expand(-1, 1, 2))
 
     def context(self, place: Tensor | None, product: Tensor, segment: Tensor, category: Tensor) -> Tensor:
+        """[n, 2] of n products, each for one segment; over all places where none is given."""
         # Rows are taken by `index_select`, whose gradient costs half of what indexing's does.
         table = torch.cat([self.segment, self.segment.mean(0, keepdim=True)])
         own = table.flatten(0, 1).index_select(0, segment * table.shape[1] + category)
@@ -81,6 +82,7 @@ class Heads(nn.Module):
         return self.base + where + self.product.index_select(0, product) + own
 
     def penalty(self, config: EffectConfig) -> Tensor:
+        """What the ridges take off the log-likelihood."""
         text = config.text_ridge * self.shared.square().sum()
         if self.hidden is not None:
             text = text + config.text_ridge * self.hidden.square().sum() / self.hidden.shape[1]
@@ -312,9 +314,7 @@ _OF_GROUP = ("creative", "segment", "product", "category", "answer")
 """What cells of a group have in common."""
 
 
-def _fit_member(
-    features: Tensor, cells: _Cells, places: Tensor, hidden: int, config: EffectConfig, seed: int
-) -> Heads:
+def _fit_member(features: Tensor, cells: _Cells, places: Tensor, hidden: int, config: EffectConfig, seed: int) -> Heads:
     heads = Heads(features.shape[1], cells.sizes, hidden, seed).to(features.device)
     heads.place.copy_(places)
     rates = cells.successes.sum(0) / cells.trials.sum(0).clamp(min=1)

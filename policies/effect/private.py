@@ -1,8 +1,8 @@
 """The effect model with differential privacy for users: learned by DP-SGD from sums in which nobody can be seen.
 
 At every step each user's gradient, of all rows that are his, is cut to a norm; the cut gradients are added up, and so
-much Gaussian noise is added that with or without any one user the sum looks the same (Abadi et al., CCS 2016, with every
-user in every batch). All else that the fit does is told by these sums and by what is public:
+much Gaussian noise is added that with or without any one user the sum looks the same (Abadi et al., CCS 2016, with
+every user in every batch). All else that the fit does is told by these sums and by what is public:
 
 - how texts are read (vocabularies, scales, directions) is learned from the catalog's ads, not from rows;
 - base rates are a noisy sum too; places are learned by the same steps; no creatives are held out to stop early;
@@ -13,8 +13,7 @@ Members are linear, so that a user's gradient is a sum of features, weighted by 
 
 import math
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -24,8 +23,9 @@ from ...simulation.data.catalog import Catalog
 from ...simulation.user_log import UserLog
 from ..pictures.columns import PictureTable
 from .accountant import Budget
+from .design import Design
 from .features import Description, Reads, Words
-from .model import VALIDATORS, EffectConfig, EffectModel, Heads
+from .model import VALIDATORS, EffectConfig, EffectModel
 
 STEPS = 10
 """Noisy sums a member."""
@@ -80,7 +80,7 @@ def fit_private_effect_model(
     for i, (kind, _) in enumerate(MEMBERS):
         model.words[kind] = Words(kind, texts, seed=seed + i)
         features = torch.cat([model.words[kind](texts), described], dim=1)
-        design = Design.of(features, log, catalog, config)
+        design = Design.of(features, log.creatives, log.segments, len(log.channels) * log.slots, catalog, config)
         model.kinds.append(kind)
         model.heads.append(design.heads(_descended(design, log, rates, budget, noise)))
         progress(1)
@@ -90,7 +90,7 @@ def fit_private_effect_model(
 def noisy_rates(log: UserLog, budget: Budget, noise: torch.Generator) -> Tensor:
     """[2] CTR and CVR, from the mean over users of their own, up to `CAPS`; one release."""
     rows = torch.bincount(log.user, minlength=log.users).clamp(min=1)
-    won = [torch.zeros(log.users).index_add(0, log.user, part) for part in (log.clicked, log.converted)]
+    won = [torch.zeros(log.users).index_add(0, log.user, part) for part in (log.clicks, log.conversions)]
     caps = torch.tensor(CAPS)
     shares = (torch.stack(won, dim=1) / rows[:, None] / caps).clamp(max=1)
     # Two shares of at most 1: nobody moves the sum by more than sqrt(2).
@@ -100,110 +100,10 @@ def noisy_rates(log: UserLog, budget: Budget, noise: torch.Generator) -> Tensor:
     return torch.stack([a_row[0], (a_row[1] / a_row[0])]).clamp(1e-3, 0.5)
 
 
-@dataclass(frozen=True)
-class Design:
-    """What a row's logit is made of, one coordinate a weight: text by all, segment and category; then the context."""
-
-    features: Tensor
-    """[n, D] of texts: centred by category, turned to their main directions, of norm 1 on average."""
-    turn: Tensor
-    """[D, D] from what members see to that; the scale is in it."""
-    middle: Tensor
-    """[C, D] what was taken off, by category."""
-    category: Tensor
-    """[n] of each creative."""
-    product: Tensor
-    """[n] of each creative."""
-    sizes: dict[str, int]
-    moments: Tensor
-    """[K] mean square of each coordinate over creatives, each shown as often to everybody."""
-    ridge: Tensor
-    """[K] of each weight, as what is taken off its gradient."""
-    scale: Tensor
-    """[K] of each gradient when users are cut: deviations, which are small, count less."""
-
-    @classmethod
-    def of(cls, features: Tensor, log: UserLog, catalog: Catalog, config: EffectConfig) -> "Design":
-        """From what is public: texts, the catalog, the names of segments and places."""
-        product = torch.tensor(catalog.product_indices(log.creatives))
-        category = torch.tensor(catalog.category_of)[product]
-        sizes = {
-            "segment": len(log.segments),
-            "category": len(catalog.categories),
-            "place": len(log.channels) * log.slots,
-            "product": len(catalog),
-        }
-        shown = torch.bincount(category, minlength=sizes["category"]).clamp(min=1)[:, None]
-        middle = torch.zeros(sizes["category"], features.shape[1]).index_add(0, category, features) / shown
-        centred = features - middle[category]
-        length = centred.norm(dim=1).mean().clamp(min=1e-6)
-        turn = torch.linalg.eigh(centred.T @ centred / len(centred))[1] / length
-        turned = centred @ turn
-        square = turned.square()
-        by_category = torch.zeros_like(middle).index_add(0, category, square) / len(square)
-        segments, categories = sizes["segment"], sizes["category"]
-        texts = [square.mean(0), *[square.mean(0) / segments] * segments, *by_category]
-        even = [torch.full((size,), 1 / size) for size in (1, sizes["place"], sizes["product"], segments * categories)]
-        own, width = (segments + categories) * features.shape[1], features.shape[1]
-        ridge = [(width, config.text_ridge / length**2), (own, config.segment_ridge / length**2)]
-        less = (config.text_ridge / config.segment_ridge) ** 0.5 if config.segment_ridge else 1.0
-        context = sum(map(len, even))
-        return cls(
-            turned,
-            turn,
-            middle,
-            category,
-            product,
-            sizes,
-            torch.cat([*texts, *even]).clamp(min=1e-9),
-            torch.cat([torch.full((n,), 2 * float(r)) for n, r in (*ridge, (context, config.context_ridge))]),
-            torch.cat([torch.ones(width), torch.full((own,), min(1.0, less)), torch.full((context,), 0.5)]),
-        )
-
-    def split(self, weights: Tensor) -> list[Tensor]:
-        """[..., K] as text [..., 1 + S + C, D], base, places, products, and segments by category."""
-        rows, width = 1 + self.sizes["segment"] + self.sizes["category"], self.features.shape[1]
-        parts = [rows * width, 1, self.sizes["place"], self.sizes["product"]]
-        text, *context = weights.split([*parts, self.sizes["segment"] * self.sizes["category"]], dim=-1)
-        return [text.unflatten(-1, (rows, width)), *context]
-
-    def logits(self, weights: Tensor) -> Tensor:
-        """[n, S] of every creative for every segment, over all places; `weights` [K]."""
-        text, base, _, product, table = self.split(weights)
-        shared, segment, category = text.split([1, self.sizes["segment"], self.sizes["category"]])
-        own = (self.features * (shared + category[self.category])).sum(1) + product[self.product] + base
-        return own[:, None] + self.features @ segment.T + table.unflatten(0, (-1, len(category))).T[self.category]
-
-    def heads(self, weights: Tensor) -> Heads:
-        """The weights as an effect model holds them; `weights` [2, K] of clicks and conversions."""
-        heads = Heads(self.features.shape[1], self.sizes, 0, seed=0)
-        text, base, place, product, table = self.split(weights)
-        text = text @ self.turn.T
-        segments, categories = self.sizes["segment"], self.sizes["category"]
-        shared, segment, category = text.split([1, segments, categories], dim=1)
-        usual = (shared + category) * self.middle
-        both = usual.sum(-1)[:, None] + segment @ self.middle.T
-        table = table.unflatten(1, (segments, categories)) - both
-        found = {
-            "shared": shared[:, 0],
-            "by_segment": segment,
-            "by_category": category,
-            "base": base[:, 0],
-            "place": place,
-            "product": product,
-            "segment": table,
-        }
-        with torch.no_grad():
-            for name, value in found.items():
-                getattr(heads, name).copy_(value.movedim(0, -1))
-        return heads.requires_grad_(False)
-
-
 def _descended(design: Design, log: UserLog, rates: Tensor, budget: Budget, noise: torch.Generator) -> Tensor:
     """[2, K] weights of both heads after `STEPS` noisy steps, averaged over those after `SETTLED`."""
-    weights = torch.zeros(2, len(design.moments))
-    design.split(weights)[1].copy_(torch.logit(rates)[:, None])
-    start, trials = weights.clone(), len(log) * torch.stack([rates[0] * (1 - rates[0]), rates.prod()])
+    start = weights = design.start(rates)
+    trials = len(log) * torch.stack([rates[0] * (1 - rates[0]), rates.prod()])
     curvature = trials[:, None] * design.moments
     # What a user is cut to is spread over clicks and, less what they weigh, conversions.
     spread = budget.noise_multiplier * budget.clip / design.scale / torch.tensor([[1.0], [CONVERSION]])
@@ -236,8 +136,8 @@ def user_gradients(design: Design, log: UserLog, weights: Tensor) -> Iterator[Te
         rows = slice(int(ends[first]), int(ends[last]))
         user, creative, where = log.user[rows] - first, log.creative[rows], log.place[rows]
         chance = torch.sigmoid(tables[creative, log.segment[log.user[rows]]] + place[where])
-        clicked = log.clicked[rows]
-        surprise = torch.stack([clicked - chance[:, 0], log.converted[rows] - clicked * chance[:, 1]])
+        clicked = log.clicks[rows]
+        surprise = torch.stack([clicked - chance[:, 0], log.conversions[rows] - clicked * chance[:, 1]])
         of = (user, creative, log.category[rows], where, log.segment[first:last])
         yield torch.stack([_gradient(design, each, *of) for each in surprise], dim=1) * heads
 
@@ -248,9 +148,7 @@ def _gradient(
     """[U, K]: coordinates of each row, weighted by its surprise, summed over the rows of each user."""
     users, sizes = len(segment), design.sizes
     counted = surprise.nonzero().squeeze(1)  # of conversions, rows with a click
-    surprise, user, creative, category, place = (
-        part[counted] for part in (surprise, user, creative, category, place)
-    )
+    surprise, user, creative, category, place = (part[counted] for part in (surprise, user, creative, category, place))
     bag = user * sizes["category"] + category
     starts = torch.searchsorted(bag, torch.arange(users * sizes["category"]))
     texts = embedding_bag(creative, design.features, starts, mode="sum", per_sample_weights=surprise)
