@@ -148,4 +148,4 @@ def user_log_of(
     segment = named.map({name: i for i, name in enumerate(segments)}).to_numpy(np.int64)
     names = (tuple(creatives), tuple(segments), tuple(channels), slots)
     assert len(segment) == len(who)
-    return UserLog.sorted(names, torch.from_numpy(segment), torch.from_numpy(rows.astype(np.int32)))
+    return UserLog.sorted(names, torch.tensor(segment), torch.from_numpy(rows.astype(np.int32)))
