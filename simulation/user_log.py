@@ -141,11 +141,11 @@ def user_log_of(
     number = {(c.product_id, c.text, c.image): i for i, c in enumerate(creatives)}
     creative = np.array([number[key] for key in zip(frame.product_id, frame.text, image, strict=True)], dtype=np.int64)
     user, who = pd.factorize(frame.user_id)
-    place = frame.channel.map({name: i for i, name in enumerate(channels)}) * slots + frame.position
+    place = frame.channel.map({name: i for i, name in enumerate(channels)}).astype(int) * slots + frame.position
     converted = frame.get("converted", pd.Series(0, frame.index))
     rows = np.stack([user, np.asarray(categories)[creative], creative, place, frame.clicked, converted])
     named = frame.get("user_segment", pd.Series(EVERYONE, frame.index)).groupby(user).first()
-    segment = named.map({name: i for i, name in enumerate(segments)}).to_numpy(np.int64)
+    segment = named.map({name: i for i, name in enumerate(segments)}).astype(int).to_numpy(np.int64)
     names = (tuple(creatives), tuple(segments), tuple(channels), slots)
     assert len(segment) == len(who)
     return UserLog.sorted(names, torch.tensor(segment), torch.from_numpy(rows.astype(np.int32)))

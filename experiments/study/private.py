@@ -51,8 +51,8 @@ class PrivateOptions:
     about the root of n. A lower one takes less noise and tells heavy users' tastes less."""
 
     def __post_init__(self) -> None:
-        if self.epsilon is not None and not self.epsilon > 0:
-            raise InputError(f"--private.epsilon {self.epsilon}: give a number above 0, such as 4")
+        if self.epsilon is not None and not 0 < self.epsilon < float("inf"):
+            raise InputError(f"--private.epsilon {self.epsilon}: give a finite number above 0, such as 4")
         if not 0 < self.delta < 1:
             raise InputError(f"--private.delta {self.delta}: give a number between 0 and 1, such as 1e-5")
         if not 0 < self.clip < float("inf"):
@@ -83,7 +83,7 @@ def user_logs_of(table: pd.DataFrame, catalog: Catalog) -> tuple[UserLog, UserLo
     """
     turn = pd.factorize(table.impression_id)[0] % 5
     product = np.asarray(catalog.category_of)[catalog.product_indices(catalog.ads)]
-    segments = sorted(table.user_segment.dropna().unique()) if "user_segment" in table else [EVERYONE]
+    segments = sorted(table.user_segment.unique()) if "user_segment" in table else [EVERYONE]
     slots, channels = int(table.position.max()) + 1, sorted(table.channel.unique())
     parts = (table[turn != 0], table.iloc[:0], table[turn == 0])
     made = [user_log_of(part, catalog.ads, product.tolist(), segments, channels, slots) for part in parts]
@@ -104,17 +104,18 @@ def learn_privately(
 
     A run that is resumed takes those that it left: to learn them again would spend the budget again.
     """
+    if reader is not None:
+        reader.keep(train.creatives)
     found: list[EffectModel | None] = []
     for name, log, seed in (("effect model", train, 0), ("validation model", held, 50)):
         folder = run.path / "state" / name
         if log is None:
             found.append(None)
-        elif run.resumed and is_effect(folder):
+            continue
+        if run.resumed and is_effect(folder):
             found.append(_restored(read_effect(folder)[1], reader))
         else:
             with run.stage(name, total=len(MEMBERS)) as stage:
-                if reader is not None:
-                    reader.keep(log.creatives)
                 model = fit_private_effect_model(
                     log,
                     catalog,

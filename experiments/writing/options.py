@@ -109,8 +109,11 @@ class TuneOptions(StudyOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.private.epsilon is not None and self.segmenting.segments:
+            raise InputError("--private.epsilon: --segments are found in what users did, which shows; leave them out")
+        if self.private.epsilon is not None and self.data.logs is None and self.queried:
             raise InputError(
-                "--segments: are found in what users did, which --private.epsilon does not cover; leave it out"
+                f"--private.epsilon: visitors of {self.world.scenario} bring queries, which are not learned from "
+                "privately; take another --scenario"
             )
 
     def idle(self) -> Idle:
@@ -119,6 +122,9 @@ class TuneOptions(StudyOptions):
         if self.data.archive is not None:
             found["attacked-ads"] = "with --archive, for whose stories no attack is made up"
             found["private"] = "with --archive, whose counts name no users"
+        elif self.private.epsilon is not None:
+            unused = ("effect.steps", "effect.learning-rate", "effect.hold-out")
+            found |= dict.fromkeys(unused, "with --private.epsilon, which takes few steps and holds nothing out")
         if self.tuner.adapter.kind == "auto" and self.writing.model in (BASE, BUILT_IN):
             why = f"with --model {self.writing.model}, all of which is tuned, unless --adapter.kind says otherwise"
             found |= dict.fromkeys(("adapter.rank", "adapter.alpha"), why)

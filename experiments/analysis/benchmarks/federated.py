@@ -36,7 +36,10 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
 
     def told(name: str, effect: EffectModel, began: float, **facts: Any) -> None:
         rows.append({"rows": name, **facts, **scores(effect, test), "seconds": round(time.perf_counter() - began, 1)})
-        write_json(run.path / "federated.json", {"seed": options.run.seed, "impressions": len(log) // 3, "table": rows})
+        write_json(
+            run.path / "federated.json",
+            {"seed": options.run.seed, "impressions": len(log) // world.slots, "table": rows},
+        )
         last = rows[-1]
         sent = f", {last['bytes'] / 1e6:.1f} MB" if "bytes" in last else ""
         run.say(
