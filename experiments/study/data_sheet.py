@@ -31,7 +31,8 @@ def _people(study: Study, options: StudyOptions) -> dict[str, str]:
     if options.data.archive is not None:
         learned = f"A/B tests in {options.data.archive}"
     elif options.data.logs is not None:
-        learned = f"logged impressions in {options.data.logs}; the last tenth is held out"
+        apart = "the last tenth is held out" if study.budget is None else "a fifth validates the writer"
+        learned = f"logged impressions in {options.data.logs}; {apart}"
     else:
         shown = f"ads and {study.pilot:,} texts of the untuned writer" if study.pilot else "ads"
         visits = f"{options.feedback.log_impressions:,} simulated visits"

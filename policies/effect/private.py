@@ -37,7 +37,7 @@ RELEASES = 1 + STEPS * len(MEMBERS)
 """Noisy sums of one fit: base rates, then the steps of each member."""
 CAPS = (0.2, 0.05)
 """Clicks and conversions a row beyond which a user's do not count in the base rates."""
-CONVERSION = 4.0
+CONVERSION = 2.0
 """Weight of the gradient of conversions, of which there are few, beside that of clicks when both are cut together."""
 AT_ONCE = 1024
 """Users whose gradients are held at the same time."""

@@ -33,8 +33,8 @@ from .options import BenchmarkOptions
 EPSILONS = (1.0, 2.0, 4.0, 8.0, math.inf)
 DELTA, CLIP, FITS = 1e-5, 5.0, 2
 """As `tune` has them: beside the effect model the one that validates the writer spends too."""
-IMPRESSIONS, PILOT, EACH = 1_800_000, 4000, 16
-"""Visits logged, a third of what `tune` logs by default; texts of the writer in the log; texts chosen among."""
+IMPRESSIONS, PILOT, EACH = 5_400_000, 4000, 16
+"""Visits logged, as `tune` does by default; texts of the writer in the log; texts chosen among."""
 USERS = (1000, 10_000)
 
 
