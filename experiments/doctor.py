@@ -15,6 +15,7 @@ EXTRAS = {
     "encoder": "sentence vectors, for real headlines",
     "gguf": "writers from GGUF files",
     "images": "vectors of pictures, for `--images`",
+    "private": "differential privacy for users, for `--private.epsilon`",
     "onnx": "`export --format onnx`",
     "optuna": "`--sweep`",
     "ray": "`--engine ray`",

@@ -39,7 +39,8 @@ def run_loop(options: LoopOptions) -> Path:
     run = Run("loop", options)
     rounds = options.rounds.rounds > 1
     hours = options.rounds.round_hours if rounds else None
-    study = make_study(options, run, hours, options.watch.validation_impressions)
+    budget = options.private.budget(options.rounds.rounds)
+    study = make_study(options, run, hours, options.watch.validation_impressions, budget)
     _refuse_too_few(study, options)
     options.traffic.check(study.world.scenario, study.world.catalog)
     if rounds:

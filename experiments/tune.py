@@ -13,7 +13,7 @@ from .writing.tune_writer import tune_writer
 def run_tune(options: TuneOptions) -> Path:
     """`copybandit tune`: tunes the writer and leaves checkpoint, learning curves and report."""
     run = Run("tune", options)
-    study = make_study(options, run, validation=options.watch.validation_impressions)
+    study = make_study(options, run, validation=options.watch.validation_impressions, budget=options.private.budget())
     tuning = tune_writer(study, options, run)
     run.finish({"command": "tune", **tuning.summary})
     write_report(run.path)

@@ -17,6 +17,8 @@ from ...agents.agent import PlacementAgent
 from ...agents.state import save_agent
 from ...policies.writer.checkpoint import CHECKPOINT, copy_checkpoint
 from ...simulation.data.catalog import Creative
+from ...simulation.logs import count_uniform
+from ...simulation.user_log import log_users_uniform
 from ...simulation.world import World
 from ..analysis.report.page import write_report
 from ..analysis.statistics.bootstrap import Interval, bootstrap, lift_of_ratios
@@ -155,8 +157,10 @@ def _learn_again(study: Study, line: Lineup, options: LoopOptions, number: int, 
         options.run.seed + 5 + 1000 * number,
         hours,
         options.watch.validation_impressions,
+        count_uniform if study.budget is None else log_users_uniform,
     )
-    effect, metrics, validation = learn_effects(study.catalog, *logs, options, run, study.reader, study.pictures)
+    parts = options, run, study.reader, study.pictures, study.budget
+    effect, metrics, validation = learn_effects(study.catalog, *logs, *parts)
     return replace(study, effect=effect, effect_metrics=metrics, validation=validation)
 
 

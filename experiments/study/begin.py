@@ -6,6 +6,7 @@ import torch
 
 from ...policies.compliance.platforms import Platform
 from ...policies.compliance.rules import rules_of
+from ...policies.effect.accountant import Budget
 from ...policies.writer.writer import WriterConfig
 from ..harness.options import torch_device
 from ..harness.run import Run
@@ -15,7 +16,13 @@ from .shop import shop_study
 from .study import Study
 
 
-def make_study(options: StudyOptions, run: Run, hours: float | None = None, validation: int = 0) -> Study:
+def make_study(
+    options: StudyOptions,
+    run: Run,
+    hours: float | None = None,
+    validation: int = 0,
+    budget: Budget | None = None,
+) -> Study:
     """The study that the options ask for; from here on, torch sums in a fixed order on the CPU.
 
     Args:
@@ -23,6 +30,7 @@ def make_study(options: StudyOptions, run: Run, hours: float | None = None, vali
         run: where all goes.
         hours: in which what is learned from is logged in the world; by default what its visits take.
         validation: impressions that the model that validates the writer learns from; with 0 there is none.
+        budget: what may be learned of each user; None where privacy is not asked for.
 
     Raises:
         InputError: an option or a file is no good.
@@ -34,7 +42,7 @@ def make_study(options: StudyOptions, run: Run, hours: float | None = None, vali
     options = replace(options, writer=_limited(options))
     if options.data.archive is not None:
         return archive_study(options, run, validation)
-    return shop_study(options, run, hours, validation)
+    return shop_study(options, run, hours, validation, budget)
 
 
 def _limited(options: StudyOptions) -> WriterConfig:

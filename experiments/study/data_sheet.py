@@ -3,6 +3,7 @@
 from ...simulation.world_file import is_world_file
 from ..harness.files import own_name
 from .options import StudyOptions
+from .private import told_privacy
 from .study import Study
 
 
@@ -55,16 +56,19 @@ def _people(study: Study, options: StudyOptions) -> dict[str, str]:
     if options.data.archive is not None:
         learned = f"A/B tests in {own_name(options.data.archive)}"
     elif options.data.logs is not None:
-        learned = f"logged impressions in {own_name(options.data.logs)}; the last tenth is held out"
+        apart = "the last tenth is held out" if study.budget is None else "a fifth validates the writer"
+        learned = f"logged impressions in {own_name(options.data.logs)}; {apart}"
     else:
         shown = f"ads and {study.pilot:,} texts of the untuned writer" if study.pilot else "ads"
         visits = f"{options.feedback.log_impressions:,} simulated visits"
         learned = f"{visits}, {shown} placed at random; a tenth is held out"
+    private = {} if study.budget is None else {"Privacy": told_privacy(study.budget)}
     return {
         "Users": f"{len(world.audience):,}, simulated: nobody real is in them",
         "Segments": segments,
         "Channels": f"{channels}; {world.slots} slot{'s' * (world.slots > 1)}",
         "Rates": _rates(study, options),
         "The effect model learned from": learned,
+        **private,
         "The gold, which judges,": "is the world's own response; nothing that is trained sees it",
     }

@@ -1,7 +1,8 @@
 """A catalog's study: what people bring, or what is logged in the world, teaches the effect model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...policies.base.start import first_writer
+from ...policies.effect.accountant import Budget
 from ...policies.effect.contract import CLICK, CONVERT
 from ...policies.effect.metrics import binomial_metrics
 from ...policies.effect.model import MEMBERS, VALIDATORS, EffectModel, fit_effect_model
@@ -22,6 +24,7 @@ from ...simulation.data.personal import refuse_named_users
 from ...simulation.logs import Counts, count_log, count_uniform
 from ...simulation.pictures.sight import seeing_reader
 from ...simulation.scenario import Scenario
+from ...simulation.user_log import UserLog, log_users_uniform
 from ...simulation.visitors.audience import Audience, generate_audience
 from ...simulation.visitors.segments import (
     Segments,
@@ -38,10 +41,20 @@ from ..harness.options import torch_device
 from ..harness.run import Run
 from .options import DataOptions, StudyOptions
 from .pictures import Pictures, beside_pictures, with_pictures
+from .private import learn_privately, user_logs_of
 from .study import Study, prompts, sample_prompts, write_for
 
+Log: TypeAlias = Counts | UserLog
+"""Summed, or by user."""
 
-def shop_study(options: StudyOptions, run: Run, hours: float | None = None, validation: int = 0) -> Study:
+
+def shop_study(
+    options: StudyOptions,
+    run: Run,
+    hours: float | None = None,
+    validation: int = 0,
+    budget: Budget | None = None,
+) -> Study:
     """A catalog's study: the effect model learns from what is logged in the world, or from the user's own log.
 
     See `make_study` for what is given and raised.
@@ -72,16 +85,25 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
         audiences = world.audience.segments
         pilot = _pilot(writer, catalog, audiences, options, run)
         shown = beside_pictures(catalog, [*catalog.ads, *pilot], seed + 25)
-        train, test, held = simulated_log(world, shown, options, run, seed + 5, hours, validation)
+        if budget is None:
+            logs = simulated_log(world, shown, options, run, seed + 5, hours, validation)
+        else:
+            logs = simulated_log(world, shown, options, run, seed + 5, hours, validation, log_users_uniform)
+    elif budget is not None:
+        divided, logs = None, user_logs_of(table, catalog)
+        audiences = logs[0].segments
     else:
         tenth = pd.factorize(table.impression_id)[0] % 10
         table, divided, learned = _log_segments(table, tenth, catalog, options)
-        train, test, held = (count_log(table[part]) for part in (learned, tenth == 0, (tenth == 1) | (tenth == 2)))
-        audiences = train.segments
+        logs = tuple(count_log(table[part]) for part in (learned, tenth == 0, (tenth == 1) | (tenth == 2)))
+        audiences = logs[0].segments
     reader = FrozenReader(writer, catalog) if writer.has_placeholders else None
-    logs = train, test, held if validation else None
-    effect, metrics, validating = learn_effects(catalog, *logs, options, run, reader, pictures)
-    write_table(run.path / "segments.csv", divided.profile)
+    train, test, held = logs
+    effect, metrics, validating = learn_effects(
+        catalog, train, test, held if validation else None, options, run, reader, pictures, budget
+    )
+    if divided is not None:
+        write_table(run.path / "segments.csv", divided.profile)
     asked = prompts(catalog, audiences, options.writing.queries_per_product)
     notes = (*(note for note in (told, OWN_LOGS if data.logs is not None else "") if note), *world_notes(name))
     return Study(
@@ -97,6 +119,7 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
         pictures=pictures,
         publishing=options.publishing,
         notes=notes,
+        budget=budget,
     )
 
 
@@ -154,15 +177,27 @@ def _pilot(
 
 def learn_effects(
     catalog: Catalog,
-    train: Counts,
-    test: Counts,
-    held: Counts | None,
+    train: Log,
+    test: Log,
+    held: Log | None,
     options: StudyOptions,
     run: Run,
     reader: FrozenReader | None,
     pictures: Pictures | None = None,
+    budget: Budget | None = None,
 ) -> tuple[EffectModel, dict[str, dict[str, float]], EffectModel | None]:
-    """The effect model, its figures on a log that it has not seen, and the model that validates the writer."""
+    """The effect model, its figures on a log that it has not seen, and the model that validates the writer.
+
+    With a budget they are learned privately, from logs by user, and no figures are taken.
+    """
+    if budget is not None:
+        assert isinstance(train, UserLog)
+        assert not isinstance(held, Counts)
+        effect, validating = learn_privately(catalog, train, held, options, run, reader, pictures, budget)
+        return effect, {}, validating
+    assert isinstance(train, Counts)
+    assert isinstance(test, Counts)
+    assert not isinstance(held, UserLog)
     seed, device = options.run.seed, torch_device(options.device)
     seen = None if pictures is None else pictures.table
     fit = partial(fit_effect_model, catalog=catalog, config=options.effect, reads=reader, pictures=seen, device=device)
@@ -234,7 +269,8 @@ def simulated_log(
     seed: int,
     hours: float | None = None,
     validation: int = 0,
-) -> tuple[Counts, Counts, Counts]:
+    kept: Callable[..., Log] = count_uniform,
+) -> tuple[Log, Log, Log]:
     """What the effect model learns from, is measured on, and is validated by: three logs of the same creatives.
 
     Args:
@@ -246,6 +282,7 @@ def simulated_log(
         hours: that each of the three spans, all from now on. By default one comes after the other, at the world's own
             pace.
         validation: impressions of the third.
+        kept: shows creatives and says what is kept of what came: `count_uniform`, or `log_users_uniform`.
     """
     generator = torch.Generator(world.device).manual_seed(seed)
     tenth = options.feedback.log_impressions // 10
@@ -254,11 +291,11 @@ def simulated_log(
         start, logs = world.traffic.hours, []
         for turn, n in enumerate(sizes):
             if hours is None:
-                logs.append(count_uniform(world, shown, n, generator, stage.advance))
+                logs.append(kept(world, shown, n, generator, stage.advance))
                 continue
             world.reset(seed + turn, start)
             with world.traffic.at_pace(n / hours):
-                logs.append(count_uniform(world, shown, n, generator, stage.advance))
+                logs.append(kept(world, shown, n, generator, stage.advance))
         clicks = sum(int(log.clicks.sum()) for log in logs[:2])
         conversions = sum(int(log.conversions.sum()) for log in logs[:2])
         stage.advance(0, f"{clicks:,} clicks, {conversions:,} conversions to learn from")

@@ -7,6 +7,7 @@ import torch
 
 from ...policies.compliance.claims import KINDS, Claims
 from ...policies.compliance.filter import Compliance
+from ...policies.effect.accountant import Budget
 from ...policies.effect.contract import TextEffect
 from ...policies.learning.warm_start import split_ads
 from ...policies.reward.fluency import FEW, Fluency
@@ -56,6 +57,8 @@ class Study:
     """Those that texts stand beside; None where there are none."""
     publishing: RulesOptions = field(default_factory=RulesOptions)
     """What may be published."""
+    budget: Budget | None = None
+    """What was spent to learn the effect models privately; None where privacy was not asked for."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know."""
 

@@ -11,6 +11,7 @@ from ...policies.writer.writer import BUILT_IN
 from ...simulation.data.errors import InputError
 from ..harness.options import Common, Flat, Idle, ResumeOptions, refuse_below
 from ..study.options import StudyOptions
+from ..study.private import PrivateOptions
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,27 @@ class TuneOptions(StudyOptions):
     tuner: Flat[TunerOptions] = field(default_factory=TunerOptions)
     choosing: Flat[ChoosingOptions] = field(default_factory=ChoosingOptions)
     watch: Flat[WatchOptions] = field(default_factory=WatchOptions)
+    private: PrivateOptions = field(default_factory=PrivateOptions)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.private.epsilon is not None and self.segmenting.segments:
+            raise InputError("--private.epsilon: --segments are found in what users did, which shows; leave them out")
+        if self.private.epsilon is not None and self.data.logs is None and self.queried:
+            raise InputError(
+                f"--private.epsilon: visitors of {self.world.scenario} bring queries, which are not learned from "
+                "privately; take another --scenario"
+            )
 
     def idle(self) -> Idle:
         """What the parts mean for each other."""
         found = dict(super().idle())
         if self.data.archive is not None:
             found["attacked-ads"] = "with --archive, for whose stories no attack is made up"
+            found["private"] = "with --archive, whose counts name no users"
+        elif self.private.epsilon is not None:
+            unused = ("effect.steps", "effect.learning-rate", "effect.hold-out")
+            found |= dict.fromkeys(unused, "with --private.epsilon, which takes few steps and holds nothing out")
         if self.tuner.adapter.kind == "auto" and self.writing.model in (BASE, BUILT_IN):
             why = f"with --model {self.writing.model}, all of which is tuned, unless --adapter.kind says otherwise"
             found |= dict.fromkeys(("adapter.rank", "adapter.alpha"), why)

@@ -31,6 +31,7 @@ from ..analysis.statistics.bootstrap import Interval
 from ..harness.files import own_name, write_table
 from ..harness.run import Run
 from ..study.data_sheet import data_sheet
+from ..study.private import privacy_facts
 from ..study.study import Study, write_for
 from .choosing import final_texts
 from .efficiency import efficiency, untuned_choices
@@ -118,6 +119,7 @@ def tune_writer(
         "refused": refused,
         "reward_calls": len(scored),
         "effect_model": study.effect_metrics,
+        **({} if study.budget is None else {"privacy": privacy_facts(study.budget)}),
         "notes": list(study.notes),
         "warm_start_loss": loss,
         "writer": writer.fingerprint(),

@@ -38,7 +38,7 @@ class EffectConfig:
     """Share of creatives held out for early stopping, different for every member."""
 
 
-class _Heads(nn.Module):
+class Heads(nn.Module):
     """Click and convert logits of cells: additive context, and text weights by segment and category."""
 
     def __init__(self, width: int, sizes: dict[str, int], hidden: int, seed: int) -> None:
@@ -74,6 +74,7 @@ class _Heads(nn.Module):
         return shared + by_segment + by_category.gather(1, category[:, None, None].expand(-1, 1, 2))
 
     def context(self, place: Tensor | None, product: Tensor, segment: Tensor, category: Tensor) -> Tensor:
+        """[n, 2] of n products, each for one segment; over all places where none is given."""
         # Rows are taken by `index_select`, whose gradient costs half of what indexing's does.
         table = torch.cat([self.segment, self.segment.mean(0, keepdim=True)])
         own = table.flatten(0, 1).index_select(0, segment * table.shape[1] + category)
@@ -81,6 +82,7 @@ class _Heads(nn.Module):
         return self.base + where + self.product.index_select(0, product) + own
 
     def penalty(self, config: EffectConfig) -> Tensor:
+        """What the ridges take off the log-likelihood."""
         text = config.text_ridge * self.shared.square().sum()
         if self.hidden is not None:
             text = text + config.text_ridge * self.hidden.square().sum() / self.hidden.shape[1]
@@ -101,7 +103,7 @@ class EffectModel:
     """By kind."""
     kinds: list[str] = field(default_factory=list)
     """How each member reads words."""
-    heads: list[_Heads] = field(default_factory=list)
+    heads: list[Heads] = field(default_factory=list)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     """Where the heads are; texts are read on the CPU, and predictions are handed out there."""
 
@@ -152,7 +154,7 @@ class EffectModel:
         model.words = {kind: Words.restored(words) for kind, words in state["words"].items()}
         model.kinds = list(state["kinds"])
         for kept in state["heads"]:
-            heads = _Heads(kept["width"], kept["sizes"], kept["hidden"], seed=0)
+            heads = Heads(kept["width"], kept["sizes"], kept["hidden"], seed=0)
             heads.load_state_dict({name: torch.as_tensor(value) for name, value in kept["weights"].items()})
             model.heads.append(heads.requires_grad_(False))
         return model
@@ -301,7 +303,7 @@ class _Cells:
         held = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{name: part.to(device) for name, part in held.items() if isinstance(part, Tensor)})
 
-    def logits(self, heads: _Heads, features: Tensor) -> Tensor:
+    def logits(self, heads: Heads, features: Tensor) -> Tensor:
         text = heads.all_segments(features, self.creative_category)
         text = text.flatten(0, 1).index_select(0, self.creative * text.shape[1] + self.segment)
         logits = text + heads.context(self.place, self.product, self.segment, self.category)
@@ -312,10 +314,8 @@ _OF_GROUP = ("creative", "segment", "product", "category", "answer")
 """What cells of a group have in common."""
 
 
-def _fit_member(
-    features: Tensor, cells: _Cells, places: Tensor, hidden: int, config: EffectConfig, seed: int
-) -> _Heads:
-    heads = _Heads(features.shape[1], cells.sizes, hidden, seed).to(features.device)
+def _fit_member(features: Tensor, cells: _Cells, places: Tensor, hidden: int, config: EffectConfig, seed: int) -> Heads:
+    heads = Heads(features.shape[1], cells.sizes, hidden, seed).to(features.device)
     heads.place.copy_(places)
     rates = cells.successes.sum(0) / cells.trials.sum(0).clamp(min=1)
     heads.base.data = torch.logit(rates.clamp(1e-6, 1 - 1e-6))

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -39,6 +40,8 @@ BY_THE_COMMAND_LINE = {"config", "sweep", "quick", "archive"}
 do."""
 WITH_A_MODEL = {"teacher-products", "warm-start.patience", "encoder"}
 """Need a pretrained model: test_base_taught, test_warm_start, test_loop."""
+if find_spec("opacus") is None:
+    WITH_A_MODEL |= {"private.epsilon", "private.delta", "private.clip"}  # an extra: test_private
 WRITER = {
     "model": "built-in",
     "writer.width": 32,
@@ -59,7 +62,8 @@ RAFT |= {"validation_impressions": 2000}
 BY_RAFT = STUDY | RAFT
 BY_PPO = STUDY | BROUGHT | RAFT | PPO | {"algorithm": "ppo", "adapter.kind": "lora", "choose": 2}
 WAYS = {"writers": "raft+best-of-2,ppo,rloo,grpo", "calls": 64, "seeds": 1, "raft.passes": 1}
-BY_OTHERS = [STUDY | RAFT | RLOO | {"algorithm": "rloo"}, STUDY | RAFT | GRPO | {"algorithm": "grpo"}]
+PRIVATE = {"private.epsilon": 8.0, "private.delta": 1e-4, "private.clip": 3.0} if find_spec("opacus") else {}
+BY_OTHERS = [STUDY | RAFT | RLOO | PRIVATE | {"algorithm": "rloo"}, STUDY | RAFT | GRPO | {"algorithm": "grpo"}]
 PLACED = {"place_impressions": 1024, "place_products": 4}
 EXPECTED = PLACED | {"expected_trials": 20.0, "cold_start": 1, "delay": "waited", "min_exposure": 0.1}
 COMPARED = {"scenario": str(TINY), "agents": "linucb", "seeds": 2, "users": 40, "creatives": 4, "impressions": 400}
@@ -263,6 +267,7 @@ NO_FIGURE = {
     "columns",  # test_tables
     "logs",
     "archive",
+    "private.epsilon",  # its noise is another every time: test_private
     "image_encoder",  # test_picture_encoder; the other one is an extra
     "image_cache",  # test_kept_vectors; it needs the extra
     "writer.request",  # a model with a chat template: test_chat
@@ -390,6 +395,7 @@ def test_every_rule_is_of_an_option():
             {"logs": "l.csv"},
             {"resume": "r"},
             {"scenario": "support", "segments": 3},
+            {"private.epsilon": 4.0},
         )
     ]
     rules = {

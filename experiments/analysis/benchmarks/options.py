@@ -7,7 +7,7 @@ import tyro
 
 from ...harness.options import Device, Flat, Idle, RunOptions, refuse_below
 
-Part = Literal["bandit", "cost", "world", "recovery", "coverage", "writer", "gpu", "trust"]
+Part = Literal["bandit", "cost", "world", "recovery", "coverage", "writer", "gpu", "trust", "private", "federated"]
 PARTS = get_args(Part)
 """Each part is a module in `analysis/benchmarks/`: its `measure(options, run)` returns what goes into the summary."""
 
@@ -25,7 +25,8 @@ class BenchmarkOptions:
     coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked;
     writer: tuning, against TRL as it comes; gpu: does a CUDA device compute what the CPU does, and how fast
     (with --device cpu all of it small, which shows that it runs); trust: what of the ads do writer and effect model
-    know by heart."""
+    know by heart; private: what privacy for users costs, by epsilon; federated: silos that keep their rows, against all
+    rows in one place."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3
@@ -52,5 +53,5 @@ class BenchmarkOptions:
             "minutes": ("gpu",),
             "only": ("trust",),
         }
-        parts["seed"] = ("bandit", "world", "recovery", "coverage", "writer", "gpu", "trust")
+        parts["seed"] = tuple(part for part in PARTS if part != "cost")
         return {name: f"in `benchmark {self.part}`" for name, used in parts.items() if self.part not in used}
