@@ -25,28 +25,30 @@ def main() -> None:
     parse.add_argument("--long-moments", type=int, help="of commands that take longer (by default, a third)")
     parse.add_argument("--only", default="", help="commands or mishaps, separated by commas")
     parse.add_argument("--seed", type=int, default=0)
-    parse.add_argument("--json", type=Path, help="where the table goes")
+    parse.add_argument("--json", type=Path, help="where the table goes; other commands' rows that it has are kept")
+    parse.add_argument("--minutes", type=float, default=1e9, help="after which no other command is begun")
+    parse.add_argument("--inputs", type=Path, help="where inputs are kept for another time")
     given = parse.parse_args()
     only = {name.strip() for name in given.only.split(",") if name.strip()}
     longer = given.long_moments or -(-given.moments // 3)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    until = time.monotonic() + 60 * given.minutes
     rows: list[Row] = []
-    began = time.time()
     with tempfile.TemporaryDirectory(prefix="faults-") as place:
         folder = Path(place)
-        inputs = make_inputs(folder / "inputs")
-        for case in CASES:
-            if not only or case.name in only:
+        inputs = make_inputs((given.inputs or folder / "inputs").absolute())
+        for case in sorted(CASES, key=lambda case: (case.long, case.several)):
+            if (not only or case.name in only) and time.monotonic() < until:
                 found = Kills(case, inputs, folder, given.seed).run(longer if case.long else given.moments)
                 rows += found
                 _show(found)
-                _save(given.json, rows, given.seed, began)
+                _save(given.json, rows, given.seed)
         for name in MISHAPS:
-            if not only or name in only:
+            if (not only or name in only) and time.monotonic() < until:
                 for row in befall(name, inputs, folder / name.replace(" ", "-"), given.seed):
                     rows.append(row)
                     _show([row])
-                    _save(given.json, rows, given.seed, began)
+                    _save(given.json, rows, given.seed)
     tried, survived = (sum(getattr(row, name) for row in rows) for name in ("tried", "survived"))
     print(f"{survived} of {tried} survived, {sum(row.bytes_lost for row in rows)} bytes lost")
     sys.exit(survived < tried)
@@ -64,18 +66,20 @@ def _show(rows: list[Row]) -> None:
             print(f"    {problem}", flush=True)
 
 
-def _save(path: Path | None, rows: list[Row], seed: int, began: float) -> None:
+def _save(path: Path | None, rows: list[Row], seed: int) -> None:
     if path is None:
         return
+    before = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
+    mine = {(row.command, row.fault) for row in rows}
+    kept = [row for row in before if (row["command"], row["fault"]) not in mine]
     facts = {
-        "command": " ".join(["python -m tests.faults", *sys.argv[1:]]),
+        "command": "python -m tests.faults",
         "seed": seed,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: version(name) for name in PACKAGES},
-        "minutes": round((time.time() - began) / 60, 1),
     }
-    path.write_text(json.dumps(facts | {"rows": [row.plain() for row in rows]}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(facts | {"rows": [*kept, *(row.plain() for row in rows)]}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

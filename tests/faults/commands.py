@@ -36,29 +36,33 @@ class Case:
 
 
 CASES = [
-    Case("tune", f"tune {RAFT} --out out", resumed=True),
+    Case("tune", f"tune {RAFT} --out out", resumed=True, long=True),
     Case("tune by PPO", f"tune {PPO} --out out", resumed=True, long=True),
-    Case("loop", f"loop {RAFT} {PLACED} --out out", resumed=True),
+    Case("loop", f"loop {RAFT} {PLACED} --out out", resumed=True, long=True),
     Case("loop in rounds", f"loop {RAFT} {PLACED} --rounds 2 --round-hours 50 --out out", long=True),
     Case(
         "pareto",
         f"pareto --scenario {TINY} {WRITER} --algorithm rloo --rloo.updates 2 --rloo.batch 16 --rloo.mini-batches 2 "
         "--weights 0,0.5 --between 1 --out out",
+        long=True,
     ),
     Case("compare", f"compare {COMPARED} --seeds 6 --out out"),
     Case("compare on two processes", f"compare {COMPARED} --seeds 4 --jobs 2 --out out", several=True, long=True),
     Case(
         "compare --writers",
         f"compare --writers best-of-2,raft --scenario {TINY} {WRITER} --calls 64 --seeds 2 --raft.passes 1 --out out",
+        long=True,
     ),
     Case(
         "sweep",
         f"compare {COMPARED} --seeds 2 --sweep {{inputs}}/sweep.yaml --out out",
         repeated=True,
+        long=True,
     ),
     Case(
         "headlines",
         "headlines --archive {inputs}/archive.csv --splits 2 --traffic 200 --repetitions 1 --encoder none --out out",
+        long=True,
     ),
     Case("offline", "offline --logs {inputs}/log.parquet --policy uniform,epsilon-greedy --draws 8 --out out"),
     Case("calibrate", f"calibrate --logs {{inputs}}/log.parquet --scenario {TINY} --out out"),
@@ -81,6 +85,7 @@ CASES = [
         "case-study",
         f"case-study --scenario {TINY} --seeds 2 --users 40 --rounds 20 --log-impressions 2000 --attacked-ads 4 "
         "--out out",
+        long=True,
     ),
     Case("report", "report out", repeated=True),
     Case("serve", "serve {inputs}/done --device cpu", repeated=True),

@@ -14,7 +14,7 @@ from .commands import Case
 from .processes import Command, Ended, run
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-FRESH = 5
+FRESH = 6
 """Every so manieth process is the console script's, which may be killed while it loads its modules."""
 SERVING = 0.5
 """Seconds for which a server that says where it is is left alone."""
