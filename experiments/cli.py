@@ -92,6 +92,7 @@ def _answer(given: list[str]) -> None:
     except BaseException as error:
         if (code := stopping.exit_code()) is not None or isinstance(error, KeyboardInterrupt):
             # Whatever came of it: an import that is interrupted may say that it failed.
+            stopping.end_workers()
             _end(f"copybandit {name}: stopped{stopping.how_to_go_on()}", code or 130)
         if isinstance(error, InputError):
             _end(f"copybandit {name}: {error}", 2)

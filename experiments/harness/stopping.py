@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import active_children
 from types import FrameType
 from typing import Any
 
@@ -57,6 +58,12 @@ def finished(how: str) -> None:
 def how_to_go_on() -> str:
     """'; ...', or nothing where nothing was written."""
     return f"; {_state.how}" if _state.how else ""
+
+
+def end_workers() -> None:
+    """Ends the processes that the command gave work to."""
+    for worker in active_children():
+        worker.terminate()
 
 
 def check() -> None:

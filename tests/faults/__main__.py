@@ -57,9 +57,9 @@ def main() -> None:
 def _show(rows: list[Row]) -> None:
     for row in rows:
         print(
-            f"{row.command:<26} {row.fault:<22} tried {row.tried:>3}  survived {row.survived:>3}  resumed exactly "
-            f"{row.resumed_exactly:>3}  anew {row.started_anew:>3}  refused {row.refused:>3}  too late {row.too_late:>3}"
-            f"  bytes lost {row.bytes_lost}  tracebacks {row.tracebacks}",
+            f"{row.command:<26} {row.fault:<20} tried {row.tried:>3}  survived {row.survived:>3}  resumed exactly "
+            f"{row.resumed_exactly:>3}  anew {row.started_anew:>3}  refused {row.refused:>3}  "
+            f"too late {row.too_late:>3}  bytes lost {row.bytes_lost}  tracebacks {row.tracebacks}",
             flush=True,
         )
         for problem in row.problems:
@@ -79,7 +79,8 @@ def _save(path: Path | None, rows: list[Row], seed: int) -> None:
         "platform": platform.platform(),
         "packages": {name: version(name) for name in PACKAGES},
     }
-    path.write_text(json.dumps(facts | {"rows": [*kept, *(row.plain() for row in rows)]}, indent=1) + "\n", encoding="utf-8")
+    table = facts | {"rows": [*kept, *(row.plain() for row in rows)]}
+    path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

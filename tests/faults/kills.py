@@ -104,13 +104,11 @@ class Kills:
         moment = self.rng.uniform(0.0, self.seconds[fresh])
         row.tried += 1
         command = Command(place, self.case.arguments(self.inputs), fresh=fresh)
-        problems = [f"at {moment:.2f} s: {problem}" for problem in self._all(place, command, moment, number, again, row)]
-        row.problems += problems
+        problems = list(self._all(place, command, moment, number, again, row))
+        row.problems += [f"at {moment:.2f} s: {problem}" for problem in problems]
         row.survived += not problems
 
-    def _all(
-        self, place: Path, command: Command, moment: float, number: int, again: bool, row: Row
-    ) -> Iterator[str]:
+    def _all(self, place: Path, command: Command, moment: float, number: int, again: bool, row: Row) -> Iterator[str]:
         try:
             ended, late = self._killed(command, moment, number)
             row.too_late += late
@@ -176,7 +174,7 @@ class Kills:
         if ended.code == 0:
             row.started_anew += 1
             yield from (f"{name}: {why}" for name, why in checks.torn(out).items())
-            if not (self.case.name == "sweep"):  # what is left of a search is searched with a seed of its own
+            if self.case.name != "sweep":  # what is left of a search is searched with a seed of its own
                 yield from (f"{name} is another" for name in checks.differences(out, self.whole / "out"))
             yield from (f"{name} is left" for name in checks.temporaries(out))
         elif ended.code == 2 and checks.one_line(ended.err, self.case.command) and not self.case.repeated:

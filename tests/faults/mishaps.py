@@ -245,9 +245,10 @@ def _one_line(
     row.tracebacks += checks.traces(ended.out + ended.err)
     if checks.traces(ended.out + ended.err):
         yield f"traceback: {ended.err.strip()[-1500:]}"
-    elif not (may_end_well and ended.code == 0):
-        if ended.code != 2 or not checks.one_line(ended.err, case.command) or says not in ended.err:
-            yield f"exit code {ended.code}, said {ended.err.strip()[-600:]!r}"
+    well = may_end_well and ended.code == 0
+    said = ended.code == 2 and checks.one_line(ended.err, case.command) and says in ended.err
+    if not (well or said):
+        yield f"exit code {ended.code}, said {ended.err.strip()[-600:]!r}"
     if ended.survivors:
         yield f"{len(ended.survivors)} processes live on"
     for name, why in checks.torn(place / "out").items() if (place / "out").is_dir() else ():
