@@ -1,7 +1,6 @@
 """The command line: `copybandit COMMAND [options]`."""
 
 import difflib
-import errno
 import json
 import logging
 import os
@@ -10,9 +9,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from ..simulation.data.errors import InputError, understood
+from .harness import mishaps, stopping
 
 # Before torch, transformers, tokenizers and tqdm are imported: they read these once.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave their core to whom else it may serve
@@ -63,10 +63,14 @@ HELP = Path(__file__).with_name("help.json")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command; bad input ends it with one line on standard error and exit code 2."""
+    """Runs a command; one line on standard error and an exit code say why it ended.
+
+    2: bad input, or what the machine refuses (room, rights, memory); 130 and 143: stopped by SIGINT (Ctrl-C), SIGTERM.
+    """
     try:
         try:
-            _answer(list(sys.argv[1:] if arguments is None else arguments))
+            with stopping.stoppable():
+                _answer(list(sys.argv[1:] if arguments is None else arguments))
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -85,17 +89,21 @@ def _answer(given: list[str]) -> None:
     _tell_what_is_read()
     try:
         _run(name, rest)
-    except InputError as error:
-        print(f"copybandit {name}: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        print(f"copybandit {name}: {error.filename or 'disk'}: no space left; make room and run again", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print(f"copybandit {name}: stopped", file=sys.stderr)
-        raise SystemExit(130) from None
+    except BaseException as error:
+        if (code := stopping.exit_code()) is not None or isinstance(error, KeyboardInterrupt):
+            # Whatever came of it: an import that is interrupted may say that it failed.
+            stopping.end_workers()
+            _end(f"copybandit {name}: stopped{stopping.how_to_go_on()}", code or 130)
+        if isinstance(error, InputError):
+            _end(f"copybandit {name}: {error}", 2)
+        if (told := mishaps.told(error, name)) is not None:
+            _end(f"copybandit {name}: {told}{stopping.how_to_go_on()}", 2)
+        raise
+
+
+def _end(line: str, code: int) -> NoReturn:
+    print(line, file=sys.stderr)
+    raise SystemExit(code) from None
 
 
 def _help(name: str, arguments: Sequence[str]) -> str:

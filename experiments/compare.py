@@ -36,6 +36,7 @@ from .analysis.comparison.results import Results
 from .analysis.comparison.standings import UNIFORM, Standings
 from .analysis.headlines.replay import BATCHES
 from .analysis.report.page import write_report
+from .harness import stopping
 from .harness.engines import WorkerOptions, run_all
 from .harness.files import write_table
 from .harness.options import Device, Flat, Idle, RunOptions, refuse_below, torch_device
@@ -169,6 +170,7 @@ def run_compare(options: CompareOptions) -> Path:
     run = Run("compare", options)
     with Results(options.results or run.path / "results.parquet") as results:
         results.refuse_others(settings)
+        stopping.going_on(f"cells that are done are kept: run again with --results {results.path} and another --out")
         tasks = missing(results, options, agents)
         cells = sum(len(task.agents) for task in tasks)
         with run.stage("agents", total=cells) as stage:

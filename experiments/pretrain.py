@@ -84,7 +84,10 @@ def run_pretrain(options: PretrainOptions) -> Path:
     lines = _corpus(options, run, taught)
     sizes = options.size.writer
     config = options.pretrain
-    looks: list[dict[str, float]] = []
+    states = StateDirectory(
+        run.path / STATES, {"corpus": fingerprint(lines), "settings": short_hash(_decisive(options))}
+    )
+    looks = _looks_before(run, states, config.batch) if run.resumed else []
     with run.stage("pretraining") as stage:
         writer = pretrain(
             lines,
@@ -92,9 +95,7 @@ def run_pretrain(options: PretrainOptions) -> Path:
             config,
             seed=options.run.seed,
             device=run.device,
-            states=StateDirectory(
-                run.path / STATES, {"corpus": fingerprint(lines), "settings": short_hash(_decisive(options))}
-            ),
+            states=states,
             told=lambda step, figures: _look(run, stage, looks, step * config.batch, figures),
         )
     writer.word_pairs = WordPairs.of(to_template(line.text, line.prompt) for line in lines)
@@ -135,6 +136,16 @@ def _corpus(options: PretrainOptions, run: Run, taught: list[Line]) -> list[Line
 def _decisive(options: PretrainOptions) -> dict[str, Any]:
     """What decides the weights, beside the corpus."""
     return {"seed": options.run.seed, "size": asdict(options.size), "pretrain": asdict(options.pretrain)}
+
+
+def _looks_before(run: Run, states: StateDirectory, batch: int) -> list[dict[str, float]]:
+    """What a broken-off run recorded up to the state that this one goes on from."""
+    state = states.latest()
+    recorded = run.rewind(state.step * batch if state is not None else -1)
+    return [
+        {"lines": int(str(lines)), **dict(zip(part["name"], part["value"], strict=True))}
+        for lines, part in recorded.groupby("step")
+    ]
 
 
 def _look(run: Run, stage: Stage, looks: list[dict[str, float]], lines: int, figures: dict[str, float]) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..simulation.data.errors import InputError
 from ..simulation.data.strict_yaml import read_strict_yaml
 from .analysis.report.page import write_report
+from .harness import stopping
 from .harness.config import decisive, flat, nearest, override, write_config
 from .harness.files import read_json, read_yaml, write_json, write_yaml
 from .harness.options import RunParts, settings_of, torch_device
@@ -95,6 +96,7 @@ def run_sweep(options: RunParts, name: str, command: Command) -> Path:
     plan = read_plan(options.run.sweep, options)
     path = options.run.out or Path("runs") / time.strftime(f"sweep-{name.replace(' --', '-')}-%Y%m%d-%H%M%S")
     _prepare(path, plan, options, name)
+    stopping.going_on(f"the same command with --out {path} goes on")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal = optuna.storages.journal.JournalFileBackend(str(path / "study.journal"))
     storage = optuna.storages.JournalStorage(journal)

@@ -1,13 +1,15 @@
 """Where cells run: in this process, on local processes, or on a Ray cluster."""
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, Literal, TypeVar
 
 from ...simulation.data.errors import InputError
@@ -65,9 +67,11 @@ def _on_processes(work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], jobs
     left = dict(enumerate(tasks))
     for _ in range(RETRIES + 1):
         # Spawned, not forked: torch's threads do not survive a fork.
-        pool = ProcessPoolExecutor(min(jobs, len(left)) or 1, mp_context=get_context("spawn"))
+        context = get_context("spawn")
+        pool = ProcessPoolExecutor(min(jobs, len(left)) or 1, mp_context=context, initializer=_end_with_the_parent)
         try:
-            futures = {pool.submit(work, task): number for number, task in left.items()}
+            with _without_ctrl_c():
+                futures = {pool.submit(work, task): number for number, task in left.items()}
             for future in as_completed(futures):
                 yield future.result()
                 del left[futures[future]]
@@ -77,6 +81,30 @@ def _on_processes(work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], jobs
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     raise InputError(_died(f"{len(left)} of {len(tasks)} tasks"))
+
+
+def _end_with_the_parent() -> None:
+    """Of a worker: a parent that is killed cannot end it, and it would wait for work for ever."""
+
+    def watch() -> None:
+        if (parent := parent_process()) is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Processes that begin in it never see Ctrl-C, which a terminal sends to all: the parent ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _on_ray(

@@ -3,8 +3,10 @@
 import csv
 import json
 import math
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from ...simulation.data.strict_yaml import read_strict_yaml
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a text begins with that spreadsheets run."""
+_OURS = re.compile(r"\.lock|\..+\.tmp")
+"""Names of what is left where a command was broken off before it wrote anything whole."""
 REMEDY = "the run may have been broken off; give the directory of a finished run"
 
 
@@ -26,10 +30,18 @@ def new_folder(out: Path | None, command: str) -> Path:
     Raises:
         InputError: it is in use.
     """
-    path = out or Path("runs") / time.strftime(f"{command}-%Y%m%d-%H%M%S")
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{path}: is there already and not empty; choose another --out, or move it away")
-    return path
+    if out is None:
+        usual = Path("runs") / time.strftime(f"{command}-%Y%m%d-%H%M%S")
+        # It is there where another began in the same second, or the clock was set back.
+        return next(path for path in _numbered(usual) if not path.exists())
+    if out.exists() and not (out.is_dir() and all(_OURS.fullmatch(path.name) for path in out.iterdir())):
+        raise InputError(f"{out}: is there already and not empty; choose another --out, or move it away")
+    return out
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield path
+    yield from (path.with_name(f"{path.name}-{number}") for number in count(2))
 
 
 def own_name(given: object) -> str:

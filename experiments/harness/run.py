@@ -22,7 +22,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from ...simulation.data.errors import InputError
-from ...simulation.data.files import write_whole
+from ...simulation.data.files import named, write_whole
+from . import stopping
 from .config import different, read_config, write_config
 from .files import new_folder, read_json, write_json
 from .options import ResumeOptions, RunParts, torch_device
@@ -58,7 +59,7 @@ class Run:
         if resumed is not None:
             _refuse_resume(resumed, command, options)
         elif not second:
-            self.path = new_folder(options.run.out, command)
+            self.path = _new_folder(options, command)
         self.seconds: dict[str, float] = {}
         """Wall time by stage."""
         self._tracker = Tracker(options, self.path) if options.run.track == "wandb" else None
@@ -69,8 +70,11 @@ class Run:
     @cached_property
     def _events(self) -> SummaryWriter:
         """Makes the directory on first use."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(self.path)
+        with named(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.path)
+            (self.path / "tensorboard").mkdir(exist_ok=True)
+        self._outermost = stopping.going_on(how_to_go_on(self.command, self.path, self.options))
         if not self.resumed:
             write_settings(self.path, self.command, self.options, self.device)
             _append(self._metrics, [("step", "name", "value")])
@@ -99,6 +103,7 @@ class Run:
 
     def record(self, step: int, values: Mapping[str, float]) -> None:
         """Adds figures to metrics.csv and TensorBoard."""
+        stopping.check()
         events = self._events
         _append(self._metrics, [(step, name, repr(float(value))) for name, value in values.items()])
         for name, value in values.items():
@@ -140,6 +145,8 @@ class Run:
         """Writes summary.json, wall times and device included, and closes the event file."""
         facts = {"wall_seconds": self.seconds, "device": str(self.device)}
         write_json(self.path / "summary.json", summary | facts)
+        if self._outermost:
+            stopping.finished(f"all figures are there; `copybandit report {self.path}` makes their page")
         self._events.close()
         if self._tracker is not None:
             self._tracker.finish(summary)
@@ -178,6 +185,7 @@ class Stage:
 
     def advance(self, amount: float = 1, note: str = "") -> None:
         """Moves the bar; a note is shown beside it, and stays on the line that is left at the end."""
+        stopping.check()
         self.note, self._done = note or self.note, self._done + amount
         self._progress.update(self._task, advance=amount, note=self.note)
         over = self._total is not None and self._done >= self._total
@@ -194,6 +202,22 @@ class Stage:
         return f"  {self._name:<24} {progress}   {self.note}"
 
 
+def _new_folder(options: RunParts, command: str) -> Path:
+    """A new run's directory.
+
+    Raises:
+        InputError: it is in use; by a broken-off run, which may be resumed.
+    """
+    out = options.run.out
+    try:
+        return new_folder(out, command)
+    except InputError:
+        broken_off = out is not None and (out / "config.yaml").is_file() and not (out / "summary.json").exists()
+        if broken_off and can_resume(options):
+            raise InputError(f"{out}: a broken-off run; go on with --resume {out}, or choose another --out") from None
+        raise
+
+
 def _refuse_resume(path: Path, command: str, options: RunParts) -> None:
     """Only a broken-off run of the same command and the same options goes on."""
     if not (path / "config.yaml").is_file() or not (path / "environment.json").is_file():
@@ -203,7 +227,8 @@ def _refuse_resume(path: Path, command: str, options: RunParts) -> None:
         raise InputError(f"{path}: a run of `copybandit {found}`; resume it with that command")
     if (path / "summary.json").exists():
         raise InputError(
-            f"{path}: finished, there is nothing to resume; start another run with --config {path}/config.yaml"
+            f"{path}: finished, there is nothing to resume; `copybandit report {path}` makes its page anew, and "
+            f"--config {path}/config.yaml starts another run"
         )
     changed = different(options, read_config(path / "config.yaml", type(options)()))
     if changed:
@@ -233,9 +258,24 @@ def _locked(path: Path) -> IO[str] | None:
 
 def write_settings(path: Path, command: str, options: object, device: torch.device) -> None:
     """Makes a run's directory, and writes what makes it one: its options, versions, device and commit."""
-    path.mkdir(parents=True, exist_ok=True)
+    with named(path):
+        path.mkdir(parents=True, exist_ok=True)
+    stopping.going_on(how_to_go_on(command, path, options))
     write_json(path / "environment.json", environment(command, device))
     write_config(path / "config.yaml", options)
+
+
+def how_to_go_on(command: str, path: Path, options: object) -> str:
+    """What is told of a broken-off run: how it is resumed, if it can be."""
+    if can_resume(options):
+        return f"`copybandit {command} --resume {path}` goes on from what was saved"
+    return f"{path} is not finished; run again with another --out, or move it away first"
+
+
+def can_resume(options: object) -> bool:
+    """Whether a broken-off run of these options can go on."""
+    rounds = getattr(getattr(options, "rounds", None), "rounds", 1)
+    return isinstance(getattr(options, "resume", None), ResumeOptions) and rounds == 1
 
 
 def environment(command: str, device: torch.device) -> dict[str, Any]:
@@ -254,11 +294,14 @@ def environment(command: str, device: torch.device) -> dict[str, Any]:
 
 
 def _append(path: Path, rows: list[tuple]) -> None:
-    with path.open("a", newline="", encoding="utf-8") as file:
+    with named(path), path.open("a", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
 
 
 def _commit() -> str | None:
     here = Path(__file__).resolve().parent
-    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    except OSError:  # no git here
+        return None
     return found.stdout.strip() or None

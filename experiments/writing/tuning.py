@@ -11,6 +11,7 @@ from ...policies.tuning.contract import OnUpdate, Tuner, TuningResult, Update
 from ...policies.tuning.training_state import StateDirectory, TuningState, short_hash
 from ...policies.writer.prompts import prompt
 from ...policies.writer.writer import WriterConfig, load_weights, own_weights
+from ...simulation.data.errors import InputError, out_of_memory
 from ..harness.config import decisive
 from ..harness.run import Run
 from ..study.options import StudyOptions
@@ -105,7 +106,18 @@ def tuning_stage(
             stage.advance(1, update.note)
             return on_update(update)
 
-        return tuner.tune(study.writer, study.asked, scored, seed=seed, on_update=told, resumed=resumed)
+        try:
+            return tuner.tune(study.writer, study.asked, scored, seed=seed, on_update=told, resumed=resumed)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            raise InputError(_too_large(tuner)) from None
+
+
+def _too_large(tuner: Tuner) -> str:
+    option = f"--{tuner.label.lower()}"
+    fewer = f"{option}.mini-batches higher" if tuner.on_policy else f"{option}.batch lower"
+    return f"{tuner.label}: out of memory, learning from {tuner.at_once} texts at once; set {fewer}, and start anew"
 
 
 def watched_tuning(study: Study, options: TuneOptions, run: Run, scored: ScoredTexts, watch: Watch) -> TuningResult:

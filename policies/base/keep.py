@@ -5,6 +5,7 @@ from typing import Any
 
 import jinja2
 
+from ...simulation.data.files import write_folder
 from ..writer.writer import Writer
 
 _CARD = """\
@@ -31,7 +32,7 @@ Made by `{{ command }}`.
 
 
 def save_base(writer: Writer, directory: Path, command: str, facts: dict[str, Any]) -> None:
-    """Writes weights in half precision, the tokenizer and a card.
+    """Writes weights in half precision, the tokenizer and a card: all of it, or nothing.
 
     Args:
         writer: that was pretrained; it comes back as it was.
@@ -39,9 +40,12 @@ def save_base(writer: Writer, directory: Path, command: str, facts: dict[str, An
         command: that made it.
         facts: rows of the card.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    writer.model.half()
-    writer.save(directory)
-    writer.model.float()
     card = jinja2.Template(_CARD).render(command=command, facts=facts)
-    (directory / "README.md").write_text(f"{card.rstrip()}\n", encoding="utf-8")
+
+    def write(folder: Path) -> None:
+        writer.model.half()
+        writer.save(folder)
+        writer.model.float()
+        (folder / "README.md").write_text(f"{card.rstrip()}\n", encoding="utf-8")
+
+    write_folder(directory, write)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product
+from ...simulation.data.files import check_folder, write_folder, write_whole
 from ...simulation.scenario import load_scenario
 from ..compliance.claims import Claims
 from ..learning.warm_start import WarmStartConfig, warm_start
@@ -91,12 +92,13 @@ def learn(directory: str, seed: int, kept: Path, epochs: float = 1.5) -> Teacher
     before = own_weights(writer)
     chosen = np.random.default_rng(seed).permutation(len(given.ads))[:SCORED]
     cut = float(np.quantile(nats_a_character(writer, [given.ads[i].text for i in chosen]), LIKELY))
-    if (kept / "config.json").is_file():
+    if kept.is_dir():
+        check_folder(kept, "remove it: the teacher learns again")
         load_weights(writer, own_weights(make_writer(given, sampling, seed=seed, model=str(kept))))
     else:
         config = WarmStartConfig(lines=int(epochs * len(given.ads)), batch=16, learning_rate=5e-5, max_length=96)
         warm_start(writer, given, words("audiences"), config, seed=seed)
-        writer.save(kept)
+        write_folder(kept, writer.save)
     return Teacher(writer, before, cut)
 
 
@@ -117,7 +119,7 @@ def teach(
         seed: of products and lines.
         progress: told the lines of each batch: written, and kept.
     """
-    done = max((int(str(row["batch"])) for row in read_rows(path)), default=-1) + 1 if path.is_file() else 0
+    done = _whole_batches(path) if path.is_file() else 0
     learned, writer = own_weights(teacher.writer), teacher.writer
     for number in range(done, -(-products // BATCH)):
         random = np.random.default_rng([OWN_SEED, seed, number])
@@ -137,6 +139,14 @@ def teach(
         ]
         write_taught(path, kept or [{"batch": number}])
         progress(len(written), len(kept))
+
+
+def _whole_batches(path: Path) -> int:
+    """How many batches of a file are whole; the last, which may have been cut off in writing, is taken out of it."""
+    rows = read_rows(path)
+    last = max((int(str(row["batch"])) for row in rows), default=0)
+    write_whole(path, lambda beside: write_taught(beside, (row for row in rows if int(str(row["batch"])) < last)))
+    return last
 
 
 def is_good(text: str, product: Product) -> bool:

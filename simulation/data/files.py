@@ -1,11 +1,13 @@
 """Whole files only: written beside and renamed, and what is no longer as it was written is refused in one line."""
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +29,7 @@ _UNREADABLE = (
     *(RuntimeError, MemoryError, SafetensorError, yaml.YAMLError, pa.ArrowException),
 )
 """What comes of content that is not as it was written. A RecursionError is a RuntimeError."""
+_OF_THE_SYSTEM = re.compile(r"\(os error (\d+)\)|\bOs \{ code: (\d+),")
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -37,15 +40,39 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
         write: is given the temporary path; when it raises, nothing is left behind.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
+    with named(path):
+        temporary.unlink(missing_ok=True)
+        try:
+            write(temporary)
+            _to_disk(temporary)
+            temporary.replace(path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        _to_disk(path.parent)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Gives an error of the disk the name of what was to be written.
+
+    Raises:
+        OSError: as it came, or in the place of what a library of Rust says of it in words ("os error 28").
+    """
     try:
-        write(temporary)
-        _to_disk(temporary)
-        temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-    _to_disk(path.parent)
+        yield
+    except OSError as error:
+        if error.errno is None or error.errno in (errno.ENOENT, errno.EEXIST):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+    except InputError:
+        raise
+    except Exception as error:
+        found = _OF_THE_SYSTEM.search(str(error))
+        if found is None:
+            raise
+        number = int(found[1] or found[2])
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def write_folder(folder: Path, write: Callable[[Path], Any]) -> None:
@@ -59,23 +86,29 @@ def write_folder(folder: Path, write: Callable[[Path], Any]) -> None:
     """
     folder = folder.absolute()
     temporary, old = _beside(folder, "tmp"), _beside(folder, "old")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        write(temporary)
-        files = {name: _seal(temporary / name) for name in _files(temporary)}
-        text = json.dumps({"format_version": FORMAT_VERSION, "files": files}, indent=2, sort_keys=True) + "\n"
-        (temporary / MANIFEST).write_text(text, encoding="utf-8")
-        for path in [*(temporary / name for name in files), temporary / MANIFEST, temporary]:
-            _to_disk(path)
-        if folder.is_dir() and any(folder.iterdir()):
-            shutil.rmtree(old, ignore_errors=True)
-            folder.replace(old)
-        temporary.replace(folder)
-    finally:
+    with named(folder):
         shutil.rmtree(temporary, ignore_errors=True)
-    _to_disk(folder.parent)
+        temporary.mkdir(parents=True)
+        try:
+            write(temporary)
+            _seal_all(temporary)
+            if folder.is_dir() and any(folder.iterdir()):
+                shutil.rmtree(old, ignore_errors=True)
+                folder.replace(old)
+            temporary.replace(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        _to_disk(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _seal_all(folder: Path) -> None:
+    """Adds the manifest, and waits until all is on the disk."""
+    files = {name: _seal(folder / name) for name in _files(folder)}
+    text = json.dumps({"format_version": FORMAT_VERSION, "files": files}, indent=2, sort_keys=True) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    for path in [*(folder / name for name in files), folder / MANIFEST, folder]:
+        _to_disk(path)
 
 
 def check_folder(folder: Path, remedy: str = ANEW) -> None:
