@@ -185,7 +185,7 @@ def run_compare(options: CompareOptions) -> Path:
     _leave_best(run, standings, options)
     more: dict[str, Any] = {"traffic": options.traffic.given} if options.traffic.given else {}
     more["fairness"] = of_agents(run, standings.rows, agents, options.traffic, options.run.seed)
-    if priced := prices(standings):
+    if priced := prices(standings, options.traffic.min_exposure_of):
         more["minimum_exposure"] = priced
     if archive is not None:
         more["real_tests"] = _replayed(archive, standings, options, run)

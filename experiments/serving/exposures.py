@@ -1,7 +1,7 @@
 """What each group of users was shown: looks, clicks, conversions, kinds of products, by clusters of users."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ PLAIN = 4
 """Columns before those of kinds."""
 MOST = 2000
 """Clusters of users; where there are more users, several of one segment are one cluster."""
+NAMES = ("segments", "channels", "kinds", "products", "brands")
 PRICES = ("price: lower third", "price: middle third", "price: upper third")
 
 
@@ -31,6 +32,8 @@ class Exposure:
     """Categories, and thirds of the catalog's prices; a product is of one of each."""
     products: tuple[str, ...]
     """That could be shown."""
+    brands: tuple[str, ...]
+    """Of each product, its advertiser; empty where it has none."""
     segment: NDArray[np.int64]
     """[M] of each cluster of users."""
     by_channel: NDArray[np.float64]
@@ -41,7 +44,7 @@ class Exposure:
 
     def flat(self) -> dict[str, Any]:
         """As a row of results holds it: names as JSON, and all sums in one list."""
-        names = {name: list(getattr(self, name)) for name in ("segments", "channels", "kinds", "products")}
+        names = {name: list(getattr(self, name)) for name in NAMES}
         sums = np.concatenate([self.by_channel.ravel(), self.by_product.ravel()]).astype(np.float32)
         return {"shown_to": json.dumps(names | {"segment": self.segment.tolist()}), "looks": sums.tolist()}
 
@@ -49,7 +52,7 @@ class Exposure:
     def of_flat(shown_to: str, looks: Any) -> "Exposure":
         """What `flat` gave."""
         told = json.loads(shown_to)
-        names = {name: tuple(told[name]) for name in ("segments", "channels", "kinds", "products")}
+        names = {name: tuple(told[name]) for name in NAMES}
         segment, sums = np.array(told["segment"], dtype=np.int64), np.asarray(looks, dtype=np.float64)
         shape = (len(segment), len(names["channels"]), PLAIN + 2 * len(names["kinds"]))
         cut = int(np.prod(shape))
@@ -64,7 +67,7 @@ class Exposure:
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in ("segment", "by_channel", "by_product")
         }
-        return Exposure(first.segments, first.channels, first.kinds, first.products, **joined)
+        return replace(first, **joined)
 
 
 class Exposures(Observer):
@@ -107,12 +110,13 @@ class Exposures(Observer):
     @property
     def total(self) -> Exposure:
         """All so far."""
-        catalog = self._world.catalog
+        shown = [self._world.catalog.products[i] for i in self._shown.tolist()]
         return Exposure(
             self._world.audience.segments,
             tuple(self._world.scenario.channels),
             self._kinds,
-            tuple(catalog.products[i].product_id for i in self._shown.tolist()),
+            tuple(product.product_id for product in shown),
+            tuple(product.brand for product in shown),
             self._segment.cpu().numpy(),
             self._by_channel.cpu().numpy(),
             self._by_product.cpu().numpy(),

@@ -90,7 +90,7 @@ def planted(users=400, seed=0) -> Exposure:
     columns = [visits, visits, clicks, 0 * clicks, visits - dear, dear, visits - dear, dear]
     by_product = np.stack([visits - dear, dear], 1)
     rows = np.stack(columns, 1)[:, None]
-    return Exposure(("a", "b"), ("feed",), ("cheap", "dear"), ("p", "q"), segment, rows, by_product)
+    return Exposure(("a", "b"), ("feed",), ("cheap", "dear"), ("p", "q"), ("us", ""), segment, rows, by_product)
 
 
 def test_planted_gaps_are_found(rng):
@@ -101,7 +101,7 @@ def test_planted_gaps_are_found(rng):
     assert "channel" not in told  # there is one
     rates = table[(table.grouping == "segment") & (table.measure == "reach")].set_index(["group", "of"]).value
     assert rates["a", "dear"] == 1 and rates["b", "dear"] == 0
-    products = told["products"]
+    products = told["units"]["product"]
     least = planted().by_product.sum(0).min() / planted().by_product.sum()
     assert 0.45 < least < 0.5 and products["least"]["mean"] == pytest.approx(least)
     assert products["below"] == 2  # of two, none has 55%
@@ -116,7 +116,7 @@ def test_intervals_cover_when_users_are_what_varies():
         rate = draw.beta(2, 8, 60)
         clicks = draw.binomial(50, rate).astype(float)
         plain = np.stack([np.full(60, 50.0), np.full(60, 50.0), clicks, 0 * clicks, *np.full((2, 60), 50.0)], 1)
-        found = Exposure(("a",), ("c",), ("k",), ("p",), np.zeros(60, int), plain[:, None], plain[:, :1])
+        found = Exposure(("a",), ("c",), ("k",), ("p",), ("",), np.zeros(60, int), plain[:, None], plain[:, :1])
         table, _ = fairness_of(found, draw)
         row = table[(table.grouping == "segment") & (table.measure == "ctr")].iloc[0]
         hits += row.low <= 0.2 <= row.high
@@ -158,16 +158,18 @@ def test_compare_tells_who_was_shown_what_and_the_price(tiny_file, tmp_path):
     )
     summary = read_json(path / "summary.json")
     assert [row["agent"] for row in summary["fairness"]] == ["random", "linucb", "linucb:min_exposure=0.2"]
-    constrained = summary["fairness"][2]["products"]
+    constrained = summary["fairness"][2]["units"]["product"]
     assert constrained["minimum"] == 0.2 and constrained["below"] == 0 and constrained["least"]["mean"] >= 0.2
-    assert "minimum" not in summary["fairness"][1]["products"]
+    assert "minimum" not in summary["fairness"][1]["units"]["product"]
     (price,) = summary["minimum_exposure"]
     assert (price["agent"], price["minimum"], price["below"]) == ("linucb", 0.2, 0)
     assert price["least"]["mean"] >= 0.2 > price["least_without"]["mean"]
     reward = {name: row["reward"]["mean"] for name, row in summary["agents"].items()}
     assert price["reward"]["mean"] == pytest.approx(1 - reward["linucb:min_exposure=0.2"] / reward["linucb"], abs=0.03)
     table = pd.read_csv(path / "fairness.csv")
-    assert set(table.grouping) == {"segment", "channel", "product"} and set(table.agent) == set(reward)
+    assert set(table.grouping) == {"segment", "channel", "product", "category", "brand"} and set(table.agent) == set(
+        reward
+    )
     shares = table[(table.grouping == "product") & (table.agent == "linucb")].value
     assert shares.sum() == pytest.approx(1.0)
     told = table[(table.measure == "reach") & (table.of == PRICES[0])].value
@@ -270,3 +272,15 @@ def test_the_prices_of_the_page_are_those_of_the_committed_run(repository):
         shares = [f"{row[name]['mean']:.2%}" for name in ("least", "least_without")]
         cells = [row["agent"], f"{row['minimum']:.2%}", *lost, *shares]
         assert f"| {' | '.join(cells)} |" in page
+
+
+def test_the_price_of_a_minimum_for_categories(tiny_file, tmp_path):
+    given = {"agents": "ucb1,ucb1:min_exposure=0.4", "min_exposure_of": "category"}
+    path = run_compare(configured(CompareOptions(), scenario=str(tiny_file), out=tmp_path / "run", **SMALL, **given))
+    summary = read_json(path / "summary.json")
+    (price,) = summary["minimum_exposure"]
+    assert price["below"] == 0 and price["least"]["mean"] >= 0.4
+    constrained = summary["fairness"][2]["units"]
+    assert constrained["category"]["minimum"] == 0.4 and "minimum" not in constrained["product"]
+    # Only its own minimum is held against an agent, and uniform placement's against none.
+    assert "minimum" not in summary["fairness"][0]["units"]["category"]

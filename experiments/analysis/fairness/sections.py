@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..drawing.formats import gain_range, number, number_range, percent
+from ..drawing.formats import number, number_range, percent
 from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table, told_by
 
@@ -28,52 +28,53 @@ def shown_to_whom(run: RunFiles, found: Any) -> Section:
         "different things are shown different things: a gap says that there is a difference, not that it is wrong. All "
         "rates of all groups are in fairness.csv."
     ]
+    units = list(dict.fromkeys(unit for row in found for unit in row["units"]))
     tables = [_gaps(f"Largest gap between {name}s", [row for row in found if name in row], name) for name in groupings]
-    return Section("Who was shown what", [*text], _below(found), tables=[*tables, _products(found)])
+    return Section(
+        "Who was shown what", [*text], _below(found), tables=[*tables, *(_units(found, unit) for unit in units)]
+    )
 
 
 def _gaps(caption: str, found: Sequence[Mapping[str, Any]], grouping: str) -> Table:
+    measures = [name for name in MEASURES if any(name in row[grouping] for row in found)]
+    rows = [
+        [_name(row), *(_gap(row[grouping][name]) if name in row[grouping] else "" for name in measures)]
+        for row in found
+    ]
+    return Table(caption, ["Placement", *(MEASURES[name] for name in measures)], rows, prose=True)
+
+
+def _gap(gap: Any) -> str:
+    """'0.290 (0.258 to 0.321), category: toys, families over students'."""
+    of = f"{gap['of']}, " if gap["of"] else ""
+    return f"{number(gap['mean'], 3)} ({number_range(gap, 3)}), {of}{gap['most']} over {gap['least']}"
+
+
+def _units(found: Sequence[Mapping[str, Any]], unit: str) -> Table:
+    parts = [(row, row["units"][unit]) for row in found if unit in row["units"]]
     rows = [
         [
             _name(row),
-            MEASURES[measure] + (f", {gap['of']}" if gap["of"] else ""),
-            f"{gap['most']} over {gap['least']}",
-            number(gap["mean"], 3),
-            number_range(gap, 3),
+            percent(part["least"]["mean"], 2),
+            _percents(part["least"], 2),
+            percent(part["equal"], 2),
+            number(part["inequality"]),
+            f"{part['below']} below {percent(part['minimum'], 2)}" if "minimum" in part else "none",
         ]
-        for row in found
-        for measure, gap in row[grouping].items()
+        for row, part in parts
     ]
-    return Table(caption, ["Placement", "What", "Groups", "Gap", "95% interval"], rows)
-
-
-def _products(found: Sequence[Mapping[str, Any]]) -> Table:
-    rows = [
-        [
-            _name(row),
-            percent(row["products"]["least"]["mean"], 2),
-            f"{percent(row['products']['least']['low'], 2)} to {percent(row['products']['least']['high'], 2)}",
-            percent(row["products"]["equal"], 2),
-            number(row["products"]["inequality"]),
-            f"{row['products']['below']} of {percent(row['products']['minimum'], 2)}" if _held(row) else "no minimum",
-        ]
-        for row in found
-    ]
-    columns = ["Placement", "Least", "95% interval", "If all were equal", "Gini", "Products below the minimum"]
-    return Table("Share of looks that products had", columns, rows)
+    columns = ["Placement", "Least", "95% interval", "If all were equal", "Gini", "Minimum"]
+    return Table(f"Share of looks by {unit}: who had least", columns, rows)
 
 
 def _below(found: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
-        f"{_name(row)}: {row['products']['below']} products had less than the minimum exposure of "
-        f"{percent(row['products']['minimum'], 2)}."
+        f"{_name(row)}: {part['below']} shares of looks, by {unit}, are below the minimum of "
+        f"{percent(part['minimum'], 2)}."
         for row in found
-        if _held(row) and row["products"]["below"]
+        for unit, part in row["units"].items()
+        if part.get("below")
     ]
-
-
-def _held(row: Mapping[str, Any]) -> bool:
-    return "minimum" in row["products"]
 
 
 def _name(row: Mapping[str, Any]) -> str:
@@ -107,9 +108,9 @@ def price(run: RunFiles, found: Any) -> Section:
             f"{row['agent']} in {row['world']}",
             percent(row["minimum"], 2),
             percent(row["reward"]["mean"]),
-            gain_range(row["reward"]),
+            _percents(row["reward"]),
             percent(row["ctr"]["mean"]),
-            gain_range(row["ctr"]),
+            _percents(row["ctr"]),
             f"{percent(row['least']['mean'], 2)}, without {percent(row['least_without']['mean'], 2)}",
             str(row["below"]),
         ]
@@ -117,6 +118,10 @@ def price(run: RunFiles, found: Any) -> Section:
     ]
     columns = ["Agent", "Minimum", "Reward lost", "95% interval", "Clicks lost", "95% interval", "Least", "Below it"]
     return Section("What a minimum exposure costs", text, tables=[Table("Price", columns, rows)])
+
+
+def _percents(interval: Any, digits: int = 1) -> str:
+    return f"{percent(interval['low'], digits)} to {percent(interval['high'], digits)}"
 
 
 SOURCES = {"written": "as the writer writes them, for swapped prompts", "shown": "chosen to be shown"}

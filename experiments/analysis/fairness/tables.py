@@ -15,16 +15,18 @@ from .measures import exposure, inequality, parity_gap, reach, shortfall
 
 RESAMPLES = 1000
 COLUMNS = ("grouping", "group", "measure", "of", "value", "low", "high", "visits")
+CATEGORY = "category: "
 GAPS = ("ctr", "cvr", "exposure", "reach")
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """Sums as they are, first, and as they would have been with other users: [1 + R, G, F], or [1 + R, P]."""
+    """Sums as they are, first, and as they would have been with other users: [1 + R, G, F], or [1 + R, K]."""
 
     groups: dict[str, tuple[tuple[str, ...], Array]]
     """By grouping, `segment` and `channel`: names of groups, and sums."""
-    by_product: Array
+    units: dict[str, tuple[tuple[str, ...], Array]]
+    """By `product`, `category` and, where there are some, `brand`: names, and looks."""
     clusters: int
 
 
@@ -38,7 +40,23 @@ def resampled(found: Exposure, rng: np.random.Generator, resamples: int = RESAMP
     by_segment = np.stack([weights[:, own] @ of_user[own] for own in mine.T], axis=1)
     by_channel = (weights @ found.by_channel.reshape(users, -1)).reshape(-1, channels, width)
     groups = {"segment": (found.segments, by_segment), "channel": (found.channels, by_channel)}
-    return Resampled(groups, weights @ found.by_product, users)
+    units = {name: (names, weights @ looks) for name, (names, looks) in units_of(found).items()}
+    return Resampled(groups, units, users)
+
+
+def units_of(found: Exposure) -> dict[str, tuple[tuple[str, ...], Array]]:
+    """Who can have an exposure: names, and [M, K] looks at each. Products without a brand are of no brand."""
+    categories = [i for i, kind in enumerate(found.kinds) if kind.startswith(CATEGORY)]
+    looks = found.by_channel.sum(1)[:, [PLAIN + i for i in categories]]
+    units = {
+        "product": (found.products, found.by_product),
+        "category": (tuple(found.kinds[i].removeprefix(CATEGORY) for i in categories), looks),
+    }
+    brands = tuple(dict.fromkeys(brand for brand in found.brands if brand))
+    if brands:
+        member = np.array([[own == brand for brand in brands] for own in found.brands], dtype=np.float64)
+        units["brand"] = (brands, found.by_product @ member)
+    return {name: part for name, part in units.items() if part[0]}
 
 
 def rates_of(sums: Array, kinds: int) -> dict[str, Array]:
@@ -81,16 +99,19 @@ def gap(rates: Array, kinds: Sequence[str], names: Sequence[str], clusters: int)
     return {**found, "of": kinds[kind], "most": names[high], "least": names[low]}
 
 
-def fairness_of(found: Exposure, rng: np.random.Generator, minimum: float = 0.0) -> tuple[pd.DataFrame, dict[str, Any]]:
+def fairness_of(
+    found: Exposure, rng: np.random.Generator, minimum: float = 0.0, of: str = "product"
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Rows of fairness.csv, and what summary.json says, of one placement.
 
     Args:
         found: sums by clusters of users.
         rng: draws users.
-        minimum: exposure that products are held against; 0 for none.
+        minimum: exposure that units are held against; 0 for none.
+        of: which units.
 
     Returns:
-        A table with `COLUMNS`; a summary with gaps by grouping, and `products`.
+        A table with `COLUMNS`; a summary with gaps by grouping, and `units`: product, category, brand.
     """
     drawn, rows, told = resampled(found, rng), [], {}
     for grouping, (names, sums) in drawn.groups.items():
@@ -110,18 +131,20 @@ def fairness_of(found: Exposure, rng: np.random.Generator, minimum: float = 0.0)
                 (grouping, f"{g['most']} over {g['least']}", f"{m} gap", g["of"], g["mean"], g["low"], g["high"], None)
                 for m, g in gaps.items()
             ]
-    share = exposure(drawn.by_product)
-    for i, product in enumerate(found.products):
-        rows.append(("product", product, "exposure", "", *interval(share[:, i], drawn.clusters).values(), None))
-    told["products"] = _products(share, found.products, drawn.clusters, minimum)
+    told["units"] = {}
+    for unit, (names, looks) in drawn.units.items():
+        share = exposure(looks)
+        for i, name in enumerate(names):
+            rows.append((unit, name, "exposure", "", *interval(share[:, i], drawn.clusters).values(), None))
+        told["units"][unit] = _units(share, names, drawn.clusters, minimum if unit == of else 0.0)
     return pd.DataFrame(rows, columns=list(COLUMNS)), told
 
 
-def _products(share: Array, products: Sequence[str], clusters: int, minimum: float) -> dict[str, Any]:
+def _units(share: Array, names: Sequence[str], clusters: int, minimum: float) -> dict[str, Any]:
     last = int(share[0].argmin())
     told = {
-        "equal": 1 / len(products),
-        "least": {**interval(share[:, last], clusters), "of": products[last]},
+        "equal": 1 / len(names),
+        "least": {**interval(share[:, last], clusters), "of": names[last]},
         "inequality": inequality(share[0]),
     }
     if not minimum:
