@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ import pandera.pandas as pa
 import tyro
 
 from ..policies.compliance.filter import CAVEAT, Breach
+from ..policies.compliance.rules import BUILT_IN
 from ..policies.effect.effect_file import EFFECT, is_effect, read_effect
 from ..simulation.data.catalog import CATALOG_SCHEMA, Catalog, Creative
 from ..simulation.data.columns import ColumnNames, parse_columns, read_here, refuse_unmet
@@ -18,7 +19,7 @@ from ..simulation.data.errors import InputError
 from ..simulation.data.tables import not_blank, read_table
 from .analysis.report.page import write_report
 from .harness.files import load_table, new_folder, write_json, write_table
-from .harness.options import Flat, torch_device
+from .harness.options import torch_device
 from .harness.rules import NOTHING, RulesOptions
 from .harness.run import write_settings
 
@@ -44,7 +45,11 @@ class CheckOptions:
     """Table of products, whose fields say which prices, discounts and brands a text may name. A run has its own."""
     columns: ColumnNames = ""
     """Columns of the tables that have other names there: text=Headline."""
-    publishing: Flat[RulesOptions] = field(default_factory=RulesOptions)
+    platform: str = ""
+    """Whose limits hold: search-headline, search-description, feed-headline, feed-text, display-headline or
+    marketplace-title; by default none."""
+    rules: str = BUILT_IN
+    """built-in, none, or rules of your own in YAML, beside the built-in ones or in their place."""
     strict: bool = False
     """Ends with exit code 1 if a text is refused."""
     out: Path | None = None
@@ -61,7 +66,7 @@ def run_check(options: CheckOptions) -> Path:
     path = new_folder(options.out, "check")
     texts, catalog = _texts(options)
     creatives = [Creative(row.product_id, row.text) for row in texts.itertuples(index=False)]
-    found = options.publishing.compliance(catalog).check(creatives)
+    found = RulesOptions(options.platform, options.rules).compliance(catalog).check(creatives)
     checked = texts.assign(**_columns(found))
     write_settings(path, "check", options, torch_device("cpu"))
     write_table(path / "checked.parquet", checked)

@@ -7,7 +7,6 @@ from ...policies.compliance.claims import Kind
 from ...policies.compliance.filter import UNSUPPORTED, Compliance
 from ...policies.compliance.rules import BUILT_IN
 from ...simulation.data.catalog import Catalog, Product
-from .options import Common
 
 NOTHING = Catalog([Product("", "", "", 0.0)])
 """What texts are about where no catalog is given: nothing supports a price or a brand."""
@@ -17,10 +16,10 @@ NOTHING = Catalog([Product("", "", "", 0.0)])
 class RulesOptions:
     """Which texts may be published."""
 
-    platform: Common[str] = ""
+    platform: str = ""
     """Whose limits hold: search-headline, search-description, feed-headline, feed-text, display-headline or
     marketplace-title; by default none."""
-    rules: Common[str] = BUILT_IN
+    rules: str = BUILT_IN
     """What texts may not say: built-in, none, or a YAML file of your own, beside the built-in rules or in their place
     (docs/commands/check.md)."""
 

@@ -1,1 +1,1 @@
-"""What may be published: rules of law and platforms as data, and a user's own. Begin with `filter.py`."""
+"""What may be published: rules of law and platforms as data, a user's own, and claims. Begin with `filter.py`."""

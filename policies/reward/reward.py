@@ -6,9 +6,10 @@ or, as a product of quality and novelty (`combined: product`),
 
 reward = softplus(w_ctr z(logit pCTR) + w_cvr z(logit pCVR)) / log 2 * (novelty / usual novelty)^w_div - 1 - penalties
 
-Each z is centred and scaled by statistics frozen on the untuned writer, so weights keep their meaning during a run. The
-logits' part that the writer cannot change (product, segment, place) is left out before z. The ensemble is aggregated
-pessimistically: a text on which its members disagree is worth less (Coste et al., arXiv 2310.02743).
+Penalties are for failed checks of quality, and for what may not be published. Each z is centred and scaled by
+statistics frozen on the untuned writer, so weights keep their meaning during a run. The logits' part that the
+writer cannot change (product, segment, place) is left out before z. The ensemble is aggregated pessimistically: a text
+on which its members disagree is worth less (Coste et al., arXiv 2310.02743).
 """
 
 import hashlib

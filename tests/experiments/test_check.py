@@ -73,6 +73,20 @@ def test_texts_of_a_run(tmp_path):
     ]
 
 
+def test_the_page_tells_verdicts_and_remedies(files):
+    checked("lines.csv", "--catalog", "catalog.csv")
+    page = Path("out/report.html").read_text()
+    assert "Guaranteed results or your money back." in page and "banned-absolute" in page
+    assert "Say what the product does, not that it cannot fail." in page
+    assert "not thereby lawful" in page
+
+
+def test_a_page_of_fine_texts_lists_none(files):
+    Path("lines.csv").write_text(TEXTS)
+    assert set(checked("lines.csv", "--catalog", "catalog.csv").verdict) == {"ok"}
+    assert "Texts and remedies" not in Path("out/report.html").read_text()
+
+
 def test_strict_is_an_exit_code(files):
     with pytest.raises(SystemExit) as ended:
         main(["check", "lines.csv", "--strict", "--out", "out"])

@@ -9,6 +9,7 @@ import pytest
 import torch
 from copybandit.agents.state import load_agent
 from copybandit.experiments.harness.config import configured
+from copybandit.experiments.harness.files import load_table
 from copybandit.experiments.harness.run import Run
 from copybandit.experiments.loop import run_loop
 from copybandit.experiments.placing.options import LoopOptions
@@ -87,7 +88,7 @@ def test_arms_say_what_each_creative_earned(run):
 
 
 def test_the_agent_that_is_left_knows_who_retired(run):
-    arms, agent = pd.read_csv(run / "arms.csv"), load_agent(run / "placement")
+    arms, agent = load_table(run / "arms.csv", ["arm"]), load_agent(run / "placement")
     assert [creative.text for creative in agent.labels.creatives] == arms.text.tolist()
     assert agent.on_show.tolist() == arms.arm[arms.retired == 0].tolist()
 

@@ -113,6 +113,20 @@ def test_odd_texts_are_scored_and_doubted(predictor, capsys):
     assert "unlike those that the predictor learned from" in capsys.readouterr().out
 
 
+def test_a_rule_that_refuses_a_text_stands_beside_its_rate(predictor, effect, capsys):
+    write("t.csv", "text\nClick here for a miracle\nA quiet headline\n")
+    main(["score", "t.csv", "--predictor", str(predictor), "--out", "s"])
+    found = pd.read_parquet("s/scores.parquet").set_index("text").refused
+    assert found["Click here for a miracle"] == "banned-absolute; pressure" and found["A quiet headline"] == ""
+    assert "refused: banned-absolute; pressure" in capsys.readouterr().out
+    assert "Refused by" in Path("s/report.html").read_text(encoding="utf-8")
+    main(["score", "t.csv", "--predictor", str(predictor), "--rules", "none", "--out", "none"])
+    assert set(pd.read_parquet("none/scores.parquet").refused) == {""}
+    write("ads.csv", f"product_id,text\nk1,{'long ' * 20}\nk1,Short\n")
+    main(["score", "ads.csv", "--predictor", str(effect), "--platform", "marketplace-title", "--out", "ads"])
+    assert set(pd.read_parquet("ads/scores.parquet").refused) == {"", "platform-length"}
+
+
 def test_options_that_do_nothing_are_refused(predictor, capsys):
     write("t.csv", "text\nOne\nTwo\n")
     with pytest.raises(SystemExit):

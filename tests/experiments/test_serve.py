@@ -5,6 +5,7 @@ import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,15 @@ from copybandit.agents.registry import agent_for
 from copybandit.agents.state import save_agent
 from copybandit.experiments.cli import main
 from copybandit.experiments.harness.rules import RulesOptions
-from copybandit.experiments.playground.answers import TEXTS, Answers
+from copybandit.experiments.playground.answers import TEXTS, Answers, _soundest
 from copybandit.experiments.playground.server import MOST_BYTES, make_server
+from copybandit.policies.compliance.filter import Compliance
 from copybandit.policies.effect.effect_file import EFFECT, save_effect
 from copybandit.policies.effect.model import VALIDATORS, EffectConfig, fit_effect_model
 from copybandit.policies.effect.newcomer import with_newcomer
 from copybandit.policies.writer.checkpoint import CHECKPOINT, save_checkpoint
 from copybandit.policies.writer.writer import WriterConfig, make_writer
-from copybandit.simulation.data.catalog import Creative, Product
+from copybandit.simulation.data.catalog import Catalog, Creative, Product
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.logs import count_uniform
 from copybandit.simulation.world import make_world
@@ -77,6 +79,18 @@ def test_what_cannot_be_asked_is_said_in_one_line(answers, asked, told):
     with pytest.raises(InputError, match=told) as said:
         answers.write(asked)
     assert "\n" not in str(said.value)
+
+
+def test_what_may_not_be_published_says_which_rule_and_comes_last(answers, tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{id: no-vowel, says: Say it without., patterns: ['\\w*[aeiou]\\w*']}]")
+    strict = replace(answers, publishing=RulesOptions(rules=str(rules)))
+    rows = strict.write({**answers.offered()["products"][0], "price": "10"})
+    assert rows and all(row["refused"][0][0] == "no-vowel" for row in rows if any(v in row["text"] for v in "aeiou"))
+    product = Product("p", "a pan", "kitchen", 1.0)
+    texts = [Creative("p", text) for text in ("A pan, click here", "A pan that lasts")]
+    order = _soundest(Compliance.of(Catalog([product])), product, texts, names_product=True)
+    assert order == [texts[1], texts[0]]
 
 
 def test_a_newcomer_is_an_average_product_of_its_category(answers, tiny_catalog):
