@@ -60,4 +60,7 @@ def masked(values: Integers, silo: int, secrets: Mapping[int, bytes], turn: int)
 
 def summed(sent: Sequence[Integers]) -> Integers:
     """What the server does: adds modulo 2^64. It is no sum unless all silos have sent."""
-    return np.sum(np.stack(sent), axis=0, dtype=np.uint64)
+    total = np.zeros_like(sent[0])
+    for each in sent:
+        total += each
+    return total

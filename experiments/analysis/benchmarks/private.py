@@ -74,6 +74,7 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     """`private`: by users and epsilon, the lift of what is chosen and how well the model predicts; private.json too."""
     shrink = 40 if options.run.quick else 1
     rows: list[dict[str, Any]] = []
+    found: dict[str, Any] = {}
     for users in (200,) if options.run.quick else USERS:
         with run.stage(f"log of {users:,} users"):
             shop = Shop.of(users, options.run.seed, shrink)
