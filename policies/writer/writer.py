@@ -343,12 +343,15 @@ def small_gpt2(config: WriterConfig, tokenizer: PreTrainedTokenizerBase, seed: i
 
 
 def train_tokenizer(corpus: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE on the words of a corpus: no text in any language is out of its vocabulary."""
+    """A byte-level BPE on the words of a corpus: no text in any language is out of its vocabulary. Pieces that are said
+    once are no tokens.
+    """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
+        min_frequency=2,  # what one line alone says is not written down in a vocabulary
         special_tokens=[PAD, EOS],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,

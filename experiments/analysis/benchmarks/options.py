@@ -7,7 +7,7 @@ import tyro
 
 from ...harness.options import Device, Flat, Idle, RunOptions, refuse_below
 
-Part = Literal["bandit", "cost", "world", "recovery", "coverage", "writer", "gpu"]
+Part = Literal["bandit", "cost", "world", "recovery", "coverage", "writer", "gpu", "trust"]
 PARTS = get_args(Part)
 """Each part is a module in `analysis/benchmarks/`: its `measure(options, run)` returns what goes into the summary."""
 
@@ -24,15 +24,18 @@ class BenchmarkOptions:
     recovery: are known worlds found again from their logs, and are policies ranked in the fitted world as in the true;
     coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked;
     writer: tuning, against TRL as it comes; gpu: does a CUDA device compute what the CPU does, and how fast
-    (with --device cpu all of it small, which shows that it runs)."""
+    (with --device cpu all of it small, which shows that it runs); trust: what of the ads do writer and effect model
+    know by heart."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3
-    """Each figure is the best of so many runs, taken in turns."""
+    """Each figure is the best of so many runs, taken in turns; in trust, the mean of so many."""
     impressions: int = 20_000_000
     """How many the world serves while its memory is watched."""
     worlds: int = 20
     """How many are to be found again from their logs."""
+    only: str = ""
+    """Measurements of trust, separated by commas: canaries. By default all."""
     minutes: float = 8.0
     """After which nothing more is begun; what was measured stands."""
 
@@ -43,10 +46,11 @@ class BenchmarkOptions:
         """Each part has settings of its own."""
         parts = {
             "device": ("cost", "writer", "gpu"),
-            "repeats": ("bandit", "world"),
+            "repeats": ("bandit", "world", "trust"),
             "impressions": ("world",),
             "worlds": ("recovery",),
             "minutes": ("gpu",),
+            "only": ("trust",),
         }
-        parts["seed"] = ("bandit", "world", "recovery", "coverage", "writer", "gpu")
+        parts["seed"] = ("bandit", "world", "recovery", "coverage", "writer", "gpu", "trust")
         return {name: f"in `benchmark {self.part}`" for name, used in parts.items() if self.part not in used}

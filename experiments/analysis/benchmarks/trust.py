@@ -1,0 +1,24 @@
+"""The trust part of `copybandit benchmark`: what leaves with what is handed on. A list of measurements, each by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ....simulation.data.errors import InputError
+from ...harness.run import Run
+from . import canaries
+from .options import BenchmarkOptions
+
+MEASUREMENTS: dict[str, Callable[[BenchmarkOptions, Run], dict[str, Any]]] = {"canaries": canaries.measure}
+"""By name: what `--only` chooses from, and under which its figures stand in the summary."""
+
+
+def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
+    """`trust.{name}` for each measurement that is asked for.
+
+    Raises:
+        InputError: one is asked for that there is not.
+    """
+    asked = [name.strip() for name in options.only.split(",") if name.strip()] or list(MEASUREMENTS)
+    if strange := [name for name in asked if name not in MEASUREMENTS]:
+        raise InputError(f"--only {strange[0]}: no such measurement; give some of {', '.join(MEASUREMENTS)}")
+    return {"trust": {name: MEASUREMENTS[name](options, run) for name in asked}}
