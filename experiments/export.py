@@ -9,6 +9,8 @@ import tyro
 from ..policies.writer.checkpoint import CHECKPOINT, copy_checkpoint
 from ..policies.writer.onnx_model import export_onnx
 from ..simulation.data.errors import InputError
+from .harness.files import write_json
+from .writing.memorised import carried
 
 
 @dataclass(frozen=True)
@@ -17,21 +19,38 @@ class ExportOptions:
 
     run: Annotated[Path, tyro.conf.Positional]
     """Directory of a finished `loop` or `tune` run."""
-    to: Path
-    """Where the checkpoint goes: a directory that does not exist yet, or is empty."""
+    to: Path | None = None
+    """Where the checkpoint goes: a directory that does not exist yet, or is empty. With --check it may be left out."""
     format: Literal["huggingface", "onnx"] = "huggingface"
     """As it is, or as a graph for ONNX Runtime (the extra `onnx`)."""
+    check: bool = False
+    """First says what it carries of the ads that it learned from, and of this machine; it warns, and refuses nothing.
+    Figures go to TO.check.json."""
 
 
 def run_export(options: ExportOptions) -> Path:
-    """`copybandit export RUN --to DIR`.
+    """`copybandit export RUN --to DIR`, `copybandit export RUN --check`.
 
     Raises:
-        InputError: RUN holds no checkpoint, or one that is torn or altered, DIR is in use, or what the format needs is
-            absent.
+        InputError: RUN holds no checkpoint, or one that is torn or altered, DIR is in use, what the format needs is
+            absent, or what RUN learned from is not there to be compared with.
     """
-    if options.to.exists() and (not options.to.is_dir() or any(options.to.iterdir())):
-        raise InputError(f"{options.to}: in use; choose another --to, or move it away")
+    to = options.to
+    if to is None and not options.check:
+        raise InputError("give --to, where the checkpoint goes; with --check alone it is looked through and stays")
+    if to is not None and to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise InputError(f"{to}: in use; choose another --to, or move it away")
+    figures = None if to is None or not options.check else to.absolute().with_name(f"{to.absolute().name}.check.json")
+    if figures is not None and figures.exists():
+        raise InputError(f"{figures}: in use; move it away, or choose another --to")
+    if options.check:
+        found = carried(options.run)
+        print("\n".join(found.lines()))
+        if figures is not None:
+            figures.parent.mkdir(parents=True, exist_ok=True)
+            write_json(figures, found.facts)
+    if to is None:
+        return options.run
     write = export_onnx if options.format == "onnx" else copy_checkpoint
-    write(options.run / CHECKPOINT, options.to)
-    return options.to
+    write(options.run / CHECKPOINT, to)
+    return to

@@ -21,7 +21,7 @@ from ...simulation.data.columns import parse_columns
 from ...simulation.world import World
 from ..harness.options import torch_device
 from ..harness.run import Run
-from .options import StudyOptions
+from .options import DataOptions, StudyOptions
 from .study import Study
 
 ARCHIVE_SHARES = (0.45, 0.45, 0.10)
@@ -41,7 +41,7 @@ def archive_study(options: StudyOptions, run: Run, validation: int = 0) -> Study
         part.check_tells(f"the part that {what}")
     # A story that was tested twice is written for once; both tests are products, as both of their clicks are learned.
     stories = {product.title: product for product in asked.products()}
-    catalog = Catalog([*learned.products(), *asked.products()], learned.creatives())
+    catalog = _catalog(learned, asked)
     device = torch_device(options.device)
     writer, told = first_writer(
         catalog, options.writer, model=options.writing.model, seed=seed, device=device, request=HEADLINE
@@ -80,6 +80,17 @@ def archive_study(options: StudyOptions, run: Run, validation: int = 0) -> Study
         gold_doubt=_doubt(world),
         notes=notes,
     )
+
+
+def learned_catalog(data: DataOptions, seed: int) -> Catalog:
+    """The catalog of an archive's study alone: the headlines that are learned from are its ads."""
+    archive = read_archive(data.archive or "", parse_columns(data.columns))
+    learned, _, asked = archive.split(ARCHIVE_SHARES, seed)
+    return _catalog(learned, asked)
+
+
+def _catalog(learned: Archive, asked: Archive) -> Catalog:
+    return Catalog([*learned.products(), *asked.products()], learned.creatives())
 
 
 def _effect(arms: pd.DataFrame, encoder: Encoder | None, seed: int, progress: Callable[[int], None]) -> TextEffect:

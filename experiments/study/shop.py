@@ -47,25 +47,9 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
     See `make_study` for what is given and raised.
     """
     name, data = options.world.scenario, options.data
-    scenario, catalog = scenario_of(name)
     if is_world_file(name) and (data.catalog or data.logs or options.segmenting.segments):
         raise InputError(f"--scenario {name}: has catalog, log and segments of its own; leave out others")
-    columns = parse_columns(data.columns)
-    refuse_unknown(columns, READ, user_columns=True)
-    if data.catalog is not None:
-        own = Catalog.read(data.catalog, data.ads, columns)
-        catalog = own.with_phrases(catalog.phrases, scenario.phrases_per_product)
-    table = None
-    if data.logs is not None:
-        table = read_log(data.logs, catalog, without=NOT_NEEDED, channels=scenario.channels, columns=columns)
-        refuse_named_users(table, str(data.logs))
-    refuse_unmet(columns, data.catalog, data.ads, data.logs)
-    if table is not None:
-        logged = table.drop_duplicates([name for name in ("product_id", "text", "image_id") if name in table])
-        images = catalog.checked_images(logged, "image_id", str(data.logs))
-        rows = zip(logged.product_id, logged.text, images, strict=True)
-        texts = [Creative(product, text, image=image) for product, text, image in rows]
-        catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
+    scenario, catalog, table = brought(name, data)
     if data.products is not None:
         catalog = catalog.some(data.products, options.run.seed)
         table = None if table is None else _rows_of(table, catalog, data)
@@ -110,6 +94,36 @@ def shop_study(options: StudyOptions, run: Run, hours: float | None = None, vali
         pictures=pictures,
         notes=notes,
     )
+
+
+def brought(name: str, data: DataOptions) -> tuple[Scenario, Catalog, pd.DataFrame | None]:
+    """The scenario, the catalog with all the texts that are learned from as its ads, and the log, where there is one.
+
+    Args:
+        name: of the scenario.
+        data: files.
+
+    Raises:
+        InputError: one of the files is no good.
+    """
+    scenario, catalog = scenario_of(name)
+    columns = parse_columns(data.columns)
+    refuse_unknown(columns, READ, user_columns=True)
+    if data.catalog is not None:
+        own = Catalog.read(data.catalog, data.ads, columns)
+        catalog = own.with_phrases(catalog.phrases, scenario.phrases_per_product)
+    table = None
+    if data.logs is not None:
+        table = read_log(data.logs, catalog, without=NOT_NEEDED, channels=scenario.channels, columns=columns)
+        refuse_named_users(table, str(data.logs))
+    refuse_unmet(columns, data.catalog, data.ads, data.logs)
+    if table is not None:
+        logged = table.drop_duplicates([name for name in ("product_id", "text", "image_id") if name in table])
+        images = catalog.checked_images(logged, "image_id", str(data.logs))
+        rows = zip(logged.product_id, logged.text, images, strict=True)
+        texts = [Creative(product, text, image=image) for product, text, image in rows]
+        catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
+    return scenario, catalog, table
 
 
 def _rows_of(table: pd.DataFrame, catalog: Catalog, data: DataOptions) -> pd.DataFrame:

@@ -198,3 +198,15 @@ def test_refusals():
     for times in ((0.0, 6.0), (6.0, -1.0)):
         with pytest.raises(InputError, match="delay"):
             Delayed(two_arms(), *times)
+
+
+def test_what_is_saved_does_not_say_whose_visits_wait():
+    agent, _ = watched("waited")
+    slates, yes = torch.zeros(2, 1, dtype=torch.int64), torch.ones(2, 1, dtype=torch.bool)
+    agent.update(Feedback(at(0.0, 2), slates, yes, yes, torch.tensor([[1.0], [3.0]])))
+    state = agent.own_state()
+    assert "visit.context" in state and not [name for name in state if "user" in name]
+    again, told = watched("waited")
+    again.load_own_state(state)
+    again.act(at(2.5, 2), torch.arange(2))
+    assert len(told[0].slates) == 2 and told[0].impressions.user.tolist() == [-1, -1]

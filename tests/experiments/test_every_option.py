@@ -93,6 +93,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "case-study": [CASE],
     "calibrate": [{"logs": "log.parquet", "scenario": str(TINY)}, {"archive": "archive.csv", "users": 60}],
     "benchmark": [{"part": part, "quick": True, "repeats": 1, "threads": 1} for part in ("bandit", "cost", "world")]
+    + [{"part": "trust", "quick": True, "threads": 1}]
     + [{"part": "recovery", "quick": True, "worlds": 1, "threads": 1}]
     + [{"part": "gpu", "threads": 1, "device": "cpu", "minutes": 0.1}],
 }
@@ -399,7 +400,7 @@ def test_every_rule_is_of_an_option():
 
 @pytest.mark.parametrize(("title", "options"), [("report", ReportOptions), ("export", ExportOptions)])
 def test_commands_without_a_run_have_few_options(title, options):
-    assert {setting.name for setting in settings_of(options)} <= {"runs", "out", "run", "to", "format"}
+    assert {setting.name for setting in settings_of(options)} <= {"runs", "out", "run", "to", "format", "check"}
 
 
 @pytest.mark.parametrize("title", COMMANDS)

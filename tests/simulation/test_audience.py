@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from copybandit.simulation.visitors.audience import generate_audience
@@ -38,3 +40,21 @@ def test_the_same_users_on_every_device(tiny_scenario, device):
     assert torch.equal(one.tastes, moved.tastes.cpu())
     other = generate_audience(tiny_scenario, CATEGORIES, 50, torch.Generator().manual_seed(8))
     assert not torch.equal(one.tastes, other.tastes)
+
+
+def _some(audience, rows):
+    return replace(audience, **{name: v[rows] for name, v in vars(audience).items() if isinstance(v, torch.Tensor)})
+
+
+def test_users_in_no_order_are_the_same_users(crowd):
+    """By hand: segments 1, 0, 1 and activities .5, 2, .1 stand as the second, the third and the first user."""
+    few = replace(
+        _some(crowd, torch.arange(3)),
+        segment=torch.tensor([1, 0, 1]),
+        activity=torch.tensor([0.5, 2.0, 0.1]),
+    )
+    found, order = few.in_no_order(), torch.tensor([1, 2, 0])
+    assert found.activity.tolist() == pytest.approx([2.0, 0.1, 0.5])
+    assert torch.equal(found.tastes, few.tastes[order]) and torch.equal(found.interest, few.interest[order])
+    shuffled = _some(few, torch.tensor([2, 0, 1])).in_no_order()
+    assert torch.equal(shuffled.tastes, found.tastes), "the order in which they came shows"

@@ -7,7 +7,8 @@ score is from the others' mean.
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from string import ascii_lowercase, digits
 from typing import Any
 
@@ -39,11 +40,11 @@ CODE = 6
 class Sizes:
     """Of one repetition."""
 
-    writer: WriterConfig = WriterConfig()
+    writer: WriterConfig = field(default_factory=WriterConfig)
     lines: int = 24_000
     impressions: int = 2_000_000
     candidates: int = 4095
-    effect: EffectConfig = EffectConfig()
+    effect: EffectConfig = field(default_factory=EffectConfig)
 
 
 QUICK = Sizes(WriterConfig(1, 32, 2, 600, 20), 640, 40_000, 255, EffectConfig(steps=20))
@@ -157,9 +158,7 @@ def learned_effect(scenario: Scenario, catalog: Catalog, sizes: Sizes, seed: int
     return fit_effect_model(counts, catalog, sizes.effect, seed=seed)
 
 
-def effect_rows(
-    effect: EffectModel, canaries: Sequence[Canary], candidates: int, seed: int
-) -> list[dict[str, Any]]:
+def effect_rows(effect: EffectModel, canaries: Sequence[Canary], candidates: int, seed: int) -> list[dict[str, Any]]:
     """Exposure of each canary by how far its predicted click rate is from that of other lines; and the share of its
     code's pairs of signs that stand in the vocabulary of words.
     """
@@ -179,7 +178,7 @@ def effect_rows(
 
 def _known_pairs(line: str, known: set[str]) -> float:
     code = line.split()[-CODE:]
-    return float(np.mean([f"{a} {b}" in known for a, b in zip(code, code[1:], strict=False)]))
+    return float(np.mean([f"{a} {b}" in known for a, b in pairwise(code)]))
 
 
 def _row(name: str, canary: Canary, seed: int, own: float, others: np.ndarray) -> dict[str, Any]:

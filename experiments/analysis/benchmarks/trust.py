@@ -1,4 +1,4 @@
-"""The trust part of `copybandit benchmark`: what leaves with what is handed on. A list of measurements, each by name."""
+"""The trust part of `copybandit benchmark`: what leaves with what is handed on. Measurements, each by its name."""
 
 from collections.abc import Callable
 from typing import Any
