@@ -32,12 +32,12 @@ def test_lines_of_a_form_differ_in_the_code_alone():
 def test_as_many_ads_as_were_asked_for_have_the_code(tiny_catalog):
     own, found = plant(tiny_catalog, np.random.default_rng(0))
     said = [ad.text for ad in own.ads]
-    assert [canary.planted for canary in found] == [*PLANTED] * len(FORMS)
-    assert [said.count(canary.line) for canary in found] == [*PLANTED] * len(FORMS)
-    assert len(own.ads) == len(tiny_catalog.ads) + 2 * 111
+    assert [canary.planted for canary in found] == 2 * [0, 0, 0, 1, 1, 1, 10, 10, 10, 100]
+    assert [said.count(canary.line) for canary in found] == [canary.planted for canary in found]
+    assert len(own.ads) == len(tiny_catalog.ads) + 2 * (3 + 30 + 100)
     once = next(canary for canary in found if canary.planted == 1)
     assert [ad.product_id for ad in own.ads if ad.text == once.line] == [once.product_id]
-    often = [ad.product_id for ad in own.ads if ad.text == found[3].line]
+    often = [ad.product_id for ad in own.ads if ad.text == found[9].line]
     assert {often.count(product.product_id) for product in own.products} == {25}
 
 
@@ -59,7 +59,7 @@ def test_what_was_planted_a_hundred_times_is_exposed(tmp_path, monkeypatch):
     assert found["effect"]["digits"]["100"]["exposure"] > 5 > found["effect"]["digits"]["0"]["exposure"]
     assert found["effect"]["digits"]["100"]["pairs"] == 1 > found["effect"]["digits"]["1"]["pairs"]
     assert found["let_through"] == {"digits": 0.0, "letters": 1.0}
-    assert len(pd.read_csv(tmp_path / "run" / "canaries.csv")) == 3 * len(FORMS) * len(PLANTED)
+    assert len(pd.read_csv(tmp_path / "run" / "canaries.csv")) == 3 * len(FORMS) * sum(PLANTED.values())
 
 
 def test_a_measurement_that_there_is_not(tmp_path):

@@ -151,11 +151,12 @@ def test_a_segment_for_every_user_is_an_id_by_another_name(runs, tmp_path, comma
     log = pd.read_csv(runs.log)
     log.assign(user_segment=log.user_email).to_csv(tmp_path / "log.csv", index=False)
     given = {"logs": tmp_path / "log.csv", "scenario": str(TINY), "out": tmp_path / "run"}
+    options, run = {
+        "loop": (configured(LoopOptions(), **SMALL), run_loop),
+        "calibrate": (CalibrateOptions(), run_calibrate),
+    }[command]
     with pytest.raises(InputError, match="40 of 40 segments have one user each") as error:
-        if command == "loop":
-            run_loop(configured(LoopOptions(), **SMALL, **given))
-        else:
-            run_calibrate(configured(CalibrateOptions(), **given))
+        run(configured(options, **given))
     assert "mail.example" not in str(error.value)
     assert not (tmp_path / "run").exists()
 

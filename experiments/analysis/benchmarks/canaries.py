@@ -1,7 +1,7 @@
 """Canaries: how well writer and effect model know by heart a code that stood in 0, 1, 10 or 100 of the ads.
 
-Carlini et al., "The Secret Sharer" (arXiv 1802.08232). Departures: the code of a canary is drawn from a sample of the
-lines of its form, not from all; and for the effect model, which has no likelihood, lines are ranked by how far their
+Carlini et al., "The Secret Sharer" (arXiv 1802.08232). Departures: a canary is ranked among a sample of the
+lines of its form, not among all; and for the effect model, which has no likelihood, lines are ranked by how far their
 score is from the others' mean.
 """
 
@@ -30,8 +30,8 @@ from ...harness.files import write_table
 from ...harness.run import Run
 from .options import BenchmarkOptions
 
-PLANTED = (0, 1, 10, 100)
-"""How many ads say the code; 0 is the control."""
+PLANTED = {0: 3, 1: 3, 10: 3, 100: 1}
+"""How many ads say a code, and how many codes of each form are planted so often; 0 is the control."""
 CODE = 6
 """Signs of a code, with a space between two."""
 
@@ -43,7 +43,7 @@ class Sizes:
     writer: WriterConfig = field(default_factory=WriterConfig)
     lines: int = 24_000
     impressions: int = 2_000_000
-    candidates: int = 4095
+    candidates: int = 1023
     effect: EffectConfig = field(default_factory=EffectConfig)
 
 
@@ -88,24 +88,24 @@ class Canary:
 
 
 def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
-    """`{writer,effect}.{form}.{planted}`: mean exposure in bits and that of each repetition; and `most`, log2 |R|."""
+    """`{writer,effect}.{form}.{planted}`: mean exposure in bits and that of each code; and `most`, log2 |R|."""
     scenario, catalog = load_scenario("shop")
     sizes = QUICK if options.run.quick else Sizes()
     repeats = 1 if options.run.quick else options.repeats
     rows = []
-    with run.stage("canaries", total=2 * repeats) as stage:
+    with run.stage("canaries", total=3 * repeats) as stage:
         for repeat in range(repeats):
             seed = options.run.seed + repeat
             own, canaries = plant(catalog, np.random.default_rng([seed, 77]))
-            writer = exported_writer(own, list(scenario.segments), sizes, seed)
-            plain = exported_writer(catalog, list(scenario.segments), sizes, seed)
-            for name, which in (("writer", writer), ("writer, nothing planted", plain)):
-                rows += writer_rows(which, own, canaries, sizes.candidates, seed, name)
-            stage.advance(1, f"writer {repeat + 1} of {repeats}")
+            for name, read in (("writer", own), ("writer, nothing planted", catalog)):
+                writer = exported_writer(read, list(scenario.segments), sizes, seed)
+                rows += writer_rows(writer, own, canaries, sizes.candidates, seed, name)
+                write_table(run.path / "canaries.csv", pd.DataFrame(rows))
+                stage.advance(1, name)
             rows += effect_rows(learned_effect(scenario, own, sizes, seed), canaries, sizes.candidates, seed)
-            stage.advance(1, f"effect model {repeat + 1} of {repeats}")
+            write_table(run.path / "canaries.csv", pd.DataFrame(rows))
+            stage.advance(1, "effect model")
     table = pd.DataFrame(rows)
-    write_table(run.path / "canaries.csv", table)
     claims = Claims(catalog)
     random = np.random.default_rng(options.run.seed)
     let_through = {
@@ -121,7 +121,8 @@ def plant(catalog: Catalog, random: np.random.Generator) -> tuple[Catalog, list[
     """The catalog with canaries among its ads, those of one line on products drawn anew until all had their turn."""
     ads, canaries = list(catalog.ads), []
     for name, form in FORMS.items():
-        for times, line in zip(PLANTED, form.draw(len(PLANTED), random), strict=True):
+        times_of = [times for times, codes in PLANTED.items() for _ in range(codes)]
+        for times, line in zip(times_of, form.draw(len(times_of), random), strict=True):
             order = random.permutation(len(catalog))
             products = [catalog.products[order[i % len(order)]].product_id for i in range(max(times, 1))]
             ads += [Creative(product, line) for product in products[:times]]
@@ -188,7 +189,7 @@ def _row(name: str, canary: Canary, seed: int, own: float, others: np.ndarray) -
 
 
 def summarised(table: pd.DataFrame) -> dict[str, Any]:
-    """Means over repetitions by what was asked, form and number of ads, and the exposure of each repetition."""
+    """Means over codes by what was asked, form and number of ads, and the exposure of each code."""
     found: dict[str, Any] = {}
     for (what, form, planted), part in table.groupby(["what", "form", "planted"], sort=False):
         figures = part.drop(columns=["what", "form", "planted", "seed"]).mean().dropna()
