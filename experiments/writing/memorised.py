@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...policies.base.start import load_base
 from ...policies.writer.checkpoint import CHECKPOINT, check_checkpoint
 from ...policies.writer.exposure import exposure, log_perplexities
 from ...policies.writer.prompts import prompt
 from ...policies.writer.repetition import longest_run, look_alikes, repeated_share, words_of
-from ...policies.writer.writer import Writer, load_writer
+from ...policies.writer.writer import Writer, WriterConfig, load_writer
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative
 from ...simulation.data.errors import InputError
 from ...simulation.data.personal import personal
@@ -30,6 +31,9 @@ ALIKE = 255
 RANKED = 20
 """Personal lines that are ranked, at most, the rarest first."""
 
+CODE = 4
+"""Digits beyond which a number of a personal line is none that copy shares, as a year is."""
+
 
 @dataclass(frozen=True)
 class Carried:
@@ -40,14 +44,14 @@ class Carried:
     (ads that look personal), `ranked`, `exposures` in bits, `most`, `known` (those ranked first),
     `vocabulary` (of their numbers, those that are one token); `files`, what each gives away."""
     run: tuple[str, ...]
-    """The longest run of words that a text has in common with a line."""
+    """The longest run of words that a text has in common with a line; empty where that line looks personal."""
 
     def lines(self) -> list[str]:
         """For people; the verdict is the last. What looks personal is not repeated."""
         facts = self.facts
         told = [
             f"{facts['repeated']:.1%} of {facts['sampled']} sampled texts are an ad of {facts['ads']:,} word for word",
-            f"most words in a row that a text has in common with an ad: {facts['longest_run']}, '{' '.join(self.run)}'",
+            f"most words in a row that a text has in common with an ad: {facts['longest_run']} ({self._run()})",
         ]
         if facts["personal"]:
             bits = ", ".join(f"{bit:.1f}" for bit in facts["exposures"])
@@ -59,6 +63,11 @@ class Carried:
             told.append("no ad looks personal: none has an address, a telephone or another long number")
         told += [f"{name}: {what}" for name, found in facts["files"].items() for what in found]
         return [*told, self.verdict()]
+
+    def _run(self) -> str:
+        return (
+            f"'{' '.join(self.run)}'" if self.run else "of one that looks personal" if self.facts["personal"] else "-"
+        )
 
     def verdict(self) -> str:
         """One line."""
@@ -92,17 +101,18 @@ def carried(run: Path, seed: int = 0) -> Carried:
     writer, random = load_writer(str(folder)), np.random.default_rng(seed)
     texts = _sampled(writer, catalog, seed)
     lines = list(dict.fromkeys(ad.text for ad in catalog.ads))
-    run_of_words = longest_run(texts, lines)
+    shared = longest_run(texts, lines)
+    private = any(longest_run([line], [" ".join(shared)]) == shared for line in lines if any(personal(line)))
     return Carried(
         {
             "ads": len(lines),
             "sampled": len(texts),
             "repeated": repeated_share(texts, lines),
-            "longest_run": len(run_of_words),
+            "longest_run": len(shared),
             **_personal(writer, catalog, random),
             "files": traces(folder, ids),
         },
-        run_of_words,
+        () if private else shared,
     )
 
 
@@ -135,12 +145,17 @@ def _sampled(writer: Writer, catalog: Catalog, seed: int) -> list[str]:
 
 
 def _personal(writer: Writer, catalog: Catalog, random: np.random.Generator) -> dict[str, Any]:
+    """Lines are ranked by how much likelier they are than to the base, which has not read them: an address of common
+    words is likelier than random letters to anybody (Carlini et al., arXiv 2012.07805, compare two models likewise).
+    """
+    base = load_base(WriterConfig())
     found = [(ad, part) for ad in dict.fromkeys(catalog.ads) for _, part in personal(ad.text)]
     ranked = _rarest(found)[:RANKED]
     exposures = []
     for ad, part in ranked:
         others = look_alikes(ad.text, part, ALIKE, random)
-        bits = log_perplexities(writer, prompt(catalog[ad.product_id]), [ad.text, *others])
+        asked = prompt(catalog[ad.product_id]), [ad.text, *others]
+        bits = log_perplexities(writer, *asked) - log_perplexities(base, *asked)
         exposures.append(exposure(bits[0], bits[1:]))
     most = float(np.log2(ALIKE + 1))
     vocabulary = {token.lstrip("Ġ▁ ") for token in writer.tokenizer.get_vocab()}
@@ -153,10 +168,6 @@ def _personal(writer: Writer, catalog: Catalog, random: np.random.Generator) -> 
         "known": sum(bits == most for bits in exposures),
         "vocabulary": len(numbers & vocabulary),
     }
-
-
-CODE = 4
-"""Digits beyond which a number of a personal line is none that copy shares, as a year is."""
 
 
 def _rarest(found: Sequence[tuple[Creative, str]]) -> list[tuple[Creative, str]]:

@@ -200,7 +200,7 @@ def test_export_warns_of_what_a_checkpoint_knows_by_heart(runs, tmp_path, capsys
     assert "1 of 1 personal lines are known by heart" in verdict
     assert "of its texts repeat an ad" in verdict and "words of its vocabulary" in verdict
     assert "README.md: a path, /home/anna" in lines
-    assert not any("2345678" in line for line in lines[2:])
+    assert not any("2345678" in line for line in lines)
 
 
 def test_what_the_run_learned_from_has_to_be_there(runs, tmp_path):
