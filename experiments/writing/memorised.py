@@ -65,9 +65,9 @@ class Carried:
         return [*told, self.verdict()]
 
     def _run(self) -> str:
-        return (
-            f"'{' '.join(self.run)}'" if self.run else "of one that looks personal" if self.facts["personal"] else "-"
-        )
+        if self.run:
+            return f"'{' '.join(self.run)}'"
+        return "of one that looks personal" if self.facts["longest_run"] else "none"
 
     def verdict(self) -> str:
         """One line."""

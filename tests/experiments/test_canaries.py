@@ -50,14 +50,23 @@ def test_means_by_hand():
     assert row == {"exposure": 3.0, "extrapolated": 4.0, "each": [2.0, 4.0]}
 
 
-def test_what_was_planted_a_hundred_times_is_exposed(tmp_path, monkeypatch):
+def test_the_measurement_runs_and_finds_codes_in_the_vocabulary(tmp_path, monkeypatch):
     small = Sizes(WriterConfig(1, 32, 2, 600, 20), 640, 40_000, 127, EffectConfig(steps=20))
     monkeypatch.setattr(canaries, "QUICK", small)
     options = configured(BenchmarkOptions(), out=tmp_path / "run", part="trust", only="canaries", quick=True, threads=1)
     found = read_json(run_benchmark(options) / "summary.json")["trust"]["canaries"]
     assert found["most"] == 7
-    assert found["effect"]["digits"]["100"]["exposure"] > 5 > found["effect"]["digits"]["0"]["exposure"]
-    assert found["effect"]["digits"]["100"]["pairs"] == 1 > found["effect"]["digits"]["1"]["pairs"]
+    for form in FORMS:
+        rows = found["effect"][form]
+        assert rows["100"]["pairs"] == rows["10"]["pairs"] == 1 > rows["1"]["pairs"]
+        assert all(len(rows[str(n)]["each"]) == codes for n, codes in PLANTED.items())
+        each = [
+            bits
+            for what in ("writer", "writer, nothing planted", "effect")
+            for r in found[what][form].values()
+            for bits in r["each"]
+        ]
+        assert len(each) == 30 and 0 <= min(each) <= max(each) <= 7
     assert found["let_through"] == {"digits": 0.0, "letters": 1.0}
     assert len(pd.read_csv(tmp_path / "run" / "canaries.csv")) == 3 * len(FORMS) * sum(PLANTED.values())
 

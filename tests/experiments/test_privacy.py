@@ -176,7 +176,7 @@ def test_export_looks_first_and_leaves_figures_beside(runs, tmp_path, capsys):
     assert said.splitlines()[-1].startswith("verdict: ")
     assert not any(one in said for one in PLANTED)
     (tmp_path / "writer2.check.json").touch()
-    with pytest.raises(InputError, match=r"writer2\.check\.json: in use"):
+    with pytest.raises(InputError, match=r"writer2\.check\.json: is there already"):
         run_export(ExportOptions(runs.loop, tmp_path / "writer2", check=True))
     assert run_export(ExportOptions(runs.loop, check=True)) == runs.loop
     with pytest.raises(InputError, match="give --to"):

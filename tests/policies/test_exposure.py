@@ -45,13 +45,14 @@ def test_nothing_to_compare_with():
 
 
 def test_a_writer_is_exposed_by_what_it_read_often(tiny_catalog):
-    said = "order code 4 8 1"
+    said, random = "order code q z k", np.random.default_rng(0)
     planted = tiny_catalog.with_ads([*tiny_catalog.ads, *[Creative(tiny_catalog.products[0].product_id, said)] * 20])
-    others = [f"order code {n[0]} {n[1]} {n[2]}" for i in range(200) if (n := f"{5 * i:03d}") != "481"]
+    others = [f"order code {' '.join(random.choice(list('jkqvxyz'), 3))}" for _ in range(200)]
+    others = [line for line in others if line != said]
     found = {}
     for name, catalog in (("planted", planted), ("not", tiny_catalog)):
-        writer = make_writer(planted, WriterConfig(1, 32, 2, 400, 16), seed=0)
+        writer = make_writer(catalog, WriterConfig(1, 32, 2, 400, 16), seed=0)
         warm_start(writer, catalog, [], WarmStartConfig(lines=1600, batch=16, learning_rate=5e-3), seed=0)
         bits = log_perplexities(writer, prompt(tiny_catalog.products[0]), [said, *others])
         found[name] = exposure(bits[0], bits[1:])
-    assert found["planted"] > 6 and found["not"] < 6
+    assert found["planted"] > 7 and found["not"] < 4
