@@ -7,7 +7,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test parity check docs format constraints clean
+.PHONY: help demo test parity check docs audit sbom format constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,17 @@ docs: $(VENV)/.installed  ## build the pages into site/
 	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
 	$(BIN)/mkdocs build --strict
 
+audit:  ## look up known weaknesses of what constraints.txt pins (pip-audit; needs a network)
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/pip install -q 'pip-audit>=2.7'
+	$(VENV)-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+sbom: $(VENV)/.installed  ## write what is installed as a bill of materials (CycloneDX) into build/sbom.json
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/pip install -q 'cyclonedx-bom>=4'
+	mkdir -p build
+	$(VENV)-audit/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml -o build/sbom.json
+
 format: $(VENV)/.installed-dev  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -50,7 +61,7 @@ constraints:  ## pin anew, in constraints.txt, what a fresh install takes
 	rm -r $(VENV)-pins
 
 clean:  ## remove the virtual environment, build products and caches; runs stay
-	rm -rf $(VENV) $(VENV)-parity build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-parity $(VENV)-audit build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml constraints.txt

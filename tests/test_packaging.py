@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -21,17 +22,22 @@ def settings(repository: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy: building leaves folders behind."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+def built(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds the source archive and, made from that, the wheel; built from a copy, as building leaves folders behind."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(repository / name, source)
     for name in PACKAGES:
         shutil.copytree(repository / name, source / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(source)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
-    return next(out.glob("copybandit-*.whl"))
+    return out
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    return next(built.glob("copybandit-*.whl"))
 
 
 def package_files(repository: Path) -> set[str]:
@@ -45,6 +51,13 @@ def test_the_wheel_holds_every_file_of_the_packages_and_no_other(wheel: Path, re
     assert set(names) == package_files(repository)
     assert "copybandit/simulation/scenarios/shop/catalog.csv" in names
     assert "copybandit/__init__.py" not in names
+
+
+def test_the_source_archive_holds_what_the_wheel_is_made_of(built: Path, repository: Path) -> None:
+    with tarfile.open(next(built.glob("copybandit-*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"pyproject.toml", "README.md", "LICENSE"} <= names
+    assert {path.removeprefix("copybandit/") for path in package_files(repository)} <= names
 
 
 def test_the_wheel_carries_command_and_licence(wheel: Path) -> None:

@@ -7,6 +7,7 @@ import errno
 import gc
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -33,6 +34,7 @@ from .commands import CASES
 from .inputs import make_inputs
 from .kills import Kills
 from .mishaps import MISHAPS, befall
+from .table import table
 
 MOMENTS = int(os.environ.get("COPYBANDIT_FAULTS", "3"))
 BY_NAME = {case.name: case for case in CASES}
@@ -180,7 +182,7 @@ def test_a_directory_that_was_only_begun_is_taken_again(tmp_path):
     (tmp_path / ".environment.json.tmp").write_text('{"comm')
     assert new_folder(tmp_path, "tune") == tmp_path
     (tmp_path / "environment.json").write_text("{}")
-    with pytest.raises(InputError, match="in use"):
+    with pytest.raises(InputError, match="is there already"):
         new_folder(tmp_path, "tune")
 
 
@@ -223,3 +225,18 @@ def test_the_checks_find_what_is_torn(tmp_path):
 
 def test_every_mishap_has_commands_to_befall(tmp_path):
     assert all(callable(found) for found in MISHAPS.values()) and len(MISHAPS) >= 7
+
+
+def test_the_page_shows_the_run_that_is_committed(repository):
+    assert table() in (repository / "docs" / "reliability.md").read_text(encoding="utf-8"), (
+        "python -m tests.faults.table prints what docs/reliability.md is to show"
+    )
+
+
+def test_tests_that_the_page_names_are_there(repository):
+    page, last = (repository / "docs" / "reliability.md").read_text(encoding="utf-8"), ""
+    found = re.findall(r"`(tests/[\w/]+\.py)?(?:::(\w+))?`", page)
+    assert len([name for _, name in found if name]) > 12
+    for file, name in found:
+        last = file or last
+        assert not name or f"def {name}(" in (repository / last).read_text(encoding="utf-8"), name
