@@ -29,6 +29,8 @@ _UNREADABLE = (
     *(RuntimeError, MemoryError, SafetensorError, yaml.YAMLError, pa.ArrowException),
 )
 """What comes of content that is not as it was written. A RecursionError is a RuntimeError."""
+_OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""What no reading says: what was made of a file could not be written."""
 _OF_THE_SYSTEM = re.compile(r"\(os error (\d+)\)|\bOs \{ code: (\d+),")
 
 
@@ -171,6 +173,8 @@ def read_checked(path: Path, read: Callable[[Path], T], remedy: str = ANEW) -> T
             raise InputError(f"{path}: {size:,} bytes, at most {MOST_BYTES:,} are read; {remedy}")
         return read(path)
     except _UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno in _OF_WRITING:
+            raise
         raise InputError(f"{path}: damaged or of another kind ({_first_line(error)}); {remedy}") from None
 
 

@@ -64,7 +64,7 @@ def is_temporary(path: Path) -> bool:
 def files(folder: Path) -> list[Path]:
     """Results that lie in a folder, relative to it."""
     found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    return [path for path in found if path.parts[0] not in APART and not is_temporary(path)]
+    return [path for path in found if not {*APART} & {*path.parts} and not is_temporary(path)]
 
 
 def torn(folder: Path) -> dict[str, str]:
@@ -93,7 +93,7 @@ def differences(run: Path, other: Path) -> list[str]:
 def _contents(run: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in files(run):
-        if path.name in NO_FIGURES or path.parts[0] == "plots" or path.name == "results.parquet":
+        if path.name in NO_FIGURES or "plots" in path.parts or path.name == "results.parquet":
             continue
         found[str(path)] = _MEANS.get(path.suffix, Path.read_bytes)(run / path)
     if (run / "summary.json").is_file():

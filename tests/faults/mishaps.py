@@ -246,7 +246,7 @@ def _one_line(
     if checks.traces(ended.out + ended.err):
         yield f"traceback: {ended.err.strip()[-1500:]}"
     well = may_end_well and ended.code == 0
-    said = ended.code == 2 and checks.one_line(ended.err, case.command) and says in ended.err
+    said = ended.code == 2 and checks.one_line(ended.err, case.command) and says in ended.err.lower()
     if not (well or said):
         yield f"exit code {ended.code}, said {ended.err.strip()[-600:]!r}"
     if ended.survivors:

@@ -26,7 +26,7 @@ from copybandit.experiments.harness.run import environment
 from copybandit.policies.base.corpus import read_rows, write_taught
 from copybandit.policies.base.taught import _whole_batches
 from copybandit.simulation.data.errors import InputError, out_of_memory
-from copybandit.simulation.data.files import named, write_folder
+from copybandit.simulation.data.files import named, read_checked, write_folder
 from safetensors.torch import save_file
 
 from . import checks
@@ -63,7 +63,8 @@ def test_a_command_that_is_killed(name, inputs, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("mishap", ["full disk", "read-only directory", "batch too large"])
 def test_what_a_machine_refuses_is_one_line(mishap, inputs, tmp_path, monkeypatch):
-    monkeypatch.setitem(befall.__globals__, "WRITING", ["abtest", "tune"])
+    for name, few in (("WRITING", ["abtest", "tune"]), ("SHARES", [0.3])):
+        monkeypatch.setitem(befall.__globals__, name, few)
     if mishap == "read-only directory" and not befall.__globals__["_may_mount"](tmp_path):
         pytest.skip("no disk can be mounted here")
     rows = list(befall(mishap, inputs, tmp_path / "faults", seed=0))
@@ -175,6 +176,15 @@ def test_a_folder_that_could_not_be_written_leaves_the_one_before(tmp_path, smal
     assert told.value.filename == str(tmp_path / "f")
     assert (tmp_path / "f" / "a.txt").read_text() == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f"]
+
+
+def test_a_disk_that_refuses_what_is_made_of_a_file_does_not_make_the_file_damaged(tmp_path):
+    def fails(path):
+        raise OSError(errno.EROFS, "Read-only file system", "plots")
+
+    (tmp_path / "summary.json").write_text("{}")
+    with pytest.raises(OSError, match="Read-only"):
+        read_checked(tmp_path / "summary.json", fails)
 
 
 def test_a_directory_that_was_only_begun_is_taken_again(tmp_path):
