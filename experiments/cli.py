@@ -83,11 +83,11 @@ def _answer(given: list[str]) -> None:
     if not given or given[0] not in COMMANDS or " " in given[0]:
         _explain(given)
     name, rest = given[0], given[1:]
-    if {"-h", "--help", "--help-all"} & set(rest):
-        print(_help(name, rest))
-        raise SystemExit(0)
-    _tell_what_is_read()
     try:
+        if {"-h", "--help", "--help-all"} & set(rest):
+            print(_help(name, rest))
+            raise SystemExit(0)
+        _tell_what_is_read()
         _run(name, rest)
     except BaseException as error:
         if (code := stopping.exit_code()) is not None or isinstance(error, KeyboardInterrupt):

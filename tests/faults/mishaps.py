@@ -244,7 +244,7 @@ def _one_line(
     """What is wrong with how it ended, which has to be exit code 2 and one line, and no file torn."""
     row.tracebacks += checks.traces(ended.out + ended.err)
     if checks.traces(ended.out + ended.err):
-        yield f"traceback: {ended.err.strip()[-1500:]}"
+        yield f"traceback: {ended.err.strip().splitlines()[-1:]}"
     well = may_end_well and ended.code == 0
     said = ended.code == 2 and checks.one_line(ended.err, case.command) and says in ended.err.lower()
     if not (well or said):
