@@ -30,7 +30,8 @@ PUBLIC = (
 )
 """What is not protected because it is taken as known."""
 OUTSIDE = (
-    "all that bandits learn from live clicks, log.parquet and what else `loop` leaves of its placement",
+    "all that bandits learn from live clicks, and with --rounds which texts they keep on show; log.parquet and what "
+    "else `loop` leaves of its placement",
     "a world that `calibrate` fitted to your log, and other runs on the same users: budgets add up",
     "the choice of --private.clip, if it was made by looking at the log",
 )
