@@ -7,6 +7,7 @@ from typing import Any
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "reliability.md"
+COUNTS = ("tried", "survived", "bytes_lost", "tracebacks")
 BEGIN, END = "<!-- measured -->\n", "<!-- measured, end -->\n"
 
 
@@ -19,10 +20,10 @@ def table() -> str:
 
 def _faults() -> Iterator[tuple[str, str, str]]:
     rows = _read("faults")["rows"]
-    killed = [row for row in rows if row["fault"] == "killed"]
-    others = [row for row in rows if row["fault"] != "killed"]
+    killed = [row for row in rows if row["fault"].startswith("SIG")]
+    others = [row for row in rows if not row["fault"].startswith("SIG")]
     for what, part in (("commands killed at random moments", killed), ("disk, rights or memory taken away", others)):
-        tried, survived, lost, told = (sum(r[k] for r in part) for k in ("tried", "survived", "bytes_lost", "tracebacks"))
+        tried, survived, lost, told = (sum(row[count] for row in part) for count in COUNTS)
         found = f"{survived} of {tried} survived; {lost} bytes lost; {told} tracebacks"
         yield what, found, "`python -m tests.faults`, below"
 
@@ -48,7 +49,7 @@ def _people() -> Iterator[tuple[str, str, str]]:
         yield what, found, "[privacy](privacy.md#canaries)"
     rows = _read("private")["rows"]
     curve = [f"ε = {row['epsilon']:g}: {row['ctr_lift']:+.1%}" for row in rows if row["epsilon"] is not None]
-    plain = next(row for row in rows if row["model"] != "private")
+    plain = next(row for row in rows if row["model"] == "not private")
     yield (
         "CTR lift of texts chosen by an effect model that is private for users, smoke size",
         f"{', '.join(curve)}; not private: {plain['ctr_lift']:+.1%}",
@@ -72,7 +73,11 @@ def _copy() -> Iterator[tuple[str, str, str]]:
     for name, world in _read("attacks").items():
         resisted, of = world["resisted"], world["resisted"]["of"]
         counts = (f"{resisted[way] * of:.0f} of {of}" for way in ("filtered", "unfiltered"))
-        yield f"attacks on the reward resisted, with the rules and without: {name}", ", ".join(counts), f"`{world['command']}`"
+        yield (
+            f"attacks on the reward resisted, with the rules and without: {name}",
+            ", ".join(counts),
+            f"`{world['command']}`",
+        )
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -73,6 +73,11 @@ def test_the_figures_of_the_readme_are_those_of_the_committed_summaries():
     assert "\n".join(rows) in shown, "python docs/headline_figures.py prints what README is to show"
 
 
+def test_what_was_tried_is_what_the_results_say():
+    page = (DOCS / "reliability.md").read_text(encoding="utf-8")
+    assert page == script("trust_table").with_table(page), "python docs/trust_table.py writes it anew"
+
+
 def test_the_readme_is_one_page():
     text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 130 and len(text) <= 8200

@@ -58,7 +58,7 @@ def noise_for(epsilon: float, delta: float, releases: int) -> float:
         InputError: Opacus is not installed, or no noise is enough.
     """
     try:
-        from opacus.accountants.utils import get_noise_multiplier
+        from opacus.accountants.utils import get_noise_multiplier  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError(MISSING) from None
     if math.isinf(epsilon):

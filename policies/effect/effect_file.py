@@ -39,7 +39,9 @@ def read_effect(folder: Path) -> tuple[str, dict[str, Any]]:
     if not is_effect(folder):
         raise InputError(f"{folder}: no effect model; give the {EFFECT}/ of a run")
     check_folder(folder, REMEDY)
-    tensors, facts = load_tensors(folder / FILE, kind="effect model", format_version=FORMAT_VERSION, remedy=REMEDY)
+    tensors, facts = load_tensors(
+        folder / FILE, kind="effect model", format_version=FORMAT_VERSION, remedy=REMEDY, finite=True
+    )
     return read_checked(folder / FILE, lambda _: _parts(as_one(tensors, facts)), REMEDY)
 
 

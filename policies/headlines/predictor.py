@@ -171,7 +171,9 @@ class Predictor:
                 f"{path}: no predictor; give the predictor/ of `copybandit headlines`, or the effect/ of a run"
             )
         check_folder(path, REMEDY)
-        tensors, facts = load_tensors(path / FILE, kind="predictor", format_version=FORMAT_VERSION, remedy=REMEDY)
+        tensors, facts = load_tensors(
+            path / FILE, kind="predictor", format_version=FORMAT_VERSION, remedy=REMEDY, finite=True
+        )
         return read_checked(path / FILE, lambda _: cls._of_state(as_one(tensors, facts), device), REMEDY)
 
     @classmethod

@@ -35,7 +35,7 @@ def save_tensors(
 
 
 def load_tensors(
-    path: Path, *, kind: str, format_version: int, remedy: str = ANEW
+    path: Path, *, kind: str, format_version: int, remedy: str = ANEW, finite: bool = False
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and facts, on the CPU.
 
@@ -44,12 +44,21 @@ def load_tensors(
         kind: the only one that is read.
         format_version: the only one that is read.
         remedy: what a user can do when the file is no good, as the end of a sentence.
+        finite: whether all of its numbers have to be: what was learned once, and weighs what nobody has seen yet.
 
     Raises:
         FormatError: another format version.
         InputError: no such file, or one that is torn, altered or of another kind.
     """
-    return read_checked(path, lambda file: _read(file, kind, format_version, remedy), remedy)
+
+    def read(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors, facts = _read(file, kind, format_version, remedy)
+        wrong = [name for name, one in tensors.items() if one.is_floating_point() and not one.isfinite().all()]
+        if finite and wrong:
+            raise ValueError(f"'{wrong[0]}' holds what is no number")
+        return tensors, facts
+
+    return read_checked(path, read, remedy)
 
 
 def in_parts(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:

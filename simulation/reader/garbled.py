@@ -89,7 +89,7 @@ class GarbledReader:
             "sharpness": self.sharpness,
             "card": dict(card),
         }
-        save_tensors(path, tensors, facts, kind="reader", format_version=FORMAT_VERSION)
+        save_tensors(path, tensors, facts, kind="reader", format_version=FORMAT_VERSION, finite=True)
 
 
 def load_reader(path: Path) -> tuple[GarbledReader, dict[str, Any]]:
