@@ -96,7 +96,8 @@ def run_offline(options: OfflineOptions) -> Path:
     """`copybandit offline`: leaves estimates with intervals for every policy and estimator, and a report."""
     run = Run("offline", options)
     rng = np.random.default_rng(options.run.seed)
-    logged = _read(options)
+    with run.stage("log", checks=True):
+        logged = _read(options)
     run.say(*(f"  {note}" for note in logged.notes))
     training, valued = _split(logged, options, rng)
     # Everything that is named is looked at before anything is computed: a misspelt name costs no wait.

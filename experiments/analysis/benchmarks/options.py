@@ -7,7 +7,7 @@ import tyro
 
 from ...harness.options import Device, Flat, Idle, RunOptions, refuse_below
 
-Part = Literal["bandit", "cost", "world", "recovery", "coverage", "writer", "gpu"]
+Part = Literal["bandit", "cost", "world", "recovery", "coverage", "writer", "logs", "gpu"]
 PARTS = get_args(Part)
 """Each part is a module in `analysis/benchmarks/`: its `measure(options, run)` returns what goes into the summary."""
 
@@ -23,7 +23,8 @@ class BenchmarkOptions:
     """bandit: against other libraries; cost: time and memory against size; world: visitors a second, and memory;
     recovery: are known worlds found again from their logs, and are policies ranked in the fitted world as in the true;
     coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked;
-    writer: tuning, against TRL as it comes; gpu: does a CUDA device compute what the CPU does, and how fast
+    writer: tuning, against TRL as it comes; logs: offline on a log that outgrows memory, which is made first (in
+    TMPDIR, 12 bytes a row) and thrown away; gpu: does a CUDA device compute what the CPU does, and how fast
     (with --device cpu all of it small, which shows that it runs)."""
     threads: int = 2
     """CPU threads for us and for the peers."""
@@ -31,13 +32,15 @@ class BenchmarkOptions:
     """Each figure is the best of so many runs, taken in turns."""
     impressions: int = 20_000_000
     """How many the world serves while its memory is watched."""
+    rows: int = 50_000_000
+    """How many the log holds that outgrows memory: impressions times three slots."""
     worlds: int = 20
     """How many are to be found again from their logs."""
     minutes: float = 8.0
     """After which nothing more is begun; what was measured stands."""
 
     def __post_init__(self) -> None:
-        refuse_below(self, threads=1, repeats=1, impressions=1, worlds=1, minutes=0.1)
+        refuse_below(self, threads=1, repeats=1, impressions=1, rows=3000, worlds=1, minutes=0.1)
 
     def idle(self) -> Idle:
         """Each part has settings of its own."""
@@ -45,8 +48,9 @@ class BenchmarkOptions:
             "device": ("cost", "writer", "gpu"),
             "repeats": ("bandit", "world"),
             "impressions": ("world",),
+            "rows": ("logs",),
             "worlds": ("recovery",),
             "minutes": ("gpu",),
         }
-        parts["seed"] = ("bandit", "world", "recovery", "coverage", "writer", "gpu")
+        parts["seed"] = ("bandit", "world", "recovery", "coverage", "writer", "logs", "gpu")
         return {name: f"in `benchmark {self.part}`" for name, used in parts.items() if self.part not in used}
