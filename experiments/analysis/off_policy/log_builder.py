@@ -145,7 +145,8 @@ class _Builder:
         self._told = told if self._told is None else self._told + told
         channel = self._channels.codes(top.channel)
         segment = self._segments.codes(top.user_segment) if "user_segment" in top else np.zeros(n, dtype=np.int32)
-        self._pairs |= {(int(pair[0]), int(pair[1])) for pair in np.unique(np.stack([channel, segment], 1), axis=0)}
+        both = np.flatnonzero(np.bincount(channel * (SEGMENTS + 1) + segment))
+        self._pairs |= {divmod(int(pair), SEGMENTS + 1) for pair in both}
         time = top.timestamp.astype("datetime64[ns, UTC]").astype(np.int64).to_numpy()
         self._first_ns = min(self._first_ns, int(time.min()))
         self._impressions += n
