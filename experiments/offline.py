@@ -43,7 +43,7 @@ class OfflineOptions:
 
     run: Flat[RunOptions] = field(default_factory=RunOptions)
     logs: Path | None = None
-    """Logged impressions (CSV or Parquet) with propensities."""
+    """Logged impressions (CSV or Parquet) with propensities, or a folder of Parquet files, which may outgrow memory."""
     open_bandit: Path | None = None
     """Instead: a folder of the Open Bandit Dataset as downloaded, such as random/men."""
     on_policy: Path | None = None
