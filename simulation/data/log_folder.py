@@ -30,6 +30,8 @@ ROWS = 131_072
 """Rows that are read at once."""
 BUFFER = 2**20
 """Bytes of a column that are read ahead; without it a row group is held as a whole."""
+_TEXT: Kind = "text"
+_NUMBER: Kind = "number"
 _DEFAULT = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -108,7 +110,8 @@ class _Part:
         said: list[str] = []
         names = named_columns(header, list(schema_without(()).columns), columns, str(path), said)
         kinds: list[Kind] = [kind_of(field.type) for field in schema]
-        kinds += ["text" if told[name] is not None else "nothing" for name in header[len(kinds) :]]
+        for name in header[len(kinds) :]:
+            kinds.append("nothing" if told[name] is None else "text")
         return cls(path, tuple(names), tuple(header), tuple(kinds), told)
 
     def batches(self, wanted: Collection[str]) -> Iterator[tuple[int, dict[str, pa.Array]]]:
@@ -166,7 +169,7 @@ def _kinds(parts: list[_Part], schema: pandera.DataFrameSchema) -> dict[str, Kin
             if column is not None and not is_text(column) and kind == "text" and name not in part.of_folders:
                 raise InputError(f"{part.path}: column '{name}' holds texts; in a folder's files numbers are numbers")
             if column is not None and name != "timestamp":
-                kind = "text" if is_text(column) else "number"
+                kind = _TEXT if is_text(column) else _NUMBER
             before = known.setdefault(name, kind) if part is parts[0] else known.get(name)
             if before is None:
                 raise InputError(f"{part.path}: column '{name}' is not in {parts[0].path}; {_SAME}")

@@ -94,6 +94,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "calibrate": [{"logs": "log.parquet", "scenario": str(TINY)}, {"archive": "archive.csv", "users": 60}],
     "benchmark": [{"part": part, "quick": True, "repeats": 1, "threads": 1} for part in ("bandit", "cost", "world")]
     + [{"part": "recovery", "quick": True, "worlds": 1, "threads": 1}]
+    + [{"part": "logs", "rows": 3000, "threads": 1}]
     + [{"part": "gpu", "threads": 1, "device": "cpu", "minutes": 0.1}],
 }
 """By command: settings of small runs that together use all of its options."""

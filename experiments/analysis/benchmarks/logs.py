@@ -37,7 +37,7 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
             size = made.write(Path(temporary) / "logs", impressions, stage)
         (Path(temporary) / "mine.csv").write_text(made.mine())
         with run.stage("offline"):
-            found = _offline(Path(temporary), run.path.resolve() / "offline")
+            found = _offline(Path(temporary), run.path.resolve() / "offline", options.threads)
     rows = impressions * SLOTS
     truth = made.truth()
     held = [
@@ -58,6 +58,7 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
         "truth": truth,
         "intervals": len(held),
         "intervals_that_hold_the_truth": sum(held),
+        "threads": options.threads,
         "versions": {name: version(name) for name in ("pyarrow", "pandas", "numpy")},
     }
     run.say(
@@ -157,13 +158,16 @@ def _words(words: Any, codes: Any) -> pa.Array:
     return pa.array(list(words), pa.string()).take(pa.array(codes))
 
 
-def _offline(folder: Path, out: Path) -> dict[str, Any]:
+def _offline(folder: Path, out: Path, threads: int) -> dict[str, Any]:
     """Runs the command in a process of its own, whose memory is then known."""
     program = "from copybandit.experiments.cli import main; main()"
     policy = f"uniform,only={VALUED},{folder / 'mine.csv'}"
     given = ["offline", "--logs", folder / "logs", "--policy", policy, "--out", out]
     begun = time.perf_counter()
-    with subprocess.Popen([sys.executable, "-c", program, *map(str, given)], stdout=subprocess.DEVNULL) as child:
+    # Arrow's threads follow the same variable.
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, "-c", program, *map(str, given)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as child:
         _, status, used = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:

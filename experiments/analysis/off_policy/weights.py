@@ -41,7 +41,7 @@ class Sums:
     @classmethod
     def over_blocks(cls, blocks: Iterable[tuple[Array, Array, Array]]) -> "Sums":
         """Of rewards, weights and predictions of blocks."""
-        return reduce(cls.__add__, (cls.of(*block) for block in blocks))
+        return reduce(Sums.__add__, (Sums.of(*block) for block in blocks))
 
     def __add__(self, other: "Sums") -> "Sums":
         return Sums(

@@ -36,7 +36,7 @@ class Moments:
     @classmethod
     def over(cls, blocks: Iterable[Array]) -> "Moments":
         """Of blocks of [m, E] values, of which one at least is not empty."""
-        return reduce(cls.__add__, (cls.of(block) for block in blocks if len(block)))
+        return reduce(Moments.__add__, (Moments.of(block) for block in blocks if len(block)))
 
     def __add__(self, other: "Moments") -> "Moments":
         """Of both (Pebay, "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order
