@@ -30,8 +30,6 @@ ROWS = 131_072
 """Rows that are read at once."""
 BUFFER = 2**20
 """Bytes of a column that are read ahead; without it a row group is held as a whole."""
-_TEXT: Kind = "text"
-_NUMBER: Kind = "number"
 _DEFAULT = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -163,13 +161,15 @@ def _kinds(parts: list[_Part], schema: pandera.DataFrameSchema) -> dict[str, Kin
     known: dict[str, Kind] = {}
     for part in parts:
         refuse_missing(pd.DataFrame(columns=list(part.names)), schema, str(part.path), {})
-        read = {n: k for n, k in zip(part.names, part.kinds, strict=True) if n in schema.columns or n.startswith(FREE)}
-        for name, kind in read.items():
+        kinds: dict[str, Kind] = dict(zip(part.names, part.kinds, strict=True))
+        read = [name for name in kinds if name in schema.columns or name.startswith(FREE)]
+        for name in read:
+            kind = kinds[name]
             column = schema.columns.get(name)
             if column is not None and not is_text(column) and kind == "text" and name not in part.of_folders:
                 raise InputError(f"{part.path}: column '{name}' holds texts; in a folder's files numbers are numbers")
             if column is not None and name != "timestamp":
-                kind = _TEXT if is_text(column) else _NUMBER
+                kind = _asked(column)
             before = known.setdefault(name, kind) if part is parts[0] else known.get(name)
             if before is None:
                 raise InputError(f"{part.path}: column '{name}' is not in {parts[0].path}; {_SAME}")
@@ -179,6 +179,10 @@ def _kinds(parts: list[_Part], schema: pandera.DataFrameSchema) -> dict[str, Kin
         if lost := [name for name in known if name not in read]:
             raise InputError(f"{part.path}: column '{lost[0]}' is missing, which {parts[0].path} has; {_SAME}")
     return known
+
+
+def _asked(column: pandera.Column) -> Kind:
+    return "text" if is_text(column) else "number"
 
 
 _SAME = "write the same columns, of the same types, in all files"
