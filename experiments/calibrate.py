@@ -48,7 +48,8 @@ class CalibrateOptions:
 
     run: Flat[RunOptions] = field(default_factory=RunOptions)
     logs: Path | None = None
-    """Logged impressions, see the log format; propensities and some texts may be missing."""
+    """Logged impressions, see the log format, or a folder of Parquet files; propensities and some texts may be
+    missing."""
     open_bandit: Path | None = None
     """Instead: a folder of the Open Bandit Dataset, such as random/men."""
     on_policy: Path | None = None
@@ -149,7 +150,7 @@ def _evidence(options: CalibrateOptions, products: Catalog) -> tuple[Evidence, E
         known = None if options.scenario is None else products
         if options.catalog is not None:
             known = Catalog.read(options.catalog, columns=columns).with_queries(products.queries)
-        evidence = read_evidence(options.logs, known, columns)
+        evidence = read_evidence(options.logs, known, columns, options.run.seed)
         refuse_unmet(columns, options.catalog, options.logs)
         return evidence, None
     assert options.open_bandit is not None

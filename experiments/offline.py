@@ -1,7 +1,7 @@
 """What would this policy have earned on these logs? Off-policy evaluation, several policies at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,23 +10,16 @@ import numpy as np
 from ..agents.registry import KINDS
 from ..simulation.data.columns import ColumnNames, parse_columns, read_here, refuse_unmet
 from ..simulation.data.errors import InputError
+from ..simulation.data.log_folder import read_log_folder
 from ..simulation.data.log_format import LOG_SCHEMA, read_log
 from .analysis.drawing.formats import bracketed
-from .analysis.off_policy.evaluation import (
-    FEW,
-    Answer,
-    WeightedLog,
-    against_logged,
-    answers,
-    interval_of,
-    labels_of,
-    overlap_warning,
-    read_first,
-)
-from .analysis.off_policy.logged import NOT_NEEDED, Kind, Logged, logged_frame, logged_open_bandit
-from .analysis.off_policy.policies import Policy, evidence, fixed_policy, own_policy, train
-from .analysis.off_policy.reward_model import fit_rates
-from .analysis.off_policy.slate_estimators import down
+from .analysis.off_policy.evaluation import FEW, Answer, against_logged, answers, interval_of, labels_of, read_first
+from .analysis.off_policy.evidence import Evidence, Known
+from .analysis.off_policy.log_builder import NOT_NEEDED, build, logged_frame
+from .analysis.off_policy.logged import Log, logged_open_bandit
+from .analysis.off_policy.policies import Policy, fixed_policy, own_policy, train
+from .analysis.off_policy.propensities import Kind
+from .analysis.off_policy.weights import overlap_warning, weigh
 from .analysis.report.page import write_report
 from .analysis.statistics.bootstrap import Interval, bootstrap, ratio
 from .harness.files import load_table
@@ -51,7 +44,7 @@ class OfflineOptions:
 
     run: Flat[RunOptions] = field(default_factory=RunOptions)
     logs: Path | None = None
-    """Logged impressions (CSV or Parquet) with propensities."""
+    """Logged impressions (CSV or Parquet) with propensities, or a folder of Parquet files, which may outgrow memory."""
     open_bandit: Path | None = None
     """Instead: a folder of the Open Bandit Dataset as downloaded, such as random/men."""
     on_policy: Path | None = None
@@ -111,32 +104,35 @@ def run_offline(options: OfflineOptions) -> Path:
     """`copybandit offline`: leaves estimates with intervals for every policy and estimator, and a report."""
     run = Run("offline", options)
     rng = np.random.default_rng(options.run.seed)
-    logged = _read(options)
+    with run.stage("log", checks=True):
+        logged = _read(options)
     run.say(*(f"  {note}" for note in logged.notes))
     training, valued = _split(logged, options, rng)
     # Everything that is named is looked at before anything is computed: a misspelt name costs no wait.
     named = {name: _named(name, valued) for name in options.names()}
     policies = {_short(name): value for name, value in named.items() if not isinstance(value, Path)}
     texts = [_writers(value, valued.slots, options, rng) for value in named.values() if isinstance(value, Path)]
-    worth = options.conversion_value
-    on_policy = {LOGGED: interval_of(valued.reward(worth), 1 + worth)}
+    on_policy: dict[str, Interval] = {}
     if options.on_policy is not None:
         other, name = logged_open_bandit(options.on_policy), options.on_policy.resolve().parent.name
-        policies[name], on_policy[name] = own_policy(other, valued), interval_of(other.reward())
-    summary = _value_all(policies, training, valued, options, run, rng)
+        policies[name] = own_policy(other, valued)
+        on_policy[name] = interval_of(block.reward() for block in other)
+    known, summary = _value_all(policies, training, valued, options, run, rng)
     for found in texts:
         summary["estimates"] |= found
-    warned, earned = summary["warnings"], on_policy[LOGGED]
-    verdicts = {name: warned.get(name) or against_logged(row, earned) for name, row in summary["estimates"].items()}
+    warned = summary["warnings"]
+    verdicts = {
+        name: warned.get(name) or against_logged(row, known.earned) for name, row in summary["estimates"].items()
+    }
     summary |= {
         "command": "offline",
         "verdicts": verdicts,
-        "on_policy": on_policy,
+        "on_policy": {LOGGED: known.earned, **on_policy},
         "impressions": len(valued),
         "slots": valued.slots,
         "creatives": valued.creatives,
         "unit": valued.unit,
-        "notes": _notes(options, valued, len(training) > 0),
+        "notes": _notes(options, known, len(training) > 0),
         "caveat": CAVEAT,
     }
     run.finish(summary)
@@ -145,35 +141,35 @@ def run_offline(options: OfflineOptions) -> Path:
     return run.path
 
 
-def _split(logged: Logged, options: OfflineOptions, rng: np.random.Generator) -> tuple[Logged, Logged]:
+def _split(logged: Log, options: OfflineOptions, rng: np.random.Generator) -> tuple[Log, Log]:
     """What agents learn from, nothing where there are none, and what all policies are valued on."""
     n = min(len(logged), QUICK) if options.run.quick else len(logged)
     split = any(name in KINDS for name in options.names())
     cut = int(options.training_share * n) if split else 0
     if n - cut < 2 or (split and cut < 1):
         raise InputError(f"{logged.source}: {n} impressions are too few; bring more, or another --training-share")
-    order = rng.permutation(len(logged))[:n]
-    return logged.rows(np.sort(order[:cut])), logged.rows(np.sort(order[cut:]))
+    return logged.split(n, options.training_share if split else 0.0, rng)
 
 
 def _value_all(
     policies: Mapping[str, Policy | None],
-    training: Logged,
-    valued: Logged,
+    training: Log,
+    valued: Log,
     options: OfflineOptions,
     run: Run,
     rng: np.random.Generator,
-) -> dict[str, Any]:
-    """`estimates`, `warnings` and `estimated_probabilities` of the summary; None stands for the agent of that name."""
+) -> tuple[Known, dict[str, Any]]:
+    """What is known of the log, and `estimates`, `warnings` and `estimated_probabilities` of the summary; None stands
+    for the agent of that name.
+    """
     estimates, warnings, estimated = {}, {}, []
     groups = GroupsOfUsers(valued, LOGGED, rng)
     with run.stage("policies", total=len(policies)) as stage:
-        reward = valued.reward(options.conversion_value)
-        rates = fit_rates(valued.context, valued.creative, reward, valued.creatives, rng)
+        known = Known.of(valued, options.conversion_value, rng)
         for name, made in policies.items():
             policy = made or train(name, training, options.conversion_value, options.draws, options.run.seed)
-            found, unseen = evidence(policy, valued, rates, options.conversion_value)
-            told, warning = value_policy(found, unseen, rng, options.interval)
+            found = Evidence(policy, known)
+            told, warning = value_policy(found, rng, options.interval)
             groups.add(name, found)
             estimates[name] = {estimator: _entry(answer) for estimator, answer in told.items()}
             warnings |= {name: warning} if warning else {}
@@ -181,19 +177,25 @@ def _value_all(
             run.record(0, {f"{name}/{estimator}": answer.interval["mean"] for estimator, answer in told.items()})
             stage.advance(1, name)
     told = {"estimates": estimates, "warnings": warnings, "estimated_probabilities": estimated}
-    return told | ({"groups": groups.saved(run)} if valued.groups else {})
+    return known, told | groups.saved(run)
 
 
-def _read(options: OfflineOptions) -> Logged:
+def _read(options: OfflineOptions) -> Log:
     if options.on_policy is not None and options.open_bandit is None:
         raise InputError("--on-policy goes with --open-bandit; give both")
     if options.logs is not None and options.open_bandit is not None:
         raise InputError("--logs and --open-bandit: give one of them")
     if options.logs is not None:
         columns = read_here(parse_columns(options.columns), list(LOG_SCHEMA.columns), user_columns=True)
+        agents, groups = any(name in KINDS for name in options.names()), _split_names(options.groups)
+        if options.logs.is_dir():
+            frames = read_log_folder(options.logs, without=NOT_NEEDED, skip=NOT_NEEDED, columns=columns)
+            log = build(frames, str(options.logs), options.propensities, agents, groups, on_disk=True)
+            refuse_unmet(columns, options.logs)
+            return log
         frame = read_log(options.logs, without=NOT_NEEDED, columns=columns)
         refuse_unmet(columns, options.logs)
-        return logged_frame(frame, str(options.logs), options.propensities, _split_names(options.groups))
+        return logged_frame(frame, str(options.logs), options.propensities, agents, groups)
     if options.open_bandit is None:
         raise InputError("give --logs, a table of logged impressions, or --open-bandit, a folder of that data set")
     if options.conversion_value:
@@ -201,7 +203,7 @@ def _read(options: OfflineOptions) -> Logged:
     return logged_open_bandit(options.open_bandit)
 
 
-def _named(name: str, logged: Logged) -> Policy | Path | None:
+def _named(name: str, logged: Log) -> Policy | Path | None:
     """The fixed policy of a name, the run directory it is the path of, or None for an agent."""
     if name in KINDS:
         return None
@@ -215,25 +217,19 @@ def _named(name: str, logged: Logged) -> Policy | Path | None:
     )
 
 
-def value_policy(
-    found: WeightedLog, unseen: float, rng: np.random.Generator, method: str
-) -> tuple[dict[str, Answer], str | None]:
+def value_policy(found: Evidence, rng: np.random.Generator, method: str) -> tuple[dict[str, Answer], str | None]:
     """Answers on one policy, and why they should not be leaned on.
 
     Estimators that rest on weights which are as good as zero in some slot have no answer.
     """
-    slates = None if found.slots == 1 or found.chain is None else down(found.chain)
-    weights = {name: w for name, w in (("", found.weight), ("slates: ", slates)) if w is not None}
-    idle = {name for name, weight in weights.items() if (weight.mean(0) < 1e-6).any()}
-    lines = [f"{name}{overlap_warning(weight)}" for name, weight in weights.items() if overlap_warning(weight)]
-    if unseen > 1e-3:
-        lines = [f"{unseen:.1%} of its choices are never in the log in that place: of those, nothing is known"]
-    if idle:
+    weights = weigh(found)
+    told = {name: overlap_warning(sums.weight) for name, sums in weights.by_kind.items()}
+    lines = [f"{name}{warning}" for name, warning in told.items() if warning]
+    if found.unseen > 1e-3:
+        lines = [f"{found.unseen:.1%} of its choices are never in the log in that place: of those, nothing is known"]
+    if any(sums.idle for sums in weights.by_kind.values()):
         lines = ["never does what the log holds, which tells nothing of it; bring a log that explores"]
-    possible = replace(
-        found, weight=None if "" in idle else found.weight, chain=None if "slates: " in idle else found.chain
-    )
-    return answers(possible, rng, method), "; ".join(lines) or None
+    return answers(found, rng, method, weights), "; ".join(lines) or None
 
 
 def _entry(answer: Answer) -> dict[str, Any]:
@@ -263,13 +259,13 @@ def _writers(path: Path, slots: int, options: OfflineOptions, rng: np.random.Gen
     return found
 
 
-def _notes(options: OfflineOptions, logged: Logged, split: bool) -> list[str]:
+def _notes(options: OfflineOptions, known: Known, split: bool) -> list[str]:
+    logged, clicks = known.log, known.clicks
     most = logged.slots * (1 + options.conversion_value)
     notes = [
         f"Figures are {'clicks' if not options.conversion_value else 'worth in clicks'} {logged.unit}; intervals lie "
         f"between 0 and {most:g}, the most that it can earn."
     ]
-    clicks = int(logged.clicked.sum())
     if clicks < FEW:
         notes.append(f"The log has {clicks} clicks: intervals say what may lie beyond so few (Fay and Feuer, 1997).")
     notes += logged.notes
@@ -277,12 +273,12 @@ def _notes(options: OfflineOptions, logged: Logged, split: bool) -> list[str]:
         notes.append(
             f"Agents learned from {options.training_share:.0%} of the log; every policy is valued on the rest."
         )
-    if logged.in_slot is None:
+    if not logged.tells_in_slot:
         notes.append(
             "The log tells propensities given the slots above only: IIPS, DM and DR, which need those of a creative in "
             "its slot whatever stands above, are left out."
         )
-    if logged.slots > 1 and logged.given_above is None:
+    if logged.slots > 1 and not logged.tells_given_above:
         notes.append("The log tells propensities by slot only: RIPS and Cascade-DR are left out.")
     return notes
 

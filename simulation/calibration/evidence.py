@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..data.catalog import EVERYONE, Catalog, Creative, Product
 from ..data.errors import InputError
 from ..data.log_format import read_log
+from ..data.log_sample import sampled_log
 from ..data.open_bandit import OpenBanditLog
 from ..data.personal import refuse_named_users
 
@@ -71,21 +72,28 @@ class Evidence:
         return int(self.position.max()) + 1
 
 
-def read_evidence(path: str | Path, catalog: Catalog | None, columns: Mapping[str, str] | None = None) -> Evidence:
+def read_evidence(
+    path: str | Path, catalog: Catalog | None, columns: Mapping[str, str] | None = None, seed: int = 0
+) -> Evidence:
     """Reads a log for calibration: as much of it as is of use.
 
     Args:
-        path: a log, see `read_log`; propensities and some texts may be missing.
+        path: a log, see `read_log`, or a folder of one, see `sampled_log`; propensities and some texts may be missing.
         catalog: the products; made up from the log where there is none.
         columns: the file's names of columns by our own, where they differ.
+        seed: draws users of a folder that does not fit into memory.
 
     Raises:
         InputError: see `read_log` and `refuse_named_users`; also a log with no clicks, or nothing but clicks: nothing
             can be learned.
     """
-    frame = read_log(path, catalog, without=NOT_NEEDED, columns=columns)
-    refuse_named_users(frame, str(path))
     notes: list[str] = []
+    if Path(path).is_dir():
+        frame, left_out = sampled_log(Path(path), catalog, seed=seed, without=NOT_NEEDED, columns=columns)
+        notes += [left_out] if left_out else []
+    else:
+        frame = read_log(path, catalog, without=NOT_NEEDED, columns=columns)
+    refuse_named_users(frame, str(path))
     if "propensity" not in frame or frame.propensity.isna().any():
         notes.append("no propensities in some rows: the fit does not need them, evaluating other policies does")
     if catalog is None:

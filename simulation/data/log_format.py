@@ -71,15 +71,36 @@ def checked_log(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[st
             one out, or an impression of two users, two channels or times that run backwards; an infinite context.
     """
     frame = frame.astype({name: int for name in ("position", "clicked", "converted") if name in frame})
-    if "converted" in frame:
-        _refuse_row(frame, (frame.converted == 1) & (frame.clicked == 0), source, "converted without a click")
+    refuse_unclicked(frame, source)
     said: list[str] = []
     if "timestamp" in frame and frame.timestamp.notna().any():
         times, said = read_times(frame.timestamp.dropna(), source)
         frame["timestamp"] = times.reindex(frame.index)
+    refuse_infinite(frame, source)
+    refuse_twice(frame, source)
+    if frame.position.min() == 1:
+        frame["position"] -= 1
+        said.append("positions from 1 on")
+    refuse_gaps(frame, source)
+    refuse_torn(frame, source)
+    return frame, said
+
+
+def refuse_unclicked(frame: pd.DataFrame, source: str) -> None:
+    """A conversion needs a click."""
+    if "converted" in frame:
+        _refuse_row(frame, (frame.converted == 1) & (frame.clicked == 0), source, "converted without a click")
+
+
+def refuse_infinite(frame: pd.DataFrame, source: str) -> None:
+    """What is known of a visit is finite, or missing."""
     for name in frame.columns:
         if str(name).startswith(FREE) and pd.api.types.is_float_dtype(frame[name]):
             _refuse_row(frame, np.isinf(frame[name]), source, f"column '{name}' is infinite")
+
+
+def refuse_twice(frame: pd.DataFrame, source: str) -> None:
+    """An impression-slot is one row."""
     twice = frame.duplicated(["impression_id", "position"])
     if twice.any():
         row = frame[twice].iloc[0]
@@ -87,12 +108,6 @@ def checked_log(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[st
             f"{source}: row {row.name + 2}: impression '{row.impression_id}' has position {row.position} a second "
             "time; keep one row an impression-slot"
         )
-    if frame.position.min() == 1:
-        frame["position"] -= 1
-        said.append("positions from 1 on")
-    _refuse_gaps(frame, source)
-    _refuse_torn(frame, source)
-    return frame, said
 
 
 def _refuse_row(frame: pd.DataFrame, wrong: pd.Series, source: str, why: str) -> None:
@@ -100,7 +115,7 @@ def _refuse_row(frame: pd.DataFrame, wrong: pd.Series, source: str, why: str) ->
         raise InputError(f"{source}: row {frame.index[wrong][0] + 2}: {why}; correct the row")
 
 
-def _refuse_gaps(frame: pd.DataFrame, source: str) -> None:
+def refuse_gaps(frame: pd.DataFrame, source: str) -> None:
     """Slots of an impression are 0 to L - 1: one that is left out was seen, and is not known."""
     gap = frame.position >= frame.groupby("impression_id", sort=False).position.transform("size")
     if gap.any():
@@ -113,7 +128,7 @@ def _refuse_gaps(frame: pd.DataFrame, source: str) -> None:
         )
 
 
-def _refuse_torn(frame: pd.DataFrame, source: str) -> None:
+def refuse_torn(frame: pd.DataFrame, source: str) -> None:
     """An impression is one user in one channel at one time, or down the slots later and later."""
     several = frame[frame.position.groupby(frame.impression_id, sort=False).transform("size") > 1]
     ordered = several.sort_values(["impression_id", "position"], kind="stable")

@@ -60,7 +60,7 @@ def read_table(
     chosen = max(schemas, key=lambda one: np.mean([name in raw.frame for name in _needed(one)]))
     if isinstance(contents, str) and path.suffix == ".parquet" and not set(_needed(chosen)) & set(raw.frame):
         raise InputError(f"{path}: cannot be read as a table (not Parquet, as it is named); give CSV or Parquet")
-    _refuse_missing(raw.frame, chosen, str(path), columns)
+    refuse_missing(raw.frame, chosen, str(path), columns)
     if raw.frame.empty:
         raise InputError(f"{path}: the {what} has no rows; add at least one")
     frame = _understood(raw, chosen, str(path), said)
@@ -74,7 +74,7 @@ def read_table(
 
 def check_table(frame: pd.DataFrame, schema: pa.DataFrameSchema, source: str) -> pd.DataFrame:
     """Checks a table in memory; a label of its index plus 2 is the row in messages."""
-    _refuse_missing(frame, schema, source, None)
+    refuse_missing(frame, schema, source, None)
     try:
         return schema.validate(frame, lazy=True)
     except SchemaErrors as error:
@@ -96,7 +96,7 @@ def _of_text(
     known = _known(schemas)
     header = find_header(text, [_needed(one) for one in schemas], lambda names: canonical(names, known, columns))
     frame = read_delimited(text, header, source)
-    names = _named(header.names, known, columns, source, said)
+    names = named_columns(header.names, known, columns, source, said)
     if header.separator != ",":
         said.append(f"{SEPARATORS[header.separator]} between columns")
     if header.line:
@@ -111,7 +111,7 @@ def _of_parquet(
 ) -> _Raw:
     try:
         table = _checked_size(parquet.ParquetFile(io.BytesIO(data)), source).read()
-        names = _named(table.column_names, _known(schemas), columns, source, said)
+        names = named_columns(table.column_names, _known(schemas), columns, source, said)
         # An index that pandas wrote is a column as any other; whole numbers stay whole beside missing ones.
         frame = table.rename_columns(names).to_pandas(ignore_metadata=True, integer_object_nulls=True)
     except (pyarrow.ArrowException, OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
@@ -130,13 +130,25 @@ def _checked_size(file: parquet.ParquetFile, source: str) -> parquet.ParquetFile
             f"{source}: {told.num_rows:,} rows of {told.num_columns:,} columns, {size:,} bytes; at most "
             f"{MOST_BYTES:,} bytes and {MOST_COLUMNS:,} columns are read; split it"
         )
-    nested = [f.name for f in file.schema_arrow if pyarrow.types.is_nested(f.type)]
-    if nested:
-        raise InputError(f"{source}: column '{nested[0]}' holds lists or records; write one value a cell")
+    refuse_nested(file.schema_arrow, source)
     return file
 
 
-def _named(header: list[str], known: list[str], columns: Mapping[str, str], source: str, said: list[str]) -> list[str]:
+def refuse_nested(schema: pyarrow.Schema, source: str) -> None:
+    """A cell holds one value."""
+    nested = [field.name for field in schema if pyarrow.types.is_nested(field.type)]
+    if nested:
+        raise InputError(f"{source}: column '{nested[0]}' holds lists or records; write one value a cell")
+
+
+def named_columns(
+    header: list[str], known: list[str], columns: Mapping[str, str], source: str, said: list[str]
+) -> list[str]:
+    """The names of a header as the formats have them, see `canonical`; what differs is added to `said`.
+
+    Raises:
+        InputError: two columns of one name, or one of `columns` that is not there.
+    """
     names = canonical(header, known, columns)
     refuse_repeated(header, names, source)
     if isinstance(columns, Names):
@@ -158,7 +170,7 @@ def _named(header: list[str], known: list[str], columns: Mapping[str, str], sour
 def _understood(raw: _Raw, schema: pa.DataFrameSchema, source: str, said: list[str]) -> pd.DataFrame:
     """Texts as texts, numbers as numbers, without totals."""
     frame = raw.frame
-    texts = [name for name, column in schema.columns.items() if name in frame and _is_text(column)]
+    texts = [name for name, column in schema.columns.items() if name in frame and is_text(column)]
     numbers = [name for name in schema.columns if name in frame and name not in texts]
     counts = [name for name in numbers if whole in schema.columns[name].checks]
     read = {name: _as_text(frame[name], source) for name in texts}
@@ -226,7 +238,8 @@ def _all_numbers(column: pd.Series) -> bool:
     return bool(len(given) and plain.all())
 
 
-def _is_text(column: pa.Column) -> bool:
+def is_text(column: pa.Column) -> bool:
+    """Whether a column of a schema holds texts."""
     return is_string_dtype(column.dtype.type)
 
 
@@ -243,9 +256,14 @@ def _listed(names: Sequence[Any]) -> str:
     return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "")
 
 
-def _refuse_missing(
+def refuse_missing(
     frame: pd.DataFrame, schema: pa.DataFrameSchema, source: str, columns: Mapping[str, str] | None
 ) -> None:
+    """A table has the columns that its schema needs.
+
+    Raises:
+        InputError: naming those that are missing, and those that are there.
+    """
     needed = _needed(schema)
     missing = [name for name in needed if name not in frame.columns]
     if missing:

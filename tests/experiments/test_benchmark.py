@@ -193,3 +193,12 @@ def test_recovery_is_summed_up_by_hand():
     # Of three pairs one is turned round: (2 - 1) / 3.
     assert found["ranking"]["tau_clicks"]["mean"] == pytest.approx(1 / 3)
     assert found["ranking"]["tau_reward"]["mean"] == pytest.approx(-1)
+
+
+def test_a_log_on_disk_is_valued_as_it_was_made(tmp_path):
+    options = configured(BenchmarkOptions(), out=tmp_path / "run", part="logs", rows=60_000, threads=1)
+    found = read_json(run_benchmark(options) / "summary.json")["logs"]
+    # Rates and preferences are known: 95% intervals of eight estimates hold what the policies earn.
+    assert found["rows"] == 60_000 and found["intervals"] == 8 and found["intervals_that_hold_the_truth"] >= 6
+    assert found["truth"]["uniform"] == pytest.approx(0.08, abs=0.02)
+    assert found["peak_rss_bytes"] > 10**8 and set(found["stages"]) >= {"log", "policies"}

@@ -3,12 +3,21 @@
 import numpy as np
 import pandas as pd
 import pytest
-from copybandit.experiments.analysis.off_policy.contexts import TOLD_APART, WIDTH, contexts_of
+from copybandit.experiments.analysis.off_policy.contexts import TOLD_APART, WIDTH, Contexts
 
 
 def visits(**columns) -> pd.DataFrame:
     n = len(next(iter(columns.values())))
     return pd.DataFrame({"channel": "feed", "user_id": np.arange(n), **columns})
+
+
+def contexts_of(top: pd.DataFrame, size: int = 10_000) -> tuple[np.ndarray, list[str]]:
+    contexts = Contexts()
+    parts = [top.iloc[i : i + size] for i in range(0, len(top), size)]
+    kept = [contexts.see(part) for part in parts]
+    found = np.concatenate([contexts.read(row, len(part)) for row, part in zip(kept, parts, strict=True)])
+    assert contexts.width == found.shape[1]
+    return found, contexts.notes()
 
 
 def test_by_hand():
@@ -36,10 +45,24 @@ def test_a_query_a_visit_is_read_as_text():
     queries = [f"red bottle {i}" for i in range(3000)]
     found, notes = contexts_of(visits(context_query=[*queries[:-1], queries[0]]))
     assert found.shape == (3000, 2 + WIDTH)
-    assert notes == [f"context_query has 2,999 values: they are read as texts, in {WIDTH} numbers."]
+    assert notes == [f"context_query has more than 32 values: they are read as texts, in {WIDTH} numbers."]
     assert np.array_equal(found[0], found[-1]) and not np.allclose(found[0], found[1])
     # Texts alike are alike: another number is nearer than another thing.
     other = contexts_of(visits(context_query=[*queries[:-1], "cheap tent"]))[0]
     assert found[1, 2:] @ found[2, 2:] > other[1, 2:] @ other[-1, 2:]
     few = contexts_of(visits(context_query=queries[:TOLD_APART]))[0]
     assert few.shape == (TOLD_APART, 2 + TOLD_APART)
+
+
+def test_blocks_are_read_as_the_whole_is():
+    rng = np.random.default_rng(0)
+    top = visits(
+        user_segment=rng.choice(["b", "a", "c"], 500).tolist(),
+        user_age=np.where(rng.random(500) < 0.1, np.nan, rng.integers(18, 70, 500)),
+        context_query=[f"query {i % 90}" if i % 7 else None for i in range(500)],
+        context_page=[None] * 300 + ["home"] * 200,
+    )
+    whole, notes = contexts_of(top)
+    for size in (7, 100):
+        found, said = contexts_of(top, size)
+        assert found == pytest.approx(whole, abs=1e-6) and said == notes

@@ -23,7 +23,7 @@ def test_intervals_hold_the_truth_of_the_world(known):
         log = known.log(known.logging, 2000, 10_000 + number)
         truths.append(log.truth(known.valued_in_slot[log.context]))
         rng = np.random.default_rng(number)
-        found.append(answers(known.evidence(log, rng), rng))
+        found.append(answers([known.evidence(log, rng)], rng))
     truth = np.mean(truths)
     for row in found:
         for name, answer in row.items():

@@ -99,6 +99,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "benchmark": [{"part": part, "quick": True, "repeats": 1, "threads": 1} for part in ("bandit", "cost", "world")]
     + [{"part": "trust", "quick": True, "threads": 1}]
     + [{"part": "recovery", "quick": True, "worlds": 1, "threads": 1}]
+    + [{"part": "logs", "rows": 3000, "threads": 1}]
     + [{"part": "gpu", "threads": 1, "device": "cpu", "minutes": 0.1}],
 }
 """By command: settings of small runs that together use all of its options."""

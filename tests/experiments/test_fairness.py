@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from copybandit.experiments.analysis.fairness import measures
-from copybandit.experiments.analysis.fairness.logs import group_rates
+from copybandit.experiments.analysis.fairness.logs import group_rates, group_sums
 from copybandit.experiments.analysis.fairness.tables import fairness_of, gap, interval
 from copybandit.experiments.compare import CompareOptions, run_compare
 from copybandit.experiments.harness.config import configured
@@ -142,8 +142,9 @@ def test_group_rates_by_hand(rng):
     """Weights of 2 and 0 keep the first row of group 0 alone: it clicked. Group 1 clicked once in its two rows."""
     weight = np.array([[2.0], [0.0], [1.0], [1.0]])
     clicked, bought = np.array([[1.0], [0.0], [1.0], [0.0]]), np.array([[0.0], [0.0], [1.0], [0.0]])
-    rates, clusters_ = group_rates(weight, clicked, bought, np.arange(4), np.array([0, 0, 1, 1]), 2, rng)
-    assert clusters_ == 4
+    sums = group_sums(weight, clicked, bought, np.arange(4), np.array([0, 0, 1, 1]), 2)
+    rates, clusters_, visits = group_rates(sums, rng)
+    assert clusters_ == 4 and visits.tolist() == [2, 2]
     assert rates["ctr"][0, :, 0].tolist() == [1.0, 0.5]
     assert rates["cvr"][0, :, 0].tolist() == [0.0, 1.0]
 

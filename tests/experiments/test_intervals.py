@@ -1,12 +1,8 @@
 import numpy as np
 import pytest
-from copybandit.experiments.analysis.off_policy.evaluation import (
-    METHODS,
-    WeightedLog,
-    answers,
-    interval_of,
-    overlap_warning,
-)
+from copybandit.experiments.analysis.off_policy.evaluation import METHODS, answers, interval_of
+from copybandit.experiments.analysis.off_policy.weighted_log import WeightedLog
+from copybandit.experiments.analysis.off_policy.weights import overlap_warning
 from copybandit.experiments.analysis.statistics.intervals import (
     bootstrap_t,
     clopper_pearson,
@@ -17,6 +13,7 @@ from copybandit.experiments.analysis.statistics.intervals import (
     weighted_events,
     worth_of_events,
 )
+from copybandit.experiments.analysis.statistics.moments import Moments
 from scipy.stats import chi2
 from scipy.stats import t as student
 
@@ -24,7 +21,7 @@ from scipy.stats import t as student
 def test_symmetric_values_have_the_normal_interval():
     values = np.tile([-1.0, 1.0], 50)
     half = 1.959964 * values.std(ddof=1) / 10
-    assert skew_corrected(values[:, None])[0] == pytest.approx([-half, half], rel=1e-5)
+    assert skew_corrected(Moments.of(values[:, None]))[0] == pytest.approx([-half, half], rel=1e-5)
 
 
 def test_skewness_moves_the_interval_by_hand():
@@ -35,7 +32,7 @@ def test_skewness_moves_the_interval_by_hand():
     kurtosis = ((values - 0.01) ** 4).mean() / deviation**4
     z = student.ppf(0.975, 200 / (kurtosis - 1))
     low, high = (0.01 - deviation / 10 * 3 / a * (np.cbrt(1 + a * (q - a / 6)) - 1) for q in (z, -z))
-    assert skew_corrected(values[:, None])[0] == pytest.approx([low, high])
+    assert skew_corrected(Moments.of(values[:, None]))[0] == pytest.approx([low, high])
     assert high - 0.01 > 0.01 - low
 
 
@@ -43,24 +40,28 @@ def test_heavy_tails_leave_few_degrees_of_freedom(rng):
     # A fair coin's variance is sure; that of normal values has n - 1 degrees; one hit in n, kurtosis n, has about two.
     scaled = np.stack([np.tile([-1.0, 1.0], 5000), rng.standard_normal(10_000), np.zeros(10_000)], axis=1)
     scaled[0, 2] = 100.0
-    found = degrees_of_freedom(scaled)
+    found = degrees_of_freedom(Moments.of(scaled))
     assert found[0] > 1e9
     assert found[1] == pytest.approx(10_000, rel=0.05)
     assert found[2] == pytest.approx(2, rel=0.01)
 
 
 def test_intervals_of_constant_values():
-    assert skew_corrected(np.ones((5, 1)))[0] == pytest.approx([1, 1])
-    assert bootstrap_t(np.ones((5, 1)), np.random.default_rng(0))[0] == pytest.approx([1, 1])
+    assert skew_corrected(Moments.of(np.ones((5, 1))))[0] == pytest.approx([1, 1])
+    assert bootstrap_t([np.ones((5, 1))], Moments.of(np.ones((5, 1))), np.random.default_rng(0))[0] == pytest.approx(
+        [1, 1]
+    )
 
 
 def test_bootstrap_agrees_with_the_correction(rng):
     values = rng.exponential(size=(2000, 2)) * [1.0, 3.0]
-    assert bootstrap_t(values, rng, resamples=4000) == pytest.approx(skew_corrected(values), abs=0.01)
+    moments = Moments.of(values)
+    for blocks in ([values], np.split(values, 4)):
+        assert bootstrap_t(blocks, moments, rng, resamples=4000) == pytest.approx(skew_corrected(moments), abs=0.01)
 
 
 def test_empirical_bernstein_by_hand():
-    values = np.array([[0.0], [1.0], [0.0], [1.0]])
+    values = Moments.of(np.array([[0.0], [1.0], [0.0], [1.0]]))
     evidence = np.log(80)
     half = np.sqrt(2 * (1 / 3) * evidence / 4) + 7 * evidence / 9
     zero, one = np.zeros(1), np.ones(1)
@@ -74,7 +75,7 @@ def evidence(weight, reward=None, slots=1):
     reward = np.tile([1.0, 0.0], n)[:n] if reward is None else reward
     columns = {name: np.full((n, slots), 0.5) for name in ("predicted", "expected", "expected_below")}
     wide = np.repeat(np.asarray(weight, float)[:, None], slots, 1)
-    return WeightedLog(np.repeat(reward[:, None], slots, 1), wide, wide, **columns)
+    return [WeightedLog(np.repeat(reward[:, None], slots, 1), wide, wide, **columns)]
 
 
 @pytest.mark.parametrize("method", list(METHODS))
@@ -95,7 +96,7 @@ def test_slates_have_estimators_of_their_own(rng):
 
 def test_poor_overlap_is_said():
     def warning(weight):
-        return overlap_warning(np.asarray(weight, float)[:, None])
+        return overlap_warning(Moments.of(np.asarray(weight, float)[:, None]))
 
     assert warning(np.ones(400)) is None
     assert "weights average 0.50 in slot 0, not 1" in warning(np.full(400, 0.5))
@@ -105,17 +106,17 @@ def test_poor_overlap_is_said():
 
 
 def test_the_interval_of_one_mean():
-    assert interval_of(np.tile([0.0, 1.0], 50)[:, None])["mean"] == 0.5
+    assert interval_of([np.tile([0.0, 1.0], 50)[:, None]])["mean"] == 0.5
 
 
 def test_few_events_by_hand():
     # Of a Poisson count with weights of one: Garwood's exact bounds, half the quantiles of chi-square (2 k, 2 k + 2).
-    assert weighted_events(np.zeros(5), 1.0, 500) == pytest.approx((0, -np.log(0.025) / 500))
+    assert weighted_events(0, 0, 1.0, 500) == pytest.approx((0, -np.log(0.025) / 500))
     bounds = [chi2.ppf(0.025, 4) / 2 / 28, chi2.ppf(0.975, 6) / 2 / 28]
-    assert weighted_events(np.array([1.0, 0, 1]), 1.0, 28) == pytest.approx(bounds)
+    assert weighted_events(2, 2, 1.0, 28) == pytest.approx(bounds)
     # Events of weight 3 are as many events of weight 1, three times as much.
-    assert weighted_events(np.array([3.0, 3.0]), 3.0, 28) == pytest.approx([3 * bound for bound in bounds])
-    assert worth_of_events(np.array([2.0, 2.0, 0.0]), 2.0) == pytest.approx(16 / 12)
+    assert weighted_events(6, 18, 3.0, 28) == pytest.approx([3 * bound for bound in bounds])
+    assert worth_of_events(4, 8, 2.0) == pytest.approx(16 / 12)
 
 
 def test_the_exact_interval_of_a_proportion():
@@ -144,7 +145,7 @@ def test_a_rate_is_never_below_zero_nor_above_what_can_be_earned(rng):
             assert answer.interval["low"] == 0 < 0.005 < answer.interval["high"] < 1
         for answer in answers(evidence(np.ones(3), np.ones(3)), rng, method).values():
             assert answer.interval["low"] < 0.5 and answer.interval["high"] == 1
-    assert interval_of(np.zeros((500, 1)), 11.0)["high"] == pytest.approx(-11 * np.log(0.025) / 500)
+    assert interval_of([np.zeros((500, 1))], 11.0)["high"] == pytest.approx(-11 * np.log(0.025) / 500)
 
 
 @pytest.mark.slow

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis.off_policy.logged import logged_frame, logged_open_bandit
+from copybandit.experiments.analysis.off_policy.log_builder import logged_frame
+from copybandit.experiments.analysis.off_policy.logged import Log, Logged, logged_open_bandit
 from copybandit.experiments.analysis.off_policy.policies import fixed_policy, own_policy, slot_looks, train
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.files import read_json
@@ -21,6 +22,11 @@ def uniform_log(world: World, n: int, slots: int, seed: int = 1) -> pd.DataFrame
     slates = uniform_slates(n, candidates, slots, torch.Generator().manual_seed(seed))
     even = (1 / (4 - torch.arange(slots))).expand(n, slots)
     return log_frame(world, world.respond(visits, slates), even)
+
+
+def whole(log: Log) -> Logged:
+    (block,) = log
+    return block
 
 
 @pytest.fixture
@@ -90,22 +96,22 @@ def test_texts_of_a_run_are_valued_by_its_effect_model(path, tmp_path):
 
 def test_conversions_count_at_their_worth(log):
     logged = logged_frame(log, "log", "given-above")
-    worth = logged.reward(10.0).sum()
+    worth = whole(logged).reward(10.0).sum()
     assert worth == log.clicked.sum() + 10 * log.converted.sum()
 
 
 def test_rows_may_come_in_any_order(log):
     mixed = logged_frame(log.sample(frac=1.0, random_state=0), "log", "given-above")
     own = logged_frame(log, "log", "given-above")
-    assert sorted(map(tuple, mixed.creative)) == sorted(map(tuple, own.creative))
-    assert mixed.in_slot == pytest.approx(0.25) and mixed.names == own.names
+    assert sorted(map(tuple, whole(mixed).creative)) == sorted(map(tuple, whole(own).creative))
+    assert whole(mixed).in_slot == pytest.approx(0.25) and mixed.names == own.names
 
 
 def test_slates_by_their_propensities(log):
     # Not uniform: what a creative's chance in its slot was is not known from its chance given the slots above.
     skewed = log.assign(propensity=np.where(log.position == 0, 0.25, np.where(log.creative_id == 0, 0.5, 1 / 3)))
-    assert logged_frame(skewed, "log", "given-above").in_slot is None
-    marginal = logged_frame(skewed, "log", "in-slot")
+    assert whole(logged_frame(skewed, "log", "given-above")).in_slot is None
+    marginal = whole(logged_frame(skewed, "log", "in-slot"))
     assert marginal.given_above is None and marginal.in_slot is not None
 
 
@@ -180,9 +186,9 @@ def test_an_agent_learns_from_the_log(tiny_world):
     frame = uniform_log(tiny_world, 4000, 1)
     # Creative 2 is always clicked, the others never.
     logged = logged_frame(frame.assign(clicked=(frame.creative_id == 2).astype(int)), "log", "given-above")
-    in_slot, _ = train("epsilon-greedy", logged, 0.0, 1, 0).chances(logged)
+    in_slot, _ = train("epsilon-greedy", logged, 0.0, 1, 0).chances(whole(logged))
     assert in_slot[:, 0, 2] == pytest.approx(0.925) and in_slot.sum(2) == pytest.approx(1)
-    drawn, given = train("lints", logged, 0.0, 32, 0).chances(logged)
+    drawn, given = train("lints", logged, 0.0, 32, 0).chances(whole(logged))
     assert drawn[:, 0, 2].mean() > 0.9 and np.array_equal(drawn, given)
 
 

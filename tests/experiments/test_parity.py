@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from copybandit.experiments.analysis.off_policy import estimators, slate_estimators
 from copybandit.experiments.analysis.off_policy.estimators import slope
+from copybandit.experiments.analysis.statistics.moments import Moments
 
 ope = pytest.importorskip("obp.ope", reason="obp is not installed; make parity runs this")
 
@@ -75,9 +76,10 @@ def test_single_decisions(log, ours, theirs, function, names):
 def test_slope(log, ours, theirs, function, names):
     tuner = getattr(ope, theirs)(lambdas=LAMBDAS, tuning_method="slope")
     value = tuner.estimate_policy_value_with_tuning(**log)
-    tuned = slope(LAMBDAS, lambda parameter: function(*pick(ours, *names), parameter))
-    assert tuned.parameter == tuner.best_hyperparam
-    assert tuned.values.mean() == pytest.approx(value, **SAME)
+    values = np.stack([function(*pick(ours, *names), parameter) for parameter in LAMBDAS], axis=1)
+    taken = slope(Moments.of(values))
+    assert LAMBDAS[taken] == tuner.best_hyperparam
+    assert values[:, taken].mean() == pytest.approx(value, **SAME)
 
 
 def test_replay_of_a_deterministic_policy(log):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from copybandit.experiments.analysis.abtest import verdicts
-from copybandit.experiments.analysis.off_policy.contexts import contexts_of
+from copybandit.experiments.analysis.off_policy.contexts import Contexts
 from copybandit.experiments.analysis.off_policy.policies import PROBABILITIES_SCHEMA
 from copybandit.simulation.archive.tests import read_archive
 from copybandit.simulation.data.catalog import Catalog
@@ -183,8 +183,9 @@ def test_times_beyond_what_64_bits_hold(time):
 
 def test_a_value_a_row_is_no_column_a_row():
     top = pd.DataFrame({"channel": "a", "context_query": [f"q{i}" for i in range(5000)]})
-    numbers, notes = contexts_of(top)
-    assert numbers.shape == (5000, 1 + 1 + 32) and "read as texts" in notes[0]
+    contexts = Contexts()
+    numbers = contexts.read(contexts.see(top), len(top))
+    assert numbers.shape == (5000, 1 + 1 + 32) and "read as texts" in contexts.notes()[0]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX files")

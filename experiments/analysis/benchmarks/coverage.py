@@ -15,12 +15,14 @@ from ....simulation.logs import log_frame, uniform_slates
 from ...harness.run import Run, Stage
 from ...serving.serve import Fixed, serve
 from ..off_policy.evaluation import METHODS, answers
+from ..off_policy.evidence import Evidence, Known
 from ..off_policy.known_logs import KnownWorld, Seen
-from ..off_policy.logged import Logged, logged_frame
-from ..off_policy.policies import evidence, row_batches, train
-from ..off_policy.reward_model import fit_rates
+from ..off_policy.log_builder import logged_frame
+from ..off_policy.logged import Log
+from ..off_policy.policies import row_batches, train
 from ..statistics.bootstrap import Array, Interval
 from ..statistics.intervals import skew_corrected
+from ..statistics.moments import Moments
 from ..statistics.sequential import log_e_process
 from .options import BenchmarkOptions
 
@@ -59,7 +61,7 @@ def cover(slots: int, logs: int, seed: int, stage: Stage) -> dict[str, dict[str,
         said = known.evidence(log, rng)
         truths.append(log.truth(known.valued_in_slot[log.context]))
         for method in METHODS:
-            for name, answer in answers(said, rng, method).items():
+            for name, answer in answers([said], rng, method).items():
                 found.setdefault(f"{name}/{method}", []).append(answer.interval)
         found.setdefault("dm-untargeted/skew-corrected", []).append(_untargeted(said.expected))
         stage.advance()
@@ -70,7 +72,7 @@ def cover(slots: int, logs: int, seed: int, stage: Stage) -> dict[str, dict[str,
 def _untargeted(expected: Array) -> Interval:
     """What a direct method would claim that takes its model for the truth."""
     values = expected.sum(1)
-    low, high = skew_corrected(values[:, None])[0]
+    low, high = skew_corrected(Moments.of(values[:, None]))[0]
     return Interval(mean=float(values.mean()), low=float(low), high=float(high))
 
 
@@ -106,15 +108,14 @@ def rank(logs: int, impressions: int, seed: int, stage: Stage) -> dict[str, dict
         training, _ = _uniform_log(world, impressions // 2, 7000 + number)
         valued, rates = _uniform_log(world, impressions, 8000 + number)
         rng = np.random.default_rng([seed, number])
-        model = fit_rates(valued.context, valued.creative, valued.reward(), valued.creatives, rng)
+        shared = Known.of(valued, 0.0, rng)
         truth, said = [], []
         for name in RANKED:
             policy = train(name, training, 0.0, 64, seed)
-            found, _ = evidence(policy, valued, model, 0.0)
-            said.append({estimator: answer.interval["mean"] for estimator, answer in answers(found, rng).items()})
-            chance = np.concatenate(
-                [policy.chances(valued.rows(rows))[0][:, 0] for rows in row_batches(len(valued), BLOCK)]
-            )
+            found = answers(Evidence(policy, shared), rng)
+            said.append({estimator: answer.interval["mean"] for estimator, answer in found.items()})
+            parts = (block.rows(rows) for block in valued for rows in row_batches(len(block), BLOCK))
+            chance = np.concatenate([policy.chances(part)[0][:, 0] for part in parts])
             truth.append(float((chance * rates).sum(1).mean()))
             stage.advance(1, name)
         for estimator in said[0]:
@@ -123,7 +124,7 @@ def rank(logs: int, impressions: int, seed: int, stage: Stage) -> dict[str, dict
     return {name: {"least": min(values), "mean": float(np.mean(values))} for name, values in taus.items()}
 
 
-def _uniform_log(known: KnownWorld, impressions: int, seed: int) -> tuple[Logged, Array]:
+def _uniform_log(known: KnownWorld, impressions: int, seed: int) -> tuple[Log, Array]:
     """A log of one slot under uniform placement as the command reads it, and [n, K] gold rates at its moments."""
     world, seen, frames = known.world, Seen(), []
     world.reset(seed)

@@ -7,7 +7,9 @@ import tyro
 
 from ...harness.options import Device, Flat, Idle, RunOptions, refuse_below
 
-Part = Literal["bandit", "cost", "world", "recovery", "coverage", "writer", "gpu", "trust", "private", "federated"]
+Part = Literal[
+    "bandit", "cost", "world", "recovery", "coverage", "writer", "logs", "gpu", "trust", "private", "federated"
+]
 PARTS = get_args(Part)
 """Each part is a module in `analysis/benchmarks/`: its `measure(options, run)` returns what goes into the summary."""
 
@@ -23,7 +25,8 @@ class BenchmarkOptions:
     """bandit: against other libraries; cost: time and memory against size; world: visitors a second, and memory;
     recovery: are known worlds found again from their logs, and are policies ranked in the fitted world as in the true;
     coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked;
-    writer: tuning, against TRL as it comes; gpu: does a CUDA device compute what the CPU does, and how fast
+    writer: tuning, against TRL as it comes; logs: offline on a log that outgrows memory, which is made first (in
+    TMPDIR, 12 bytes a row) and thrown away; gpu: does a CUDA device compute what the CPU does, and how fast
     (with --device cpu all of it small, which shows that it runs); trust: what of the ads do writer and effect model
     know by heart; private: what privacy for users costs, by epsilon; federated: silos that keep their rows, against all
     rows in one place."""
@@ -33,6 +36,8 @@ class BenchmarkOptions:
     """Each figure is the best of so many runs, taken in turns; in trust, the mean of so many."""
     impressions: int = 20_000_000
     """How many the world serves while its memory is watched."""
+    rows: int = 50_000_000
+    """How many the log holds that outgrows memory: impressions times three slots."""
     worlds: int = 20
     """How many are to be found again from their logs."""
     only: str = ""
@@ -41,7 +46,7 @@ class BenchmarkOptions:
     """After which nothing more is begun; what was measured stands."""
 
     def __post_init__(self) -> None:
-        refuse_below(self, threads=1, repeats=1, impressions=1, worlds=1, minutes=0.1)
+        refuse_below(self, threads=1, repeats=1, impressions=1, rows=3000, worlds=1, minutes=0.1)
 
     def idle(self) -> Idle:
         """Each part has settings of its own."""
@@ -49,6 +54,7 @@ class BenchmarkOptions:
             "device": ("cost", "writer", "gpu"),
             "repeats": ("bandit", "world", "trust"),
             "impressions": ("world",),
+            "rows": ("logs",),
             "worlds": ("recovery",),
             "minutes": ("gpu",),
             "only": ("trust",),

@@ -5,16 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from ....simulation.calibration.evidence import Evidence
+from ....simulation.calibration.evidence import Evidence as LogEvidence
 from ....simulation.calibration.fit import Calibration, expected_ctr
 from ..off_policy.evaluation import answers, interval_of
+from ..off_policy.evidence import Evidence, Known
 from ..off_policy.logged import logged_open_bandit
-from ..off_policy.policies import evidence as offline_evidence
 from ..off_policy.policies import own_policy
-from ..off_policy.reward_model import fit_rates
 
 
-def foretold(calibration: Calibration, other: Evidence, log: Path, other_log: Path, seed: int) -> dict[str, Any]:
+def foretold(calibration: Calibration, other: LogEvidence, log: Path, other_log: Path, seed: int) -> dict[str, Any]:
     """CTR of an Open Bandit policy: what it earned, and what was foretold from the log of another.
 
     Args:
@@ -29,13 +28,12 @@ def foretold(calibration: Calibration, other: Evidence, log: Path, other_log: Pa
     """
     rng = np.random.default_rng(seed)
     first, second = logged_open_bandit(log), logged_open_bandit(other_log)
-    rates = fit_rates(first.context, first.creative, first.reward(), first.creatives, rng)
-    said, _ = offline_evidence(own_policy(second, first), first, rates, 0.0)
+    known = Known.of(first, 0.0, rng)
     mean, error = expected_ctr(calibration, other)
     return {
         "world": {"mean": mean, "low": max(mean - 1.96 * error, 0.0), "high": mean + 1.96 * error},
-        "direct_method": answers(said, rng)["dm"].interval,
-        "earned": interval_of(second.reward()),
-        "clicks": [int(first.clicked.sum()), int(second.clicked.sum())],
+        "direct_method": answers(Evidence(own_policy(second, first), known), rng)["dm"].interval,
+        "earned": interval_of(block.reward() for block in second),
+        "clicks": [known.clicks, sum(int(block.clicked.sum()) for block in second)],
         "policy": other_log.resolve().parent.name,
     }

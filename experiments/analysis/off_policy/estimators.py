@@ -6,16 +6,38 @@ the policy, sum_a pi_e(a | x) q(x, a). Arrays are [n], or [n, L] for the L slots
 model: the weight is then that of a creative in its slot, whatever stands above, and the sum over slots is the slate's.
 
 Every function returns an array of the same shape whose mean over the n decisions is the estimate and whose spread is
-that of the estimator's influence function, so that one interval fits all (see `intervals`).
+that of the estimator's influence function, so that one interval fits all (see `intervals`). Where that takes a mean
+over all decisions and the arrays are one block of many, the mean is given as `over`.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import t as student
 
 from ..statistics.bootstrap import Array
+from ..statistics.moments import Moments
+
+
+@dataclass(frozen=True)
+class Over:
+    """Means over all decisions that weights are normalised by, by slot."""
+
+    weight: Array
+    """Mean of w."""
+    earned: Array
+    """Mean of w r, or of what stands in the place of r."""
+
+    @property
+    def value(self) -> Array:
+        """The self-normalised estimate, sum w r / sum w.
+
+        Raises:
+            ValueError: all weights of a slot are zero.
+        """
+        if np.any(self.weight <= 0):
+            raise ValueError("all weights are zero: the policy never does what the log holds")
+        return self.earned / self.weight
 
 
 def ips(reward: Array, weight: Array) -> Array:
@@ -28,17 +50,14 @@ def clipped_ips(reward: Array, weight: Array, most: float) -> Array:
     return np.minimum(weight, most) * reward
 
 
-def snips(reward: Array, weight: Array) -> Array:
+def snips(reward: Array, weight: Array, over: Over | None = None) -> Array:
     """Self-normalised IPS (Swaminathan and Joachims, NeurIPS 2015): sum w r / sum w over decisions, slot by slot.
 
     Raises:
         ValueError: all weights of a slot are zero.
     """
-    mean = weight.mean(0)
-    if np.any(mean <= 0):
-        raise ValueError("all weights are zero: the policy never does what the log holds")
-    value = (weight * reward).mean(0) / mean
-    return value + weight / mean * (reward - value)
+    over = over or Over(weight.mean(0), (weight * reward).mean(0))
+    return over.value + weight / over.weight * (reward - over.value)
 
 
 def dr(reward: Array, weight: Array, predicted: Array, expected: Array) -> Array:
@@ -66,7 +85,7 @@ def dm(expected: Array) -> Array:
     return expected
 
 
-def targeted_dm(reward: Array, weight: Array, predicted: Array, expected: Array) -> Array:
+def targeted_dm(reward: Array, weight: Array, predicted: Array, expected: Array, over: Over | None = None) -> Array:
     """Direct method with a targeted model: q shifted, slot by slot, to be right on average where the policy goes.
 
     The shift is sum w (r - q) / sum w, the linear fluctuation of targeted learning (van der Laan and Rubin, "Targeted
@@ -75,58 +94,48 @@ def targeted_dm(reward: Array, weight: Array, predicted: Array, expected: Array)
     Raises:
         ValueError: all weights of a slot are zero.
     """
-    return expected + snips(reward - predicted, weight)
+    return expected + snips(reward - predicted, weight, over)
 
 
-def accepted(weight: Array, rng: np.random.Generator) -> Array:
+def accepted(weight: Array, rng: np.random.Generator, most: float | None = None) -> Array:
     """Rejection sampling for replay: each decision is kept with probability w / max w; [n] zeros and ones.
 
     With a uniform log and a deterministic policy that keeps where both agree (Li, Chu, Langford and Wang, WSDM 2011).
     """
-    return (rng.random(weight.shape) * weight.max() < weight).astype(np.float64)
+    most = float(weight.max()) if most is None else most
+    return (rng.random(weight.shape) * most < weight).astype(np.float64)
 
 
-def replayed_reward(reward: Array, kept: Array) -> Array:
+def replayed_reward(reward: Array, kept: Array, over: Over | None = None) -> Array:
     """Replay (Li et al., 2011): the mean reward of the decisions that are kept, [n] zeros and ones.
 
     Raises:
         ValueError: none is kept.
     """
-    return snips(reward, kept)
+    return snips(reward, kept, over)
 
 
-def effective_sample_size(weight: Array) -> float:
+def effective_sample_size(weight: Moments) -> float:
     """(sum w)^2 / sum w^2 (Kish, 1965): so many decisions of the policy itself would be as informative; the least
     over slots.
     """
-    square = (weight**2).sum(0)
-    return float(np.min(np.divide(weight.sum(0) ** 2, square, out=np.zeros_like(square), where=square > 0)))
+    total, square = weight.n * weight.mean, weight.square + weight.n * weight.mean**2
+    return float(np.min(np.divide(total**2, square, out=np.zeros_like(square), where=square > 0)))
 
 
-@dataclass(frozen=True)
-class Tuned:
-    """The candidate that SLOPE takes."""
-
-    parameter: float
-    values: Array
-
-
-def slope(candidates: Sequence[float], estimate: Callable[[float], Array], confidence: float = 0.9) -> Tuned:
-    """Tunes a parameter that trades bias for variance (Su, Srinath and Krishnamurthy, ICML 2020).
+def slope(estimates: Moments, confidence: float = 0.9) -> int:
+    """Which of several estimates to take, where a parameter trades bias for variance (Su, Srinath and Krishnamurthy,
+    ICML 2020).
 
     From the widest interval to the narrowest, goes on while the estimate agrees with all before it:
     |v_i - v_j| <= c_i + (sqrt(6) - 1) c_j, the constant of Tucker and Lee ("Improved estimator selection", 2021).
 
     Args:
-        candidates: parameters.
-        estimate: from a parameter to values, [n] or [n, L]; their mean (of sums over slots) is the estimate.
+        estimates: of the values of each; their mean (of sums over slots) is the estimate.
         confidence: of the one-sided Student intervals that are compared.
     """
-    values = [estimate(parameter) for parameter in candidates]
-    whole = [value if value.ndim == 1 else value.sum(1) for value in values]
-    means = np.array([value.mean() for value in whole])
-    n = len(whole[0])
-    widths = student(n - 1).ppf(confidence) * np.array([value.std() for value in whole]) / np.sqrt(n - 1)
+    n, means = estimates.n, estimates.mean
+    widths = student(n - 1).ppf(confidence) * estimates.deviation() / np.sqrt(n - 1)
     order = np.argsort(widths, kind="stable")[::-1]
     best = order[0]
     for i, candidate in enumerate(order):
@@ -135,12 +144,11 @@ def slope(candidates: Sequence[float], estimate: Callable[[float], Array], confi
         if np.any(gap > widths[candidate] + (np.sqrt(6) - 1) * widths[before]):
             break
         best = candidate
-    return Tuned(candidates[best], values[best])
+    return int(best)
 
 
-def thresholds(weight: Array, steps: int = 8) -> list[float]:
+def thresholds(most: float, steps: int = 8) -> list[float]:
     """Candidates for clipping and switching: the largest weight, where nothing is cut, and halves of it down to 1, what
     weights average.
     """
-    most = float(weight.max())
     return [most, *(cut for step in range(1, steps) if (cut := most * 2.0**-step) >= 1)]

@@ -1,15 +1,23 @@
-"""From a log and a policy to the figure of every estimator, each with its interval and what it rests on."""
+"""From a log and a policy to the figure of every estimator, each with its interval and what it rests on.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+A log comes as blocks of impressions and is gone through a few times: what weights come to, then what the values of each
+estimator come to, and for bootstrap intervals once more. No more than a block of it is held.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..statistics.bootstrap import Array, Interval
 from ..statistics.intervals import bootstrap_t, empirical_bernstein, skew_corrected, weighted_events, worth_of_events
+from ..statistics.moments import Moments
 from . import estimators, slate_estimators
-from .estimators import Tuned, slope, thresholds
+from .estimators import slope, thresholds
+from .weighted_log import WeightedLog
+from .weights import Sums, Weights, weigh
 
 LABELS = {
     "dm": "DM, targeted",
@@ -60,36 +68,6 @@ def against_logged(row: Mapping[str, Any], logged: Interval) -> str:
     return "this log does not tell it from what was earned"
 
 
-POOR_SIZE = 100
-"""An effective sample size below this is called poor."""
-POOR_SHARE = 0.05
-"""A single weight with more than this share of all is called poor."""
-
-
-@dataclass(frozen=True)
-class WeightedLog:
-    """What a log says of a policy; all [n, L], L = 1 where one thing is shown."""
-
-    reward: Array
-    weight: Array | None
-    """pi_e / pi_b of each creative in its slot, whatever stands above; None where the log does not tell."""
-    chain: Array | None
-    """pi_e / pi_b of each creative given the slots above; None where the log does not tell. For L = 1 the two agree."""
-    predicted: Array
-    """A reward model's word on what was shown, learned from other rows."""
-    expected: Array
-    """The same averaged over what the policy would put in each slot."""
-    expected_below: Array
-    """The same averaged over what the policy would put there below the logged slots above."""
-    most: float = 1.0
-    """Largest reward of a slot: a click, and a conversion at its worth."""
-
-    @property
-    def slots(self) -> int:
-        """L."""
-        return self.reward.shape[1]
-
-
 @dataclass(frozen=True)
 class Answer:
     """One estimator's word on one policy."""
@@ -102,50 +80,101 @@ class Answer:
     """What SLOPE chose: the largest weight that is kept whole, or the strength of the shrinkage."""
 
 
-def answers(evidence: WeightedLog, rng: np.random.Generator, method: str = "skew-corrected") -> dict[str, Answer]:
-    """Every estimator that the log allows.
+def answers(
+    log: Iterable[WeightedLog],
+    rng: np.random.Generator,
+    method: str = "skew-corrected",
+    weights: Weights | None = None,
+) -> dict[str, Answer]:
+    """Every estimator that the log allows; none that rests on weights which are as good as zero in some slot.
 
     Args:
-        evidence: of one policy.
+        log: blocks of what it says of one policy; gone through several times.
         rng: for replay, and for bootstrap intervals.
         method: one of `METHODS`.
+        weights: see `weigh`, where they are known already.
     """
-    parts: list[_Part] = []
-    if evidence.weight is not None:
-        parts += _single(evidence, evidence.weight, rng)
-    if evidence.chain is not None and evidence.slots > 1:
-        parts += _slates(evidence, evidence.chain)
-    if not parts:
+    weights = weights or weigh(log)
+    columns: list[_Column] = []
+    if weights.single is not None and not weights.single.idle:
+        columns += _single(weights.single)
+        if weights.slots == 1:
+            log, kept = _replayed(log, rng, weights.single.largest)
+            columns += _replay(kept) if kept.weight.n * kept.weight.mean[0] > 1 else []
+    if weights.slates is not None and not weights.slates.idle and weights.slots > 1:
+        columns += _slates(weights)
+    if not columns:
         return {}
-    values = np.stack([part.values.sum(1) for part in parts], axis=1)
+    moments = Moments.over(_values(block, columns) for block in log)
+    names = list(dict.fromkeys(column.name for column in columns))
+    parts = [_part(name, columns, moments) for name in names]
+    own = [part.interval_of for part in parts]
+    told = moments.columns(own)
     if method == "bernstein":
         # The log does not say how large a value could have been: one more click might have had the largest weight.
-        possible = np.array([part.weight.max(0).sum() * evidence.most for part in parts])
-        bounds = empirical_bernstein(values, (np.minimum(values.min(0), 0), np.maximum(values.max(0), possible)))
+        possible = np.array([part.sums.weight.most.sum() * weights.most for part in parts])
+        bounds = empirical_bernstein(told, (np.minimum(told.least, 0), np.maximum(told.most, possible)))
+    elif method == "bootstrap":
+        bounds = bootstrap_t((_values(block, [columns[i] for i in own]) for block in log), told, rng)
     else:
-        bounds = BY_SPREAD[method](values, rng)
+        bounds = skew_corrected(told)
     few = method != "bernstein"
-    return {part.name: _answer(part, evidence, row, few) for part, row in zip(parts, bounds, strict=True)}
+    return {part.name: _answer(part, weights, row, few) for part, row in zip(parts, bounds, strict=True)}
+
+
+METHODS = ("skew-corrected", "bootstrap", "bernstein")
+"""How intervals are made."""
+
+
+class _Column(NamedTuple):
+    """One estimator with one parameter."""
+
+    name: str
+    sums: Sums
+    """Of the weights that it rests on."""
+    values: Callable[[WeightedLog], Array]
+    """[m, L] of a block."""
+    parameter: float | None = None
 
 
 class _Part(NamedTuple):
     """An estimator before it has an interval."""
 
     name: str
-    values: Array
-    """[n, L], those that the interval is of."""
-    weight: Array
-    tuned: Tuned | None = None
-    """The estimate itself, where that is another."""
+    sums: Sums
+    mean: float
+    """The estimate itself."""
+    interval_of: int
+    """Column whose values the interval is of."""
+    parameter: float | None
 
 
-def _answer(part: _Part, evidence: WeightedLog, bounds: Array, few: bool) -> Answer:
+def _values(block: WeightedLog, columns: list[_Column]) -> Array:
+    """[m, E], sums over slots."""
+    return np.stack([column.values(block).sum(1) for column in columns], axis=1)
+
+
+def _part(name: str, columns: list[_Column], moments: Moments) -> _Part:
+    found = [i for i, column in enumerate(columns) if column.name == name]
+    first = columns[found[0]]
+    if name not in UNBIASED:
+        return _Part(name, first.sums, float(moments.mean[found[0]]), found[0], None)
+    unbiased = next(i for i, column in enumerate(columns) if column.name == UNBIASED[name])
+    # SLOPE among the estimates that the unbiased form does not exclude, whose interval they are given: a log bounds the
+    # bias that shrinking brings no better than it bounds the value itself (Low, "On nonparametric confidence
+    # intervals", 1997). What shrinks is the error of the estimate, not what can honestly be excluded.
+    low, high = skew_corrected(moments.columns([unbiased]))[0]
+    possible = [i for i in found if low <= moments.mean[i] <= high]
+    taken = possible[slope(moments.columns(possible))]
+    return _Part(name, first.sums, float(moments.mean[taken]), unbiased, columns[taken].parameter)
+
+
+def _answer(part: _Part, weights: Weights, bounds: Array, few: bool) -> Answer:
     """An estimate with its interval; where few clicks came, and `few` is set, with that of the weighted clicks."""
-    mean = float((part.values if part.tuned is None else part.tuned.values).sum(1).mean())
-    size, largest = estimators.effective_sample_size(part.weight), float(part.weight.max())
-    events = part.weight / part.weight.mean(0) * evidence.reward
-    found = _kept_possible(mean, bounds, events if few else None, len(events) / size, evidence.most, evidence.slots)
-    return Answer(found, size, largest, part.tuned and part.tuned.parameter)
+    size, n = part.sums.effective_size, part.sums.weight.n
+    events = part.sums.events if few else None
+    found = _kept_possible(part.mean, bounds, events, (n / size, weights.most), n, weights.slots)
+    return Answer(found, size, part.sums.largest, part.parameter)
 
 
 FEW = 25.0
@@ -154,102 +183,116 @@ of what was seen then says too little of what was not."""
 
 
 def _kept_possible(
-    mean: float, bounds: Array, events: Array | None, another: float, most: float, slots: int
+    mean: float, bounds: Array, events: tuple[float, float] | None, another: tuple[float, float], n: int, slots: int
 ) -> Interval:
     """What can be said of a mean reward, which lies between 0 and that of a slate clicked and bought in every slot.
 
     Args:
         mean: the estimate.
         bounds: by the spread of its values.
-        events: [n, L] weights times rewards, weights averaging 1; None where bounds need no help.
-        another: weight that one more event may have.
-        most: largest reward of a slot.
+        events: weights times rewards, weights averaging 1: their sum and that of their squares; None where bounds need
+            no help.
+        another: weight that one more event may have, and the largest reward of a slot.
+        n: decisions.
         slots: L.
     """
     low, high = map(float, bounds)
-    if events is not None and worth_of_events(events, another * most) < FEW:
-        low, high = weighted_events(events, another * most, len(events))
+    weight, most = another
+    if events is not None and worth_of_events(*events, weight * most) < FEW:
+        low, high = weighted_events(*events, weight * most, n)
         low, high = min(low, mean), max(high, mean)
     low, high = np.clip([low, high], 0.0, slots * most)
     return Interval(mean=mean, low=float(low), high=float(high))
 
 
-def _single(evidence: WeightedLog, w: Array, rng: np.random.Generator) -> list[_Part]:
-    r, q, v = evidence.reward, evidence.predicted, evidence.expected
-    cuts = thresholds(w)
-    weighted, doubly = estimators.ips(r, w), estimators.dr(r, w, q, v)
-    clipped = _tune(cuts, lambda most: estimators.clipped_ips(r, w, most), weighted)
-    switched = _tune(cuts, lambda most: estimators.switch_dr(r, w, q, v, most), doubly)
-    strengths = [np.inf, *(cut**2 for cut in cuts)]
-    shrunk = _tune(strengths, lambda strength: estimators.dros(r, w, q, v, strength), doubly)
-    parts = [
-        _Part("dm", estimators.targeted_dm(r, w, q, v), w),
-        _Part("ips", weighted, w),
-        _Part("clipped-ips", weighted, w, clipped),
-        _Part("snips", estimators.snips(r, w), w),
-        _Part("dr", doubly, w),
-        _Part("switch-dr", doubly, w, switched),
-        _Part("dros", doubly, w, shrunk),
-    ]
-    if evidence.slots == 1 and (kept := estimators.accepted(w, rng)).sum() > 1:
-        parts.append(_Part("replay", estimators.replayed_reward(r, kept), kept))
-    return parts
+UNBIASED = {"clipped-ips": "ips", "switch-dr": "dr", "dros": "dr"}
+"""Of an estimator with a parameter that SLOPE tunes: the one whose bias it trades for variance."""
 
 
-def _tune(candidates: list[float], estimate: Callable[[float], Array], unbiased: Array) -> Tuned:
-    """SLOPE among the estimates that the unbiased form does not exclude, whose interval they are given.
+def _single(sums: Sums) -> list[_Column]:
+    cuts, over, missed = thresholds(sums.largest), sums.over, sums.over_missed
 
-    A log bounds the bias that shrinking brings no better than it bounds the value itself (Low, "On nonparametric
-    confidence intervals", 1997): what shrinks is the error of the estimate, not what can honestly be excluded.
-    """
-    low, high = skew_corrected(unbiased.sum(1)[:, None])[0]
-    return slope([c for c in candidates if low <= estimate(c).sum(1).mean() <= high], estimate)
+    def column(name: str, values: Callable[..., Array], *last: object, parameter: float | None = None) -> _Column:
+        def of(block: WeightedLog) -> Array:
+            return values(block.reward, block.weight, block.predicted, block.expected, *last)
 
+        return _Column(name, sums, of, parameter)
 
-def _slates(evidence: WeightedLog, chain: Array) -> list[_Part]:
-    r, weight = evidence.reward, slate_estimators.down(chain)
-    # What the model expects of the slots below a slot is the same whatever the slot holds: it joins both sides.
-    below = np.cumsum(evidence.expected[:, ::-1], axis=1)[:, ::-1] - evidence.expected
-    q, v = evidence.predicted + below, evidence.expected_below + below
     return [
-        _Part("rips", slate_estimators.rips(r, chain), weight),
-        _Part("sn-rips", slate_estimators.self_normalised_rips(r, chain), weight),
-        _Part("cascade-dr", slate_estimators.cascade_dr(r, chain, q, v), weight),
-        _Part("sn-cascade-dr", slate_estimators.self_normalised_cascade_dr(r, chain, q, v), weight),
+        column("dm", estimators.targeted_dm, missed),
+        column("ips", lambda r, w, q, v: estimators.ips(r, w)),
+        *(
+            column("clipped-ips", lambda r, w, q, v, most: estimators.clipped_ips(r, w, most), cut, parameter=cut)
+            for cut in cuts
+        ),
+        column("snips", lambda r, w, q, v: estimators.snips(r, w, over)),
+        column("dr", estimators.dr),
+        *(column("switch-dr", estimators.switch_dr, cut, parameter=cut) for cut in cuts),
+        *(column("dros", estimators.dros, power, parameter=power) for power in (np.inf, *(cut**2 for cut in cuts))),
     ]
 
 
-def interval_of(reward: Array, most: float = 1.0) -> Interval:
-    """The interval of what a policy earned itself, [n, L] rewards of at most `most` each."""
-    values = reward.sum(1)
-    return _kept_possible(float(values.mean()), skew_corrected(values[:, None])[0], reward, 1.0, most, reward.shape[1])
+def _replayed(log: Iterable[WeightedLog], rng: np.random.Generator, most: float) -> tuple["_Replayed", Sums]:
+    """The log with what replay keeps of it, and what that comes to."""
+    found = _Replayed(log, copy.deepcopy(rng), most)
+    sums = Sums.over_blocks((block.reward, block.kept, block.predicted) for block in found if block.kept is not None)
+    rng.bit_generator.state = found.after
+    return found, sums
 
 
-BY_SPREAD: dict[str, Callable[[Array, np.random.Generator], Array]] = {
-    "skew-corrected": lambda values, rng: skew_corrected(values),
-    "bootstrap": bootstrap_t,
-}
-"""How intervals are made: from [n, E] values to [E, 2] bounds; `bernstein` asks for what values could have been."""
-METHODS = ("skew-corrected", "bootstrap", "bernstein")
+class _Replayed:
+    """A log whose blocks say what replay keeps: the same whenever it is gone through."""
+
+    def __init__(self, log: Iterable[WeightedLog], before: np.random.Generator, most: float) -> None:
+        """Takes the generator as it is before the first draw, and the largest weight of all."""
+        self._log, self._before, self._most = log, before, most
+        self.after = before.bit_generator.state
+
+    def __iter__(self) -> Iterator[WeightedLog]:
+        draw = copy.deepcopy(self._before)
+        for block in self._log:
+            assert block.weight is not None
+            yield replace(block, kept=estimators.accepted(block.weight, draw, self._most))
+        self.after = draw.bit_generator.state
 
 
-def overlap_warning(weight: Array) -> str | None:
-    """Why a figure should not be leaned on, in a line; None where nothing speaks against it.
+def _replay(kept: Sums) -> list[_Column]:
+    def values(block: WeightedLog) -> Array:
+        assert block.kept is not None
+        return estimators.replayed_reward(block.reward, block.kept, kept.over)
 
-    Weights average to one if propensities are right and the log holds all that the policy does.
-    """
-    n = len(weight)
-    mean, error = weight.mean(0), weight.std(0) / np.sqrt(n)
-    if np.any(np.abs(mean - 1) > 4 * error + 1e-3):
-        slot = int(np.argmax(np.abs(mean - 1)))
-        return (
-            f"weights average {mean[slot]:.2f} in slot {slot}, not 1: propensities are wrong, or the policy picks what "
-            "the log never holds"
-        )
-    size = estimators.effective_sample_size(weight)
-    if size < POOR_SIZE:
-        return f"poor overlap: {n:,} decisions are worth {size:.0f} of the policy's own"
-    share = float(np.max(weight.max(0) / weight.sum(0)))
-    if share > POOR_SHARE:
-        return f"poor overlap: one decision has {share:.0%} of all weight"
-    return None
+    return [_Column("replay", kept, values)]
+
+
+def _slates(weights: Weights) -> list[_Column]:
+    sums, above = weights.slates, weights.above
+    assert sums is not None
+    assert above is not None
+    over, both = sums.over, (sums.over_missed, above.over)
+
+    def column(name: str, values: Callable[[Array, Array, Array, Array], Array]) -> _Column:
+        def of(block: WeightedLog) -> Array:
+            assert block.chain is not None
+            return values(block.reward, block.chain, *block.down_the_slate)
+
+        return _Column(name, sums, of)
+
+    return [
+        column("rips", lambda r, c, q, v: slate_estimators.rips(r, c)),
+        column("sn-rips", lambda r, c, q, v: slate_estimators.self_normalised_rips(r, c, over)),
+        column("cascade-dr", slate_estimators.cascade_dr),
+        column("sn-cascade-dr", lambda r, c, q, v: slate_estimators.self_normalised_cascade_dr(r, c, q, v, both)),
+    ]
+
+
+def interval_of(rewards: Iterable[Array], most: float = 1.0) -> Interval:
+    """The interval of what a policy earned itself, blocks of [m, L] rewards of at most `most` each."""
+    total, square, moments, slots = 0.0, 0.0, None, 1
+    for reward in rewards:
+        total, square, slots = total + float(reward.sum()), square + float((reward**2).sum()), reward.shape[1]
+        found = Moments.of(reward.sum(1)[:, None])
+        moments = found if moments is None else moments + found
+    assert moments is not None
+    return _kept_possible(
+        float(moments.mean[0]), skew_corrected(moments)[0], (total, square), (1.0, most), moments.n, slots
+    )

@@ -15,9 +15,9 @@ from ...serving.observers import Answers
 from ...serving.serve import Fixed, Turn, serve
 from ..statistics.bootstrap import Array
 from . import plackett_luce
-from .evaluation import WeightedLog
 from .plackett_luce import Codes
 from .reward_model import fit_rates
+from .weighted_log import WeightedLog
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,9 @@ from ....simulation.data.tables import finite, read_table
 from ....simulation.world import Feedback
 from ..statistics.bootstrap import Array
 from . import plackett_luce
-from .evaluation import WeightedLog
-from .logged import Codes, Logged
-from .reward_model import RateTables
+from .logged import Codes, Log, Logged
 
 ONLY = "only="
-BATCH = 4096
 SAMPLES = 200_000
 """Slates drawn for the probabilities of a fixed policy in more than three slots."""
 
@@ -86,6 +83,7 @@ class Trained:
 
     agent: Bandit
     draws: int
+    creatives: int
     estimated: bool
 
     def chances(self, logged: Logged) -> tuple[Array, Array]:
@@ -94,7 +92,7 @@ class Trained:
         """
         agent = self.agent
         generator = torch.Generator(agent.device).manual_seed(0)
-        candidates = torch.arange(logged.creatives)
+        candidates = torch.arange(self.creatives)
         belief = agent.model.posterior(logged.impressions.context, candidates)
         opened, shown = None, torch.as_tensor(logged.creative)
         below = []
@@ -115,75 +113,75 @@ class Trained:
         return (total / self.draws).double().numpy(), given_above
 
 
-def train(name: str, logged: Logged, conversion_value: float, draws: int, seed: int) -> Trained:
+def train(name: str, log: Log, conversion_value: float, draws: int, seed: int) -> Trained:
     """Lets a bandit learn from a log as if it had been its own."""
-    worth = Worth(torch.as_tensor(slot_looks(logged), dtype=torch.float32), conversion_value)
+    worth = Worth(torch.as_tensor(slot_looks(log), dtype=torch.float32), conversion_value)
     generator = torch.Generator().manual_seed(seed)
-    agent = make_agent(
-        name, arms=logged.creatives, slots=logged.slots, width=logged.width, worth=worth, generator=generator
-    )
-    for rows in row_batches(len(logged), 1024):
-        part = logged.rows(rows)
-        clicked, converted = torch.as_tensor(part.clicked), torch.as_tensor(part.converted)
-        never = torch.full(clicked.shape, torch.inf)
-        agent.update(Feedback(part.impressions, torch.as_tensor(part.creative), clicked, converted, never))
+    agent = make_agent(name, arms=log.creatives, slots=log.slots, width=log.width, worth=worth, generator=generator)
+    for block in log:
+        for rows in row_batches(len(block), 1024):
+            part = block.rows(rows)
+            clicked, converted = torch.as_tensor(part.clicked), torch.as_tensor(part.converted)
+            never = torch.full(clicked.shape, torch.inf)
+            agent.update(Feedback(part.impressions, torch.as_tensor(part.creative), clicked, converted, never))
     assert isinstance(agent, Bandit)
-    return Trained(agent, draws, estimated=not agent.rule.exact or logged.slots > 1)
+    return Trained(agent, draws, log.creatives, estimated=not agent.rule.exact or log.slots > 1)
 
 
-def slot_looks(logged: Logged) -> Array:
+def slot_looks(log: Log) -> Array:
     """[channels, L] how much a slot is looked at, relative to the top one: their click rates in the log, by channel."""
-    channel = logged.impressions.channel.numpy()
-    clicks = np.stack(
-        [np.bincount(channel, column, minlength=logged.channels) for column in logged.clicked.T.astype(float)], axis=1
-    )
+    clicks = np.zeros((log.channels, log.slots))
+    for block in log:
+        channel = block.impressions.channel.numpy()
+        clicks += np.stack(
+            [np.bincount(channel, column, minlength=log.channels) for column in block.clicked.T.astype(float)], axis=1
+        )
     top = clicks[:, :1]
     return np.clip(np.divide(clicks, top, out=np.ones_like(clicks), where=top > 0), 0.05, 1.0)
 
 
-def fixed_policy(name: str, logged: Logged) -> FixedPreferences | None:
+def fixed_policy(name: str, log: Log) -> FixedPreferences | None:
     """The fixed policy of a name: `uniform`, `only=CREATIVE`, or the path of a CSV of probabilities; None if none.
 
     Raises:
         InputError: a creative that the log does not hold, or probabilities that do not sum to one.
     """
-    places = int(logged.place.max()) + 1
     if name == "uniform":
-        return FixedPreferences(np.full((places, logged.creatives), 1 / logged.creatives))
+        return FixedPreferences(np.full((log.places, log.creatives), 1 / log.creatives))
     if name.startswith(ONLY):
-        preference = np.zeros((places, logged.creatives))
-        preference[:, _index(logged, [name.removeprefix(ONLY)], f"--policy {name}")] = 1
+        preference = np.zeros((log.places, log.creatives))
+        preference[:, _index(log, [name.removeprefix(ONLY)], f"--policy {name}")] = 1
         return FixedPreferences(preference)
     if name.endswith((".csv", ".parquet")):
-        return FixedPreferences(np.repeat(_probabilities(Path(name), logged)[None], places, axis=0))
+        return FixedPreferences(np.repeat(_probabilities(Path(name), log)[None], log.places, axis=0))
     return None
 
 
-def _index(logged: Logged, names: list[str], source: str) -> Codes:
-    known = {name: code for code, name in enumerate(logged.names)}
+def _index(log: Log, names: list[str], source: str) -> Codes:
+    known = {name: code for code, name in enumerate(log.names)}
     if missing := [name for name in names if name not in known]:
-        few = ", ".join(logged.names[:5]) + (", ..." if len(logged.names) > 5 else "")
+        few = ", ".join(log.names[:5]) + (", ..." if len(log.names) > 5 else "")
         raise InputError(
-            f"{source}: creative '{missing[0]}' is never shown in {logged.source}, which tells nothing of it; choose "
+            f"{source}: creative '{missing[0]}' is never shown in {log.source}, which tells nothing of it; choose "
             f"among {few}"
         )
     return np.array([known[name] for name in names], dtype=np.int64)
 
 
-def _probabilities(path: Path, logged: Logged) -> Array:
+def _probabilities(path: Path, log: Log) -> Array:
     table = read_table(path, PROBABILITIES_SCHEMA, "table of probabilities")
     if (twice := table.index[table.creative_id.duplicated()]).size:
         raise InputError(f"{path}: row {twice[0] + 2}: creative '{table.creative_id[twice[0]]}' stands there twice")
     total = float(table.probability.sum())
     if abs(total - 1) > 1e-3:
         raise InputError(f"{path}: the probabilities sum to {total:g}, not to 1; correct them")
-    found = np.zeros(logged.creatives)
+    found = np.zeros(log.creatives)
     used = table[table.probability > 0]
-    found[_index(logged, used.creative_id.tolist(), str(path))] = used.probability.to_numpy(np.float64) / total
+    found[_index(log, used.creative_id.tolist(), str(path))] = used.probability.to_numpy(np.float64) / total
     return found
 
 
-def own_policy(log: Logged, other: Logged) -> FixedPreferences:
+def own_policy(log: Log, other: Log) -> FixedPreferences:
     """The policy that made a log, as how often it chose each creative in each place.
 
     That is right where it looks at nothing else, or where what it looks at has no bearing on rewards.
@@ -193,38 +191,10 @@ def own_policy(log: Logged, other: Logged) -> FixedPreferences:
     """
     if log.names != other.names or log.slots != other.slots or log.slots > 1:
         raise InputError(f"{log.source}: not of the same items as {other.source}; give two folders of one campaign")
-    places = int(max(log.place.max(), other.place.max())) + 1
-    counts = np.zeros((places, log.creatives))
-    np.add.at(counts, (log.place, log.creative[:, 0]), 1)
+    counts = np.zeros((max(log.places, other.places), log.creatives))
+    for block in log:
+        np.add.at(counts, (block.place, block.creative[:, 0]), 1)
     return FixedPreferences(counts / np.maximum(counts.sum(1, keepdims=True), 1), estimated=True)
-
-
-def evidence(policy: Policy, logged: Logged, rates: RateTables, conversion_value: float) -> tuple[WeightedLog, float]:
-    """What the log says of the policy, and the share of its choices that the log never shows in that slot and place."""
-    columns: dict[str, list[Array]] = {"weight": [], "chain": [], "expected": [], "below": []}
-    seen = np.zeros((int(logged.place.max()) + 1, logged.slots, logged.creatives), dtype=bool)
-    seen[logged.place[:, None], np.arange(logged.slots), logged.creative] = True
-    unseen = 0.0
-    for rows in row_batches(len(logged), BATCH):
-        part, predicted = logged.rows(rows), rates.rows(rows)
-        in_slot, given_above = policy.chances(part)
-        at = part.creative[:, :, None]
-        columns["weight"].append(np.take_along_axis(in_slot, at, 2)[..., 0])
-        columns["chain"].append(np.take_along_axis(given_above, at, 2)[..., 0])
-        columns["expected"].append((in_slot * predicted).sum(2))
-        columns["below"].append((given_above * predicted).sum(2))
-        unseen += float((in_slot * ~seen[part.place]).sum())
-    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-    found = WeightedLog(
-        reward=logged.reward(conversion_value),
-        weight=None if logged.in_slot is None else joined["weight"] / logged.in_slot,
-        chain=None if logged.given_above is None else joined["chain"] / logged.given_above,
-        predicted=rates.of(logged.creative),
-        expected=joined["expected"],
-        expected_below=joined["below"],
-        most=1 + conversion_value,
-    )
-    return found, unseen / (len(logged) * logged.slots)
 
 
 def row_batches(n: int, size: int) -> Iterator[Codes]:

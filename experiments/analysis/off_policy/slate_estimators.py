@@ -2,13 +2,13 @@
 
 Arrays are [n, L]. `chain` is pi_e / pi_b of each slot's creative given the slots above; its running product down the
 slate is the weight of all that was seen by then. Like `estimators`, functions return what averages, after a sum over
-slots, to the estimate, with the spread of the influence function.
+slots, to the estimate, with the spread of the influence function, and take means over all decisions as `over`.
 """
 
 import numpy as np
 
 from ..statistics.bootstrap import Array
-from .estimators import ips, snips
+from .estimators import Over, ips, snips
 
 
 def iips(reward: Array, weight: Array) -> Array:
@@ -24,14 +24,14 @@ def rips(reward: Array, chain: Array) -> Array:
     return ips(reward, down(chain))
 
 
-def self_normalised_iips(reward: Array, weight: Array) -> Array:
+def self_normalised_iips(reward: Array, weight: Array, over: Over | None = None) -> Array:
     """IIPS with the weights of each slot divided by their mean."""
-    return snips(reward, weight)
+    return snips(reward, weight, over)
 
 
-def self_normalised_rips(reward: Array, chain: Array) -> Array:
+def self_normalised_rips(reward: Array, chain: Array, over: Over | None = None) -> Array:
     """RIPS with the weights of each slot divided by their mean."""
-    return snips(reward, down(chain))
+    return snips(reward, down(chain), over)
 
 
 def cascade_dr(reward: Array, chain: Array, predicted: Array, expected: Array) -> Array:
@@ -49,10 +49,13 @@ def cascade_dr(reward: Array, chain: Array, predicted: Array, expected: Array) -
     return weight * (reward - predicted) + above(weight) * expected
 
 
-def self_normalised_cascade_dr(reward: Array, chain: Array, predicted: Array, expected: Array) -> Array:
+def self_normalised_cascade_dr(
+    reward: Array, chain: Array, predicted: Array, expected: Array, over: tuple[Over, Over] | None = None
+) -> Array:
     """Cascade-DR with both weights of each slot divided by their means."""
     weight = down(chain)
-    return snips(reward - predicted, weight) + snips(expected, above(weight))
+    missed, below = over or (None, None)
+    return snips(reward - predicted, weight, missed) + snips(expected, above(weight), below)
 
 
 def down(chain: Array) -> Array:
