@@ -66,7 +66,7 @@ def attacks(run: RunFiles, found: Any) -> Section:
     if shares := findings.resisted_share(found):
         text.append(
             f"The reward resists {percent(shares['filtered'], 0)} of {shares['of']} attacks: it pays for them no more "
-            f"than chance does. Were it nothing to it that a rule refuses a text, {percent(shares['unfiltered'], 0)}."
+            f"than chance does. Without what a refusal costs it would resist {percent(shares['unfiltered'], 0)}."
         )
     columns = ["Attack", "Gold reward", *_REWARDS]
     table = Table("What each attack changed", columns, rows)
