@@ -230,7 +230,7 @@ OTHERWISE: dict[str, Any] = {
     "window": 50,
     "daily_cap": 1,
     "most_alike": 0.05,
-    "keep_diversity": 0.05,
+    "keep_diversity": 1.2,
     "raft.kept": 1,
     "raft.learning_rate": 0.05,
     "looks": 2,

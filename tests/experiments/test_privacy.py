@@ -13,6 +13,7 @@ from copybandit.experiments.calibrate import CalibrateOptions, run_calibrate
 from copybandit.experiments.export import ExportOptions, run_export
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.files import read_json
+from copybandit.experiments.harness.rules import RulesOptions
 from copybandit.experiments.loop import run_loop
 from copybandit.experiments.offline import OfflineOptions, run_offline
 from copybandit.experiments.placing.options import LoopOptions
@@ -126,7 +127,7 @@ def test_nothing_planted_in_a_log_is_in_any_file_of_any_run(runs):
 
 
 def test_what_is_served_holds_nothing_of_it_either(runs):
-    answers = Answers.of(runs.loop, torch.device("cpu"))
+    answers = Answers.of(runs.loop, torch.device("cpu"), RulesOptions())
     said = json.dumps([answers.offered(), answers.write({"title": "iron pan", "category": "kitchen"})])
     assert not any(one in said for one in PLANTED)
 

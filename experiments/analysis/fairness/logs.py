@@ -7,12 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..statistics.bootstrap import Array
+from ..statistics.bootstrap import CLUSTERS, Array
 from .tables import RESAMPLES, gap, interval
 
 COLUMNS = ("policy", "grouping", "group", "measure", "value", "low", "high", "visits")
-CLUSTERS = 2000
-"""Clusters of users at most: others are joined to them."""
 
 
 def group_sums(

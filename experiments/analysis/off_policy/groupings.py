@@ -9,7 +9,7 @@ from ....simulation.data.columns import FREE
 from ....simulation.data.errors import InputError
 from ....simulation.data.repeated import hashed
 from ....simulation.data.spool import Arrays
-from ..fairness.logs import CLUSTERS
+from ..statistics.bootstrap import CLUSTERS
 from .logged import Codes
 from .numbered import Numbered
 

@@ -10,6 +10,8 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 Array = NDArray[np.float64]
+CLUSTERS = 2000
+"""Clusters of users that a long log is kept by, at most: others are joined to them."""
 
 
 class Interval(TypedDict):
