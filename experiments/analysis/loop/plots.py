@@ -39,6 +39,7 @@ def lift_plot(lift: Mapping[str, Interval], targets: Mapping[str, float], over: 
             )
     axes.axvline(0, color=LIGHT["grey"], linewidth=1.2)
     label_rows(axes, [name if name == "reward" else name.upper() for name in lift])
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     percent_axis(axes.xaxis)
     axes.set_xlabel("gold lift, tuned over untuned writer")
     told = "; ".join(f"{name} {gain(v['mean'])}, {gain_range(v)}" for name, v in lift.items())
