@@ -97,7 +97,7 @@ def run_sweep(options: RunParts, name: str, command: Command) -> Path:
     path = options.run.out or Path("runs") / time.strftime(f"sweep-{name.replace(' --', '-')}-%Y%m%d-%H%M%S")
     _prepare(path, plan, options, name)
     stopping.going_on(f"the same command with --out {path} goes on")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     journal = optuna.storages.journal.JournalFileBackend(str(path / "study.journal"))
     storage = optuna.storages.JournalStorage(journal)
     study = optuna.create_study(

@@ -99,7 +99,7 @@ def test_poor_overlap_is_said():
         return overlap_warning(Moments.of(np.asarray(weight, float)[:, None]))
 
     assert warning(np.ones(400)) is None
-    assert "weights average 0.50 in slot 0, not 1" in warning(np.full(400, 0.5))
+    assert "weights average 0.50 in slot 1, not 1" in warning(np.full(400, 0.5))
     assert "400 decisions are worth 40 of the policy's own" in warning(np.tile([10.0] + [0.0] * 9, 40))
     one = np.r_[150.0, np.ones(2000)]
     assert warning(one / one.mean()) == "poor overlap: one decision has 7% of all weight"

@@ -133,8 +133,8 @@ def overlap_warning(weight: Moments) -> str | None:
     if np.any(np.abs(mean - 1) > 4 * error + 1e-3):
         slot = int(np.argmax(np.abs(mean - 1)))
         return (
-            f"weights average {mean[slot]:.2f} in slot {slot}, not 1: propensities are wrong, or the policy picks what "
-            "the log never holds"
+            f"weights average {mean[slot]:.2f} in slot {slot + 1}, not 1: propensities are wrong, or the policy picks "
+            "what the log never holds"
         )
     size = effective_sample_size(weight)
     if size < POOR_SIZE:
