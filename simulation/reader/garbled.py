@@ -89,7 +89,7 @@ class GarbledReader:
             "sharpness": self.sharpness,
             "card": dict(card),
         }
-        save_tensors(path, tensors, facts, kind="reader", format_version=FORMAT_VERSION, finite=True)
+        save_tensors(path, tensors, facts, kind="reader", format_version=FORMAT_VERSION)
 
 
 def load_reader(path: Path) -> tuple[GarbledReader, dict[str, Any]]:
@@ -98,7 +98,7 @@ def load_reader(path: Path) -> tuple[GarbledReader, dict[str, Any]]:
     Raises:
         InputError: no such file, or it is torn, altered or of another kind.
     """
-    tensors, facts = load_tensors(path, kind="reader", format_version=FORMAT_VERSION)
+    tensors, facts = load_tensors(path, kind="reader", format_version=FORMAT_VERSION, finite=True)
     tables = {name: tensors.pop(name).float() * tensors.pop(f"{name}.step") for name in ("follows", "leads")}
     sizes = ReaderSizes(**facts["sizes"])
     with torch.random.fork_rng(devices=[]):
