@@ -1,6 +1,6 @@
 """Does the world behave like my logs, or like my A/B tests? Fits a world, and holds it against what it has not seen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,18 +112,20 @@ def _of_log(options: CalibrateOptions, run: Run) -> dict[str, Any]:
         rates = predict(trial, evidence)[~first]
     with run.stage("fit of all") as stage:
         final = calibrate(evidence, scenario, seed=options.run.seed, progress=_told(stage))
-        doubt = _of_texts(final)
-        parts = final.scenario, final.evidence.catalog, final.audience.in_no_order(), final.scales
-        save_world(run.path / WORLD, *parts, notes=[f"fitted to {_source(options)}; {doubt}"])
-    fit = compared(later, rates)
+    fit, doubt = compared(later, rates), _of_texts(final)
+    held_out, inside = log_losses(later.clicked, rates, float(seen.clicked.mean())), float(fit["inside"].mean())
+    answer = _answer(held_out, inside)
+    parts = final.scenario, final.evidence.catalog, final.audience.in_no_order(), final.scales
+    save_world(run.path / WORLD, *parts, notes=[f"fitted to {_source(options)}: {answer}. Of copy {doubt}"])
     write_table(run.path / "fit.csv", fit)
     write_table(run.path / "delays.csv", delays(later, trial.scenario.conversion_delay_hours))
     write_table(run.path / "effects.csv", pd.DataFrame([vars(effect) for effect in final.effects]))
     summary = {
         "impressions": len(evidence),
         "clicks": int(evidence.clicked.sum()),
-        "held_out": log_losses(later.clicked, rates, float(seen.clicked.mean())),
-        "inside": float(fit["inside"].mean()),
+        "held_out": held_out,
+        "inside": inside,
+        "answer": answer,
         "of_texts": doubt,
         "notes": [*final.notes, *_without_pictures(evidence.catalog)],
     }
@@ -199,7 +201,7 @@ def _show_log(run: Run, final: Calibration, summary: dict[str, Any]) -> None:
     loss = summary["held_out"]
     run.say(f"held-out log-loss {loss['log_loss']:.5f}, of the base rate {loss['log_loss_of_base_rate']:.5f}")
     run.say(f"CTR by position, channel, segment, hour, decile: {summary['inside']:.0%} inside the log's intervals")
-    run.say(_answer(summary), summary["of_texts"])
+    run.say(summary["answer"], summary["of_texts"])
     if "foretold" in summary:
         found = summary["foretold"]
         for name, title in (("earned", "earned"), ("world", "this world"), ("direct_method", "the direct method")):
@@ -221,9 +223,9 @@ def _of_texts(final: Calibration) -> str:
     return f"{found} ({', '.join(told)}); what else these users like in copy is hardly known"
 
 
-def _answer(summary: dict[str, Any]) -> str:
+def _answer(loss: Mapping[str, float], inside: float) -> str:
     """Does the world behave like the log? By the rates of groups, and by rows that the fit did not see."""
-    loss, alike = summary["held_out"], summary["inside"] >= ALIKE
+    alike = inside >= ALIKE
     foretells = loss["log_loss"] < loss["log_loss_of_base_rate"]
     if alike and foretells:
         return (
@@ -234,7 +236,8 @@ def _answer(summary: dict[str, Any]) -> str:
             "the world has the log's rates, and foretells later clicks no better than their mean rate: the log hardly "
             "tells what moves its users"
         )
-    return "the world does not behave like the log: see which groups are off in fit.csv, and what was left out below"
+    off = f"{1 - inside:.0%} of the groups' CTR lie outside its intervals (fit.csv)"
+    return f"the world does not behave like the log: {off}"
 
 
 def _show_archive(run: Run, summary: dict[str, Any]) -> None:

@@ -292,5 +292,10 @@ def _show(summary: dict[str, Any], run: Run) -> None:
         for name, value in row.items():
             run.say(f"capture at {total}, {name:<14} {bracketed(value, '+.3f')}")
         margin, bound = summary["margin"][total], summary["bound"][total]
-        run.say(f"  no policy captures more than {bracketed(bound, '+.3f')}")
+        if max(value["mean"] for value in row.values()) <= bound["mean"] <= 1:
+            run.say(f"  no policy captures more than {bracketed(bound, '+.3f')}")
+        else:
+            run.say(
+                f"  {summary['sample_ratio']['tests']} tests are too few to tell what a policy could capture at most"
+            )
         run.say(f"  ours over {margin['over']}: {bracketed(margin, '+.3f')}")

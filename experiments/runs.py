@@ -40,6 +40,6 @@ def list_runs(options: RunsOptions) -> str:
 
 
 def _line(run: Past, folder: Path) -> tuple[str, ...]:
-    seed = str(value_of(run.config, "seed"))
+    seed = str(value_of(run.config, "seed") if value_of(run.config, "seed") is not None else "")
     name = str(run.path.relative_to(folder))
     return (name, run.command, f"{run.began:%Y-%m-%d %H:%M}", run.state, seed, run.result)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from math import isnan
 
 import pandas as pd
 import torch
@@ -55,7 +56,8 @@ def archive_study(options: StudyOptions, run: Run, validation: int = 0) -> Study
         arms = _with_conversions(world, learned.contrasts, seed)
         effect = _effect(arms, encoder, seed, stage.advance)
         metrics = _archive_metrics(effect, asked)
-        stage.advance(0, f"names {metrics['click']['accuracy_significant']:.1%} of clear winners")
+        named = metrics["click"]["accuracy_significant"]
+        stage.advance(0, "no clear winners to name" if isnan(named) else f"names {named:.1%} of clear winners")
     validating = _validating(world, asked, seed, run) if validation else None
     prompts = tuple((product, EVERYONE) for product in stories.values())
     notes = (

@@ -30,7 +30,10 @@ def warm_start_stage(study: Study, options: StudyOptions, run: Run) -> float | N
         if any(getattr(options.writer, size) != getattr(usual, size) for size in sizes):
             run.say("  --writer: the base has its own size; --model built-in takes another")
         if options.data.ads is not None or options.warm_start != WarmStartConfig():
-            run.say("  the base writes as it was pretrained to, not as your ads are: --model built-in learns from them")
+            run.say(
+                "  the base writes as it was pretrained to, not as your ads are: with thousands of them, --model "
+                "built-in learns from them"
+            )
         return None
     with run.stage("warm start", total=options.warm_start.lines) as stage:
         return warm_start(

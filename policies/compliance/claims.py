@@ -85,6 +85,8 @@ def _either(phrases: Sequence[str]) -> str:
     return "|".join([*found, *([f"{_BEGIN}(?:{'|'.join(whole)}){_END}"] if whole else [])])
 
 
+DECIMAL_COMMA = r"(?:\d{1,3}(?:\.\d{3})+|\d+),\d{1,2}"
+"""A number of which the comma cannot part thousands."""
 _BEGIN, _END = r"(?<![^\W_])", r"(?![^\W_])"
 
 
@@ -99,8 +101,10 @@ def lexicon() -> Lexicon:
     families = {u: (name, float(size)) for name, units in known["units"].items() for u, size in units.items()}
     families |= dict.fromkeys(known["currencies"]["money"], ("money", 1.0))
     words, larger = known["numbers"]["words"], known["numbers"]["larger"]
-    digits = r"\d[\d,]*(?:\.\d+)?"
-    signs = "|".join(re.escape(sign) for sign in known["currencies"]["money"] if not sign.isalnum())
+    digits = rf"(?:{DECIMAL_COMMA}(?!\d)|\d[\d,]*(?:\.\d+)?)"
+    money = known["currencies"]["money"]
+    codes = [rf"{code}(?=\s?\d)" for code in money if re.fullmatch("[a-z]{3}", code)]  # EUR 44.95
+    signs = "|".join([*(re.escape(sign) for sign in money if not sign.isalnum()), *codes])
     spelled = _either([*words, *larger])
     # «12 in, seasoned» is a length, «3 in the box» is not.
     units = "|".join([_either([unit for unit in families if unit != "in"]), _either(["in"]) + r"(?!\s+[a-z])"])
@@ -125,11 +129,14 @@ def lexicon() -> Lexicon:
 
 
 def spelled_number(text: str) -> float:
-    """«3,400» -> 3400, «twenty-five» -> 25, «three hundred and ten» -> 310, «half a dozen» is two numbers.
+    """«3,400» -> 3400, «49,95» -> 49.95, «1.129,00» -> 1129, «twenty-five» -> 25, «three hundred and ten» -> 310,
+    «half a dozen» is two numbers.
 
     Args:
         text: casefolded; digits, or words of `claims.yaml`.
     """
+    if re.fullmatch(DECIMAL_COMMA, text):
+        return float(text.replace(".", "").replace(",", "."))
     if text[0].isdigit():
         return float(text.replace(",", ""))
     known, total, part = lexicon(), 0.0, 0.0

@@ -8,6 +8,7 @@ garbled, and a figure is always one that the product has, of the kind that the s
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -83,11 +84,20 @@ def is_plural(title: str) -> bool:
 
 def head_noun(title: str) -> str:
     """What a thing is in a word: the last one of a title before a preposition or a comma, `skillet` of `Cast Iron
-    Skillet with Lid`.
+    Skillet with Lid`, and of `Pruning Shears 21 cm` it is `shears`.
     """
     words = _AFTER_NOUN.split(title, maxsplit=1)[0].split()
+    while len(words) > 1 and _is_measure(words):
+        words.pop()
     last = words[-1] if words else title
     return last.lower() if last.istitle() else last
+
+
+def _is_measure(words: Sequence[str]) -> bool:
+    """Whether a title's last word is a number, the unit of one, or what announces one."""
+    last = words[-1].lower()
+    unit = last in _SAID and any(map(str.isdigit, words[-2]))
+    return unit or last in ("no.", "nr.", "size") or any(map(str.isdigit, last))
 
 
 @lru_cache(65536)

@@ -115,5 +115,4 @@ def test_another_policys_ctr_is_foretold(shared_data, tmp_path):
     ],
 )
 def test_the_question_is_answered(inside, loss, says):
-    summary = {"inside": inside, "held_out": {"log_loss": loss, "log_loss_of_base_rate": 0.12}}
-    assert says in _answer(summary)
+    assert says in _answer({"log_loss": loss, "log_loss_of_base_rate": 0.12}, inside)

@@ -501,3 +501,10 @@ def test_words_of_the_field_are_explained_where_they_stand() -> None:
     found = words([Section("How it learned", ["It lost capture, and gold rose."])])
     assert found is not None and [row[0] for row in found.tables[0].rows] == ["gold", "capture"]
     assert words([Section("Golden days", ["Nothing here."])]) is None
+
+
+def test_garbled_texts_are_said_first() -> None:
+    assert findings.garbled({"readable": {"untuned": 0.5, "tuned": 0.08}}) == [
+        "92% of the tuned writer's texts are garbled to the simulated users: not to be shown."
+    ]
+    assert not findings.garbled({"readable": {"tuned": 0.99}}) and not findings.garbled({})

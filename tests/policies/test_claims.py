@@ -36,6 +36,8 @@ def kinds(claims: Claims, text: str, product: str = "k1") -> list[str]:
     [
         ("3,400", 3400),
         ("99.97", 99.97),
+        ("49,95", 49.95),
+        ("1.129,00", 1129),
         ("twelve", 12),
         ("twenty-five", 25),
         ("three hundred and ten", 310),

@@ -141,6 +141,10 @@ def test_what_a_prompt_does_not_hold_is_left_out() -> None:
         ("Espresso Machine", "machine"),
         ("LED strip, 5 m", "strip"),
         ("TV", "TV"),
+        ("Bypass Pruning Shears 21 cm", "shears"),
+        ("Cordless Grass Trimmer 18V", "trimmer"),
+        ("Hand pruner no. 6", "pruner"),
+        ("27 inch monitor", "monitor"),
     ],
 )
 def test_the_noun_of_a_title(title: str, noun: str) -> None:

@@ -23,6 +23,8 @@ def later_days(run: RunFiles) -> Section | None:
         f"{number(loss['log_loss'], 5)}; of the base rate {number(loss['log_loss_of_base_rate'], 5)}.",
         f"{percent(run.summary['inside'], 0)} of the groups' fitted CTR lie inside the log's 95% intervals.",
     ]
+    if "answer" in run.summary:
+        text.append(f"In short, {run.summary['answer']}.")
     if "of_texts" in run.summary:
         text.append(f"Of copy {run.summary['of_texts']}.")
     alarms = [] if gain > 0 else ["On later rows the fit predicts clicks no better than the base rate does."]

@@ -23,6 +23,8 @@ NOISE = 0.01
 """A fall of the gold below this share of its start is taken for noise."""
 
 HEADS = {"click": "clicks", "convert": "conversions"}
+GARBLED = 0.2
+"""So large a share of garbled texts is said first."""
 GOOD, BAD, NEUTRAL = "good", "bad", "neutral"
 NAMES = {
     "ctr": "clicks an impression (CTR)",
@@ -205,6 +207,14 @@ def resisted_share(attacks: Mapping[str, Mapping[str, float]]) -> dict[str, floa
         for mean, error in (("proxy", "error"), ("unfiltered", "unfiltered_error"))
     ]
     return {"filtered": 1 - paid[0], "unfiltered": 1 - paid[1], "of": len(told)}
+
+
+def garbled(summary: Mapping[str, Any]) -> list[str]:
+    """A sentence where more of the tuned writer's texts are garbled than `GARBLED`: no gain in clicks is worth that."""
+    share = 1 - summary.get("readable", {}).get("tuned", 1.0)
+    if share <= GARBLED:
+        return []
+    return [f"{percent(share, 0)} of the tuned writer's texts are garbled to the simulated users: not to be shown."]
 
 
 def successful_attacks(attacks: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -72,7 +72,8 @@ def last_words(directory: Path) -> list[str]:
     """Lines for the terminal on a finished run: what fell short, what came out, and the commands that go on."""
     run = RunFiles(directory)
     figures = findings.headlines(run.summary, findings.targets(run))
-    short = [f"Fell short: {figure.sentence}" for figure in figures if figure.status == findings.BAD]
+    missed = [figure.sentence for figure in figures if figure.status == findings.BAD]
+    short = [f"Fell short: {sentence}" for sentence in (*findings.garbled(run.summary), *missed)]
     steps = next_steps(run)
     told = [line for what, command in steps for line in (what, f"  {command}")]
     notes = [f"Note: {note}" for note in run.notes]

@@ -108,7 +108,7 @@ def claims(run: RunFiles) -> Section | None:
     tables = (
         [Table("Texts of the tuned writer that claim too much", ["Text", "Claim"], rows, prose=True)] if rows else []
     )
-    return Section("Claims and readability", text, tables=tables)
+    return Section("Claims and readability", text, findings.garbled(run.summary), tables=tables)
 
 
 def texts(run: RunFiles) -> Section | None:
