@@ -17,6 +17,7 @@ from copybandit.experiments.analysis.drawing import plots
 from copybandit.experiments.analysis.drawing.sections import Section
 from copybandit.experiments.analysis.loop import findings, gallery
 from copybandit.experiments.analysis.report.page import write_report
+from copybandit.experiments.analysis.report.side_by_side import write_side_by_side
 from copybandit.experiments.analysis.report.words import words
 from copybandit.experiments.analysis.statistics.fronts import front
 from copybandit.experiments.report import ReportOptions, run_report
@@ -508,3 +509,16 @@ def test_garbled_texts_are_said_first() -> None:
         "92% of the tuned writer's texts are garbled to the simulated users: not to be shown."
     ]
     assert not findings.garbled({"readable": {"tuned": 0.99}}) and not findings.garbled({})
+
+
+def test_runs_of_different_worlds_are_not_ranked(side_by_side: Path, tmp_path: Path) -> None:
+    runs = [tmp_path / name for name in ("one", "two")]
+    for run, scenario in zip(runs, ("shop", "feed"), strict=True):
+        run.mkdir()
+        lift = {name: {"mean": 0.1, "low": 0.0, "high": 0.2} for name in ("ctr", "cvr", "reward")}
+        summary = {"command": "tune", "lift": lift, "diversity": {"untuned": 2.0, "tuned": 2.0}}
+        (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+        (run / "config.yaml").write_text(f"world:\n  scenario: {scenario}\n", encoding="utf-8")
+    page = write_side_by_side(runs, tmp_path / "out").read_text(encoding="utf-8")
+    assert "different worlds" in page and "Pareto front" not in page
+    assert "different worlds" not in side_by_side.read_text(encoding="utf-8")

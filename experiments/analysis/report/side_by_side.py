@@ -19,6 +19,10 @@ from .page import write_page
 INCIDENTAL = {"out", "config", "device", "jobs", "engine", "results", "ray_address", "track"}
 """Settings that figures do not depend on."""
 
+WORLD = ("scenario", "catalog", "ads", "logs", "archive", "open_bandit")
+"""Settings that say which world it is, of which products."""
+APART = "These runs are of different worlds, products or data: what one earned says nothing beside what another did."
+
 
 def write_side_by_side(directories: Sequence[Path], out: Path) -> Path:
     """Writes `report.html` and `plots/` into a new directory.
@@ -32,9 +36,24 @@ def write_side_by_side(directories: Sequence[Path], out: Path) -> Path:
     """
     runs = {name: RunFiles(path) for name, path in zip(_names(directories), directories, strict=True)}
     sections = [make(runs) for make in (_writers, _tuning, _grid, _rounds, _agents, _settings)]
-    notes = [f"{name}: {note}" for name, run in runs.items() for note in run.notes]
+    notes = [*([APART] if _differ(runs) else []), *_left_out(runs)]
+    notes += [f"{name}: {note}" for name, run in runs.items() for note in run.notes]
     out.mkdir(parents=True, exist_ok=True)
     return write_page(out, f"Copybandit: {len(runs)} runs side by side", notes, [s for s in sections if s is not None])
+
+
+def _differ(runs: Mapping[str, RunFiles]) -> bool:
+    """Whether runs are of different worlds, products or data."""
+    return len({tuple(str(run.setting(name)) for name in WORLD) for run in runs.values()}) > 1
+
+
+def _left_out(runs: Mapping[str, RunFiles]) -> list[str]:
+    """Runs of which nothing is shown here but their settings."""
+    return [
+        f"{name}: figures of {run.summary.get('command', 'such a run')} are not set side by side; see its own report"
+        for name, run in runs.items()
+        if not {"lift", "agents", "rounds"} & run.summary.keys()
+    ]
 
 
 def _names(directories: Sequence[Path]) -> list[str]:
@@ -64,7 +83,7 @@ def _writers(runs: Mapping[str, RunFiles]) -> Section | None:
     columns = ["Run", "CTR lift", "CVR lift", "Reward lift", "Diversity kept", "KL"]
     drawn = [side_plots.lifts_plot({name: run.summary["lift"] for name, run in tuned.items()})]
     text = []
-    if len(points) > 1:
+    if len(points) > 1 and not _differ(tuned):
         on_front = front([(kept, reward["mean"]) for kept, reward in points.values()])
         drawn.append(side_plots.front_plot(points, on_front))
         best = [name for name, on in zip(points, on_front, strict=True) if on]
