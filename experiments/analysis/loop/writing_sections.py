@@ -100,8 +100,9 @@ def claims(run: RunFiles) -> Section | None:
     ]
     if read := run.summary.get("readable"):
         text.append(
-            f"{percent(read['untuned'])} of the untuned and {percent(read['tuned'])} of the tuned writer's texts read "
-            "well to the simulated users; what is garbled loses them clicks."
+            f"{percent(read['untuned'])} of the untuned and {percent(read['tuned'])} of the tuned writer's texts are "
+            "not garbled to the simulated users, whom what is garbled loses. They notice most broken English, and no "
+            "nonsense: a person has to read the texts."
         )
     wrong = run.creatives[(run.creatives["writer"] == "tuned") & (run.creatives["claims"] != "")].head(12)
     rows = [[row.text, row.claims] for row in wrong.itertuples(index=False)]

@@ -100,7 +100,7 @@ def _refuse_odd(frame: pd.DataFrame, slots: int, source: str) -> None:
         name, found = frame.impression_id.iloc[starts[odd[0]]], int(np.diff(starts)[odd[0]])
         raise InputError(
             f"{source}: row {frame.index[starts[odd[0]]] + 2}: impression '{name}' has {found} slots, others {slots}; "
-            "give a log of slates of one length"
+            "give a log of slates of one length: the visits with as many slots, each number by itself"
         )
 
 
