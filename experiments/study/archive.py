@@ -67,7 +67,7 @@ def archive_study(options: StudyOptions, run: Run, validation: int = 0) -> Study
         f"{gold.accuracy:.1%} of better headlines ({gold.accuracy_significant:.1%} of significant ones) and explains "
         f"{gold.explained:.0%} of the true variance; its differences are to scale (slope {gold.slope:.2f}).",
         f"The effect model reads {f'vectors of texts by {encoder.title} and ' if encoder else ''}n-grams.",
-        *archive.notes,
+        *(f"Of the archive, {note} were left out." for note in archive.notes),
         *filter(None, [told]),
     )
     return Study(
