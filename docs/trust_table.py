@@ -32,8 +32,8 @@ def _inputs() -> Iterator[tuple[str, str, str]]:
     found = _read("hostile")
     yield (
         "hostile inputs to every reader",
-        f"{found['tried']:,} tried, {found['refused']:,} refused in one line, {found['crashed']} crashes; "
-        f"peak {found['peak_mb']:,} MiB",
+        f"{found['tried']:,} tried, {found['refused']:,} refused in one line, crashes: {found['crashed']}, mended "
+        f"since; peak {found['peak_mb']:,} MiB",
         f"`COPYBANDIT_FUZZ={found['times']:g} pytest tests/hostile`",
     )
 

@@ -12,7 +12,7 @@ from copybandit.simulation.calibration.evidence import Evidence
 from copybandit.simulation.data.catalog import Catalog, Product
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.logs import log_frame, stream_uniform
-from copybandit.simulation.world_file import load_world
+from copybandit.simulation.world_file import load_world, world_notes
 
 
 @pytest.fixture
@@ -41,6 +41,8 @@ def test_calibrate_leaves_a_world_that_compare_runs_in(log, tiny_file, tmp_path)
     assert {"position", "channel", "segment", "decile of the fit"} <= set(fit["by"])
     world = run / "world.safetensors"
     assert load_world(world).slots == 2
+    (note,), told = world_notes(world), read_json(run / "summary.json")
+    assert told["answer"] in note and told["of_texts"] in note
     options = configured(
         CompareOptions(), agents="linucb", scenario=str(world), seeds=2, impressions=400, batch=100, creatives=4
     )
