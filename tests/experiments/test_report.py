@@ -509,6 +509,7 @@ def test_garbled_texts_are_said_first() -> None:
         "92% of the tuned writer's texts are garbled to the simulated users: not to be shown."
     ]
     assert not findings.garbled({"readable": {"tuned": 0.99}}) and not findings.garbled({})
+    assert not findings.garbled({"readable": None})  # a scenario whose language the reading does not know
 
 
 def test_runs_of_different_worlds_are_not_ranked(side_by_side: Path, tmp_path: Path) -> None:

@@ -211,7 +211,8 @@ def resisted_share(attacks: Mapping[str, Mapping[str, float]]) -> dict[str, floa
 
 def garbled(summary: Mapping[str, Any]) -> list[str]:
     """A sentence where more of the tuned writer's texts are garbled than `GARBLED`: no gain in clicks is worth that."""
-    share = 1 - summary.get("readable", {}).get("tuned", 1.0)
+    read = summary.get("readable") or {}  # None in a language that the reading does not know
+    share = 1 - read.get("tuned", 1.0)
     if share <= GARBLED:
         return []
     return [f"{percent(share, 0)} of the tuned writer's texts are garbled to the simulated users: not to be shown."]
