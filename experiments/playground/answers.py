@@ -21,7 +21,7 @@ from ...policies.effect.reasons import reasons_of_ads
 from ...policies.writer.chat import AD, HEADLINE
 from ...policies.writer.checkpoint import CHECKPOINT, check_checkpoint
 from ...policies.writer.writer import Writer, load_writer
-from ...simulation.data.catalog import EVERYONE, Catalog, Creative, Product, attributes_from
+from ...simulation.data.catalog import EVERYONE, UNKNOWN, Catalog, Creative, Product, attributes_from
 from ...simulation.data.errors import InputError
 from ...simulation.reader.garbled import GarbledCopy
 from ...simulation.text.encoder import tokens
@@ -71,12 +71,13 @@ class Answers:
         """What the page has to choose from."""
         known = self.state.get("catalog", {"products": [], "queries": []})
         queries = [query["text"] for query in known["queries"]]
+        segments = [name for name in self.state.get("segments", []) if name != UNKNOWN]
         products = [_shown(Product(**product)) for product in known["products"]]
         return {
             "run": self.folder.resolve().name,
             "products": products,
             "categories": sorted({product["category"] for product in products}),
-            "audiences": [EVERYONE, *self.state.get("segments", []), *queries],
+            "audiences": list(dict.fromkeys([EVERYONE, *segments, *queries])),
             "visitor": None if self.agent is None or self.agent.labels is None else self._visitor(),
         }
 

@@ -14,7 +14,7 @@ from ...policies.reward.fluency import FEW, Fluency
 from ...policies.reward.reward import Quality, Reward, RewardConfig
 from ...policies.writer.reading import FrozenReader
 from ...policies.writer.writer import Writer
-from ...simulation.data.catalog import Catalog, Creative, Product
+from ...simulation.data.catalog import EVERYONE, UNKNOWN, Catalog, Creative, Product
 from ...simulation.world import World
 from ..harness.rules import RulesOptions
 from .pictures import Pictures
@@ -108,9 +108,11 @@ class Study:
 def prompts(catalog: Catalog, audiences: Sequence[str], queries: int) -> tuple[tuple[Product, str], ...]:
     """Every product for every audience; where visitors bring queries, for at most `queries` of its category.
 
-    The products of a category take its queries in turns, so that as many as possible are answered.
+    Visitors whose segment is not known are written for as everyone. The products of a category take its queries in
+    turns, so that as many as possible are answered.
     """
     if not catalog.queries:
+        audiences = list(dict.fromkeys(EVERYONE if name == UNKNOWN else name for name in audiences))
         return tuple((product, audience) for product in catalog.products for audience in audiences)
     asked, turn = [], dict.fromkeys(catalog.categories, 0)
     for product in catalog.products:

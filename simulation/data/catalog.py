@@ -15,6 +15,8 @@ from .tables import check_table, finite, not_blank, read_table
 
 EVERYONE = "everyone"
 """The audience of a creative that is written for no segment in particular."""
+UNKNOWN = "unknown"
+"""The segment of visitors of whom a log has none where it has others'; no text is written for it."""
 
 CATALOG_SCHEMA = pa.DataFrameSchema(
     {

@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow.parquet import ParquetFile
 
+from .catalog import UNKNOWN
 from .errors import InputError, understood
 from .log_format import (
+    name_segments,
     refuse_gaps,
     refuse_infinite,
     refuse_torn,
@@ -72,6 +74,10 @@ def read_log_folder(
         raise InputError(f"{folder}: the log has no rows; add at least one")
     if state.base:
         understood.info("%s: read with positions from 1 on", folder.name)
+    if state.unnamed:
+        understood.info(
+            "%s: read with %s rows with no user_segment as '%s'", folder.name, f"{state.unnamed:,}", UNKNOWN
+        )
     if (suspects := repeated.suspects()).size:
         _refuse_apart(parts, suspects)
 
@@ -198,6 +204,8 @@ class _State:
     base: float | None = None
     """Number of the top position, 0 or 1."""
     rows: int = field(default=0)
+    unnamed: int = field(default=0)
+    """Rows with no segment."""
 
 
 def _whole(part: _Part, state: _State) -> Iterator[pd.DataFrame]:
@@ -234,6 +242,7 @@ def _typed(batch: Mapping[str, pa.Array], row: int, part: _Part, state: _State) 
     if "timestamp" in frame:
         schema = schema.update_columns({"timestamp": {"dtype": "datetime64[ns, UTC]", "checks": []}})
     frame = check_table(frame, schema, source)
+    state.unnamed += name_segments(frame)
     return frame.astype({name: int for name in ("position", "clicked", "converted") if name in frame})
 
 

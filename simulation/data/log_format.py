@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from .catalog import Catalog
+from .catalog import UNKNOWN, Catalog
 from .errors import InputError, understood
 from .personal import tell_personal
 from .reading.times import read_times
@@ -43,7 +43,7 @@ LOG_SCHEMA = pa.DataFrameSchema(
         "conversion_delay_s": _amount(pa.Check.ge(0, error="a delay of zero or more")),
         "revenue": _amount(finite),
         "cost": _amount(finite),
-        "user_segment": _text(required=False),
+        "user_segment": pa.Column(str, not_blank, nullable=True, required=False, coerce=True),
         "image_id": pa.Column(str, nullable=True, required=False, coerce=True),
         "context_query": pa.Column(str, nullable=True, required=False, coerce=True),
     },
@@ -73,6 +73,8 @@ def checked_log(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[st
     frame = frame.astype({name: int for name in ("position", "clicked", "converted") if name in frame})
     refuse_unclicked(frame, source)
     said: list[str] = []
+    if unnamed := name_segments(frame):
+        said.append(f"{unnamed:,} rows with no user_segment as '{UNKNOWN}'")
     if "timestamp" in frame and frame.timestamp.notna().any():
         times, said = read_times(frame.timestamp.dropna(), source)
         frame["timestamp"] = times.reindex(frame.index)
@@ -84,6 +86,14 @@ def checked_log(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[st
     refuse_gaps(frame, source)
     refuse_torn(frame, source)
     return frame, said
+
+
+def name_segments(frame: pd.DataFrame) -> int:
+    """Gives visitors with an empty `user_segment` the segment `unknown`, in place; returns how many rows that were."""
+    if "user_segment" not in frame or not (empty := frame.user_segment.isna()).any():
+        return 0
+    frame["user_segment"] = frame.user_segment.fillna(UNKNOWN)
+    return int(empty.sum())
 
 
 def refuse_unclicked(frame: pd.DataFrame, source: str) -> None:

@@ -41,7 +41,7 @@ def random_log(n: int, slots: int, seed: int = 0, first: int = 0) -> pd.DataFram
             "propensity": propensity.ravel(),
             "clicked": clicked.ravel().astype(int),
             "converted": (clicked & (rng.random((n, slots)) < 0.3)).ravel().astype(int),
-            "user_segment": np.array(["new", "old", "back"])[visit % 50 % 3],
+            "user_segment": np.array(["new", "old", "back", None], dtype=object)[visit % 50 % 4],
             "user_age": np.where(visit % 50 == 7, np.nan, visit % 50),
             "context_query": [f"query {i % 40}" if i % 5 else None for i in visit],
         }

@@ -106,6 +106,17 @@ def log(tmp_path, tiny_world):
     return path
 
 
+def test_visitors_of_unknown_segment_are_a_segment_that_no_text_is_written_for(tmp_path, tiny_file, log, caplog):
+    frame = pd.read_csv(log)
+    named = np.array(["locals", None, "guests"], dtype=object)[pd.factorize(frame.user_id)[0] % 3]
+    frame.assign(user_segment=named).to_csv(log, index=False)
+    with caplog.at_level("INFO", "copybandit.understood"):
+        found, run = study(tmp_path, scenario=str(tiny_file), logs=log)
+    assert f"{pd.isna(named).sum():,} rows with no user_segment as 'unknown'" in caplog.text
+    assert set(pd.read_csv(run.path / "segments.csv").segment) == {"locals", "guests", "unknown"}
+    assert set(found.audiences) == {"locals", "guests", "everyone"}
+
+
 def test_a_log_that_names_no_segments_is_divided_by_what_its_users_did(tmp_path, tiny_file, log):
     found, run = study(tmp_path, scenario=str(tiny_file), logs=log, segments=2)
     assert set(pd.read_csv(run.path / "segments.csv").segment) <= set(found.audiences)
