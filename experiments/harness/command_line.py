@@ -20,6 +20,8 @@ from .recipes import RECIPES, recipe, told
 
 RENAMED = {"tuning": "config"}
 """Options that had another name."""
+FILES = ("catalog", "logs", "archive")
+"""Options that take a file that most users bring."""
 
 
 def parsed(
@@ -73,7 +75,18 @@ def _read(options: type, arguments: Sequence[str], title: str, **defaults: Any) 
         lines = [line.strip(" │") for line in said.getvalue().splitlines() if line.startswith("│")]
         told = " ".join(takewhile(lambda line: not line.startswith("─"), lines))
         told = told.strip(" .") or said.getvalue().strip()
+        told = _stray(told, options) or told
         raise InputError(f"{told}; see `copybandit {title} --help-all`") from None
+
+
+def _stray(told: str, options: type) -> str:
+    """What to say of a word that no option takes, most often a file; empty of any other mistake."""
+    word = told.removeprefix("Unrecognized options: ")
+    if word == told or word.startswith("-"):
+        return ""
+    names = [setting.name for setting in settings_of(options)]
+    taking = [f"--{name} {word}" for name in FILES if name in names]
+    return f"{word}: belongs to no option" + (f"; a file is given as {' or '.join(taking)}" if taking else "")
 
 
 def given_names(arguments: Sequence[str]) -> list[str]:

@@ -29,8 +29,6 @@ TEXTS = pa.DataFrameSchema(
     strict=False,
 )
 """What is brought: texts, and the test that each stands in; without it all stand in one. `about` is for its readers."""
-LITTLE = 0.5
-"""Share of known n-grams below which a text is unlike what the predictor learned from."""
 CAVEAT = (
     "A prediction from other headlines' tests, with the doubt that these leave. Only a test of these very texts, "
     "before your own readers, says what they earn."
@@ -74,7 +72,7 @@ def score_headlines(
         "scored": {
             "texts": len(scores),
             "tests": int(test.max()) + 1,
-            "unfamiliar": int((scores.familiar < LITTLE).sum()),
+            "unfamiliar": int((scores.familiar < predictor.usual).sum()),
         },
         "predictor": vars(predictor.calibration) | {"encoder": predictor.encoder or "none", **predictor.facts},
         "caveat": CAVEAT,

@@ -1,7 +1,7 @@
 """A predictor of headlines to take along: what it says of texts nobody has tested, how sure it is, and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ PACKAGED_FOLDER = Path(__file__).parent / "weights"
 REMEDY = "make it anew with `copybandit headlines`"
 WIDTH = 1.96
 """Standard deviations to each side of a 95% interval."""
+LITTLE = 0.5
+"""Share of known n-grams below which a text is unlike most that were learned from."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,16 @@ class Predictor:
     """Whose vectors it reads, see `Encoder.name`; or none."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Where it comes from, for its card."""
+    usual: float = LITTLE
+    """Share of known n-grams below which a text is unlike those learned from: `LITTLE`, or what all but one in a
+    hundred of these have; of a small archive most n-grams are too rare to be known."""
 
     @classmethod
     def of(cls, fit: CrossFit, arms: pd.DataFrame, encoder: str, facts: Mapping[str, Any]) -> "Predictor":
         """From a fit to the contrasts of an archive."""
-        return cls(fit.model, Calibration.of(arms, fit.unseen), encoder, facts)
+        found = cls(fit.model, Calibration.of(arms, fit.unseen), encoder, facts)
+        own = found._familiar(arms.text.drop_duplicates().tolist())
+        return replace(found, usual=min(LITTLE, float(np.quantile(own, 0.01))))
 
     def predict(self, texts: Sequence[str], tests: Sequence[str] | None = None) -> pd.DataFrame:
         """What the texts would earn, and which is best.
@@ -145,6 +152,7 @@ class Predictor:
             "calibration": asdict(self.calibration),
             "encoder": self.encoder,
             "facts": dict(self.facts),
+            "usual": self.usual,
         }
         tensors, facts = in_parts(state)
 
@@ -181,7 +189,8 @@ class Predictor:
         encoder = Encoder.named(state["encoder"], device)
         views = views_of(state["views"], None if encoder is None else encoder.layer)
         model = HeadlineModel(views, state["weights"], state["certainty"], state["shares"])
-        predictor = cls(model, Calibration(**state["calibration"]), state["encoder"], state["facts"])
+        known = (Calibration(**state["calibration"]), state["encoder"], state["facts"])
+        predictor = cls(model, *known, state.get("usual", LITTLE))
         predictor.predict(["a text"])  # parts that do not fit each other are found out here
         return predictor
 

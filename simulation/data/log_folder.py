@@ -166,7 +166,7 @@ def _kinds(parts: list[_Part], schema: pandera.DataFrameSchema) -> dict[str, Kin
     """
     known: dict[str, Kind] = {}
     for part in parts:
-        refuse_missing(pd.DataFrame(columns=list(part.names)), schema, str(part.path), {})
+        refuse_missing(pd.DataFrame(columns=list(part.names)), schema, str(part.path), {}, part.header)
         kinds: dict[str, Kind] = dict(zip(part.names, part.kinds, strict=True))
         read = [name for name in kinds if name in schema.columns or name.startswith(FREE)]
         for name in read:

@@ -60,7 +60,7 @@ def read_table(
     chosen = max(schemas, key=lambda one: np.mean([name in raw.frame for name in _needed(one)]))
     if isinstance(contents, str) and path.suffix == ".parquet" and not set(_needed(chosen)) & set(raw.frame):
         raise InputError(f"{path}: cannot be read as a table (not Parquet, as it is named); give CSV or Parquet")
-    refuse_missing(raw.frame, chosen, str(path), columns)
+    refuse_missing(raw.frame, chosen, str(path), columns, raw.header)
     if raw.frame.empty:
         raise InputError(f"{path}: the {what} has no rows; add at least one")
     frame = _understood(raw, chosen, str(path), said)
@@ -88,6 +88,8 @@ class _Raw:
     frame: pd.DataFrame
     separator: str
     """Of text; a comma, under which no number is in doubt, for Parquet."""
+    header: list[str]
+    """Names of columns as the file has them."""
 
 
 def _of_text(
@@ -103,7 +105,7 @@ def _of_text(
         said.append(f"{header.line} line{'s' * (header.line > 1)} above the header left out")
     kept = [i for i, name in enumerate(names) if name]
     frame = frame[kept].set_axis([names[i] for i in kept], axis=1)
-    return _Raw(frame, header.separator)
+    return _Raw(frame, header.separator, [name.strip() for name in header.names if name.strip()])
 
 
 def _of_parquet(
@@ -117,7 +119,7 @@ def _of_parquet(
     except (pyarrow.ArrowException, OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{source}: cannot be read as a table ({reason}); give CSV or Parquet") from None
-    return _Raw(frame, ",")
+    return _Raw(frame, ",", table.column_names)
 
 
 def _checked_size(file: parquet.ParquetFile, source: str) -> parquet.ParquetFile:
@@ -257,9 +259,13 @@ def _listed(names: Sequence[Any]) -> str:
 
 
 def refuse_missing(
-    frame: pd.DataFrame, schema: pa.DataFrameSchema, source: str, columns: Mapping[str, str] | None
+    frame: pd.DataFrame,
+    schema: pa.DataFrameSchema,
+    source: str,
+    columns: Mapping[str, str] | None,
+    header: Sequence[str] | None = None,
 ) -> None:
-    """A table has the columns that its schema needs.
+    """A table has the columns that its schema needs; in the message they are called as in its `header`.
 
     Raises:
         InputError: naming those that are missing, and those that are there.
@@ -272,7 +278,7 @@ def refuse_missing(
         remedy = "" if columns is None else f"; is it there by another name, give --columns {names}"
         raise InputError(
             f"{source}: {what} missing; the columns needed are {', '.join(needed)}, it has "
-            f"{_listed(list(frame.columns))}{remedy}"
+            f"{_listed(list(frame.columns if header is None else header))}{remedy}"
         )
 
 

@@ -166,3 +166,15 @@ def test_a_state_comes_apart_and_together():
     assert set(tensors) == {"a", "b/0"}
     assert again["a"].tolist() == [0, 1, 2] and again["b"][0].tolist() == [[1, 2]]
     assert again["b"][1] == {"c": "text", "d": None} and again["e"] == 1.5 and again["f/g"] == [1, [2]]
+
+
+def test_what_it_learned_from_is_not_unlike_it(taken_along):
+    made, again = taken_along
+    own = _words_archive(np.random.default_rng(0)).text.drop_duplicates().tolist()
+    assert made.usual <= 0.5 and again.usual == made.usual
+    assert (made.predict(own).familiar < made.usual).mean() <= 0.01
+    few = Archive(_words_archive(np.random.default_rng(1), 14)).contrasts  # most n-grams stand in too few texts
+    sizes = HeadlineConfig({}, {"skeletons": (0.1,), "characters": (1.0,)}, folds=2)
+    small = Predictor.of(fit_headline_model(few, ngram_views(few.text.tolist()), sizes), few, "", {})
+    assert (small.predict(few.text.tolist()).familiar < small.usual).mean() <= 0.05
+    assert small.predict(["这个星期最好的消息"]).familiar[0] < small.usual

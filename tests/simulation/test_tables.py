@@ -31,6 +31,7 @@ def complaint(path) -> str:
     [
         ("", "file is empty; add a header"),
         (HEADER, "catalog has no rows; add at least one"),
+        ("Product-ID,Title,Preis\na,pan,1\n", "needed are .*category, price, it has Product-ID, Title, Preis$"),
         ("product_id,title,price\na,pan,1\n", "column 'category' is missing; the columns needed are .*category, price"),
         (HEADER + GOOD + "b,tent,outdoor,-1\n", r"row 3, column 'price': -1.0 is not a price of zero or more; correct"),
         (HEADER + GOOD + "b,tent,outdoor,cheap\n", "row 3, column 'price': 'cheap' is not a number; correct"),
