@@ -83,10 +83,12 @@ def _refuse_too_few(study: Study, options: LoopOptions) -> None:
     most = max(Counter(product.product_id for product, _ in study.asked).values())
     creatives = min(options.placing.place_products, len(products)) * most
     if creatives < study.world.slots:
+        archive = options.data.archive
+        remedy = "" if archive is None else f", or an archive with hundreds of tests in place of {archive}"
         raise InputError(
             f"--place-products {options.placing.place_products}: {len(products)} products to write for and "
             f"{most} audiences make {creatives} creatives for {study.world.slots} slots; "
-            "give more products, or a larger catalog or archive"
+            f"give more products{remedy}"
         )
     placed = placed_products(study, options)
     shown = [Creative(product.product_id, "", whom) for product, whom in study.asked if product.product_id in placed]

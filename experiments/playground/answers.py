@@ -23,6 +23,7 @@ from ...policies.writer.checkpoint import CHECKPOINT, check_checkpoint
 from ...policies.writer.writer import Writer, load_writer
 from ...simulation.data.catalog import EVERYONE, UNKNOWN, Catalog, Creative, Product, attributes_from
 from ...simulation.data.errors import InputError
+from ...simulation.data.reading.numbers import read_numbers
 from ...simulation.reader.garbled import GarbledCopy
 from ...simulation.text.encoder import tokens
 from ..harness.rules import NOTHING, RulesOptions
@@ -225,7 +226,10 @@ def _field(asked: Mapping[str, Any], name: str) -> str:
 
 
 def _number(asked: Mapping[str, Any], name: str, default: float) -> float:
-    value = pd.to_numeric(asked.get(name, default), errors="coerce")
+    given = asked.get(name, default)
+    if isinstance(given, str):  # typed by a person: `89,90` and `€89.90` are numbers, too
+        given = read_numbers(pd.DataFrame({name: [given]}), [name], (), ";", name)[0][name].iloc[0]
+    value = pd.to_numeric(given, errors="coerce")
     if not 0 <= value < 1e12:
         raise InputError(f"{name}: give a number of zero or more, not {asked.get(name)!r}")
     return float(value)

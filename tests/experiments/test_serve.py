@@ -52,7 +52,10 @@ def answers(run):
 def test_ads_for_a_product_of_the_run_and_for_one_that_is_typed(answers):
     offered = answers.offered()
     own = offered["products"][0]
-    for product in ({**own, "price": str(own["price"])}, STOOL | {"category": offered["categories"][0]}):
+    for product in (
+        {**own, "price": str(own["price"])},
+        STOOL | {"price": "49,90 €", "category": offered["categories"][0]},
+    ):
         rows = answers.write({**product, "audience": offered["audiences"][1]})
         assert 0 < len(rows) <= TEXTS
         assert [row["worth"] for row in rows] == sorted((row["worth"] for row in rows), reverse=True)
