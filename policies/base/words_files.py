@@ -8,21 +8,13 @@ from typing import Any
 import numpy as np
 import yaml
 
+from ..writer.agreement import of_several
+
 FOLDER = Path(__file__).parent / "words"
 BRACES = re.compile(r"\{([^{}]+)\}")
 NUMBERS = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)(?:/(\d+(?:\.\d+)?))?")
 ONE = re.compile(r"(?<![\d.])(1 [a-z]+)s\b")
 """A plural after a 1, which loses its s."""
-IRREGULAR = {
-    "is": "are",
-    "was": "were",
-    "has": "have",
-    "does": "do",
-    "goes": "go",
-    "lies": "lie",
-    "ties": "tie",
-    "unties": "untie",
-}
 ADVERBS = ("never", "also", "still", "only", "quietly")
 
 
@@ -113,10 +105,4 @@ def marked(text: str, form: str) -> str:
 def _bare(word: str, form: str) -> str:
     if word == "is" and form == "infinitive":
         return "be"
-    if word in IRREGULAR:
-        return IRREGULAR[word]
-    if word.endswith("ies"):
-        return f"{word[:-3]}y"
-    if re.search(r"(ss|sh|ch|x|zz|o)es$", word):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+    return of_several(word)

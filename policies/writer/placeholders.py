@@ -15,6 +15,7 @@ from typing import Any
 from tokenizers import AddedToken
 
 from ...simulation.data.catalog import EVERYONE
+from .agreement import agreeing
 
 DETAILS = 6
 """Details of a prompt that have a placeholder."""
@@ -68,14 +69,6 @@ _AFTER_NOUN = re.compile(
     r",| - |\(| (?:for|in|of|on|to|with|by|at|from|and|through|off|about|around|without|under|near) ",
     re.IGNORECASE,
 )
-_VERBS = {"is": "are", "are": "are", "was": "were", "were": "were", "has": "have", "have": "have"}
-_SINGULAR = {"are": "is", "were": "was", "have": "has"}
-_SUBJECT = re.compile(
-    r"((?:^|[.?!:,;] |\b(?:because|when|if|that|while|since) )(?:(?:the|our|your|an?) )?"
-    rf"\{{\{{(?:title|noun)\}}\}} )({'|'.join(_VERBS)})(?!\w)",
-    re.IGNORECASE,
-)
-"""Where a thing is what a verb is said of."""
 _BEGINS = re.compile(r"(?:^|[.?!]\s+)$")
 _VOWEL = re.compile(r"(?!eu|uni|use|one\b|onc)[aeiou]|hour|honest|heir|8|11\b|18\b", re.IGNORECASE)
 
@@ -191,11 +184,8 @@ def filled(template: str, prompt: str) -> str:
     verbs agree.
     """
     values = held(prompt)
-
-    def agreeing(match: re.Match[str]) -> str:
-        many = is_plural(values.get("noun") or values.get("title", ""))
-        verb = _VERBS[match[2].lower()]
-        return match[1] + (verb if many else _SINGULAR[verb])
+    several = is_plural(values.get("noun") or values.get("title", ""))
+    template = agreeing(template[:1].upper() + template[1:], several)
 
     def one(match: re.Match[str]) -> str:
         value, article = values.get(match["name"], ""), match["article"]
@@ -206,7 +196,7 @@ def filled(template: str, prompt: str) -> str:
             return f"{article}{'n' if takes_an(value) else ''} {value}"
         return value[:1].upper() + value[1:] if begins else value
 
-    return PLACE.sub(one, _SUBJECT.sub(agreeing, template[:1].upper() + template[1:]))
+    return PLACE.sub(one, template)
 
 
 def give_placeholders(tokenizer: Any) -> None:
