@@ -76,7 +76,8 @@ def checked_log(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[st
     if unnamed := name_segments(frame):
         said.append(f"{unnamed:,} rows with no user_segment as '{UNKNOWN}'")
     if "timestamp" in frame and frame.timestamp.notna().any():
-        times, said = read_times(frame.timestamp.dropna(), source)
+        times, told = read_times(frame.timestamp.dropna(), source)
+        said += told
         frame["timestamp"] = times.reindex(frame.index)
     refuse_infinite(frame, source)
     refuse_twice(frame, source)
