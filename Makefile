@@ -7,7 +7,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test parity check docs audit sbom format constraints clean
+.PHONY: help demo test pythons parity check docs audit sbom format constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,13 @@ docs: $(VENV)/.installed  ## build the pages into site/
 	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
 	$(BIN)/mkdocs build --strict
 
+pythons:  ## run the tests but the slow ones with each of Python 3.11 to 3.13 that is here
+	@for version in 3.11 3.12 3.13; do \
+		if python$$version -c '' 2> /dev/null; then \
+			$(MAKE) test PYTHON=python$$version VENV=$(VENV)-$$version ARGS="-m 'not slow' $(ARGS)" || exit 1; \
+		else echo "python$$version: not here"; fi; \
+	done
+
 audit:  ## look up known weaknesses of what constraints.txt pins (pip-audit; needs a network)
 	$(PYTHON) -m venv $(VENV)-audit
 	$(VENV)-audit/bin/pip install -q 'pip-audit>=2.7'
@@ -61,7 +68,7 @@ constraints:  ## pin anew, in constraints.txt, what a fresh install takes
 	rm -r $(VENV)-pins
 
 clean:  ## remove the virtual environment, build products and caches; runs stay
-	rm -rf $(VENV) $(VENV)-parity $(VENV)-audit build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-parity $(VENV)-audit $(VENV)-3.1? build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml constraints.txt

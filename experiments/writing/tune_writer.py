@@ -97,6 +97,7 @@ def tune_writer(
         texts, picked = {"untuned": untuned, "tuned": tuned}, choice["among"] > 1 and chosen["step"] > 0
         come = write_for(writer, study.asked, samples, options.run.seed + 1) if picked else []
         judged = _judged(study, reward, options, run, texts, verdicts, come)
+        judged["own_ads"] = _beside_own_ads(study, tuned, options)
         alone = (judged["as_they_come"] or judged)["lift"]["reward"]["mean"]
         attacks = resisted(study, reward, untuned, options) if study.names_products else {}
         texts |= {"tuned, as they come": come} if come else {}
@@ -210,6 +211,25 @@ def _lift(
         return lifts(first.cells, second.cells, options.conversion_value, rng)
     doubt = study.gold_doubt(tuned, untuned)
     return lifts(first.by_product(tuned), second.by_product(untuned), options.conversion_value, rng, doubt)
+
+
+def _beside_own_ads(study: Study, tuned: Sequence[Creative], options: TuneOptions) -> dict[str, Any] | None:
+    """Lift of the tuned writer's texts over the catalog's own ads of the same products, each as often as there are
+    texts of its product; None where there are none, or nothing is a product.
+    """
+    ads: dict[str, list[Creative]] = {}
+    for ad in study.catalog.ads if study.names_products and study.gold_doubt is None else ():
+        ads.setdefault(ad.product_id, []).append(ad)
+    texts, turn, own = [text for text in tuned if text.product_id in ads], Counter[str](), []
+    for text in texts:
+        mine = ads[text.product_id]
+        own.append(mine[turn[text.product_id] % len(mine)])
+        turn[text.product_id] += 1
+    if not own:
+        return None
+    rng = np.random.default_rng(options.run.seed)
+    ours, theirs = judge(study.world, texts).cells, judge(study.world, own).cells
+    return {"ads": len(set(own)), "products": len(turn), "lift": lifts(ours, theirs, options.conversion_value, rng)}
 
 
 def _lift_over(study: Study, verdict: Verdict) -> str:

@@ -509,7 +509,25 @@ def test_garbled_texts_are_said_first() -> None:
         "92% of the tuned writer's texts are garbled to the simulated users: not to be shown."
     ]
     assert not findings.garbled({"readable": {"tuned": 0.99}}) and not findings.garbled({})
-    assert not findings.garbled({"readable": None})  # a scenario whose language the reading does not know
+    assert "Nobody looked" in findings.garbled({"readable": None})[0]  # a language that the reading does not know
+
+
+def test_a_bandit_that_earns_less_with_tuned_texts_and_own_ads_that_earn_more_are_said() -> None:
+    def interval(mean: float) -> dict[str, float]:
+        return {"mean": mean, "low": mean - 0.01, "high": mean + 0.01}
+
+    grid = {"untuned": {"bandit": interval(0.31)}, "tuned": {"bandit": interval(0.28)}}
+    (said,) = findings.lost_in_placement(grid)
+    assert said.startswith("Placed by the bandit, the tuned writer's texts earn less than the untuned writer's: 0.28")
+    assert not findings.lost_in_placement(grid | {"tuned": {"bandit": interval(0.32)}})
+    own = {"ads": 111, "lift": {"ctr": interval(-0.18)}}
+    (figure,) = findings.headlines({"own_ads": own}, {})
+    assert (
+        figure.status == findings.BAD
+        and "than the catalog's own 111 ads of the same products: -18.0%" in figure.sentence
+    )
+    short = findings.fell_short({"grid": grid, "own_ads": own, "readable": None}, {})
+    assert [line.split()[0] for line in short] == ["Nobody", "Placed", "The"]
 
 
 def test_runs_of_different_worlds_are_not_ranked(side_by_side: Path, tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[
     """Headline figures of `loop` and `tune`, lifts against `targets`; those whose keys are absent are left out."""
     lift = summary.get("lift", {})
     found = [_lift(name, lift[name], targets.get(name)) for name in NAMES if name in lift]
+    if own := summary.get("own_ads"):
+        found.append(_beside_own_ads(own))
     alone = summary.get("as_they_come")
     if alone:
         lift = alone["lift"]["reward"]
@@ -93,6 +95,47 @@ def _lift(name: str, lift: Interval, target: float | None) -> Headline:
     verdict = f"{aim}: {verdict}" if aim else verdict
     title, detail = _sentence_case(NAMES[name]), f"95%: {gain_range(lift)}"
     return Headline(title, gain(lift["mean"]), detail, status, verdict, sentence)
+
+
+def _beside_own_ads(own: Mapping[str, Any]) -> Headline:
+    lift = own["lift"]["ctr"]
+    title, detail = "Against the catalog's own ads", f"clicks an impression; 95%: {gain_range(lift)}"
+    if lift["high"] < 0:
+        sentence = (
+            f"The tuned writer's texts bring fewer clicks an impression than the catalog's own {own['ads']:,} ads of "
+            f"the same products: {gain(lift['mean'])} (95% interval {gain_range(lift)})."
+        )
+        return Headline(title, gain(lift["mean"]), detail, BAD, "fewer clicks", sentence)
+    status, verdict = (GOOD, "more clicks") if lift["low"] > 0 else (NEUTRAL, "no difference shown")
+    return Headline(title, gain(lift["mean"]), detail, status, verdict)
+
+
+def lost_in_placement(grid: Mapping[str, Mapping[str, Interval]]) -> list[str]:
+    """A sentence where the bandit earns less with the tuned writer's texts than with the untuned one's."""
+    rows = {writer: row["bandit"] for writer, row in grid.items() if "bandit" in row}
+    if not {"untuned", "tuned"} <= rows.keys() or rows["tuned"]["mean"] >= rows["untuned"]["mean"]:
+        return []
+    apart = rows["tuned"]["high"] < rows["untuned"]["low"]
+    return [
+        f"Placed by the bandit, the tuned writer's texts earn {'less' if apart else 'no more'} than the untuned "
+        f"writer's: {number(rows['tuned']['mean'], 4)} ({number_range(rows['tuned'])}) against "
+        f"{number(rows['untuned']['mean'], 4)} ({number_range(rows['untuned'])}) an impression. A bandit finds the "
+        "best of many different texts; tuning makes them better on average."
+    ]
+
+
+def fell_short(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[str]:
+    """What the terminal says first of a run of `loop` or `tune`, worst first."""
+    grid, heads = summary.get("grid") or {}, summary.get("effect_model") or {}
+    missed = [figure.sentence for figure in headlines(summary, targets) if figure.status == BAD]
+    return [
+        *garbled(summary),
+        *lost_in_placement(grid),
+        *placement_findings(grid),
+        *missed,
+        *blind_heads(heads),
+        *successful_attacks(summary.get("attacks") or {}),
+    ]
 
 
 def _sentence_case(text: str) -> str:
@@ -210,8 +253,15 @@ def resisted_share(attacks: Mapping[str, Mapping[str, float]]) -> dict[str, floa
 
 
 def garbled(summary: Mapping[str, Any]) -> list[str]:
-    """A sentence where more of the tuned writer's texts are garbled than `GARBLED`: no gain in clicks is worth that."""
-    read = summary.get("readable") or {}  # None in a language that the reading does not know
+    """A sentence where more of the tuned writer's texts are garbled than `GARBLED`, or nobody knows how many: no gain in
+    clicks is worth that.
+    """
+    read = summary.get("readable", {})
+    if read is None:
+        return [
+            "Nobody looked at whether the texts read well: these simulated users judge no language. Read some before "
+            "any figure."
+        ]
     share = 1 - read.get("tuned", 1.0)
     if share <= GARBLED:
         return []

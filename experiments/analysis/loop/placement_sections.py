@@ -29,7 +29,8 @@ def grid(run: RunFiles, grid: Any) -> Section:
     if "ab_test" in run.summary:
         text.append(_called(run.summary["ab_test"]))
     table = Table("Reward an impression", ["Writer, placement", "Reward", "95% interval"], rows)
-    alarms, drawn = findings.placement_findings(grid), [plots.grid_plot(grid)]
+    alarms = [*findings.lost_in_placement(grid), *findings.placement_findings(grid)]
+    drawn = [plots.grid_plot(grid)]
     return Section("What placing the texts earned", text, alarms, drawn, [table])
 
 

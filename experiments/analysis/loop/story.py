@@ -10,6 +10,9 @@ from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section
 from . import findings
 
+MOST = 6
+"""Findings that the terminal tells."""
+
 
 def outcome(summary: Mapping[str, Any], archive: bool = False) -> str:
     """Whether tuning and placing paid, in two sentences; empty where a run has no lift."""
@@ -71,9 +74,9 @@ def _given(run: RunFiles, name: str) -> str:
 def last_words(directory: Path) -> list[str]:
     """Lines for the terminal on a finished run: what fell short, what came out, and the commands that go on."""
     run = RunFiles(directory)
-    figures = findings.headlines(run.summary, findings.targets(run))
-    missed = [figure.sentence for figure in figures if figure.status == findings.BAD]
-    short = [f"Fell short: {sentence}" for sentence in (*findings.garbled(run.summary), *missed)]
+    short = [f"Fell short: {sentence}" for sentence in findings.fell_short(run.summary, findings.targets(run))]
+    if len(short) > MOST:
+        short[MOST:] = [f"Fell short: {len(short) - MOST} more findings stand in the report."]
     steps = next_steps(run)
     told = [line for what, command in steps for line in (what, f"  {command}")]
     notes = [f"Note: {note}" for note in run.notes]
