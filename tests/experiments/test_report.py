@@ -524,7 +524,7 @@ def test_a_bandit_that_earns_less_with_tuned_texts_and_own_ads_that_earn_more_ar
     (figure,) = findings.headlines({"own_ads": own}, {})
     assert (
         figure.status == findings.BAD
-        and "than the catalog's own 111 ads of the same products: -18.0%" in figure.sentence
+        and "than the catalog's own 111 ads of the same products: −18.0%" in figure.sentence
     )
     short = findings.fell_short({"grid": grid, "own_ads": own, "readable": None}, {})
     assert [line.split()[0] for line in short] == ["Nobody", "Placed", "The"]

@@ -253,8 +253,8 @@ def resisted_share(attacks: Mapping[str, Mapping[str, float]]) -> dict[str, floa
 
 
 def garbled(summary: Mapping[str, Any]) -> list[str]:
-    """A sentence where more of the tuned writer's texts are garbled than `GARBLED`, or nobody knows how many: no gain in
-    clicks is worth that.
+    """A sentence where more of the tuned writer's texts are garbled than `GARBLED`, or nobody knows how many: no gain
+    in clicks is worth that.
     """
     read = summary.get("readable", {})
     if read is None:
