@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, NoReturn
@@ -189,8 +190,8 @@ def _began_with(run: Path) -> str | None:
 def _explain(given: list[str]) -> None:
     lines = [f"  {name:<17} {command.question}" for name, command in COMMANDS.items()]
     text = "\n".join(["usage: copybandit COMMAND [options]; options of a command: copybandit COMMAND --help", *lines])
-    if given and given[0] in ("-h", "--help"):
-        print(text)
+    if given and given[0] in ("-h", "--help", "--version"):
+        print(f"copybandit {version('copybandit')}" if given[0] == "--version" else text)
         raise SystemExit(0)
     near = difflib.get_close_matches(given[0], COMMANDS, n=1, cutoff=0.5) if given else []
     hint = f", perhaps {near[0]}" if near else ""

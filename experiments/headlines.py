@@ -98,6 +98,8 @@ def run_headlines(options: HeadlinesOptions) -> Path:
         thinned = thin(archive.contrasts, SMOKE_TEXTS, np.random.default_rng(options.run.seed))
         archive = dataclasses.replace(archive, arms=thinned)
     parts = list(_parts(archive, test, options))
+    if any(learn.story.nunique() < 2 for learn, _ in parts):
+        raise InputError(f"{options.archive}: some part has fewer than two stories to learn from; bring more tests")
     run = Run("headlines", options)
     encoder = _encoder(options, [archive, *([test] if test else [])], run)
     judged = []

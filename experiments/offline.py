@@ -228,7 +228,10 @@ def value_policy(found: Evidence, rng: np.random.Generator, method: str) -> tupl
     if found.unseen > 1e-3:
         lines = [f"{found.unseen:.1%} of its choices are never in the log in that place: of those, nothing is known"]
     if any(sums.idle for sums in weights.by_kind.values()):
-        lines = ["never does what the log holds, which tells nothing of it; bring a log that explores"]
+        lines = [
+            "in some slot it never does what the log did in the same place, which tells nothing of it; bring a log "
+            "that explores more, or has fewer slots or creatives"
+        ]
     return answers(found, rng, method, weights), "; ".join(lines) or None
 
 
@@ -288,8 +291,11 @@ def _show(summary: dict[str, Any], run: Run) -> None:
     run.say(summary["notes"][0], f"{'policy':<18} {'by':<26} {'value':>8}  95% interval             ESS")
     for policy, row in summary["estimates"].items():
         if (name := read_first(row)) is not None:
-            size = "" if row[name]["ess"] is None else f"{row[name]['ess']:>8,.0f}"
-            run.say(f"{policy:<18} {labels[name]:<26}  {bracketed(row[name], '.5f')} {size}")
+            if name == MODEL_BASED:
+                figure = f"{row[name]['mean']:.5f} (none: nothing in this log corrects it)"
+            else:
+                figure = f"{bracketed(row[name], '.5f')} {row[name]['ess']:>8,.0f}"
+            run.say(f"{policy:<18} {labels[name]:<26}  {figure}")
     for policy, known in summary["on_policy"].items():
         run.say(f"{policy:<18} {'what it earned':<26}  {bracketed(known, '.5f')}")
     for policy, verdict in summary["verdicts"].items():

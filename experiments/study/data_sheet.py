@@ -49,6 +49,12 @@ def _rates(study: Study, options: StudyOptions) -> str:
     return f"CTR {scenario.ctr:.1%}, CVR {scenario.cvr:.1%} of the texts it starts from, placed uniformly, as set"
 
 
+def _who(options: StudyOptions) -> str:
+    if is_world_file(options.world.scenario):
+        return "simulated, one for each user of the log that the world was fitted to: their habits, not their names"
+    return "simulated: nobody real is in them"
+
+
 def _people(study: Study, options: StudyOptions) -> dict[str, str]:
     world, scenario = study.world, study.world.scenario
     segments = ", ".join(f"{name} {segment.share:.0%}" for name, segment in scenario.segments.items())
@@ -64,7 +70,7 @@ def _people(study: Study, options: StudyOptions) -> dict[str, str]:
         learned = f"{visits}, {shown} placed at random; a tenth is held out"
     private = {} if study.budget is None else {"Privacy": told_privacy(study.budget)}
     return {
-        "Users": f"{len(world.audience):,}, simulated: nobody real is in them",
+        "Users": f"{len(world.audience):,}, {_who(options)}",
         "Segments": segments,
         "Channels": f"{channels}; {world.slots} slot{'s' * (world.slots > 1)}",
         "Rates": _rates(study, options),

@@ -30,7 +30,7 @@ from ..analysis.loop.gallery import shown_texts
 from ..analysis.statistics.bootstrap import Interval
 from ..harness.files import own_name, write_table
 from ..harness.run import Run
-from ..study.data_sheet import data_sheet
+from ..study.data_sheet import data_sheet, scenario_name
 from ..study.private import privacy_facts
 from ..study.study import Study, write_for
 from .choosing import final_texts
@@ -127,7 +127,7 @@ def tune_writer(
         "data": data_sheet(study, options),
     }
     save_effect(study.effect, run.path / EFFECT)
-    example, facts, figures = prompt(*study.asked[0]), _facts(options), _figures(summary)
+    example, facts, figures = prompt(*study.asked[0]), _facts(options, chosen["step"]), _figures(summary)
     save_checkpoint(writer, run.path / CHECKPOINT, example, facts, figures, refused | {"caveat": COMPLIANCE_CAVEAT})
     return Tuning(writer, untuned, tuned, verdicts, summary, (start, loss))
 
@@ -257,23 +257,25 @@ def _efficiency(
     return efficiency(gain, kl, rewards, gold)
 
 
-def _facts(options: TuneOptions) -> dict[str, Any]:
+def _facts(options: TuneOptions, step: int) -> dict[str, Any]:
     weights, data = options.reward, options.data
     source = data.archive or data.catalog
     simulated = f"{options.feedback.log_impressions:,} simulated visits"
     return {
         "base model": own_name(options.writing.model),
-        "written for": own_name(source) if source else f"built-in scenario {own_name(options.world.scenario)}",
+        "written for": own_name(source) if source else scenario_name(options),
         "effect model learned from": own_name(data.logs or data.archive or simulated),
         "reward weights": f"CTR {weights.w_ctr}, CVR {weights.w_cvr}, diversity {weights.w_div}",
         "seed": options.run.seed,
-        "tuning": _tuned_how(options),
+        "tuning": _tuned_how(options, step),
     }
 
 
-def _tuned_how(options: TuneOptions) -> str:
+def _tuned_how(options: TuneOptions, step: int) -> str:
     tuner = options.tuner.tuner
     how = f"{tuner.label}, {tuner.described()}" if tuner.updates else "none"
+    if tuner.updates and step == 0:
+        how = f"none: {tuner.label} found nothing better than the untuned writer, whose weights these are"
     if options.tuner.written == 1:
         return how
     return f"{how}; lifts are of texts that the reward, which does not come with it, picked among several"

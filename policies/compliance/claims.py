@@ -87,6 +87,8 @@ def _either(phrases: Sequence[str]) -> str:
 
 DECIMAL_COMMA = r"(?:\d{1,3}(?:\.\d{3})+|\d+),\d{1,2}"
 """A number of which the comma cannot part thousands."""
+SPACED = r"\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:[.,]\d{1,2})?"
+"""A number whose thousands are parted by spaces: taken for one where a currency follows."""
 _BEGIN, _END = r"(?<![^\W_])", r"(?![^\W_])"
 
 
@@ -101,8 +103,9 @@ def lexicon() -> Lexicon:
     families = {u: (name, float(size)) for name, units in known["units"].items() for u, size in units.items()}
     families |= dict.fromkeys(known["currencies"]["money"], ("money", 1.0))
     words, larger = known["numbers"]["words"], known["numbers"]["larger"]
-    digits = rf"(?:{DECIMAL_COMMA}(?!\d)|\d[\d,]*(?:\.\d+)?)"
     money = known["currencies"]["money"]
+    follows = "|".join(re.escape(sign) for sign in money)
+    digits = rf"(?:{SPACED}(?=\s?(?:{follows}))|{DECIMAL_COMMA}(?!\d)|\d[\d,]*(?:\.\d+)?)"
     codes = [rf"{code}(?=\s?\d)" for code in money if re.fullmatch("[a-z]{3}", code)]  # EUR 44.95
     signs = "|".join([*(re.escape(sign) for sign in money if not sign.isalnum()), *codes])
     spelled = _either([*words, *larger])
@@ -129,12 +132,14 @@ def lexicon() -> Lexicon:
 
 
 def spelled_number(text: str) -> float:
-    """«3,400» -> 3400, «49,95» -> 49.95, «1.129,00» -> 1129, «twenty-five» -> 25, «three hundred and ten» -> 310,
-    «half a dozen» is two numbers.
+    """«3,400» -> 3400, «49,95» -> 49.95, «1.129,00», «1 129» -> 1129, «twenty-five» -> 25,
+    «three hundred and ten» -> 310, «half a dozen» is two numbers.
 
     Args:
         text: casefolded; digits, or words of `claims.yaml`.
     """
+    if re.fullmatch(SPACED, text):
+        return float(re.sub(r"\s", "", text).replace(",", "."))
     if re.fullmatch(DECIMAL_COMMA, text):
         return float(text.replace(".", "").replace(",", "."))
     if text[0].isdigit():

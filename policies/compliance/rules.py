@@ -84,6 +84,8 @@ def rules_of(rules: str) -> tuple[Rule, ...]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the path of a YAML file of rules")
     try:
         known = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

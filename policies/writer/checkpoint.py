@@ -28,7 +28,7 @@ library_name: transformers
 pipeline_tag: text-generation
 tags: [copybandit, advertising]
 ---
-# Ad copy writer, tuned by Copybandit
+# Ad copy writer by Copybandit
 
 **{{ caveat }}**
 
@@ -55,7 +55,7 @@ for name, word in {{ words }}.items():
 | {{ name }} | {{ value }} |
 {% endfor %}
 ## Figures
-Simulated users, gold expectation; tuned against untuned writer, 95% interval over users and products.
+Simulated users, gold expectation; this writer against the untuned one, 95% interval over users and products.
 
 | figure | value |
 |---|---|

@@ -165,7 +165,10 @@ def named_columns(
             raise InputError(f"{source}: --columns {own}={other}: no column '{other}'; it has {_listed(header)}")
     aside = [name for name in names if name and name not in ANYWHERE and not name.startswith(FREE)]
     if aside and columns:
-        said.append(f"{_listed(aside)} left aside")
+        free = [name for name in known if name not in names]
+        said.append(
+            f"{_listed(aside)} left aside" + (f" (--columns could make them {', '.join(free)})" if free else "")
+        )
     return names
 
 

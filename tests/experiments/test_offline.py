@@ -174,7 +174,7 @@ def test_a_policy_that_the_log_never_follows_has_no_answer(tmp_path, log):
     options = configured(OfflineOptions(), out=tmp_path / "run", logs=tmp_path / "log.csv", policy="only=3,only=1")
     summary = read_json(run_offline(options) / "summary.json")
     assert summary["estimates"]["only=3"] == {} and summary["estimates"]["only=1"]
-    assert summary["warnings"]["only=3"].startswith("never does what the log holds")
+    assert summary["warnings"]["only=3"].startswith("in some slot it never does what the log did")
 
 
 def test_creatives_that_were_not_seen_make_no_propensity_wrong(log):

@@ -38,6 +38,8 @@ def kinds(claims: Claims, text: str, product: str = "k1") -> list[str]:
         ("99.97", 99.97),
         ("49,95", 49.95),
         ("1.129,00", 1129),
+        ("1 129,00", 1129),
+        ("1\u202f129", 1129),
         ("twelve", 12),
         ("twenty-five", 25),
         ("three hundred and ten", 310),

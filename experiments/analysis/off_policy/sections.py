@@ -17,7 +17,7 @@ def estimates(run: RunFiles, found: Any) -> Section:
         [
             f"{policy}, {labels[name]}",
             number(entry["mean"], 5),
-            number_range(entry, 5),
+            number_range(entry, 5) if entry["ess"] is not None else f"over products: {number_range(entry, 5)}",
             "none" if entry["ess"] is None else number(entry["ess"], 0),
             "none" if entry["max_weight"] is None else number(entry["max_weight"], 2),
         ]

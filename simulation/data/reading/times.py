@@ -102,9 +102,10 @@ def _by_format(texts: pd.Series, iso: pd.Series, column: pd.Series, source: str)
             best = found
     if not fitting:
         row = best.index[best.isna()][0]
-        raise InputError(
-            f"{source}: row {row + 2}, column '{column.name}': '{column[row]}' is not a time that can be read; {REMEDY}"
-        )
+        own = parts["date"].loc[[row]]
+        alone = pd.notna(iso[row]) or any(_dates(own, way).notna().all() for way in (*_NUMBERS, *_WORDS))
+        why = "is written in another way than the other times" if alone else "is not a time that can be read"
+        raise InputError(f"{source}: row {row + 2}, column '{column.name}': '{column[row]}' {why}; {REMEDY}")
     way, dates = next(iter(fitting.items()))
     for other, different in fitting.items():
         if not (different == dates).all():
