@@ -65,6 +65,8 @@ def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[
         detail, spent = "reward, were the tuned writer's texts shown as they come", summary.get("efficiency")
         if spent is not None:
             detail += f"; picking among the untuned writer's, as far from it, gains 1 where this gains {spent:.2f}"
+        if "reward" in summary.get("lift", {}) and lift["mean"] > summary["lift"]["reward"]["mean"]:
+            detail += "; picking keeps the texts diverse, too, which cost more here than it gained"
         found.append(Headline("Without picking the best", gain(lift["mean"]), detail))
     diversity = summary.get("diversity", {})
     if {"untuned", "tuned"} <= diversity.keys():

@@ -127,7 +127,9 @@ def texts(run: RunFiles) -> Section | None:
             for name, (raised, lowered) in won.items()
         )
         + ".",
-        "True is what the simulated users would do (the gold), in the top slot; expected is what the effect model had "
+        "True is what the simulated users would do (the gold): in the top slot, at first sight, of those the text is "
+        "written for, who in a search look for such a thing. Rates of a log are lower: people there have seen texts "
+        "before, and look for other things. Expected is what the effect model had "
         "learned from clicks (the proxy), in an average slot: compare untuned with tuned, not one with the other. The "
         "reward is what tuning paid for: effect and novelty, against the untuned writer's usual text, less what each "
         "failed check costs. Why: by how much the effect model expects the text to earn more for a word, or for how it "
