@@ -6,11 +6,15 @@ looked at the creative, and what recent clicks and looks have made of their inte
 """
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 CLICK, CONVERT, SOUGHT, WORN, MOOD = range(5)
+Array = Any
+"""A numpy array."""
 
 
 class Lookup:
@@ -66,6 +70,26 @@ class Lookup:
         # Clamped to stay inside float32, should a single batch span 60 recovery times or an event lie far back.
         return ((hours - self.origin)[:, None] * self._rate).float().clamp_(-80, 80).exp_()
 
+    def cells_of_few(self, user: Array, sought: Array, slates: Array) -> Array:
+        """`cells` in numpy, on the CPU.
+
+        Raises:
+            IndexError: an index that is not there; numpy would count a negative one from the end.
+        """
+        if slates.size and slates.min() < 0:
+            raise IndexError(f"slates: creative {slates.min()} is not there")
+        visit = self._views[0][user] + self._views[1][sought]
+        return np.ascontiguousarray((self._views[2][slates] + visit[:, None]).transpose(2, 0, 1))
+
+    def figures_of_few(self, cells: Array) -> Array:
+        """`figures` in numpy, on the CPU."""
+        return self._views[3][cells]
+
+    def growth_of_few(self, hours: Array) -> Array:
+        """`growth` in numpy, on the CPU; torch takes the exponential, which numpy rounds differently."""
+        since = ((hours - self.origin)[:, None] * self._views[4]).astype(np.float32)
+        return torch.from_numpy(since).clamp_(-80, 80).exp_().numpy()
+
     def remember(self, cells: Tensor, events: Tensor) -> None:
         """Adds grown events, [2, B, L]; all those of one cell in a batch count."""
         where = cells[WORN:].flatten()
@@ -105,3 +129,5 @@ class Lookup:
         column = torch.arange(creatives, device=device)[:, None].repeat(1, 5)
         column[:, MOOD] = self._category
         self._of_creative = column + torch.tensor(starts, device=device)
+        tables = (self._of_user, self._of_sought, self._of_creative, self._flat, self._rate)
+        self._views: tuple[Array, ...] = tuple(t.numpy() for t in tables) if device.type == "cpu" else ()
