@@ -67,6 +67,6 @@ class Few:
         np.multiply(clicked, self._gain, out=events[1], casting="unsafe", dtype=np.float32)
         events[1] -= self._loss * events[0]
         events *= growth
-        lookup.remember(torch.from_numpy(cells), torch.from_numpy(events))
+        lookup.remember_few(cells, events)
         late = np.where(converted, draws[:, 3], np.float32(np.inf))
         return tuple(map(torch.from_numpy, (clicked, converted, late, looked)))  # pyright: ignore[reportReturnType]

@@ -78,12 +78,12 @@ class Lookup:
         """
         if slates.size and slates.min() < 0:
             raise IndexError(f"slates: creative {slates.min()} is not there")
-        visit = self._views[0][user] + self._views[1][sought]
-        return np.ascontiguousarray((self._views[2][slates] + visit[:, None]).transpose(2, 0, 1))
+        visit = self._views[0].take(user, 0) + self._views[1].take(sought, 0)
+        return np.ascontiguousarray((self._views[2].take(slates, 0) + visit[:, None]).transpose(2, 0, 1))
 
     def figures_of_few(self, cells: Array) -> Array:
         """`figures` in numpy, on the CPU."""
-        return self._views[3][cells]
+        return self._views[3].take(cells)
 
     def growth_of_few(self, hours: Array) -> Array:
         """`growth` in numpy, on the CPU; torch takes the exponential, which numpy rounds differently."""
@@ -98,6 +98,10 @@ class Lookup:
         else:
             # On the CPU index_put_ adds in no fixed order; index_add_ gives the same bits every time.
             self._flat.index_add_(0, where, events.flatten())
+
+    def remember_few(self, cells: Array, events: Array) -> None:
+        """`remember` in numpy, on the CPU; it adds in the same order."""
+        np.add.at(self._views[3], cells[WORN:].ravel(), events.ravel())
 
     def rebase(self, now: float) -> None:
         """Moves the origin of time to `now` once the growth gets large."""
