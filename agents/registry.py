@@ -19,7 +19,7 @@ from .models.counts import ArmCounts, UpperCounts
 from .models.hierarchical import ANY, HierarchicalCounts
 from .models.linear import DisjointLinear
 from .models.logistic import LogisticLinear
-from .models.neural import NeuralLinear
+from .models.neural import MEMORY, NeuralLinear
 from .models.posterior import Model
 from .models.shared import HybridLinear, SharedLinear
 from .rules import InverseGap, Rule, Softmax, Thompson, Uniform, UpperBound
@@ -87,7 +87,7 @@ def _logistic(setup: Setup) -> Model:
 
 
 def _neural(setup: Setup) -> Model:
-    return NeuralLinear(setup.arms, setup.width, setup.generator, memory=setup.window or 20_000)
+    return NeuralLinear(setup.arms, setup.width, setup.generator, memory=setup.window or MEMORY)
 
 
 KINDS: dict[str, Kind] = {

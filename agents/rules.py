@@ -12,9 +12,7 @@ import torch
 from torch import Tensor
 
 from .models.posterior import Posterior
-
-TIE = 1e-5
-"""Scores closer to the best than this share of its size count as equal: float32 products differ that much by layout."""
+from .models.widths import TIE
 
 
 class Rule(ABC):
@@ -62,14 +60,17 @@ class UpperBound(Rule):
         self, belief: Posterior, opened: Tensor | None, generator: torch.Generator
     ) -> tuple[Tensor, Tensor | None]:
         """See `Rule.pick`; ties are rare once something was learned, and then nothing is drawn."""
+        index = belief.leader(self.scale, opened)
+        if index is not None:
+            return index, torch.ones(len(index), device=index.device)
         score = belief.bounds(self.scale)
         if opened is not None:
             score = score.masked_fill(~opened, -torch.inf)
         best = score.amax(1)
-        tied = (score >= (best - TIE * best.abs())[:, None]).float()
-        index = only_one(tied)
+        index = only_one(score, best - TIE * best.abs())
         if index is not None:
             return index, torch.ones_like(best)
+        tied = tied_best(score).float()
         return sample(tied / tied.sum(1, keepdim=True), generator)
 
     def pick_one(self, mean: np.ndarray, deviation: np.ndarray, generator: torch.Generator) -> tuple[int, float]:
@@ -101,7 +102,14 @@ class Thompson(Rule):
         self, belief: Posterior, opened: Tensor | None, generator: torch.Generator
     ) -> tuple[Tensor, Tensor | None]:
         """See `Rule.pick`."""
-        score = belief.draw(generator, self.scale)
+        if belief.independent_normal:
+            noise = belief.noise(generator)
+            index = belief.leader(self.scale, opened, noise)
+            if index is not None:
+                return index, None
+            score = belief.drawn(noise, self.scale)
+        else:
+            score = belief.draw(generator, self.scale)
         if opened is not None:
             score = score.masked_fill(~opened, -torch.inf)
         return argmax(score), None
@@ -148,21 +156,24 @@ class Softmax(Rule):
 
 def argmax(score: Tensor) -> Tensor:
     """[B] index of the largest of [B, K]; on the CPU much faster than torch's own."""
-    index = only_one((score >= score.amax(1, keepdim=True)).float())
+    index = only_one(score, score.amax(1))
     return score.argmax(1) if index is None else index
 
 
-def only_one(marked: Tensor) -> Tensor | None:
-    """[B] where the ones are in [B, K] zeros and ones; None if some row has several, or on a GPU, where asking stalls.
-
-    A product finds them: with a single one in a row, the sum of the marked indices is its index.
+def only_one(score: Tensor, least: Tensor) -> Tensor | None:
+    """[B] index of what reaches [B] `least` in each row of [B, K], as its best does; None if a row has several, or
+    on a GPU, where asking stalls.
     """
-    if marked.is_cuda:
+    if score.is_cuda:
         return None
-    k = marked.shape[1]
-    # Scores are the transpose of a contiguous [K, B] product; so is this.
-    count, total = torch.stack([torch.ones(k), torch.arange(k, dtype=torch.float32)]) @ marked.T
-    return total.long() if float(count.max()) == 1.0 else None
+    # Scores are the transpose of a contiguous [K, B] product; numpy compares several times as fast as torch.
+    reached = np.flatnonzero(score.T.numpy() >= least.numpy())
+    if len(reached) != len(score):
+        return None
+    item, row = np.divmod(reached, len(score))
+    index = np.zeros(len(score), dtype=np.int64)
+    index[row] = item
+    return torch.from_numpy(index)
 
 
 def tied_best(score: Tensor, opened: Tensor | None = None) -> Tensor:

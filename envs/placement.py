@@ -55,6 +55,7 @@ class AdPlacementVectorEnv(VectorEnv[Any, Any, Any]):
         self.candidates = self._candidates(creatives)
         # Candidates mostly follow each other: then an action is an offset.
         ordered = bool((self.candidates.diff() == 1).all())
+        self._count = len(self.candidates)
         self._first = int(self.candidates[0]) if ordered and len(self.candidates) else None
         self.conversion_value, self.reward = conversion_value, reward
         self._accounts = None if reward == "clicks" else Accounts(self.world, torch.Generator(self.world.device))
@@ -130,15 +131,16 @@ class AdPlacementVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _slates(self, actions: Array) -> Tensor:
         """Creative indices of [num_envs, slots] actions."""
-        actions = actions if isinstance(actions, Tensor) else _as_tensor(actions)
+        given = actions if isinstance(actions, Tensor) else _as_numbers(actions)
         shape = (self.num_envs, self.world.slots)
-        if actions.shape != shape:
-            raise ValueError(f"actions: expected {list(shape)}, streams and slots, got {list(actions.shape)}")
-        if actions.is_floating_point() and not bool((actions == actions.round()).all()):
+        if given.shape != shape:
+            raise ValueError(f"actions: expected {list(shape)}, streams and slots, got {list(given.shape)}")
+        fractions = given.is_floating_point() if isinstance(given, Tensor) else given.dtype.kind == "f"
+        if fractions and not bool((given == given.round()).all()):
             raise ValueError("actions: NaN and fractions are no candidates; give whole numbers")
-        if not actions.is_cuda and bool((actions.min() < 0) | (actions.max() >= len(self.candidates))):
-            raise ValueError(f"an action is no candidate: {len(self.candidates)} are known, counted from 0")
-        actions = actions.to(self.world.device).long()
+        if not (isinstance(given, Tensor) and given.is_cuda) and bool(((given < 0) | (given >= self._count)).any()):
+            raise ValueError(f"an action is no candidate: {self._count} are known, counted from 0")
+        actions = (given if isinstance(given, Tensor) else torch.from_numpy(given)).to(self.world.device).long()
         return self.candidates[actions] if self._first is None else actions + self._first
 
     def _zeros(self, kind: type) -> Array:
@@ -243,12 +245,11 @@ class AdPlacementEnv(gym.Env[np.ndarray, np.ndarray]):
         return observations[0], float(rewards[0]), False, False, mine
 
 
-def _as_tensor(actions: Array) -> Tensor:
-    """Numbers in arrays or nested lists, as int64 where they are integers, else as float64."""
+def _as_numbers(actions: Array) -> Array:
+    """Arrays or nested lists as int64 where they are integers, else as float64."""
     try:
         given = np.asarray(actions)
-        kind = np.int64 if given.dtype.kind in "iu" else np.float64
-        return torch.from_numpy(np.ascontiguousarray(given, dtype=kind))
+        return np.ascontiguousarray(given, dtype=np.int64 if given.dtype.kind in "iu" else np.float64)
     except (TypeError, ValueError):
         raise ValueError("actions: not a table of numbers; give one candidate for each stream and slot") from None
 

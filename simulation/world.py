@@ -9,6 +9,7 @@ from torch import Tensor
 from .data.catalog import Catalog, Creative
 from .response.click_models import best_order, examination, first_showing, top_slots, walk
 from .response.fatigue import saturating
+from .response.few import FEW, Few
 from .response.lookup import CLICK, CONVERT, SOUGHT, WORN, Lookup
 from .response.rates import attributed
 from .response.scales import meet
@@ -95,11 +96,11 @@ class World:
         self._attributed = attributed(scenario.conversion_delay_hours, scenario.attribution_hours)
         self._start_empty()
         self._weight = torch.tensor([-scenario.fatigue, 1.0], device=device)[:, None, None]
-
-    @property
-    def slots(self) -> int:
+        self.slots = scenario.slots
         """Slots of a slate, L."""
-        return self.scenario.slots
+        interest = (scenario.interest_gain, scenario.interest_loss)
+        plain = device.type == "cpu" and not scenario.top_down and not self._drift.moves
+        self._few = Few(self.examination, self._queries, scenario.fatigue, interest) if plain else None
 
     @property
     def reader(self) -> Reader:
@@ -155,9 +156,14 @@ class World:
 
     def respond(self, impressions: Impressions, slates: Tensor) -> Feedback:
         """Shows [B, L] slates: draws clicks and conversions, and remembers what was looked at."""
+        if self._few is not None and slates.shape[0] <= FEW:
+            visits, (luck,) = impressions, self._luck.take(slates.shape[0])
+            parts = (visits.user, visits.channel, visits.query, visits.hours, visits.moment)
+            clicked, converted, delay, looked = self._few.respond(self.lookup, parts, slates, luck)
+            return Feedback(impressions, slates, clicked, converted, delay, looked=looked)
         chances, cells, growth = self._chances(impressions, slates)
         attention = self.examination.index_select(0, impressions.channel)
-        *luck, delay = self._luck.take(len(slates))
+        *luck, delay = self._luck.take(slates.shape[0])[0].unbind(1)
         if slates.shape[1] < self.slots:
             attention, delay, *luck = (part[:, : slates.shape[1]] for part in (attention, delay, *luck))
         looked, clicked, converted = walk(luck, attention, chances, first_showing(slates), self._going_on)
@@ -248,11 +254,13 @@ class World:
         self.lookup.publish(click, convert, sought, utilities.category_of(product))
 
     def _draw_luck(self, n: int) -> Rows:
-        """Uniform numbers for look, click and conversion, and delays inside the attribution window in hours; [n, L]."""
+        """Uniform numbers for look, click and conversion, and delays in the attribution window, hours; [n, 4, L]."""
         draw = torch.rand((4, n, self.slots), generator=self.responses, device=self.device)
         late = -torch.log1p(-self._attributed * draw[3].clamp_(max=1 - 1e-7))
         # A conversion that would come too late is not one: its chance shrinks, so its luck is stretched.
-        return draw[0], draw[1], draw[2] / self._attributed, self.scenario.conversion_delay_hours * late
+        draw[2] /= self._attributed
+        draw[3] = self.scenario.conversion_delay_hours * late
+        return (draw.transpose(0, 1),)
 
 
 def make_world(

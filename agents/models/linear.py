@@ -109,10 +109,10 @@ class DisjointLinear(Model):
     def posterior(self, contexts: Tensor, candidates: Tensor) -> Posterior:
         """See `Model.posterior`; the deviation is sqrt(x' A^-1 x)."""
         self._catch_up()
-        inverse, packed, mean = self.inverse, self._packed, self.mean
+        inverse, mean = self.inverse, self.mean
         if len(candidates) != self.arms or not self._in_order(candidates):
-            inverse, packed, mean = inverse[candidates], packed[candidates], mean[candidates]
-        return LinearPosterior(mean @ contexts.T, contexts, inverse, packed, self.triangle)
+            inverse, mean = inverse[candidates], mean[candidates]
+        return LinearPosterior(mean @ contexts.T, contexts, inverse, self.triangle)
 
     def learn(self, contexts: Tensor, arms: Tensor, trials: Tensor, rewards: Tensor) -> None:
         """See `Model.learn`."""
@@ -163,10 +163,9 @@ class DisjointLinear(Model):
         """See `Model.refresh`."""
         self.inverse = torch.zeros(self.arms, self.width, self.width, device=self.device)
         self.mean = torch.zeros(self.arms, self.width, device=self.device)
-        self._packed = torch.zeros(self.arms, len(self.triangle.flat), device=self.device)
         self._stale = torch.ones(self.arms, dtype=torch.bool, device=self.device)
         self._since, self._recomputed = [0] * self.arms, 0
-        self._all_fresh, self._packed_late = False, False
+        self._all_fresh = False
         self._views = None if self.device.type != "cpu" else _Views(self)
         self._seen: Tensor | None = None
 
@@ -186,15 +185,12 @@ class DisjointLinear(Model):
             self._seen = candidates
         return self._ordered
 
-    def _catch_up(self, pack: bool = True) -> None:
+    def _catch_up(self) -> None:
         """Recomputes what changed; on a GPU all arms, as asking which would stall."""
         if not self._all_fresh:
             arms = torch.arange(self.arms, device=self.device) if self._stale.is_cuda else self._stale.nonzero()[:, 0]
             self._recompute(arms)
             self._all_fresh = True
-        if pack and self._packed_late:
-            self._packed[:] = self.triangle.pack(self.inverse)
-            self._packed_late = False
 
     def _recompute(self, arms: Tensor) -> None:
         everything = len(arms) == self.arms
@@ -205,7 +201,7 @@ class DisjointLinear(Model):
         found = None if exact else self._refined(before, *sums)
         inverse, mean = self._solve(*sums) if found is None else found
         inverse = inverse.float()
-        for mine, new in ((self.inverse, inverse), (self.mean, mean), (self._packed, self.triangle.pack(inverse))):
+        for mine, new in ((self.inverse, inverse), (self.mean, mean)):
             if everything:
                 mine.copy_(new)
             else:
@@ -233,7 +229,7 @@ class DisjointLinear(Model):
     def score_one(self, x: np.ndarray, candidates: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation for one context, [K] each; `candidates` None for all arms in order. On the CPU only."""
         if not self._all_fresh:
-            self._catch_up(pack=False)
+            self._catch_up()
         views: Any = self._views
         mean = views.mean.dot(x)
         variance = views.tall.dot(x).reshape(self.arms, self.width).dot(x)
@@ -262,7 +258,6 @@ class DisjointLinear(Model):
         gain = 1.0 / (1.0 + trial * float(along.dot(x)))
         blas.saxpy(along, mean, a=gain * (reward - trial * float(mean.dot(x))))
         blas.sger(-trial * gain, along, along, a=inverse.T, overwrite_a=1)
-        self._packed_late = True
 
 
 class _Views:

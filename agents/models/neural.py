@@ -1,7 +1,8 @@
-"""Neural-linear model: Bayesian linear regressions on the last layer of a network.
+"""Neural-linear model: Bayesian linear regressions on the last layer of a network, and on the context beside it.
 
 Riquelme, Tucker and Snoek, "Deep Bayesian bandits showdown", ICLR 2018: the network is trained now and then on what is
-remembered, then the regressions are fitted anew on its features.
+remembered, then the regressions are fitted anew on its features. With the context among them (Cheng et al., "Wide and
+deep learning for recommender systems", 2016) nothing that a linear model finds is lost while the network learns.
 """
 
 from typing import Any, ClassVar
@@ -14,6 +15,9 @@ from .posterior import Model, Posterior, Prior
 
 SIZES = {"contexts": torch.float32, "row_arms": torch.int64, "trials": torch.float32, "rewards": torch.float32}
 
+MEMORY = 100_000
+"""Rows remembered where nobody says how many; with fewer, rare conversions are forgotten sooner than learned from."""
+
 
 class NeuralLinear(Model):
     """Remembers the last rows in a ring; older ones are forgotten when the regressions are fitted anew."""
@@ -25,8 +29,8 @@ class NeuralLinear(Model):
         arms: int,
         width: int,
         generator: torch.Generator,
-        hidden: int = 32,
-        memory: int = 20_000,
+        hidden: int = 16,
+        memory: int = MEMORY,
         every: int = 8,
         steps: int = 50,
     ) -> None:
@@ -36,7 +40,7 @@ class NeuralLinear(Model):
             arms: creatives.
             width: length of contexts, d.
             generator: draws the first weights and the training batches; on the device.
-            hidden: units of both layers; the regressions' width is one more, a constant.
+            hidden: units of both layers; the regressions' width is that, the context's, and one for a constant.
             memory: rows remembered.
             every: calls of `learn` between trainings.
             steps: gradient steps of a training, on 512 rows each.
@@ -53,14 +57,14 @@ class NeuralLinear(Model):
             for name, size in {"first": (hidden, width), "second": (hidden, hidden)}.items()
         }
         self.network |= {name: torch.zeros(hidden, device=device) for name in ("first_bias", "second_bias")}
-        self.heads = DisjointLinear(arms, hidden + 1, device)
+        self.heads = DisjointLinear(arms, 1 + hidden + width, device)
 
     def features(self, contexts: Tensor) -> Tensor:
-        """[B, hidden + 1] of [B, d] contexts; the first is 1."""
+        """[B, 1 + hidden + d] of [B, d] contexts; the first is 1, the last are the context."""
         net = self.network
         hidden = torch.relu(contexts @ net["first"].T + net["first_bias"])
         hidden = torch.tanh(hidden @ net["second"].T + net["second_bias"])
-        return torch.cat([torch.ones_like(hidden[:, :1]), hidden], 1)
+        return torch.cat([torch.ones_like(hidden[:, :1]), hidden, contexts], 1)
 
     def posterior(self, contexts: Tensor, candidates: Tensor) -> Posterior:
         """See `Model.posterior`."""

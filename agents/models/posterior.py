@@ -25,12 +25,22 @@ class Posterior:
         return self._deviation
 
     def bounds(self, scale: float) -> Tensor:
-        """[B, K] mean + scale * deviation; -inf will do for candidates that cannot have the largest of their row."""
+        """[B, K] mean + scale * deviation."""
         return torch.add(self.mean, self.deviation, alpha=scale) if scale else self.mean
 
     def draw(self, generator: torch.Generator, scale: float = 1.0) -> Tensor:
-        """[B, K] one draw, the deviation times `scale`; -inf as in `bounds`."""
-        return torch.addcmul(self.mean, self.deviation, self.noise(generator), value=scale)
+        """[B, K] one draw, the deviation times `scale`."""
+        return self.drawn(self.noise(generator), scale)
+
+    def drawn(self, noise: Tensor, scale: float) -> Tensor:
+        """[B, K] the draw that [B, K] standard normal numbers make."""
+        return torch.addcmul(self.mean, self.deviation, noise, value=scale)
+
+    def leader(self, scale: float, opened: Tensor | None = None, noise: Tensor | None = None) -> Tensor | None:
+        """[B] which open candidate has the largest bound, or the largest draw made of `noise`; None where it takes all
+        scores to say so, or where others are as good.
+        """
+        return None
 
     def noise(self, generator: torch.Generator) -> Tensor:
         """[B, K] standard normal draws, laid out in memory as the mean is."""

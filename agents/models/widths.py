@@ -9,10 +9,14 @@ from torch import Tensor
 
 from .posterior import Posterior
 
-PAIRS = 32
+PAIRS = 16
 """Pairs of a context and an arm whose width is computed at once."""
 FEW = 8
 """Widths are computed one by one where less than one in so many is needed."""
+TIE = 1e-5
+"""Scores closer to the best than this share of its size count as equal: float32 products differ that much by layout."""
+SLACK = 1e-4
+"""Share of a score's size that a bound on it leaves for rounding; more than `TIE`."""
 BLOCK = 4
 """Rows of the triangle that are multiplied at once."""
 
@@ -56,79 +60,90 @@ class Triangle:
 class LinearPosterior(Posterior):
     """Computes widths when they are asked for; to find the best of a row, of candidates that may be the best alone.
 
-    A width is at most sqrt(lambda |x|^2), where lambda is the largest absolute row sum of A^-1 and so no less than its
-    largest eigenvalue (Gershgorin, 1931). Once something was learned, a few in a hundred may still win.
+    A width is at most sqrt(lambda) |x|, where lambda is the largest absolute row sum of A^-1 and so no less than its
+    largest eigenvalue (Gershgorin, 1931). Once something was learned, few rows are left with several that may win, and
+    where one is left it needs no width.
     """
 
-    def __init__(self, mean: Tensor, contexts: Tensor, inverse: Tensor, packed: Tensor, triangle: Triangle) -> None:
-        """Of [K, B] means, [B, d] contexts and the model's tables for K candidates; good until the model learns."""
+    def __init__(self, mean: Tensor, contexts: Tensor, inverse: Tensor, triangle: Triangle) -> None:
+        """Of [K, B] means, [B, d] contexts and [K, d, d] inverses; good until the model learns."""
         self.mean = mean.T
         self._deviation = None
         self._turned, self._contexts = mean, contexts
-        self._inverse, self._packed, self._triangle = inverse, packed, triangle
+        self._inverse, self._triangle = inverse, triangle
 
     @property
     def deviation(self) -> Tensor:
         """[B, K] sqrt(x' A^-1 x)."""
         if self._deviation is None:
-            variance = self._packed @ self._triangle.products(self._contexts)
+            variance = self._triangle.pack(self._inverse) @ self._triangle.products(self._contexts)
             self._deviation = variance.clamp_(min=0).sqrt_().T
         return self._deviation
 
-    def bounds(self, scale: float) -> Tensor:
-        """See `Posterior.bounds`."""
-        if self._full() or not scale:
-            return super().bounds(scale)
-        largest = torch.addr(self._turned, self._most(), self._contexts.square().sum(1).sqrt(), alpha=scale)
-        may_win = self._may_win(largest, self._turned)
-        return super().bounds(scale) if may_win is None else self._partly(may_win, scale, None)
-
-    def draw(self, generator: torch.Generator, scale: float = 1.0) -> Tensor:
-        """See `Posterior.draw`."""
-        noise = self.noise(generator).T
-        if not self._full():
-            widest = torch.outer(self._most(), self._contexts.square().sum(1).sqrt())
-            largest = torch.addcmul(self._turned, widest, noise.clamp(min=0), value=scale)
-            least = torch.addcmul(self._turned, widest, noise.clamp(max=0), value=scale)
-            may_win = self._may_win(largest, least)
-            if may_win is not None:
-                return self._partly(may_win, scale, noise)
-        return torch.addcmul(self.mean, self.deviation, noise.T, value=scale)
-
-    def _full(self) -> bool:
-        """Whether all widths are there, or on a GPU, where asking how many may win would stall."""
-        return self._deviation is not None or self.mean.is_cuda
-
-    def _most(self) -> Tensor:
-        return self._inverse.abs().sum(2).amax(1).sqrt()
-
-    def _may_win(self, largest: Tensor, least: Tensor) -> Tensor | None:
-        """Flat places in [K, B] that may hold a column's best score; None where they are too many to be worth it."""
+    def leader(self, scale: float, opened: Tensor | None = None, noise: Tensor | None = None) -> Tensor | None:
+        """See `Posterior.leader`; no candidate that could win is left out."""
+        if self._deviation is not None or self.mean.is_cuda or not scale:
+            # On a GPU asking how many may win would stall.
+            return None
+        widest = self._inverse.abs().sum(2).amax(1).sqrt_(), torch.linalg.vecdot(self._contexts, self._contexts).sqrt_()
+        largest, least = self._between(*widest, scale, noise)
+        if opened is not None:
+            largest, least = (score.masked_fill(~opened.T, -torch.inf) for score in (largest, least))
         best = least.amax(0)
         # Rounding, and scores that will count as equal, must stay inside.
-        open_ = largest >= best - 1e-4 * best.abs() - 1e-6
-        places = torch.from_numpy(np.flatnonzero(open_.numpy()))
-        return places if len(places) * FEW < largest.numel() else None
+        places = np.flatnonzero(largest.numpy() >= (best - SLACK * best.abs() - 1e-6).numpy())
+        if len(places) * FEW >= largest.numel():
+            return None
+        arms, rows = np.divmod(places, largest.shape[1])
+        several = np.bincount(rows)[rows] > 1
+        index = np.zeros(largest.shape[1], dtype=np.int64)
+        index[rows] = arms
+        return self._decided(index, places[several], arms[several], rows[several], scale, noise)
 
-    def _partly(self, places: Tensor, scale: float, noise: Tensor | None) -> Tensor:
-        b = len(self._contexts)
-        width = quadratic_forms(self._contexts, self._inverse, places // b, places % b).clamp_(min=0).sqrt_()
+    def _between(self, widest: Tensor, length: Tensor, scale: float, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Scores at most and at least, [K, B] each, of widths from 0 to [K] times [B]."""
+        if noise is None:
+            return torch.addr(self._turned, widest, length, alpha=scale), self._turned
+        moved = torch.outer(widest, length).mul_(noise.T)
+        up, down = moved.clamp(min=0), moved.clamp_(max=0)
+        return torch.add(self._turned, up, alpha=scale), torch.add(self._turned, down, alpha=scale)
+
+    def _decided(
+        self,
+        index: np.ndarray,
+        places: np.ndarray,
+        arms: np.ndarray,
+        rows: np.ndarray,
+        scale: float,
+        noise: Tensor | None,
+    ) -> Tensor | None:
+        """[B] `index`, with the best of [P] pairs where a row has some; None if the best of a row has an equal."""
+        there = torch.from_numpy(places)
+        width = quadratic_forms(self._contexts, self._inverse, arms, rows).clamp_(min=0).sqrt_()
         if noise is not None:
-            width *= noise.view(-1)[places]
-        score = torch.full_like(self._turned, -torch.inf)
-        score.view(-1)[places] = torch.add(self._turned.view(-1)[places], width, alpha=scale)
-        return score.T
+            width *= noise.T.reshape(-1)[there]
+        score = torch.add(self._turned.view(-1)[there], width, alpha=scale).numpy()
+        best = np.full(len(index), -np.inf, dtype=np.float32)
+        np.maximum.at(best, rows, score)
+        best = best[rows]
+        won = score >= best - TIE * np.abs(best)
+        if np.count_nonzero(won) > len(np.unique(rows)):
+            return None
+        index[rows[won]] = arms[won]
+        return torch.from_numpy(index)
 
 
-def quadratic_forms(contexts: Tensor, matrices: Tensor, arms: Tensor, rows: Tensor) -> Tensor:
+def quadratic_forms(contexts: Tensor, matrices: Tensor, arms: np.ndarray, rows: np.ndarray) -> Tensor:
     """x' M x for pairs of a context and an arm: [B, d], [K, d, d], [P] arms in ascending order, [P] rows -> [P]."""
     count, d = matrices.shape[:2]
-    of_arm = torch.bincount(arms, minlength=count)
-    chunks = (of_arm + PAIRS - 1) // PAIRS
-    shift = (chunks.cumsum(0) - chunks) * PAIRS - (of_arm.cumsum(0) - of_arm)
-    place = shift[arms] + torch.arange(len(arms), device=arms.device)
-    owner = torch.repeat_interleave(torch.arange(count, device=arms.device), chunks)
-    source = torch.zeros(len(owner) * PAIRS, dtype=torch.int64, device=arms.device)
+    # Pairs of one arm are cut into chunks, filled up with row 0: one batched product.
+    of_arm = np.bincount(arms, minlength=count)
+    chunks = -(-of_arm // PAIRS)
+    shift = (chunks.cumsum() - chunks) * PAIRS - (of_arm.cumsum() - of_arm)
+    place = shift[arms] + np.arange(len(arms))
+    owner = np.repeat(np.arange(count), chunks)
+    source = np.zeros(len(owner) * PAIRS, dtype=np.int64)
     source[place] = rows
-    x = contexts.index_select(0, source).view(-1, PAIRS, d)
-    return torch.bmm(x, matrices.index_select(0, owner)).mul_(x).sum(2).view(-1)[place]
+    x = contexts.index_select(0, torch.from_numpy(source)).view(-1, PAIRS, d)
+    forms = torch.bmm(x, matrices.index_select(0, torch.from_numpy(owner))).mul_(x).sum(2)
+    return forms.view(-1)[torch.from_numpy(place)]

@@ -13,21 +13,19 @@ Here a channel's `attention` is the probability that a slot is looked at if noth
 import itertools
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
 
-def first_showing(slates: Tensor) -> Tensor:
-    """Which slots of [B, L] slates show what no slot above them shows, [B, L] bool."""
-    slots = slates.unbind(1)
-    first = [torch.ones_like(slots[0], dtype=torch.bool)]
-    for slot in range(1, len(slots)):
-        new = slots[slot] != slots[0]
-        for above in slots[1:slot]:
-            new &= slots[slot] != above
-        first.append(new)
-    return torch.stack(first, dim=1)
+def first_showing(slates: Any) -> Any:
+    """Which slots of [B, L] slates show what no slot above them shows, [B, L] bool; of tensors or of numpy arrays."""
+    first = slates == slates
+    for slot in range(1, slates.shape[1]):
+        for above in range(slot):
+            first[:, slot] &= slates[:, slot] != slates[:, above]
+    return first
 
 
 def examination(attention: Tensor, click: Tensor, shown: Tensor, going_on: float) -> Tensor:

@@ -6,11 +6,15 @@ looked at the creative, and what recent clicks and looks have made of their inte
 """
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 CLICK, CONVERT, SOUGHT, WORN, MOOD = range(5)
+Array = Any
+"""A numpy array."""
 
 
 class Lookup:
@@ -66,6 +70,26 @@ class Lookup:
         # Clamped to stay inside float32, should a single batch span 60 recovery times or an event lie far back.
         return ((hours - self.origin)[:, None] * self._rate).float().clamp_(-80, 80).exp_()
 
+    def cells_of_few(self, user: Array, sought: Array, slates: Array) -> Array:
+        """`cells` in numpy, on the CPU.
+
+        Raises:
+            IndexError: an index that is not there; numpy would count a negative one from the end.
+        """
+        if slates.size and slates.min() < 0:
+            raise IndexError(f"slates: creative {slates.min()} is not there")
+        visit = self._views[0].take(user, 0) + self._views[1].take(sought, 0)
+        return np.ascontiguousarray((self._views[2].take(slates, 0) + visit[:, None]).transpose(2, 0, 1))
+
+    def figures_of_few(self, cells: Array) -> Array:
+        """`figures` in numpy, on the CPU."""
+        return self._views[3].take(cells)
+
+    def growth_of_few(self, hours: Array) -> Array:
+        """`growth` in numpy, on the CPU; torch takes the exponential, which numpy rounds differently."""
+        since = ((hours - self.origin)[:, None] * self._views[4]).astype(np.float32)
+        return torch.from_numpy(since).clamp_(-80, 80).exp_().numpy()
+
     def remember(self, cells: Tensor, events: Tensor) -> None:
         """Adds grown events, [2, B, L]; all those of one cell in a batch count."""
         where = cells[WORN:].flatten()
@@ -74,6 +98,10 @@ class Lookup:
         else:
             # On the CPU index_put_ adds in no fixed order; index_add_ gives the same bits every time.
             self._flat.index_add_(0, where, events.flatten())
+
+    def remember_few(self, cells: Array, events: Array) -> None:
+        """`remember` in numpy, on the CPU; it adds in the same order."""
+        np.add.at(self._views[3], cells[WORN:].ravel(), events.ravel())
 
     def rebase(self, now: float) -> None:
         """Moves the origin of time to `now` once the growth gets large."""
@@ -105,3 +133,5 @@ class Lookup:
         column = torch.arange(creatives, device=device)[:, None].repeat(1, 5)
         column[:, MOOD] = self._category
         self._of_creative = column + torch.tensor(starts, device=device)
+        tables = (self._of_user, self._of_sought, self._of_creative, self._flat, self._rate)
+        self._views: tuple[Array, ...] = tuple(t.numpy() for t in tables) if device.type == "cpu" else ()

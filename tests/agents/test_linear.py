@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from copybandit.agents.agent import Worth
 from copybandit.agents.models import linear
 from copybandit.agents.models.linear import DisjointLinear, grams, refine
 from copybandit.agents.models.logistic import LogisticLinear, working_rows
 from copybandit.agents.models.posterior import Prior
 from copybandit.agents.models.shared import HybridLinear, SharedLinear
 from copybandit.agents.models.widths import Triangle, quadratic_forms
+from copybandit.agents.registry import make_agent
 from copybandit.simulation.data.errors import InputError
+from copybandit.simulation.visitors.traffic import Impressions
 
 CPU = torch.device("cpu")
 
@@ -130,7 +133,7 @@ def test_quadratic_forms_of_pairs(generator):
     arms = torch.randint(5, (90,), generator=generator).sort().values
     rows = torch.randint(40, (90,), generator=generator)
     expected = torch.einsum("pi,pij,pj->p", x[rows], matrices[arms], x[rows])
-    torch.testing.assert_close(quadratic_forms(x, matrices, arms, rows), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(quadratic_forms(x, matrices, arms.numpy(), rows.numpy()), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_widths_of_few_lead_to_the_same_choice(rng):
@@ -143,11 +146,46 @@ def test_widths_of_few_lead_to_the_same_choice(rng):
     probe, candidates = torch.tensor(rng.standard_normal((500, width))).float(), torch.arange(59, 9, -1)
     few, all_ = (model.posterior(probe, candidates) for _ in range(2))
     assert all_.deviation.shape == (500, 50)
-    for pick in (lambda b: b.bounds(0.3), lambda b: b.draw(torch.Generator().manual_seed(5), 0.3)):
-        score, full = pick(few), pick(all_)
-        assert score.isinf().float().mean() > 0.8
-        assert torch.equal(score.argmax(1), full.argmax(1))
-        torch.testing.assert_close(score.amax(1), full.amax(1), rtol=1e-5, atol=1e-5)
+    noise = few.noise(torch.Generator().manual_seed(5))
+    opened = torch.tensor(rng.random((500, 50)) < 0.2) | (torch.arange(50) == 49)
+    for open_ in (None, opened):
+        closed = torch.zeros(500, 50, dtype=torch.bool) if open_ is None else ~open_
+        for drawn, score in ((None, all_.bounds(0.3)), (noise, all_.drawn(noise, 0.3))):
+            leader = few.leader(0.3, open_, drawn)
+            assert leader is not None
+            assert torch.equal(leader, score.masked_fill(closed, -torch.inf).argmax(1))
+    assert few._deviation is None
+    assert all_.leader(0.3) is None
+
+
+def test_equal_bests_are_left_to_all_scores():
+    model = DisjointLinear(40, 3, CPU)
+    arm = torch.arange(40).repeat(1000)
+    x = torch.randn(len(arm), 3, generator=torch.Generator().manual_seed(0))
+    model.learn(x, arm, torch.ones(len(arm)), (arm == 0) * 3 * x[:, 0])
+    learned = model.tensors()
+    for table in ("gram", "response"):
+        learned[table][1] = learned[table][0]
+    model.refresh()
+    probe, candidates = torch.tensor([[1.0, 0.2, 0.1]]), torch.arange(40)
+    assert model.posterior(probe, candidates).leader(0.001) is None
+    assert model.posterior(probe, candidates[1:]).leader(0.001).tolist() == [0]
+
+
+@pytest.mark.parametrize("name", ["linucb", "lints"])
+def test_what_is_not_open_is_not_chosen_where_few_may_win(name, generator):
+    """Of a single slot; the best of all was looked for once, and where it was closed nothing open was left."""
+    agent = make_agent(name, arms=50, slots=1, width=6, worth=Worth(torch.ones(1, 1)), generator=generator)
+    nobody, candidates = torch.zeros(512, dtype=torch.int64), torch.arange(50)
+    weights = torch.randn(6, 50, generator=generator)
+    for _ in range(40):
+        visit = Impressions(nobody, nobody, nobody, nobody, torch.randn(512, 6, generator=generator))
+        decision = agent.act(visit, candidates)
+        agent.update(decision.answered(visit, ((visit.context @ weights).gather(1, decision.slates) > 0).float()))
+    opened = torch.rand(512, 50, generator=generator) < 0.1
+    opened[:, 49] = True
+    decision = agent.act(visit, candidates, opened)
+    assert bool(opened.gather(1, decision.slates).all())
 
 
 def test_a_prior_is_where_an_unshown_arm_starts():

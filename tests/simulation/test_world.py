@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
+from copybandit.envs.placement import first_ads
+from copybandit.simulation import world as world_module
 from copybandit.simulation.data.catalog import Catalog
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.response.utilities import Scales
-from copybandit.simulation.world import make_world
+from copybandit.simulation.world import demo_world, make_world
 
 
 def alone(visits, row: int, hours: float, times: int = 1):
@@ -216,3 +218,29 @@ def test_prices_of_any_size(tiny_scenario, tiny_catalog):
     ]
     world = make_world(tiny_scenario, Catalog(products, tiny_catalog.ads), users=10)
     assert world.gold(tiny_catalog.ads).convert.isfinite().all()
+
+
+@pytest.mark.parametrize("scenario", ["shop", "support", "travel"])
+def test_few_visitors_are_served_to_the_same_bits_in_numpy(scenario, monkeypatch):
+    """Repeated creatives, short slates and sizes on both sides of the limit; what users remember as well."""
+    served = []
+    for few in (0, 1 << 20):
+        monkeypatch.setattr(world_module, "FEW", few)
+        world = demo_world(scenario, users=100)
+        world.publish(first_ads(world.catalog)[:6])
+        pick, parts = torch.Generator().manual_seed(1), []
+        for n, slots in ((1, world.slots), (1, 2), (7, world.slots), (64, 1), (300, world.slots)) * 4:
+            slates = torch.randint(6, (n, slots), generator=pick)
+            feedback = world.respond(world.visitors(n), slates)
+            parts += [feedback.clicked, feedback.converted, feedback.delay_hours, feedback.looked]
+        served.append([*parts, world.lookup._flat])
+    assert any(bool(part.any()) for part in served[0][1::4])
+    assert all(torch.equal(one, other) for one, other in zip(*served, strict=True))
+
+
+def test_a_creative_that_is_not_there_is_refused():
+    world = demo_world(users=20)
+    world.publish(first_ads(world.catalog)[:3])
+    for creative in (-1, 3):
+        with pytest.raises(IndexError):
+            world.respond(world.visitors(2), torch.full((2, world.slots), creative))

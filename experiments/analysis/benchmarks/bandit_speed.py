@@ -53,6 +53,18 @@ class Timing:
 
     per_second: float
     arms: NDArray[np.int64]
+    untrained: float
+    """Decisions a second in the first tenth of the batches."""
+    trained: float
+    """And in the last half."""
+
+    @staticmethod
+    def of(clock: list[float], rounds: int, arms: NDArray[np.int64]) -> "Timing":
+        """From the times before the first batch and after each."""
+        times = np.diff(clock)
+        first, last = max(1, len(times) // 10), max(1, len(times) // 2)
+        each = rounds / len(times)
+        return Timing(rounds / times.sum(), arms, each / times[:first].mean(), each / times[-last:].mean())
 
 
 def time_ours(name: str, problem: Problem, batch: int, rounds: int) -> Timing:
@@ -70,14 +82,15 @@ def time_ours(name: str, problem: Problem, batch: int, rounds: int) -> Timing:
     visits = [Impressions(nobody, nobody, nobody, nobody, context) for context in contexts]
     outcome = (never, torch.ones_like(never))
     chosen: list[Tensor] = []
-    start = time.perf_counter()
+    clock = [time.perf_counter()]
     for visit, reward, row in zip(visits, rewards, problem.rewards[::batch], strict=False):
         decision = agent.act(visit, candidates)
         chosen.append(decision.slates)
         # A single outcome is looked up in numpy, as it is for the peers; torch takes longer to gather one value.
         clicked = outcome[row.item(decision.slates.item())] if batch == 1 else reward.gather(1, decision.slates)
         agent.update(decision.answer(Feedback(visit, decision.slates, clicked, never, endless)))
-    return Timing(rounds / (time.perf_counter() - start), torch.cat(chosen)[:, 0].numpy())
+        clock.append(time.perf_counter())
+    return Timing.of(clock, rounds, torch.cat(chosen)[:, 0].numpy())
 
 
 def time_peer(peer: type[Peer], problem: Problem, batch: int, rounds: int) -> Timing:
@@ -87,12 +100,13 @@ def time_peer(peer: type[Peer], problem: Problem, batch: int, rounds: int) -> Ti
     policy = peer(problem.chances.shape[1], contexts.shape[2])
     given, rows = policy.prepare(contexts), np.arange(batch)
     chosen = []
-    start = time.perf_counter()
+    clock = [time.perf_counter()]
     for what, reward in zip(given, rewards, strict=True):
         arms = policy.decide(what)
         chosen.append(arms)
         policy.learn(what, arms, reward[rows, arms])
-    return Timing(rounds / (time.perf_counter() - start), np.concatenate(chosen))
+        clock.append(time.perf_counter())
+    return Timing.of(clock, rounds, np.concatenate(chosen))
 
 
 def compare_speed(
@@ -114,12 +128,17 @@ def compare_speed(
             runs[title].append(time_peer(peer, problem, batch, rounds))
             progress(1, f"{name}, batch {batch}: {title}")
     best = {title: max(timing.per_second for timing in timings) for title, timings in runs.items()}
+    parts = {
+        part: {title: max(getattr(timing, part) for timing in timings) for title, timings in runs.items()}
+        for part in ("untrained", "trained")
+    }
     capture = {title: problem.capture(timings[0].arms) for title, timings in runs.items()}
     return {
         title: {
             "ratio": best["ours"] / best[title],
             "ours": best["ours"],
             "theirs": best[title],
+            **{f"ratio_{part}": found["ours"] / found[title] for part, found in parts.items()},
             "capture_ours": capture["ours"],
             "capture_theirs": capture[title],
             "version": installed(peer.package),
@@ -147,3 +166,22 @@ def time_estimates(problem: Problem, batch: int) -> float:
     start = time.perf_counter()
     agent.estimate_propensities(visit, candidates, decision.slates)
     return batch / (time.perf_counter() - start)
+
+
+def machine_limits() -> dict[str, float]:
+    """FLOP/s of a large float32 product and bytes/s of a copy, as torch is given them here: the best of many."""
+    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    source, target = torch.zeros(1 << 24), torch.zeros(1 << 24)
+    work: dict[str, tuple[Callable[[], Tensor], float]] = {
+        "flops": (lambda: torch.mm(a, b), 2.0 * 1024**3),
+        "bytes": (lambda: target.copy_(source), 8.0 * len(source)),
+    }
+    found = {}
+    for name, (run, amount) in work.items():
+        shortest = np.inf
+        for _ in range(30):
+            start = time.perf_counter()
+            run()
+            shortest = min(shortest, time.perf_counter() - start)
+        found[name] = amount / shortest
+    return found
