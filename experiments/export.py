@@ -13,7 +13,6 @@ from ..simulation.data.errors import InputError
 from .harness.files import write_json
 from .writing.memorised import carried
 
-
 FORMS = {"huggingface": copy_checkpoint, "onnx": export_onnx, "int8": export_int8, "gguf": export_gguf}
 
 

@@ -1,4 +1,4 @@
-"""What all exports of a checkpoint into another form share: settings, tokenizer and a card that says how it is opened."""
+"""What all exports of a checkpoint into another form share: settings, tokenizer, a card that says how it is opened."""
 
 import shutil
 from collections.abc import Callable

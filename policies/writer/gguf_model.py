@@ -1,5 +1,6 @@
 """A checkpoint as one GGUF file for llama.cpp and what is built on it: settings, vocabulary and weights of a GPT-2."""
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,14 @@ _LAYER = {
 }
 _REST = {"wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm"}
 
-_USE = """`model.gguf` is read by llama.cpp and what is built on it, such as llama-cpp-python, xllamacpp or Ollama. On the
-command line of llama.cpp:
+_USE = """`model.gguf` is read by llama.cpp and what is built on it, such as llama-cpp-python, xllamacpp or Ollama:
 
-```sh
-llama-completion -m THIS_DIRECTORY/model.gguf --temp TEMPERATURE --top-k 0 --top-p 1 --min-p 0 -n 28 -no-cnv -p "A PROMPT =>"
+```python
+from llama_cpp import Llama
+
+write = Llama("THIS_DIRECTORY/model.gguf", n_ctx=0)
+how = {"temperature": TEMPERATURE, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "max_tokens": 28}
+print(write("A PROMPT =>", **how)["choices"][0]["text"])
 ```
 """
 
@@ -96,14 +100,16 @@ def _add_settings(writer: Any, config: Any, file_type: int) -> None:
 
 def _add_vocabulary(writer: Any, tokenizer: Any, rows: int, kinds: Any) -> None:
     """Tokens in order of their ids; those that a padded vocabulary has beyond the tokenizer are never said."""
-    import json
-
     backend = json.loads(tokenizer.backend_tokenizer.to_str())
     words = {number: text for text, number in tokenizer.get_vocab().items()}
     added = {token["id"]: token["special"] for token in backend["added_tokens"]}
     tokens = [words.get(i, f"[PAD{i}]") for i in range(rows)]
     kind = [
-        (kinds.CONTROL if added[i] else kinds.USER_DEFINED) if i in added else kinds.NORMAL if i in words else kinds.UNUSED
+        (kinds.CONTROL if added[i] else kinds.USER_DEFINED)
+        if i in added
+        else kinds.NORMAL
+        if i in words
+        else kinds.UNUSED
         for i in range(rows)
     ]
     merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in backend["model"]["merges"]]
