@@ -28,13 +28,10 @@ from copybandit.simulation.scenario import load_scenario
 from copybandit.simulation.world import make_world
 
 TINY = Path(__file__).parent.parent / "data" / "tiny.yaml"
-RUNS = [
-    title
-    for title in COMMANDS
-    if title not in ("report", "runs", "export", "reader", "score", "check", "abtest", "serve", "doctor", "completion")
-]
-"""Commands that are a run; `reader` needs a language model: test_reader. The others: test_score, test_abtest,
-test_serve, below."""
+APART = ("report", "runs", "export", "reader", "score", "check", "abtest", "serve", "doctor", "completion", "distil")
+RUNS = [title for title in COMMANDS if title not in APART]
+"""Commands that are a run and need none before them; `reader` needs a language model: test_reader. The others:
+test_score, test_abtest, test_serve, test_distil, below."""
 BY_THE_COMMAND_LINE = {"config", "sweep", "quick", "archive"}
 """Read before a command begins: files of options, a search, recipes; test_config, test_sweep and below say what they
 do."""

@@ -40,7 +40,7 @@ class Transformers:
         torch.set_num_threads(given["threads"])
         self._torch, self._most = torch, given["most"]
         self._tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-        self._model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        self._model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
     def write(self, prompts: list[str], temperature: float, seed: int) -> list[str]:
         """See the contract."""

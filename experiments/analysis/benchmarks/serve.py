@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ....agents.agent import CONVERSION_VALUE
 from ....policies.base.start import BASE, load_base
@@ -27,8 +28,6 @@ from ....simulation.data.files import check_folder
 from ....simulation.world import World, demo_world
 from ...harness.files import write_table
 from ...harness.run import Run
-from ...study.study import sample_prompts
-from ...writing.verdict import judge
 from ..statistics.bootstrap import Array, bootstrap
 from .options import BenchmarkOptions
 
@@ -44,6 +43,8 @@ FORMS: dict[str, tuple[str, str]] = {
 PROMPTS, EACH, FEW = 240, 4, 60
 """Prompts, texts for each that are judged, and prompts that are answered one at a time."""
 QUICK = (12, 1, 4)
+CHUNK = 1024
+"""Creatives judged at once: each is judged for every user."""
 
 Row = dict[str, Any]
 
@@ -64,7 +65,8 @@ def _rows(places: dict[str, Path], options: BenchmarkOptions, run: Run) -> list[
     world = demo_world("shop", seed=options.run.seed, users=100 if options.run.quick else 1000)
     count, each, few = QUICK if options.run.quick else (PROMPTS, EACH, FEW)
     every = [(product, segment) for product in world.catalog.products for segment in world.audience.segments]
-    asked = sample_prompts(every, count, options.run.seed)
+    order = torch.randperm(len(every), generator=torch.Generator().manual_seed(options.run.seed))
+    asked = [every[i] for i in order[:count].tolist()]
     rows: list[Row] = []
     judged = _Judged(world, asked, each)
     for name, folder in places.items():
@@ -125,8 +127,7 @@ class _Judged:
         pairs = [pair for pair in self._asked for _ in range(self._each)]
         texts = [one_line(filled(text.strip(), prompt(*pair))) for text, pair in zip(sampled, pairs, strict=True)]
         creatives = [Creative(p.product_id, text, whom) for (p, whom), text in zip(pairs, texts, strict=True)]
-        verdict = judge(self._world, creatives)
-        reward = (verdict.ctr * (1 + CONVERSION_VALUE * verdict.cvr)).reshape(-1, self._each).mean(1)
+        reward = _worth(self._world, creatives).reshape(-1, self._each).mean(1)
         first = self._first = reward if self._first is None else self._first
         both = np.stack([reward, first], axis=1)
         gold = bootstrap(both, lambda sums: sums[..., 0] / sums[..., 1] - 1, np.random.default_rng(0))
@@ -135,6 +136,18 @@ class _Judged:
         same = np.mean([one == other for one, other in zip(greedy, self._greedy or greedy, strict=True)])
         garbled = self._world.reader.read(creatives).garbled
         return {"same": float(same), "readable": float((garbled < 0.5).float().mean()), "gold": gold}
+
+
+def _worth(world: World, creatives: Sequence[Creative]) -> Array:
+    """[n] gold reward an impression of each creative, over the users that it is written for."""
+    segment = torch.tensor([world.audience.segments.index(creative.audience) for creative in creatives])
+    worth = []
+    for start in range(0, len(creatives), CHUNK):
+        rates = world.gold(creatives[start : start + CHUNK])
+        weight = (world.audience.segment[:, None] == segment[start : start + CHUNK]) * world.audience.activity[:, None]
+        reward = rates.click * (1 + CONVERSION_VALUE * rates.convert)
+        worth.append((reward * weight).sum(0) / weight.sum(0))
+    return torch.cat(worth).double().numpy()
 
 
 def _measured(form: str, folder: Path, given: dict[str, Any], temporary: Path, judged: _Judged) -> Row:
