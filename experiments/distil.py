@@ -73,14 +73,16 @@ def run_distil(options: DistilOptions) -> Path:
         raise InputError("give --teacher, the directory of a finished loop or tune run whose writer teaches")
     theirs = _options_of(options.teacher, options.device)
     teacher = load_writer(str(options.teacher / CHECKPOINT))
-    student = student_of(teacher, options.student, options.run.seed)
+    if teacher.request is not None:
+        raise InputError(f"{options.teacher}: its writer is asked in a chat, and has no student; give one that is not")
     run = Run("distil", options)
     study = _study(theirs, run)
-    teacher, student = _on(teacher, run.device), _on(student, run.device)
+    teacher.model.to(run.device)
     taught, unseen = _held_out(study, options.hold_out)
     reward = frozen_reward(study, theirs)
     with run.stage("teacher writes"):
         lines = _lines(study, reward, teacher, taught, options)
+    student = student_of(teacher, lines[0], options.student, options.run.seed)
     with run.stage("student learns", total=options.student.lines) as stage:
         told = lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token")  # noqa: E731
         loss = distil(student, teacher, *lines, options.student, seed=options.run.seed, told=told)
@@ -120,11 +122,6 @@ def _study(theirs: TuneOptions, run: Run) -> Study:
         raise InputError("the run's texts stand beside pictures; distil takes a run with --images none")
     warm_start_stage(study, theirs, run)
     return study
-
-
-def _on(writer: Writer, device: torch.device) -> Writer:
-    writer.model.to(device)
-    return writer
 
 
 def _held_out(study: Study, share: float) -> tuple[Asked, Asked]:

@@ -2,8 +2,8 @@
 
 First it reads all that the teacher wrote, which is how it learns to write at all; then what was chosen among it, so
 that one text of the student is worth what the choice was (sequence-level distillation, Kim and Rush, EMNLP 2016; of the
-best of n: BoNBoN, Gui et al., arXiv 2406.00832). Beside each token it is told how likely the teacher held every other
-one there (Hinton et al., arXiv 1503.02531): teacher and student have one vocabulary.
+best of n: BoNBoN, Gui et al., arXiv 2406.00832). A student with the teacher's vocabulary may be told, beside each
+token, how likely the teacher held every other one there (Hinton et al., arXiv 1503.02531).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div
 
 from ...simulation.data.errors import InputError
-from ..writer.writer import Writer, small_gpt2
+from ..writer.placeholders import give_placeholders, to_template
+from ..writer.writer import Writer, small_gpt2, train_tokenizer
 from .corpus import Line
 from .pretrain import Row, adam, batches, encode, rate, said
 
@@ -27,20 +28,24 @@ class DistilConfig:
     """The student's sizes, and how it learns."""
 
     layers: int = 2
-    width: int = 80
+    width: int = 128
     heads: int = 4
+    vocabulary: int = 2048
+    """Tokens of a BPE of its own, made of what the teacher wrote; 0 takes the teacher's, which is most of a small
+    student's weights."""
     lines: int = 240_000
     """Lines that it reads, those that come round again counted each time."""
     best: float = 0.5
     """Share of these that are chosen ones; they come last."""
-    kl: float = 0.5
-    """Weight of the teacher's probabilities of all tokens; the token that was written has the rest."""
+    kl: float = 0.0
+    """With the teacher's vocabulary: weight of the probabilities that it gives all tokens; the token that was written
+    has the rest."""
     batch: int = 64
     """Lines a step."""
     learning_rate: float = 2e-3
 
     def __post_init__(self) -> None:
-        if min(self.layers, self.width, self.heads) < 1 or self.width % self.heads:
+        if min(self.layers, self.width, self.heads, self.vocabulary + 1) < 1 or self.width % self.heads:
             raise InputError(
                 f"student of {self.layers} layers, width {self.width}, {self.heads} heads: give at least one of each, "
                 "and heads that divide the width"
@@ -50,18 +55,34 @@ class DistilConfig:
                 f"student: {self.lines} lines, batches of {self.batch}, learning_rate {self.learning_rate}: give a "
                 "batch at least, and a rate above 0 and below 1"
             )
+        if self.kl and self.vocabulary:
+            raise InputError(
+                f"student: kl {self.kl} with vocabulary {self.vocabulary}: only a student with the teacher's, 0, can "
+                "be told of its probabilities"
+            )
         if not (0 <= self.best <= 1 and 0 <= self.kl <= 1):
             raise InputError(f"student: best {self.best}, kl {self.kl}: give 0 to 1")
 
 
-def student_of(teacher: Writer, config: DistilConfig, seed: int) -> Writer:
-    """A GPT-2 of other sizes that has learned nothing; it has the teacher's vocabulary, and samples as the teacher."""
-    if teacher.request is not None:
-        raise InputError("a writer that is asked in a chat has no student; give a run with --model base or built-in")
+def student_of(teacher: Writer, written: Sequence[Line], config: DistilConfig, seed: int) -> Writer:
+    """A GPT-2 of other sizes that has learned nothing, and samples as the teacher does.
+
+    Args:
+        teacher: whose student it is.
+        written: texts of the teacher, of which a vocabulary of its own is made.
+        config: sizes.
+        seed: of first weights.
+    """
     sizes = replace(teacher.config, layers=config.layers, width=config.width, heads=config.heads)
-    student = Writer(small_gpt2(sizes, teacher.tokenizer, seed).to(teacher.device), teacher.tokenizer, sizes)
-    student.word_pairs = teacher.word_pairs
-    return student
+    tokenizer = teacher.tokenizer
+    if config.vocabulary:
+        templates = to_template if teacher.has_placeholders else lambda text, prompt: text
+        words = (said for line in written for said in (line.prompt, f" {templates(line.text, line.prompt)}"))
+        tokenizer = train_tokenizer(words, config.vocabulary)
+        if teacher.has_placeholders:
+            give_placeholders(tokenizer)
+    model = small_gpt2(sizes, tokenizer, seed).to(teacher.device)
+    return Writer(model, tokenizer, sizes, word_pairs=teacher.word_pairs)
 
 
 def distil(

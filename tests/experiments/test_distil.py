@@ -46,8 +46,10 @@ def test_a_student_is_a_writer_and_its_gain_is_told(teacher, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_student_and_each_option_another(teacher, tmp_path):
-    changes = [{}, {}, {"seed": 1}, {"texts": 3}, {"kept": 1}, {"hold_out": 0.5}, {"student.best": 0.0}]
-    changes += [{"student.kl": 0.0}, {"student.lines": 160}, {"student.learning_rate": 0.001}, {"student.layers": 2}]
+    plain = {"student.vocabulary": 0}
+    changes = [{}, {}, {"seed": 1}, {"texts": 3}, {"kept": 1}, {"hold_out": 0.5}, {"student.best": 0.0}, plain]
+    changes += [plain | {"student.kl": 0.5}, {"student.lines": 160}, {"student.learning_rate": 0.001}]
+    changes += [{"student.layers": 2}]
     runs = [student(teacher, tmp_path / str(i), **change) for i, change in enumerate(changes)]
     written = [load_writer(str(run / "checkpoint")).fingerprint() for run in runs]
     assert written[0] == written[1]

@@ -10,7 +10,7 @@ from copybandit.policies.writer.prompts import prompt
 from copybandit.policies.writer.writer import WriterConfig, make_writer
 from copybandit.simulation.data.errors import InputError
 
-SMALL = DistilConfig(layers=1, width=16, heads=2, lines=320, batch=8, learning_rate=0.01)
+SMALL = DistilConfig(layers=1, width=16, heads=2, vocabulary=0, lines=320, batch=8, learning_rate=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def lines(tiny_catalog):
 
 
 def test_the_student_has_the_teachers_vocabulary_and_a_share_of_its_weights(teacher):
-    student = student_of(teacher, SMALL, seed=0)
+    student = student_of(teacher, [], SMALL, seed=0)
     assert student.tokenizer is teacher.tokenizer
     rows, width = len(teacher.tokenizer), 16
     body = 12 * width**2 + 13 * width  # attention 4, feed-forward 8; biases 9 and two norms of 2
@@ -36,11 +36,18 @@ def test_the_student_has_the_teachers_vocabulary_and_a_share_of_its_weights(teac
     assert teacher.config.width == 32
 
 
+def test_a_vocabulary_of_its_own_is_made_of_what_was_written(teacher, lines):
+    student = student_of(teacher, lines[0], DistilConfig(**{**vars(SMALL), "vocabulary": 300}), seed=0)
+    assert len(student.tokenizer) <= 300
+    assert len(student.tokenizer(" one plain text")["input_ids"]) < len(" one plain text") / 2
+    assert student.model.get_input_embeddings().weight.shape == (len(student.tokenizer), 16)
+
+
 def test_what_was_chosen_is_learned_last(teacher, lines):
     written, chosen = lines
 
     def says(best):
-        student = student_of(teacher, SMALL, seed=0)
+        student = student_of(teacher, [], SMALL, seed=0)
         config = DistilConfig(**{**vars(SMALL), "best": best, "kl": 0.0})
         loss = distil(student, teacher, written, chosen, config, seed=0)
         ids, mask = student.encode_prompts([chosen[0].prompt])
@@ -56,7 +63,7 @@ def test_what_was_chosen_is_learned_last(teacher, lines):
 def test_the_loss_by_hand(teacher, lines):
     """With kl 1 and a batch of one row, the first loss is the mean KL between teacher and student at its tokens."""
     written, _ = lines
-    student = student_of(teacher, SMALL, seed=0)
+    student = student_of(teacher, [], SMALL, seed=0)
     row = encode(student, written[:1])
     with torch.no_grad():
         mine, token = said(student, row, 0.0, 0)
@@ -77,6 +84,7 @@ def test_the_loss_by_hand(teacher, lines):
         ({"lines": 4}, "a batch at least"),
         ({"best": 1.5}, "give 0 to 1"),
         ({"kl": -0.1}, "give 0 to 1"),
+        ({"kl": 0.5, "vocabulary": 300}, "only a student with the teacher's"),
     ],
 )
 def test_what_no_student_can_have(wrong, said):
