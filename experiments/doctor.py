@@ -16,7 +16,7 @@ EXTRAS = {
     "gguf": "writers from GGUF files",
     "images": "vectors of pictures, for `--images`",
     "private": "differential privacy for users, for `--private.epsilon`",
-    "onnx": "`export --format onnx`",
+    "onnx": "`export --format onnx` and `int8`",
     "optuna": "`--sweep`",
     "ray": "`--engine ray`",
     "service": "the decision service of the docs, over HTTP",
