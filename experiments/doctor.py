@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 EXTRAS = {
     "encoder": "sentence vectors, for real headlines",
-    "gguf": "writers from GGUF files",
+    "gguf": "writers from GGUF files, and `export --format gguf`",
     "images": "vectors of pictures, for `--images`",
     "private": "differential privacy for users, for `--private.epsilon`",
     "onnx": "`export --format onnx` and `int8`",
