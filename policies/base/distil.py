@@ -33,9 +33,9 @@ class DistilConfig:
     vocabulary: int = 2048
     """Tokens of a BPE of its own, made of what the teacher wrote; 0 takes the teacher's, which is most of a small
     student's weights."""
-    lines: int = 240_000
+    lines: int = 120_000
     """Lines that it reads, those that come round again counted each time."""
-    best: float = 0.5
+    best: float = 0.3
     """Share of these that are chosen ones; they come last."""
     kl: float = 0.0
     """With the teacher's vocabulary: weight of the probabilities that it gives all tokens; the token that was written

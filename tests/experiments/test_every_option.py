@@ -17,6 +17,7 @@ import pytest
 import torch
 from copybandit.experiments.analysis.benchmarks import bandit as bandit_part
 from copybandit.experiments.analysis.benchmarks import cost as cost_part
+from copybandit.experiments.analysis.benchmarks import serve as serve_part
 from copybandit.experiments.cli import COMMANDS, _module, _options, main
 from copybandit.experiments.export import ExportOptions
 from copybandit.experiments.harness.config import configured, override, read_options
@@ -96,6 +97,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "benchmark": [{"part": part, "quick": True, "repeats": 1, "threads": 1} for part in ("bandit", "cost", "world")]
     + [{"part": "trust", "quick": True, "threads": 1}]
     + [{"part": "recovery", "quick": True, "worlds": 1, "threads": 1}]
+    + [{"part": "serve", "quick": True, "writers": "base", "threads": 1}]
     + [{"part": "logs", "rows": 3000, "threads": 1}]
     + [{"part": "gpu", "threads": 1, "device": "cpu", "minutes": 0.1}],
 }
@@ -123,6 +125,7 @@ def inputs(monkeypatch) -> None:
     monkeypatch.setattr(bandit_part, "ROUNDS_SINGLE", 100)
     monkeypatch.setattr(cost_part, "SIZES", {"arms": [4, 8], "slots": [1, 2]})
     monkeypatch.setattr(cost_part, "BASE", {"arms": 4, "features": 4, "batch": 16, "slots": 1})
+    monkeypatch.setattr(serve_part, "FORMS", {"transformers": serve_part.FORMS["transformers"]})
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.world.SIZES", (1, 64))
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.recovery.IMPRESSIONS", 60_000)
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.gpu_checks.loop_runs", lambda *given: {})
