@@ -52,15 +52,15 @@ class DistilOptions:
     kept: Common[int] = 4
     """Of these, those that the reward chooses, as diverse together as the untuned writer's."""
     hold_out: float = 0.2
-    """Share of the products that nothing is taught of: on them the student is judged."""
+    """Share of the products that nothing is taught of, 0.5 at most: on them the student is judged."""
     student: DistilConfig = field(default_factory=DistilConfig)
 
     def __post_init__(self) -> None:
         refuse_below(self, texts=1, kept=1)
         if self.kept > self.texts:
             raise InputError(f"--kept {self.kept}: more than the {self.texts} --texts that are chosen from")
-        if not 0 < self.hold_out < 1:
-            raise InputError(f"--hold-out {self.hold_out}: give a number above 0 and below 1")
+        if not 0 < self.hold_out <= 0.5:
+            raise InputError(f"--hold-out {self.hold_out}: give a number above 0, of 0.5 at most")
 
 
 def run_distil(options: DistilOptions) -> Path:
@@ -88,16 +88,16 @@ def run_distil(options: DistilOptions) -> Path:
         loss = distil(student, teacher, *lines, options.student, seed=options.run.seed, told=told)
     with run.stage("verdict"):
         found = _verdict(study, reward, {"teacher": teacher, "student": student}, unseen, theirs, options)
-    summary = {"command": "distil", "loss": loss, "taught": len(taught), "unseen": len(unseen), **found}
-    summary["parameters"] = {name: w.model.num_parameters() for name, w in (("teacher", teacher), ("student", student))}
+    size = {name: w.model.num_parameters() for name, w in (("teacher", teacher), ("student", student))}
+    found |= {"loss": loss, "taught": len(taught), "unseen": len(unseen), "parameters": size}
     facts = {"taught by the writer of": own_name(options.teacher), "student": asdict(options.student)}
     figures = {
         f"gold reward over the untuned writer's, {name}": bracketed(lift["reward"], "+.1%")
-        for name, lift in found["lift"].items()
+        for name, lift in found["over_untuned"].items()
     }
     save_checkpoint(student, run.path / CHECKPOINT, prompt(*study.asked[0]), facts, figures)
-    run.finish(summary)
-    _show(run, summary)
+    run.finish({"command": "distil", "student": found})
+    _show(run, found)
     return run.path
 
 
@@ -127,7 +127,7 @@ def _study(theirs: TuneOptions, run: Run) -> Study:
 def _held_out(study: Study, share: float) -> tuple[Asked, Asked]:
     """Prompts of products that are taught, and of those spread over the catalog that are not."""
     products = list(dict.fromkeys(product.product_id for product, _ in study.asked))
-    each = max(2, round(1 / share)) if share <= 0.5 else 2
+    each = round(1 / share)
     away = set(products[each - 1 :: each]) or {products[-1]}
     taught = [pair for pair in study.asked if pair[0].product_id not in away]
     if not taught:
@@ -170,9 +170,9 @@ def _verdict(
     gain = {name: part["reward"]["mean"] for name, part in lift.items()}
     english = study.world.reader.judges_language
     return {
-        "lift": lift,
+        "over_untuned": lift,
         "kept_of_gain": {name: gain["student"] / part for name, part in gain.items() if part > 0 and name != "student"},
-        "diversity": {name: vendi_of(part) for name, part in texts.items()},
+        "vendi": {name: vendi_of(part) for name, part in texts.items()},
         "readable": {name: _readable(study, part) for name, part in texts.items()} if english else None,
         "seconds_a_text": seconds,
     }
@@ -191,13 +191,13 @@ def _readable(study: Study, texts: Sequence[Creative]) -> float:
     return float((study.world.reader.read(texts).garbled < 0.5).float().mean())
 
 
-def _show(run: Run, summary: dict[str, Any]) -> None:
-    size = summary["parameters"]
+def _show(run: Run, found: dict[str, Any]) -> None:
+    size = found["parameters"]
     run.say(f"  the student has {size['student']:,} weights, the teacher {size['teacher']:,}")
-    run.say(f"On {summary['unseen']} prompts of products that nothing was taught of, over the untuned writer's texts:")
-    for name, lift in summary["lift"].items():
-        readable = "" if summary["readable"] is None else f"   readable {summary['readable'][name]:.1%}"
-        seconds = summary["seconds_a_text"].get(name)
+    run.say(f"On {found['unseen']} prompts of products that nothing was taught of, over the untuned writer's texts:")
+    for name, lift in found["over_untuned"].items():
+        readable = "" if found["readable"] is None else f"   readable {found['readable'][name]:.1%}"
+        seconds = found["seconds_a_text"].get(name)
         took = "" if seconds is None else f"   {1000 * seconds:.1f} ms a text"
-        diverse = f"   Vendi {summary['diversity'][name]:.0f}"
+        diverse = f"   Vendi {found['vendi'][name]:.0f}"
         run.say(f"  {name:<22} gold reward {bracketed(lift['reward'], '+.1%')}{readable}{diverse}{took}")

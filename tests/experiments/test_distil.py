@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from copybandit.experiments.analysis.report.page import write_report
+from copybandit.experiments.analysis.report.past_runs import past_runs
 from copybandit.experiments.distil import DistilOptions, run_distil
 from copybandit.experiments.export import ExportOptions, run_export
 from copybandit.experiments.harness.config import configured
@@ -34,13 +36,16 @@ def student(teacher, out, **given):
 
 def test_a_student_is_a_writer_and_its_gain_is_told(teacher, tmp_path):
     run = student(teacher, tmp_path / "student")
-    summary = read_json(run / "summary.json")
-    assert set(summary["lift"]) == {"teacher", "student", "teacher, best of 2"}
-    gain = {name: part["reward"]["mean"] for name, part in summary["lift"].items()}
+    summary = read_json(run / "summary.json")["student"]
+    assert set(summary["over_untuned"]) == {"teacher", "student", "teacher, best of 2"}
+    gain = {name: part["reward"]["mean"] for name, part in summary["over_untuned"].items()}
     for name, kept in summary["kept_of_gain"].items():
         assert kept == pytest.approx(gain["student"] / gain[name])
     assert summary["parameters"]["student"] < summary["parameters"]["teacher"]
     assert summary["unseen"] > 0 < summary["taught"]
+    (past,) = past_runs(run.parent)
+    assert past.result.startswith("student's reward lift ")
+    assert write_report(run).is_file()
     to = run_export(ExportOptions(run, tmp_path / "writer"))
     assert load_writer(str(to)).model.num_parameters() == summary["parameters"]["student"]
 
