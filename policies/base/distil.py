@@ -35,7 +35,7 @@ class DistilConfig:
     student's weights."""
     lines: int = 120_000
     """Lines that it reads, those that come round again counted each time."""
-    best: float = 0.3
+    best: float = 0.1
     """Share of these that are chosen ones; they come last."""
     kl: float = 0.0
     """With the teacher's vocabulary: weight of the probabilities that it gives all tokens; the token that was written
