@@ -51,6 +51,7 @@ COMMANDS = {
     "case-study": Command("CaseStudyOptions", "run_case_study", "does the article's recipe work?", module="case_study"),
     "calibrate": Command("CalibrateOptions", "run_calibrate", "does the world behave like my logs?"),
     "benchmark": Command("BenchmarkOptions", "run_benchmark", "how fast, against whom?"),
+    "distil": Command("DistilOptions", "run_distil", "can a small writer do what the tuned one does?"),
     "pretrain": Command("PretrainOptions", "run_pretrain", "what does the writer know from the start?"),
     "reader": Command("ReaderOptions", "run_reader", "what is garbled copy to the world's readers?"),
     "serve": Command("ServeOptions", "run_serve", "what would it write, and show, if I asked? (a page to play with)"),

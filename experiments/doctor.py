@@ -13,10 +13,10 @@ from packaging.requirements import Requirement
 
 EXTRAS = {
     "encoder": "sentence vectors, for real headlines",
-    "gguf": "writers from GGUF files",
+    "gguf": "writers from GGUF files, and `export --format gguf`",
     "images": "vectors of pictures, for `--images`",
     "private": "differential privacy for users, for `--private.epsilon`",
-    "onnx": "`export --format onnx`",
+    "onnx": "`export --format onnx` and `int8`",
     "optuna": "`--sweep`",
     "ray": "`--engine ray`",
     "service": "the decision service of the docs, over HTTP",

@@ -1,4 +1,4 @@
-"""Give me the checkpoint: a directory that Hugging Face tools, or ONNX Runtime, open without Copybandit."""
+"""Give me the checkpoint: a directory that Hugging Face tools, ONNX Runtime or llama.cpp open without Copybandit."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 import tyro
 
 from ..policies.writer.checkpoint import CHECKPOINT, copy_checkpoint
-from ..policies.writer.onnx_model import export_onnx
+from ..policies.writer.gguf_model import export_gguf
+from ..policies.writer.onnx_model import export_int8, export_onnx
 from ..simulation.data.errors import InputError
 from .harness.files import write_json
 from .writing.memorised import carried
+
+FORMS = {"huggingface": copy_checkpoint, "onnx": export_onnx, "int8": export_int8, "gguf": export_gguf}
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,9 @@ class ExportOptions:
     """Directory of a finished `loop` or `tune` run."""
     to: Path | None = None
     """Where the checkpoint goes: a directory that does not exist yet, or is empty. With --check it may be left out."""
-    format: Literal["huggingface", "onnx"] = "huggingface"
-    """As it is, or as a graph for ONNX Runtime (the extra `onnx`)."""
+    format: Literal["huggingface", "onnx", "int8", "gguf"] = "huggingface"
+    """As it is; as a graph for ONNX Runtime, its weights in 32 bits (onnx) or in 8 (int8; both by the extra `onnx`); or
+    as a file for llama.cpp (the extra `gguf`)."""
     check: bool = False
     """First says what it carries of the ads that it learned from, and of this machine; it warns, and refuses nothing.
     Figures go to TO.check.json."""
@@ -51,6 +55,5 @@ def run_export(options: ExportOptions) -> Path:
             write_json(figures, found.facts)
     if to is None:
         return options.run
-    write = export_onnx if options.format == "onnx" else copy_checkpoint
-    write(options.run / CHECKPOINT, to)
+    FORMS[options.format](options.run / CHECKPOINT, to)
     return to

@@ -25,7 +25,8 @@ class ScoreOptions:
     """Options of `copybandit score`."""
 
     texts: Annotated[Path, tyro.conf.Positional]
-    """Table with `text`, and what texts compete in: `test_id`, or of ads `product_id`; of ads perhaps `audience`."""
+    """Table with `text`, and what texts compete in: `test_id`, or of ads `product_id`; of ads perhaps `audience`.
+    Or a folder of Parquet files with these columns, such as a log: its texts are scored once each."""
     predictor: Path | None = None
     """The run directory of `copybandit headlines`, whose predictor is asked, or of a `loop` or `tune`, whose effect
     model is; by default the predictor that comes along (news headlines, in English)."""

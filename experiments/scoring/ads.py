@@ -18,13 +18,13 @@ from ...policies.headlines.stacked import StackedEffect
 from ...policies.writer.reading import FrozenReader
 from ...policies.writer.writer import WriterConfig
 from ...simulation.data.catalog import EVERYONE, Catalog, Creative
-from ...simulation.data.columns import read_here, refuse_unmet
+from ...simulation.data.columns import read_here
 from ...simulation.data.errors import InputError
 from ...simulation.data.files import read_checked
-from ...simulation.data.tables import not_blank, read_table
+from ...simulation.data.tables import not_blank
 from ..analysis.drawing.formats import told_reasons
 from ..harness.rules import NOTHING, RulesOptions
-from .told import best_first, competing, refuse_repeated, refusing
+from .told import best_first, competing, read_texts, refusing
 
 TEXTS = pa.DataFrameSchema(
     {
@@ -62,7 +62,7 @@ def score_ads(
     """Scores, those of a product side by side and the best first; and what the summary says.
 
     Args:
-        source: table of ads.
+        source: table of ads, or a folder of such tables, see `read_texts`.
         columns: its names of columns by our own.
         folder: of the effect model.
         reasons: how many are given for each text.
@@ -78,16 +78,17 @@ def score_ads(
     by_product = kind == EffectModel.__name__
     schema = TEXTS if by_product else ANY
     columns = read_here(columns, schema.columns)
-    frame = read_table(source, schema, "table of texts", columns)
-    refuse_unmet(columns, source)
-    asked = ("test_id", "product_id", "audience", "text", "image")
-    frame = frame[[name for name in asked if name in schema.columns and name in frame]]
     effect = restored_effect(kind, state, folder, device)
-    if isinstance(effect, EffectModel):
-        _refuse_strangers(frame, effect, source)
-        if "image" in frame:
-            frame["image"] = effect.catalog.checked_images(frame, "image", str(source))
-    frame = refuse_repeated(frame, source)
+
+    def known(frame: pd.DataFrame, file: Path) -> pd.DataFrame:
+        if not isinstance(effect, EffectModel):
+            return frame
+        _refuse_strangers(frame, effect, file)
+        if "image" not in frame:
+            return frame
+        return frame.assign(image=effect.catalog.checked_images(frame, "image", str(file)))
+
+    frame = read_texts(source, schema, columns, known)
     rows = frame.to_dict("records")
     creatives = [
         Creative(row.get("product_id", ""), row["text"], row.get("audience", EVERYONE), row.get("image", ""))

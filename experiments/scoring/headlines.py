@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from ...policies.headlines.predictor import Predictor
 from ...simulation.data.catalog import Creative
-from ...simulation.data.columns import read_here, refuse_unmet
-from ...simulation.data.tables import not_blank, read_table
+from ...simulation.data.columns import read_here
+from ...simulation.data.tables import not_blank
 from ..analysis.drawing.formats import told_reasons
 from ..analysis.statistics.bootstrap import Array
 from ..analysis.statistics.sequential import sample_size
 from ..harness.rules import NOTHING, RulesOptions
-from .told import best_first, refuse_repeated, refusing
+from .told import best_first, read_texts, refusing
 
 TEXTS = pa.DataFrameSchema(
     {
@@ -46,7 +46,7 @@ def score_headlines(
     """Scores, those of a test side by side and the best first; and what the summary says.
 
     Args:
-        source: table of texts.
+        source: table of texts, or a folder of such tables, see `read_texts`.
         columns: its names of columns by our own.
         folder: of the predictor; None for the one that comes along.
         reasons: how many are given for each text.
@@ -57,9 +57,7 @@ def score_headlines(
         InputError: the table is no good, a text stands twice in a test, or there is no such predictor.
     """
     columns = read_here(columns, TEXTS.columns)
-    frame = read_table(source, TEXTS, "table of texts", columns)
-    refuse_unmet(columns, source)
-    frame = refuse_repeated(frame[[name for name in ("test_id", "text", "about") if name in frame]], source)
+    frame = read_texts(source, TEXTS, columns)
     predictor = Predictor.load(folder, device)
     texts, tests = frame.text.tolist(), frame.test_id.tolist() if "test_id" in frame else None
     scores = pd.concat([frame, predictor.predict(texts, tests)], axis=1)

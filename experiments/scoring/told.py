@@ -1,24 +1,67 @@
 """Scores in order and in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pandera.pandas as pandera
 from numpy.typing import NDArray
 
 from ...policies.compliance.filter import Compliance
 from ...simulation.data.catalog import Creative
+from ...simulation.data.columns import refuse_unmet
 from ...simulation.data.errors import InputError
+from ...simulation.data.log_folder import parquet_files
+from ...simulation.data.tables import read_table
 from ..analysis.drawing.formats import gain, percent
 
 SHOWN = 12
 """Texts that the terminal lists."""
 
 
+ORDER = ("test_id", "product_id", "audience", "text", "image", "about")
+"""Columns that are scored, or told."""
 COMPETING = ("test_id", "product_id", "audience")
 """Columns that say which texts are held against each other: those with the same in all that are there."""
+
+
+def read_texts(
+    source: Path,
+    schema: pandera.DataFrameSchema,
+    columns: Mapping[str, str],
+    check: Callable[[pd.DataFrame, Path], pd.DataFrame] = lambda frame, source: frame,
+) -> pd.DataFrame:
+    """The texts of a table; or of a folder of Parquet files, a log perhaps, those that differ, file after file.
+
+    Args:
+        source: table or folder.
+        schema: its columns; others are left out.
+        columns: the files' names of columns by our own.
+        check: of what a file has, refuses what cannot be scored.
+
+    Raises:
+        InputError: a file is no good, or a text stands twice in a table where it would compete with itself.
+    """
+    wanted = [name for name in ORDER if name in schema.columns]
+
+    def read(file: Path) -> pd.DataFrame:
+        frame = read_table(file, schema, "table of texts", columns)
+        return check(frame[[name for name in wanted if name in frame]], file)
+
+    if not source.is_dir():
+        frame = read(source)
+        refuse_unmet(columns, source)
+        return refuse_repeated(frame, source)
+    found: list[pd.DataFrame] = []
+    for file in parquet_files(source):
+        found.append(read(file).drop_duplicates())
+        if set(found[-1]) != set(found[0]):
+            raise InputError(f"{file}: has other columns of {', '.join(wanted)} than the files before; make them alike")
+        found = [pd.concat(found).drop_duplicates()]
+    refuse_unmet(columns, source)
+    return found[0].reset_index(drop=True)
 
 
 def competing(frame: pd.DataFrame) -> NDArray[np.int64]:

@@ -31,7 +31,8 @@ class DataOptions:
     ads: Common[Path | None] = None
     """Reference ads of that catalog: a table with product_id and text."""
     logs: Common[Path | None] = None
-    """Logged impressions: the effect model learns from them instead of from the simulated users."""
+    """Logged impressions: the effect model learns from them instead of from the simulated users. A file, or a folder of
+    Parquet files; of one that does not fit into memory, from whole users of it, drawn by the seed."""
     columns: Common[ColumnNames] = ""
     """Columns of these files that have other names there: text=Headline,clicked=Clicks."""
     products: int | None = None

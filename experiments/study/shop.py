@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from ...simulation.data.catalog import ADS_SCHEMA, CATALOG_SCHEMA, EVERYONE, Cat
 from ...simulation.data.columns import parse_columns, read_here, refuse_unmet
 from ...simulation.data.errors import InputError
 from ...simulation.data.log_format import LOG_SCHEMA, read_log
+from ...simulation.data.log_sample import sampled_log
 from ...simulation.data.personal import refuse_named_users
 from ...simulation.logs import Counts, count_log, count_uniform
 from ...simulation.pictures.sight import seeing_reader
@@ -65,7 +66,7 @@ def shop_study(
             f"--scenario {name}: has the products, ads, log and segments that it was fitted to; leave out --catalog, "
             "--ads, --logs, --columns and --segments"
         )
-    scenario, catalog, table = brought(name, data)
+    scenario, catalog, table, left_out = brought(name, data, options.run.seed)
     if data.products is not None:
         catalog = catalog.some(data.products, options.run.seed)
         table = None if table is None else _rows_of(table, catalog, data)
@@ -105,7 +106,8 @@ def shop_study(
     if divided is not None:
         write_table(run.path / "segments.csv", divided.profile)
     asked = prompts(catalog, audiences, options.writing.queries_per_product)
-    notes = (*(note for note in (told, OWN_LOGS if data.logs is not None else "") if note), *world_notes(name))
+    own = (OWN_LOGS, left_out) if data.logs is not None else ()
+    notes = (*(note for note in (told, *own) if note), *world_notes(name))
     return Study(
         world,
         catalog,
@@ -123,12 +125,24 @@ def shop_study(
     )
 
 
-def brought(name: str, data: DataOptions) -> tuple[Scenario, Catalog, pd.DataFrame | None]:
-    """The scenario, the catalog with all the texts that are learned from as its ads, and the log, where there is one.
+class Brought(NamedTuple):
+    """What a study is made of."""
+
+    scenario: Scenario
+    catalog: Catalog
+    """With all the texts that are learned from as its ads."""
+    log: pd.DataFrame | None
+    left_out: str
+    """In words, what of a folder of a log did not fit into memory."""
+
+
+def brought(name: str, data: DataOptions, seed: int = 0) -> Brought:
+    """The scenario, and what people bring.
 
     Args:
         name: of the scenario.
         data: files.
+        seed: draws users of a log that does not fit into memory.
 
     Raises:
         InputError: one of the files is no good.
@@ -138,9 +152,14 @@ def brought(name: str, data: DataOptions) -> tuple[Scenario, Catalog, pd.DataFra
     if data.catalog is not None:
         own = Catalog.read(data.catalog, data.ads, columns)
         catalog = own.with_phrases(catalog.phrases, scenario.phrases_per_product)
-    table = None
+    table, left_out = None, ""
     if data.logs is not None:
-        table = read_log(data.logs, catalog, without=NOT_NEEDED, channels=scenario.channels, columns=columns)
+        how = {"without": NOT_NEEDED, "channels": scenario.channels, "columns": columns}
+        if data.logs.is_dir():
+            table, some = sampled_log(data.logs, catalog, seed=seed, **how)
+            left_out = f"The effect model learned from a part of your log: {some}." if some else ""
+        else:
+            table = read_log(data.logs, catalog, **how)
         refuse_named_users(table, str(data.logs))
     refuse_unmet(columns, data.catalog, data.ads, data.logs)
     if table is not None:
@@ -149,7 +168,7 @@ def brought(name: str, data: DataOptions) -> tuple[Scenario, Catalog, pd.DataFra
         rows = zip(logged.product_id, logged.text, images, strict=True)
         texts = [Creative(product, text, image=image) for product, text, image in rows]
         catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
-    return scenario, catalog, table
+    return Brought(scenario, catalog, table, left_out)
 
 
 def _rows_of(table: pd.DataFrame, catalog: Catalog, data: DataOptions) -> pd.DataFrame:

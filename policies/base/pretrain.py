@@ -79,7 +79,7 @@ def pretrain(
     give_placeholders(tokenizer)
     writer = Writer(small_gpt2(sizes, tokenizer, seed).to(device), tokenizer, sizes)
     rows, unseen = encode(writer, learned), encode(writer, away)
-    optimizer = _optimizer(writer.model, config)
+    optimizer = adam(writer.model, config.learning_rate, config.weight_decay)
     steps = max(1, config.lines // config.batch)
     saved = states.latest() if states is not None else None
     first = 0
@@ -186,8 +186,8 @@ def tensors(rows: Sequence[Row], pad: int) -> tuple[Tensor, Tensor, Tensor, Tens
     )
 
 
-def _losses(writer: Writer, rows: Sequence[Row], share: float, seed: int) -> Tensor:
-    """Nats of each token that counts: all of the answers' and a share of the prompts'."""
+def said(writer: Writer, rows: Sequence[Row], share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """[m, V] logits of each token that counts, all of the answers' and a share of the prompts', and [m] what it is."""
     ids, place, sees, following, kind = (part.to(writer.device) for part in tensors(rows, writer.sampling.pad))
     hidden = writer.model.transformer(
         input_ids=ids, position_ids=place, attention_mask=sees, use_cache=False
@@ -199,7 +199,12 @@ def _losses(writer: Writer, rows: Sequence[Row], share: float, seed: int) -> Ten
     which = torch.tensor([r for r, row in enumerate(rows) for _ in row.answers], device=ids.device)
     begins = torch.tensor([answer[0] for row in rows for answer in row.answers], device=ids.device)
     state = torch.cat([hidden[counted], hidden[which, last]])
-    return cross_entropy(writer.model.lm_head(state), torch.cat([following[counted], begins]), reduction="none")
+    return writer.model.lm_head(state), torch.cat([following[counted], begins])
+
+
+def _losses(writer: Writer, rows: Sequence[Row], share: float, seed: int) -> Tensor:
+    """Nats of each token that counts."""
+    return cross_entropy(*said(writer, rows, share, seed), reduction="none")
 
 
 def _step(writer: Writer, rows: Sequence[Row], optimizer: torch.optim.Optimizer, seed: int) -> float:
@@ -220,14 +225,14 @@ def loss_on(writer: Writer, rows: Sequence[Row], most: int = 256) -> float:
     return float(torch.cat(parts).mean())
 
 
-def _optimizer(model: CausalLM, config: PretrainConfig) -> torch.optim.Optimizer:
+def adam(model: CausalLM, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
     """AdamW; what has one dimension (biases, norms) does not decay."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     groups = [
-        {"params": [w for w in weights if w.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [w for w in weights if w.dim() > 1], "weight_decay": weight_decay},
         {"params": [w for w in weights if w.dim() < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.95), fused=True)
 
 
 def _save(states: StateDirectory, step: int, writer: Writer, optimizer: torch.optim.Optimizer) -> None:

@@ -1,23 +1,23 @@
-"""A checkpoint as ONNX: a graph from ids and mask to logits, good without PyTorch."""
+"""A checkpoint as ONNX: a graph from ids and mask to logits, in 32 bits or in 8, good without PyTorch."""
 
 import logging
-import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
+from transformers import PreTrainedTokenizerBase
 
 from ...simulation.data.errors import InputError
-from ...simulation.data.files import MANIFEST, write_folder
-from .checkpoint import check_checkpoint
-from .loading import CausalLM, load_model
+from .exported import write_export
+from .loading import CausalLM
 
+NAME = "model.onnx"
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 LARGE = 5 * 10**8
 """Weights, of four bytes each, above which they lie in a file of their own: one ONNX file holds 2 GB at most."""
@@ -66,26 +66,31 @@ def export_onnx(checkpoint: Path, to: Path) -> None:
     Raises:
         InputError: the extra `onnx` is not installed, the checkpoint is torn, or its kind of model has no ONNX form.
     """
+    _refuse_absent("onnx")
+    write_export(checkpoint, to, lambda model, _, folder: _write_graph(model, folder / NAME), _USE, library="onnx")
+
+
+def export_int8(checkpoint: Path, to: Path) -> None:
+    """The same graph with its matrices in 8 bits; what they are multiplied with is rounded as it comes (ONNX Runtime's
+    dynamic quantisation). Arguments and errors as `export_onnx`.
+    """
+    _refuse_absent("int8")
+
+    def write(model: CausalLM, _: PreTrainedTokenizerBase, folder: Path) -> None:
+        from onnxruntime.quantization import quantize_dynamic  # an extra
+
+        with tempfile.TemporaryDirectory(dir=folder) as whole, _quiet():
+            _write_graph(model, Path(whole) / NAME)
+            large = sum(weight.numel() for weight in model.parameters()) > 4 * LARGE
+            quantize_dynamic(Path(whole) / NAME, folder / NAME, per_channel=True, use_external_data_format=large)
+
+    write_export(checkpoint, to, write, _USE, library="onnx")
+
+
+def _refuse_absent(form: str) -> None:
     absent = [name for name in NEEDED if find_spec(name) is None]
     if absent:
-        raise InputError(f"--format onnx: {', '.join(absent)} not installed; pip install 'copybandit[onnx]'")
-    check_checkpoint(checkpoint)
-    tokenizer, model = load_model(str(checkpoint), seed=0)
-
-    def write(folder: Path) -> None:
-        _write_graph(model, folder / "model.onnx")
-        weights = (MANIFEST, "*.safetensors", "*.safetensors.index.json")
-        shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns(*weights), dirs_exist_ok=True)
-        card = (checkpoint / "README.md").read_text(encoding="utf-8")
-        (folder / "README.md").write_text(_card(card, tokenizer.eos_token_id), encoding="utf-8")
-
-    write_folder(to, write)
-
-
-def _card(card: str, end: Any) -> str:
-    """A checkpoint's model card, with the snippet for transformers replaced by the one for ONNX Runtime."""
-    before, _, rest = card.replace("library_name: transformers", "library_name: onnx").partition("```python\n")
-    return before + _USE.replace("END", str(end)) + rest.partition("```\n")[2]
+        raise InputError(f"--format {form}: {', '.join(absent)} not installed; pip install 'copybandit[onnx]'")
 
 
 def _write_graph(model: CausalLM, path: Path) -> None:
@@ -112,13 +117,12 @@ def _write_graph(model: CausalLM, path: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter remarks on what is not installed and on names that it does not need."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Exporter and quantiser remark on what is not installed and on names and steps that they do not need."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(before)

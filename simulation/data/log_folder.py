@@ -61,7 +61,7 @@ def read_log_folder(
         InputError: see `read_log`; also a file with other columns than the first, or an impression whose rows are not
             side by side.
     """
-    parts = [_Part.opened(path, folder, columns or {}) for path in _files(folder)]
+    parts = [_Part.opened(path, folder, columns or {}) for path in parquet_files(folder)]
     schema = schema_without(without).remove_columns(list(skip))
     state = _State(_kinds(parts, schema), schema)
     repeated = Repeated()
@@ -82,7 +82,12 @@ def read_log_folder(
         _refuse_apart(parts, suspects)
 
 
-def _files(folder: Path) -> list[Path]:
+def parquet_files(folder: Path) -> list[Path]:
+    """Files of a folder and of those below it, in the order of their paths.
+
+    Raises:
+        InputError: there are none.
+    """
     found = sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path.relative_to(folder)))
     if not found:
         raise InputError(f"{folder}: no Parquet files in it; give a folder of them, or the path of one file")

@@ -165,6 +165,18 @@ def refuse_torn(frame: pd.DataFrame, source: str) -> None:
             )
 
 
+def refuse_other_channels(frame: pd.DataFrame, source: str, channels: Collection[str]) -> None:
+    """Refuses rows of a channel that is not among those of the world."""
+    if (known := frame.channel.isin(list(channels))).all():
+        return
+    row = frame[~known].iloc[0]
+    raise InputError(
+        f"{source}: row {row.name + 2}: channel '{row.channel}' is not in the world, which has "
+        f"{', '.join(channels)}; correct it, or let `copybandit calibrate --logs {source}` fit a world with your "
+        "channels, and give that as --scenario in place of your files"
+    )
+
+
 def read_log(
     path: str | Path,
     catalog: Catalog | None = None,
@@ -195,13 +207,8 @@ def read_log(
         catalog.check_known(frame.product_id, str(path))
         if "image_id" in frame:
             frame["image_id"] = catalog.checked_images(frame, "image_id", str(path))
-    if channels is not None and not (known := frame.channel.isin(list(channels))).all():
-        row = frame[~known].iloc[0]
-        raise InputError(
-            f"{path}: row {row.name + 2}: channel '{row.channel}' is not in the world, which has "
-            f"{', '.join(channels)}; correct it, or let `copybandit calibrate --logs {path}` fit a world with your "
-            "channels, and give that as --scenario in place of your files"
-        )
+    if channels is not None:
+        refuse_other_channels(frame, str(path), channels)
     if "text" in frame:
         tell_personal(frame.text, Path(path).name)
     if said:

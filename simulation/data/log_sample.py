@@ -7,6 +7,8 @@ import pandas as pd
 
 from .catalog import Catalog
 from .log_folder import read_log_folder
+from .log_format import refuse_other_channels
+from .personal import tell_personal
 
 MOST_ROWS = 1_000_000
 """Rows that are kept at most."""
@@ -19,6 +21,7 @@ def sampled_log(
     seed: int = 0,
     without: Collection[str] = (),
     columns: Mapping[str, str] | None = None,
+    channels: Collection[str] | None = None,
 ) -> tuple[pd.DataFrame, str | None]:
     """Reads a folder, all of which is checked, and keeps the rows of a part of its users, drawn by their names.
 
@@ -30,6 +33,7 @@ def sampled_log(
         seed: another one draws other users.
         without: columns that the reader can do without.
         columns: the files' names of columns by our own, where they differ.
+        channels: those of the world, where it has its own.
 
     Returns:
         The rows as `read_log` has them, and in words what was left out, None if nothing was.
@@ -43,6 +47,8 @@ def sampled_log(
         total += len(frame)
         if catalog is not None:
             catalog.check_known(frame.product_id, source)
+        if channels is not None:
+            refuse_other_channels(frame, source, channels)
         drawn = pd.util.hash_pandas_object(frame.user_id, index=False, hash_key=key) / 2.0**64
         kept.append(frame.assign(drawn=drawn.to_numpy())[drawn.to_numpy() < share])
         rows += len(kept[-1])
@@ -53,6 +59,8 @@ def sampled_log(
     frame = pd.concat(kept, ignore_index=True).drop(columns="drawn")
     if catalog is not None and "image_id" in frame:
         frame["image_id"] = catalog.checked_images(frame, "image_id", str(folder))
+    if "text" in frame:
+        tell_personal(frame.text, folder.name)
     if share == 1:
         return frame, None
     return frame, (

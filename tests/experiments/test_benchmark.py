@@ -1,3 +1,5 @@
+from importlib.metadata import PackageNotFoundError
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from copybandit.experiments.analysis.benchmarks import cost as benchmark_cost
 from copybandit.experiments.analysis.benchmarks import gpu as benchmark_gpu
 from copybandit.experiments.analysis.benchmarks import gpu_checks
 from copybandit.experiments.analysis.benchmarks import recovery as benchmark_recovery
+from copybandit.experiments.analysis.benchmarks import serve as benchmark_serve
 from copybandit.experiments.analysis.benchmarks import writer as benchmark_writer
 from copybandit.experiments.analysis.benchmarks.bandit_peers import BareTorch, BareTorchTS
 from copybandit.experiments.analysis.benchmarks.bandit_speed import Problem, compare_speed, time_ours
@@ -15,6 +18,7 @@ from copybandit.experiments.analysis.benchmarks.options import BenchmarkOptions
 from copybandit.experiments.benchmark import run_benchmark
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.files import read_json
+from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.world import demo_world
 
 
@@ -202,3 +206,31 @@ def test_a_log_on_disk_is_valued_as_it_was_made(tmp_path):
     assert found["rows"] == 60_000 and found["intervals"] == 8 and found["intervals_that_hold_the_truth"] >= 6
     assert found["truth"]["uniform"] == pytest.approx(0.08, abs=0.02)
     assert found["peak_rss_bytes"] > 10**8 and set(found["stages"]) >= {"log", "policies"}
+
+
+def test_serve_measures_each_form_and_says_what_is_missing(tmp_path, monkeypatch):
+    def version(name):
+        if name in ("onnxruntime", "xllamacpp"):
+            raise PackageNotFoundError
+        return "1"
+
+    monkeypatch.setattr(benchmark_serve, "version", version)
+    run = run_benchmark(configured(BenchmarkOptions(), out=tmp_path / "run", part="serve", quick=True, threads=1))
+    rows = {row["form"]: row for row in read_json(run / "summary.json")["serve"]}
+    assert list(rows) == list(benchmark_serve.FORMS)
+    assert rows["transformers"]["gold"]["mean"] == 0
+    assert rows["transformers"]["same"] == 1
+    assert rows["copybandit"]["same"] > 0.8
+    assert min(rows["copybandit"][name] for name in ("one", "many", "start", "memory_megabytes")) > 0
+    assert rows["gguf"]["absent"] == "pip install xllamacpp"
+    assert rows["int8"]["absent"] == "pip install onnxruntime"
+
+
+def test_serve_measures_writers_alone(tmp_path):
+    (tmp_path / "graph").mkdir()
+    (tmp_path / "graph/config.json").write_text("{}")
+    refused = {"none": "no finished checkpoint in it", "graph": r"manifest\.json is missing"}
+    for name, said in refused.items():
+        options = configured(BenchmarkOptions(), part="serve", out=tmp_path / "run", writers=str(tmp_path / name))
+        with pytest.raises(InputError, match=said):
+            run_benchmark(options)

@@ -17,6 +17,7 @@ import pytest
 import torch
 from copybandit.experiments.analysis.benchmarks import bandit as bandit_part
 from copybandit.experiments.analysis.benchmarks import cost as cost_part
+from copybandit.experiments.analysis.benchmarks import serve as serve_part
 from copybandit.experiments.cli import COMMANDS, _module, _options, main
 from copybandit.experiments.export import ExportOptions
 from copybandit.experiments.harness.config import configured, override, read_options
@@ -28,13 +29,10 @@ from copybandit.simulation.scenario import load_scenario
 from copybandit.simulation.world import make_world
 
 TINY = Path(__file__).parent.parent / "data" / "tiny.yaml"
-RUNS = [
-    title
-    for title in COMMANDS
-    if title not in ("report", "runs", "export", "reader", "score", "check", "abtest", "serve", "doctor", "completion")
-]
-"""Commands that are a run; `reader` needs a language model: test_reader. The others: test_score, test_abtest,
-test_serve, below."""
+APART = ("report", "runs", "export", "reader", "score", "check", "abtest", "serve", "doctor", "completion", "distil")
+RUNS = [title for title in COMMANDS if title not in APART]
+"""Commands that are a run and need none before them; `reader` needs a language model: test_reader. The others:
+test_score, test_abtest, test_serve, test_distil, below."""
 BY_THE_COMMAND_LINE = {"config", "sweep", "quick", "archive"}
 """Read before a command begins: files of options, a search, recipes; test_config, test_sweep and below say what they
 do."""
@@ -99,6 +97,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "benchmark": [{"part": part, "quick": True, "repeats": 1, "threads": 1} for part in ("bandit", "cost", "world")]
     + [{"part": "trust", "quick": True, "threads": 1}]
     + [{"part": "recovery", "quick": True, "worlds": 1, "threads": 1}]
+    + [{"part": "serve", "quick": True, "writers": "base", "threads": 1}]
     + [{"part": "logs", "rows": 3000, "threads": 1}]
     + [{"part": "gpu", "threads": 1, "device": "cpu", "minutes": 0.1}],
 }
@@ -126,6 +125,7 @@ def inputs(monkeypatch) -> None:
     monkeypatch.setattr(bandit_part, "ROUNDS_SINGLE", 100)
     monkeypatch.setattr(cost_part, "SIZES", {"arms": [4, 8], "slots": [1, 2]})
     monkeypatch.setattr(cost_part, "BASE", {"arms": 4, "features": 4, "batch": 16, "slots": 1})
+    monkeypatch.setattr(serve_part, "FORMS", {"transformers": serve_part.FORMS["transformers"]})
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.world.SIZES", (1, 64))
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.recovery.IMPRESSIONS", 60_000)
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.gpu_checks.loop_runs", lambda *given: {})

@@ -4,13 +4,17 @@ import contextlib
 import io
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
+from copybandit.experiments.analysis.benchmarks import runtimes
 from copybandit.experiments.export import ExportOptions, run_export
 from copybandit.experiments.report import ReportOptions, run_report
 from copybandit.policies.learning.warm_start import WarmStartConfig, warm_start
 from copybandit.policies.writer.checkpoint import save_checkpoint
+from copybandit.policies.writer.gguf_model import write_gguf
 from copybandit.policies.writer.prompts import prompt
 from copybandit.policies.writer.writer import WriterConfig, make_writer
 from copybandit.simulation.data.errors import InputError
@@ -133,6 +137,100 @@ def test_onnx_without_the_extra(run, tmp_path, monkeypatch):
     ):
         run_export(ExportOptions(run, tmp_path / "graph", "onnx"))
     assert not (tmp_path / "graph").exists()
+
+
+def test_gguf_without_the_extra(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("copybandit.policies.writer.gguf_model.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"gguf not installed; pip install 'copybandit\[gguf\]'"):
+        run_export(ExportOptions(run, tmp_path / "file", "gguf"))
+    assert not (tmp_path / "file").exists()
+
+
+def greedy(writer, prompts, most):
+    ids, mask = writer.encode_prompts(prompts)
+    how = {"do_sample": False, "max_new_tokens": most, "pad_token_id": writer.tokenizer.pad_token_id}
+    out = writer.model.generate(input_ids=ids, attention_mask=mask, **how)
+    return writer.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
+
+
+@pytest.fixture
+def learned(run, tiny_catalog):
+    """A writer that has something to say, its run, and a prompt a product."""
+    writer = make_writer(tiny_catalog, SMALL, seed=0)
+    warm_start(writer, tiny_catalog, [], WarmStartConfig(lines=600, batch=12, learning_rate=5e-3), seed=0)
+    save_checkpoint(writer, run / "checkpoint", "steel knife =>", {}, {})
+    return writer, run, [prompt(product) for product in tiny_catalog.products]
+
+
+def given(writer, most):
+    special = {"end": writer.tokenizer.eos_token_id, "pad": writer.tokenizer.pad_token_id}
+    return {"most": most, "threads": 1, "context": 128, **special}
+
+
+def test_a_gguf_file_holds_the_weights_turned_and_the_vocabulary(learned, tmp_path):
+    gguf = pytest.importorskip("gguf")
+    writer, run, _ = learned
+    to = run_export(ExportOptions(run, tmp_path / "file", "gguf"))
+    check_folder(to)
+    assert not list(to.glob("*.safetensors"))
+    read = gguf.GGUFReader(to / "model.gguf")
+    weights = {tensor.name: tensor.data for tensor in read.tensors}
+    model = writer.model.state_dict()
+    turned = model["transformer.h.0.mlp.c_fc.weight"].T.half().numpy()  # rows are outputs there
+    assert (weights["blk.0.ffn_up.weight"] == turned).all()
+    assert (weights["position_embd.weight"] == model["transformer.wpe.weight"].numpy()).all()
+    assert len(weights) == 3 + 12 + 1  # embeddings two, last norm two; a layer has twelve
+    tokens = read.get_field("tokenizer.ggml.tokens").contents()
+    assert tokens == writer.tokenizer.convert_ids_to_tokens(range(len(writer.tokenizer)))
+
+
+def test_only_a_gpt2_is_written_as_gguf(learned, tmp_path, monkeypatch):
+    pytest.importorskip("gguf")
+    writer, _, _ = learned
+    monkeypatch.setattr(writer.model.config, "model_type", "llama")
+    with pytest.raises(InputError, match=r"llama is not written here; .* convert_hf_to_gguf"):
+        write_gguf(writer.model, writer.tokenizer, tmp_path)
+    assert not list(tmp_path.glob("*.gguf"))
+
+
+def test_llama_cpp_writes_the_same_greedy_texts(learned, tmp_path):
+    pytest.importorskip("gguf")
+    pytest.importorskip("xllamacpp")
+    writer, run, prompts = learned
+    to = run_export(ExportOptions(run, tmp_path / "file", "gguf"))
+    # In a process of its own: the server's threads are not ours to end.
+    found = answered_apart("gguf", to, tmp_path, given(writer, 8) | {"prompts": prompts})
+    assert found["greedy"] == greedy(writer, prompts, 8)
+    assert len(set(found["greedy"])) > 1
+    assert len(found["sampled"]) == len(prompts)
+
+
+def answered_apart(form, folder, tmp_path, asked):
+    (tmp_path / "given.json").write_text(json.dumps({"each": 1, "few": 1, "temperature": 0.9, "seed": 0} | asked))
+    command = [sys.executable, "-m", runtimes.__name__, form, str(folder), str(tmp_path / "found.json")]
+    with (tmp_path / "given.json").open() as file:
+        subprocess.run(command, stdin=file, check=True, capture_output=True)
+    return json.loads((tmp_path / "found.json").read_text())
+
+
+def test_eight_bits_are_near_to_thirty_two(learned, tmp_path):
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name)
+    writer, run, prompts = learned
+    whole = run_export(ExportOptions(run, tmp_path / "whole", "onnx"))
+    small = run_export(ExportOptions(run, tmp_path / "small", "int8"))
+    check_folder(small)
+    assert (small / "model.onnx").stat().st_size < 0.75 * (whole / "model.onnx").stat().st_size
+    ids, mask = writer.encode_prompts(prompts)
+    fed = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
+    last = []
+    for folder in (whole, small):
+        opened = runtimes.OnnxRuntime(folder, given(writer, 8))
+        last.append(torch.from_numpy(opened._session.run(None, fed)[0][:, -1]).log_softmax(-1))
+        texts = opened.write(prompts, 0.0, 0)
+        assert folder is small or texts == greedy(writer, prompts, 8)
+    kl = (last[0].exp() * (last[0] - last[1])).sum(1)
+    assert 0 < float(kl.mean()) < 0.05
 
 
 @pytest.mark.slow

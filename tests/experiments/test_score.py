@@ -104,6 +104,30 @@ def test_ads_of_strangers_are_refused(rows, says, effect, capsys):
     assert says in capsys.readouterr().err
 
 
+def test_the_texts_of_a_folder_of_a_log_are_scored_once_each(effect, tiny_catalog, capsys):
+    rows = pd.DataFrame(
+        {"product_id": [ad.product_id for ad in tiny_catalog.ads], "text": [ad.text for ad in tiny_catalog.ads]}
+    )
+    rows.to_csv("ads.csv", index=False)
+    log = pd.concat([rows.assign(clicked=1)] * 3, ignore_index=True)
+    for day, part in (("1", log[::2]), ("2", log[1::2])):
+        Path(f"logs/date={day}").mkdir(parents=True)
+        part.to_parquet(f"logs/date={day}/part.parquet")
+    for name, source in (("one", "ads.csv"), ("many", "logs")):
+        main(["score", source, "--predictor", str(effect), "--reasons", "0", "--out", name])
+    by = ["product_id", "text"]
+    one, many = (pd.read_parquet(f"{name}/scores.parquet").sort_values(by).worth.tolist() for name in ("one", "many"))
+    assert many == pytest.approx(one, rel=1e-6)
+    rows.assign(product_id="zz").to_parquet("logs/date=2/part.parquet")
+    with pytest.raises(SystemExit):
+        main(["score", "logs", "--predictor", str(effect), "--out", "s"])
+    assert "date=2/part.parquet: row 2: product 'zz'" in capsys.readouterr().err
+    rows[["text"]].assign(product_id="k1", audience="everyone").to_parquet("logs/date=2/part.parquet")
+    with pytest.raises(SystemExit):
+        main(["score", "logs", "--predictor", str(effect), "--out", "s"])
+    assert "has other columns of product_id, audience, text, image than the files before" in capsys.readouterr().err
+
+
 def test_odd_texts_are_scored_and_doubted(predictor, capsys):
     write("t.csv", "text\n" + "word " * 2000 + "\n猫为什么会游泳\n?!\n")
     main(["score", "t.csv", "--predictor", str(predictor), "--out", "s"])

@@ -12,6 +12,7 @@ from copybandit.experiments.harness.run import Run
 from copybandit.experiments.study.shop import _log_segments, shop_study
 from copybandit.experiments.study.study import prompts
 from copybandit.experiments.writing.options import TuneOptions
+from copybandit.simulation.data import log_sample
 from copybandit.simulation.data.catalog import Creative, Product
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.logs import log_frame, uniform_slates
@@ -123,6 +124,30 @@ def test_a_log_that_names_no_segments_is_divided_by_what_its_users_did(tmp_path,
     assert len(set(found.audiences) - {"everyone"}) == 2  # who came in no row that segments were found by is everyone
     auto, _ = study(tmp_path / "auto", scenario=str(tiny_file), logs=log)
     assert len(auto.audiences) >= 2
+
+
+def test_a_folder_of_a_log_is_learned_from_as_one_file_and_of_a_larger_one_whole_users(
+    tmp_path, tiny_file, tiny_world, log, monkeypatch
+):
+    frame = pd.read_csv(log)
+    frame["timestamp"] = pd.to_datetime(frame.timestamp, format="ISO8601")
+    frame["user_segment"] = np.where(frame.user_id.astype("category").cat.codes % 2, "one", "two")
+    half = frame.impression_id.drop_duplicates().iloc[700]
+    split = frame.index[frame.impression_id == half][0]
+    (tmp_path / "logs").mkdir()
+    frame[:split].to_parquet(tmp_path / "logs" / "a.parquet")
+    frame[split:].to_parquet(tmp_path / "logs" / "b.parquet")
+    frame.to_parquet(tmp_path / "one.parquet")
+    one, _ = study(tmp_path / "of one", scenario=str(tiny_file), logs=tmp_path / "one.parquet")
+    folder, _ = study(tmp_path / "of many", scenario=str(tiny_file), logs=tmp_path / "logs")
+    assert folder.audiences == one.audiences
+    assert folder.effect_metrics == one.effect_metrics
+    assert folder.notes == one.notes
+    monkeypatch.setattr(log_sample, "MOST_ROWS", 2000)  # of 3,000
+    part, _ = study(tmp_path / "of some", scenario=str(tiny_file), logs=tmp_path / "logs")
+    said = [note for note in part.notes if note.startswith("The effect model learned from a part of your log: ")]
+    assert "of 3,000 rows: the fit is to 50.000% of users, drawn by --seed, with all that they saw" in said[0]
+    assert part.effect_metrics != one.effect_metrics
 
 
 @pytest.mark.parametrize("number", [1, -1, 51])

@@ -74,3 +74,12 @@ def test_segments_that_name_users_are_refused_in_a_folder_too(logs):
         table.assign(user_segment="of " + table.user_id.astype(str)).to_parquet(path)
     with pytest.raises(InputError, match=r"logs: column 'user_segment': \d+ of \d+ segments have one user each"):
         read_evidence(logs / "logs", None)
+
+
+WITHOUT = ("creative_id", "propensity")
+
+
+def test_a_world_that_has_other_channels(logs):
+    with pytest.raises(InputError, match=r"a\.parquet: row 2: channel 'feed' is not in the world, which has search"):
+        sampled_log(logs / "logs", without=WITHOUT, channels=["search"])
+    assert len(sampled_log(logs / "logs", without=WITHOUT, channels=["feed"])[0]) == 4000

@@ -8,7 +8,7 @@ import tyro
 from ...harness.options import Device, Flat, Idle, RunOptions, refuse_below
 
 Part = Literal[
-    "bandit", "cost", "world", "recovery", "coverage", "writer", "logs", "gpu", "trust", "private", "federated"
+    "bandit", "cost", "world", "recovery", "coverage", "writer", "serve", "logs", "gpu", "trust", "private", "federated"
 ]
 PARTS = get_args(Part)
 """Each part is a module in `analysis/benchmarks/`: its `measure(options, run)` returns what goes into the summary."""
@@ -25,11 +25,11 @@ class BenchmarkOptions:
     """bandit: against other libraries; cost: time and memory against size; world: visitors a second, and memory;
     recovery: are known worlds found again from their logs, and are policies ranked in the fitted world as in the true;
     coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked;
-    writer: tuning, against TRL as it comes; logs: offline on a log that outgrows memory, which is made first (in
-    TMPDIR, 12 bytes a row) and thrown away; gpu: does a CUDA device compute what the CPU does, and how fast
-    (with --device cpu all of it small, which shows that it runs); trust: what of the ads do writer and effect model
-    know by heart; private: what privacy for users costs, by epsilon; federated: silos that keep their rows, against all
-    rows in one place."""
+    writer: tuning, against TRL as it comes; serve: what a text costs and is worth in each form of `export`; logs:
+    offline on a log that outgrows memory, which is made first (in TMPDIR, 12 bytes a row) and thrown away; gpu: does a
+    CUDA device compute what the CPU does, and how fast (with --device cpu all of it small, which shows that it runs);
+    trust: what of the ads do writer and effect model know by heart; private: what privacy for users costs, by epsilon;
+    federated: silos that keep their rows, against all rows in one place."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3
@@ -38,6 +38,9 @@ class BenchmarkOptions:
     """How many the world serves while its memory is watched."""
     rows: int = 50_000_000
     """How many the log holds that outgrows memory: impressions times three slots."""
+    writers: str = ""
+    """Writers of serve, separated by commas: runs, checkpoints, or base (the default); gold is relative to the first's.
+    """
     worlds: int = 20
     """How many are to be found again from their logs."""
     only: str = ""
@@ -55,6 +58,7 @@ class BenchmarkOptions:
             "repeats": ("bandit", "world", "trust"),
             "impressions": ("world",),
             "rows": ("logs",),
+            "writers": ("serve",),
             "worlds": ("recovery",),
             "minutes": ("gpu",),
             "only": ("trust",),

@@ -47,6 +47,8 @@ class Past:
         summary = self.summary or {}
         if "lift" in summary:
             return f"reward lift {gain(summary['lift']['reward']['mean'])}"
+        if student := summary.get("student"):
+            return f"student's reward lift {gain(student['over_untuned']['student']['reward']['mean'])}"
         if summary.get("agents"):
             best, row = max(summary["agents"].items(), key=lambda item: item[1]["reward"]["mean"])
             return f"{best} captures {row['capture']['mean']:.2f}"

@@ -1,0 +1,203 @@
+"""Can a small writer do it? A student learns what a run's writer writes, and the choice among it, on most products."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..policies.base.corpus import Line
+from ..policies.base.distil import DistilConfig, distil, student_of
+from ..policies.reward.reward import Reward
+from ..policies.reward.scored_texts import ScoredTexts
+from ..policies.reward.select import write_more
+from ..policies.writer.checkpoint import CHECKPOINT, check_checkpoint, save_checkpoint
+from ..policies.writer.prompts import prompt
+from ..policies.writer.writer import Writer, load_writer
+from ..simulation.data.catalog import Creative, Product
+from ..simulation.data.errors import InputError
+from .analysis.drawing.formats import bracketed
+from .harness.config import read_config
+from .harness.files import own_name, read_json
+from .harness.options import Common, Device, Flat, RunOptions, refuse_below
+from .harness.run import Run
+from .placing.options import LoopOptions
+from .study.begin import make_study
+from .study.study import Study, write_for
+from .writing.options import TuneOptions
+from .writing.tuning import frozen_reward, warm_start_stage
+from .writing.verdict import judge, lifts, vendi_of
+
+COMMANDS: dict[str, type[TuneOptions]] = {"loop": LoopOptions, "tune": TuneOptions}
+JUDGED = 8
+"""Texts a prompt of products that were held out, from each writer."""
+
+Asked = list[tuple[Product, str]]
+
+
+@dataclass(frozen=True)
+class DistilOptions:
+    """Options of `copybandit distil`."""
+
+    run: Flat[RunOptions] = field(default_factory=RunOptions)
+    teacher: Common[Path | None] = None
+    """Directory of a finished `loop` or `tune` run, whose writer teaches; its world and effect model are made again."""
+    device: Device = "auto"
+    """Where tensors live; auto takes a CUDA device when there is one."""
+    texts: Common[int] = 24
+    """Texts a prompt that the teacher writes."""
+    kept: Common[int] = 4
+    """Of these, those that the reward chooses, as diverse together as the untuned writer's."""
+    hold_out: float = 0.2
+    """Share of the products that nothing is taught of, 0.5 at most: on them the student is judged."""
+    student: DistilConfig = field(default_factory=DistilConfig)
+
+    def __post_init__(self) -> None:
+        refuse_below(self, texts=1, kept=1)
+        if self.kept > self.texts:
+            raise InputError(f"--kept {self.kept}: more than the {self.texts} --texts that are chosen from")
+        if not 0 < self.hold_out <= 0.5:
+            raise InputError(f"--hold-out {self.hold_out}: give a number above 0, of 0.5 at most")
+
+
+def run_distil(options: DistilOptions) -> Path:
+    """`copybandit distil --teacher RUN`: leaves the student's checkpoint, and what it kept of the teacher's gain.
+
+    Raises:
+        InputError: RUN is no finished `loop` or `tune` of a shop, or its writer has no student.
+    """
+    if options.teacher is None:
+        raise InputError("give --teacher, the directory of a finished loop or tune run whose writer teaches")
+    theirs = _options_of(options.teacher, options.device)
+    teacher = load_writer(str(options.teacher / CHECKPOINT))
+    if teacher.request is not None:
+        raise InputError(f"{options.teacher}: its writer is asked in a chat, and has no student; give one that is not")
+    run = Run("distil", options)
+    study = _study(theirs, run)
+    teacher.model.to(run.device)
+    taught, unseen = _held_out(study, options.hold_out)
+    reward = frozen_reward(study, theirs)
+    with run.stage("teacher writes"):
+        lines = _lines(study, reward, teacher, taught, options)
+    student = student_of(teacher, lines[0], options.student, options.run.seed)
+    with run.stage("student learns", total=options.student.lines) as stage:
+        told = lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token")  # noqa: E731
+        loss = distil(student, teacher, *lines, options.student, seed=options.run.seed, told=told)
+    with run.stage("verdict"):
+        found = _verdict(study, reward, {"teacher": teacher, "student": student}, unseen, theirs, options)
+    size = {name: w.model.num_parameters() for name, w in (("teacher", teacher), ("student", student))}
+    found |= {"loss": loss, "taught": len(taught), "unseen": len(unseen), "parameters": size}
+    facts = {"taught by the writer of": own_name(options.teacher), "student": asdict(options.student)}
+    figures = {
+        f"gold reward over the untuned writer's, {name}": bracketed(lift["reward"], "+.1%")
+        for name, lift in found["over_untuned"].items()
+    }
+    save_checkpoint(student, run.path / CHECKPOINT, prompt(*study.asked[0]), facts, figures)
+    run.finish({"command": "distil", "student": found})
+    _show(run, found)
+    return run.path
+
+
+def _options_of(folder: Path, device: Device) -> TuneOptions:
+    """What the teacher's run was told."""
+    check_checkpoint(folder / CHECKPOINT)
+    command = read_json(folder / "environment.json").get("command") if (folder / "environment.json").is_file() else None
+    if command not in COMMANDS:
+        raise InputError(f"{folder}: not a run of loop or tune; give the directory of one that is finished")
+    theirs = read_config(folder / "config.yaml", COMMANDS[command]())
+    if theirs.data.archive is not None:
+        raise InputError(f"{folder}: wrote headlines for an archive; distil takes a run that wrote for a catalog")
+    if isinstance(theirs, LoopOptions) and theirs.rounds.rounds > 1:
+        raise InputError(f"{folder}: has --rounds, each with an effect model of its own; give a run of one round")
+    return replace(theirs, device=device)
+
+
+def _study(theirs: TuneOptions, run: Run) -> Study:
+    """What the teacher's run was about, made again; its writer is the untuned one."""
+    study = make_study(theirs, run, budget=theirs.private.budget())
+    if study.pictures is not None:
+        raise InputError("the run's texts stand beside pictures; distil takes a run with --images none")
+    warm_start_stage(study, theirs, run)
+    return study
+
+
+def _held_out(study: Study, share: float) -> tuple[Asked, Asked]:
+    """Prompts of products that are taught, and of those spread over the catalog that are not."""
+    products = list(dict.fromkeys(product.product_id for product, _ in study.asked))
+    each = round(1 / share)
+    away = set(products[each - 1 :: each]) or {products[-1]}
+    taught = [pair for pair in study.asked if pair[0].product_id not in away]
+    if not taught:
+        raise InputError("a run about one product leaves none to judge the student by; give one with more")
+    return taught, [pair for pair in study.asked if pair[0].product_id in away]
+
+
+def _lines(
+    study: Study, reward: Reward, teacher: Writer, taught: Asked, options: DistilOptions
+) -> tuple[list[Line], list[Line]]:
+    """All that the teacher writes, and the best of it, each with its prompt."""
+    seed, kept = options.run.seed, options.kept
+    untuned = write_for(study.writer, taught, kept, seed + 1)
+    scored = ScoredTexts(reward, taught)
+    write_more(teacher, taught, options.texts, scored, torch.Generator().manual_seed(seed + 2))
+    asked = [prompt(*pair) for pair in taught]
+    lines = [Line(asked[i], c.text) for i, c in zip(scored.group.tolist(), scored.texts, strict=True) if c.text]
+    chosen = [(scored.group[i], scored.texts[i]) for i in scored.best(kept, untuned).rows.tolist()]
+    return lines, [Line(asked[int(group)], creative.text) for group, creative in chosen if creative.text]
+
+
+def _verdict(
+    study: Study, reward: Reward, writers: dict[str, Writer], unseen: Asked, theirs: TuneOptions, options: DistilOptions
+) -> dict[str, Any]:
+    """What the texts for products that were held out are worth over the untuned writer's, as each writer writes them;
+    and the teacher's with the choice, which is what the student was taught.
+    """
+    seed, seconds = options.run.seed + 3, {}
+    texts = {"untuned": write_for(study.writer, unseen, JUDGED, seed)}
+    for name, writer in writers.items():
+        began = time.process_time()
+        texts[name] = write_for(writer, unseen, JUDGED, seed)
+        seconds[name] = (time.process_time() - began) / len(texts[name])
+    each = max(1, options.texts // options.kept)
+    texts[f"teacher, best of {each}"] = _best_of(reward, writers["teacher"], unseen, each, texts["untuned"], seed + 1)
+    verdicts = {name: judge(study.world, part) for name, part in texts.items()}
+    rng, value = np.random.default_rng(options.run.seed), theirs.conversion_value
+    cells = verdicts["untuned"].cells
+    lift = {name: lifts(v.cells, cells, value, rng) for name, v in verdicts.items() if name != "untuned"}
+    gain = {name: part["reward"]["mean"] for name, part in lift.items()}
+    english = study.world.reader.judges_language
+    return {
+        "over_untuned": lift,
+        "kept_of_gain": {name: gain["student"] / part for name, part in gain.items() if part > 0 and name != "student"},
+        "vendi": {name: vendi_of(part) for name, part in texts.items()},
+        "readable": {name: _readable(study, part) for name, part in texts.items()} if english else None,
+        "seconds_a_text": seconds,
+    }
+
+
+def _best_of(
+    reward: Reward, writer: Writer, asked: Asked, each: int, untuned: Sequence[Creative], seed: int
+) -> list[Creative]:
+    """As many texts as the others wrote, each the choice among so many."""
+    scored = ScoredTexts(reward, asked)
+    write_more(writer, asked, JUDGED * each, scored, torch.Generator().manual_seed(seed))
+    return [scored.texts[i] for i in scored.best(JUDGED, untuned).rows.tolist()]
+
+
+def _readable(study: Study, texts: Sequence[Creative]) -> float:
+    return float((study.world.reader.read(texts).garbled < 0.5).float().mean())
+
+
+def _show(run: Run, found: dict[str, Any]) -> None:
+    size = found["parameters"]
+    run.say(f"  the student has {size['student']:,} weights, the teacher {size['teacher']:,}")
+    run.say(f"On {found['unseen']} prompts of products that nothing was taught of, over the untuned writer's texts:")
+    for name, lift in found["over_untuned"].items():
+        readable = "" if found["readable"] is None else f"   readable {found['readable'][name]:.1%}"
+        seconds = found["seconds_a_text"].get(name)
+        took = "" if seconds is None else f"   {1000 * seconds:.1f} ms a text"
+        diverse = f"   Vendi {found['vendi'][name]:.0f}"
+        run.say(f"  {name:<22} gold reward {bracketed(lift['reward'], '+.1%')}{readable}{diverse}{took}")
