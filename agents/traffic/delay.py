@@ -54,6 +54,7 @@ class Delayed(Wrapper):
     Credited: a click is learned at once and counts for as many conversions as clicks bring on average; after `wait`
     hours for those seen by then, and once more after `LAST` times `wait`, each time divided by the share that is seen.
     An agent that cannot correct what it learned (`PlacementAgent.credits`) waits instead.
+    Of what was learned already only visits with a click are held, as no other can be corrected.
     Waited: feedback is held until `wait` hours after the impression; conversions seen by then count as `weight` each.
     Ignored: feedback is handed on at once, and a conversion that has not happened yet is taken for none.
     The clock is the latest impression that was decided.
@@ -111,7 +112,10 @@ class Delayed(Wrapper):
         if self.mode == "credited":
             unknown = feedback.converted.isnan() & feedback.converted.is_floating_point()
             self.agent.update(dataclasses.replace(feedback, converted=torch.where(unknown, torch.nan, usual)))
-        self.fresh.put(feedback, usual)
+            held = ((feedback.clicked.nan_to_num() != 0) | (feedback.converted == 1)).any(1)
+            self.fresh.put(feedback[held], usual[held])
+        else:
+            self.fresh.put(self.agent.admit(feedback), usual)
 
     def release(self) -> None:
         """Lets the agent learn of what is due by now."""
@@ -173,21 +177,30 @@ class Queue:
     def __init__(self) -> None:
         """Empty."""
         self.parts: list[tuple[Feedback, Tensor]] = []
+        self._spans: list[tuple[float, float]] = []
+        """Hours of the earliest and the latest visit of each part: what is not due costs a comparison."""
 
     def put(self, feedback: Feedback, counted: Tensor) -> None:
         """Adds feedback whose conversions have counted for [B, L] so far."""
-        self.parts.append((feedback, counted))
+        if len(feedback.slates):
+            hours = feedback.impressions.hours
+            self.parts.append((feedback, counted))
+            self._spans.append((float(hours.min()), float(hours.max())))
 
     def take(self, until: float) -> Iterator[tuple[Feedback, Tensor]]:
         """All of impressions up to a time, in one piece, if there are any; the rest stays."""
-        due, still = [], []
-        for feedback, counted in self.parts:
-            rows = feedback.impressions.hours <= until
-            if bool(rows.any()):
+        due, still = [], Queue()
+        for (feedback, counted), span in zip(self.parts, self._spans, strict=True):
+            if span[0] > until:
+                still.parts.append((feedback, counted))
+                still._spans.append(span)
+            elif span[1] <= until:
+                due.append((feedback, counted))
+            else:
+                rows = feedback.impressions.hours <= until
                 due.append((feedback[rows], counted[rows]))
-            if not bool(rows.all()):
-                still.append((feedback[~rows], counted[~rows]))
-        self.parts = still
+                still.put(feedback[~rows], counted[~rows])
+        self.parts, self._spans = still.parts, still._spans
         if due:
             yield _joined(due)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from copybandit.agents.agent import Worth
 from copybandit.agents.checked import Serving
+from copybandit.agents.ledger import Ledger
 from copybandit.agents.traffic.delay import ENOUGH, Delayed, truncated_rate
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.world import Feedback
@@ -145,6 +146,32 @@ def test_what_is_held_survives_saving(generator, mode):
         assert torch.equal(*slates)
     assert (first.seen, first.total, first.rate) == (second.seen, second.total, second.rate)
     assert not second.fresh.parts
+
+
+def test_of_what_is_learned_at_once_only_visits_with_a_click_are_held():
+    agent, told = watched("credited")
+    slates, some = torch.zeros(4, 1, dtype=torch.int64), torch.tensor([[False], [True], [False], [True]])
+    agent.update(Feedback(at(0.0, 4), slates, some, ~some & some, torch.full((4, 1), torch.inf)))
+    assert [len(part.slates) for part in told] == [4] and [len(part.slates) for part, _ in agent.fresh.parts] == [2]
+    agent.act(at(2.0, 2), torch.arange(2))
+    assert agent.clicks == 2 and not agent.fresh.parts
+    assert [len(part.slates) for part, _ in agent.old.parts] == [2]
+
+
+def test_what_is_waited_for_counts_once_however_many_decisions_are_made_until_then(generator):
+    """More than the ledger holds."""
+    agent = two_arms()
+    agent.ledger = Ledger(1, agent.device, capacity=100)
+    delayed = Delayed(agent, WAIT, MEAN_DELAY, "waited")
+    for i in range(12):
+        come = at(i / 4)
+        decision = delayed.act(come, torch.arange(2))
+        answer = decision.answer(respond(come, decision.slates, generator))
+        delayed.update(answer)
+        with pytest.raises(InputError, match="came twice"):
+            delayed.update(answer)
+    assert float(agent.model.posterior(come.context, torch.arange(2)).deviation.min()) < 0.1
+    assert sum(len(part.slates) for part, _ in delayed.fresh.parts) == 8 * 64
 
 
 def test_credited_by_hand():
