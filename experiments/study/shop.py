@@ -65,10 +65,7 @@ def shop_study(
             f"--scenario {name}: has the products, ads, log and segments that it was fitted to; leave out --catalog, "
             "--ads, --logs, --columns and --segments"
         )
-    scenario, catalog, table = brought(name, data)
-    if data.products is not None:
-        catalog = catalog.some(data.products, options.run.seed)
-        table = None if table is None else _rows_of(table, catalog, data)
+    scenario, catalog, table = brought(name, data, options.run.seed)
     catalog, pictures = with_pictures(catalog, options, run)
     device, seed = torch_device(options.device), options.run.seed
     writer, told = first_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
@@ -123,33 +120,38 @@ def shop_study(
     )
 
 
-def brought(name: str, data: DataOptions) -> tuple[Scenario, Catalog, pd.DataFrame | None]:
-    """The scenario, the catalog with all the texts that are learned from as its ads, and the log, where there is one.
+def brought(name: str, data: DataOptions, seed: int) -> tuple[Scenario, Catalog, pd.DataFrame | None]:
+    """The scenario, the products that take part with all the texts that are learned from as their ads, and their rows
+    of the log, where there is one.
 
     Args:
         name: of the scenario.
         data: files.
+        seed: draws the products, where some are to take part.
 
     Raises:
         InputError: one of the files is no good.
     """
     scenario, catalog = scenario_of(name)
     columns = read_here(parse_columns(data.columns), _tables(data), user_columns=data.logs is not None)
-    if data.catalog is not None:
-        own = Catalog.read(data.catalog, data.ads, columns)
-        catalog = own.with_phrases(catalog.phrases, scenario.phrases_per_product)
+    known = catalog if data.catalog is None else Catalog.read(data.catalog, data.ads, columns)
     table = None
     if data.logs is not None:
-        table = read_log(data.logs, catalog, without=NOT_NEEDED, channels=scenario.channels, columns=columns)
+        table = read_log(data.logs, known, without=NOT_NEEDED, channels=scenario.channels, columns=columns)
         refuse_named_users(table, str(data.logs))
     refuse_unmet(columns, data.catalog, data.ads, data.logs)
+    # Products are drawn before texts are made for them: of a large catalog a few take part.
+    some = known if data.products is None else known.some(data.products, seed)
+    if data.catalog is not None:
+        some = some.with_phrases(catalog.phrases, scenario.phrases_per_product)
     if table is not None:
         logged = table.drop_duplicates([name for name in ("product_id", "text", "image_id") if name in table])
-        images = catalog.checked_images(logged, "image_id", str(data.logs))
+        images = known.checked_images(logged, "image_id", str(data.logs))
         rows = zip(logged.product_id, logged.text, images, strict=True)
-        texts = [Creative(product, text, image=image) for product, text, image in rows]
-        catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
-    return scenario, catalog, table
+        texts = [Creative(product, text, image=image) for product, text, image in rows if product in some.index]
+        some = some.with_ads(list(dict.fromkeys([*some.ads, *texts])))
+        table = table if data.products is None else _rows_of(table, some, data)
+    return scenario, some, table
 
 
 def _rows_of(table: pd.DataFrame, catalog: Catalog, data: DataOptions) -> pd.DataFrame:

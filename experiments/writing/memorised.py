@@ -130,7 +130,7 @@ def learned_from(run: Path) -> tuple[Catalog, set[str]]:
     try:
         if data.archive is not None:
             return learned_catalog(data, seed), set()
-        _, catalog, table = brought(str(value_of(settings, "world.scenario")), data)
+        _, catalog, table = brought(str(value_of(settings, "world.scenario")), data, seed)
     except InputError as error:
         raise InputError(f"{error}; --check reads again what the run learned from") from None
     return catalog, set() if table is None else set(table.user_id)
