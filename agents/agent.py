@@ -120,8 +120,8 @@ class PlacementAgent(ABC):
         """Learns from shown slates."""
 
     def admit(self, feedback: Feedback) -> Feedback:
-        """Accepts feedback that is learned from later, by `update`: what comes back is not held against decisions again,
-        however many are made until then.
+        """Accepts feedback that is learned from later, by `update`: what comes back is not held against decisions then,
+        however many were made in between.
 
         Raises:
             InputError: see `update`.

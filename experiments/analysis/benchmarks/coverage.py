@@ -37,8 +37,8 @@ BLOCK = 8192
 
 
 def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
-    """`coverage.{slots}.{estimator}`, `false_calls.{rate}`, `ranking.{estimator}`, and `configurations`: `propensities`,
-    `offline` and `compare`, one by one. With `--only` those that it names.
+    """`coverage.{slots}.{estimator}`, `false_calls.{rate}`, `ranking.{estimator}`, and in `configurations`, one by one,
+    `propensities`, `offline` and `compare`. With `--only` those that it names.
     """
     found, seed = {}, options.run.seed
     if "logs" in (asked := options.chosen(("logs", *CONFIGURATIONS))):

@@ -28,8 +28,8 @@ class BenchmarkOptions:
     recovery: are known worlds found again from their logs, and are policies ranked in the fitted world as in the true;
     coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked;
     writer: tuning, against TRL as it comes; logs: offline on a log that outgrows memory, which is made first (in
-    TMPDIR, 12 bytes a row) and thrown away; load: memory over a day of traffic, and time and memory of catalogs of up to
-    a million rows; gpu: does a CUDA device compute what the CPU does, and how fast
+    TMPDIR, 12 bytes a row) and thrown away; load: memory over a day of traffic, and time and memory of catalogs of
+    up to a million rows; gpu: does a CUDA device compute what the CPU does, and how fast
     (with --device cpu all of it small, which shows that it runs); trust: what of the ads do writer and effect model
     know by heart; private: what privacy for users costs, by epsilon; federated: silos that keep their rows, against all
     rows in one place."""

@@ -1,5 +1,6 @@
-"""Do the intervals of `compare` hold the truth, for each agent and each kind of traffic? Of many seeds of one cell, a few
-at a time make an interval, as the command makes it; the truth is the mean over all of them.
+"""Do the intervals of `compare` hold the truth, for each agent and each kind of traffic?
+
+Of many seeds of one cell, a few at a time make an interval, as the command makes it; the truth is the mean of all.
 """
 
 from dataclasses import replace
@@ -17,7 +18,7 @@ from ...comparison.standings import UNIFORM, Standings
 from ...statistics.bootstrap import Array
 from .propensities import TRAFFIC
 
-SEEDS, QUICK_SEEDS, GROUP = 300, 10, 5
+SEEDS, QUICK_SEEDS, GROUP = 200, 10, 5
 """Cells of each configuration, and how many of them an interval rests on: the command's default."""
 GROUPS, RESAMPLES = 4000, 100
 SETTING = CellSetting(

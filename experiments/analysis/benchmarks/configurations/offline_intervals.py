@@ -24,7 +24,7 @@ from ...off_policy.policies import FixedPreferences, Policy, fixed_policy, row_b
 from ...statistics.bootstrap import Array, Interval
 from ...statistics.intervals import wilson
 
-LOGS, IMPRESSIONS, CREATIVES, DRAWS = 400, 4000, 6, 32
+LOGS, IMPRESSIONS, CREATIVES, DRAWS = 300, 4000, 6, 32
 QUICK_LOGS = 6
 FOLDERS = 5
 """Logs that are also read from a folder, whose figures have to be the same to the last bit."""

@@ -65,8 +65,8 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     found = {"rows": list(sizes), "sizes": rows, "job": " ".join(JOB), "exponents": _exponents(rows)}
     for row in rows:
         run.say(
-            f"{row['rows']:>9,} rows: read in {row['read_seconds']:.1f} s, all prompts in {row['prompt_seconds']:.1f} s, "
-            f"peak {row['read_peak_mb']:,.0f} MB"
+            f"{row['rows']:>9,} rows: read in {row['read_seconds']:.1f} s, all prompts in "
+            f"{row['prompt_seconds']:.1f} s, peak {row['read_peak_mb']:,.0f} MB"
         )
     for name, power in found["exponents"].items():
         run.say(f"{name} grows as rows to the {power:.2f}")
