@@ -131,7 +131,8 @@ def _refuse_files(name: str) -> None:
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
         if path.is_file() and path.stat().st_size > MOST_SETTINGS:
             raise InputError(
-                f"--model {name}: {path.name} has {path.stat().st_size:,} bytes, at most {MOST_SETTINGS:,} are read; {GIVE}"
+                f"--model {name}: {path.name} has {path.stat().st_size:,} bytes, at most {MOST_SETTINGS:,} are read; "
+                f"{GIVE}"
             )
     pickled = sorted(folder.glob("pytorch_model*.bin")) if folder.is_dir() else []
     if pickled and not any(folder.glob("*.safetensors")):

@@ -38,8 +38,8 @@ def good() -> Path:
     words.train_from_iterator(["keeps water cold for a day"] * 3, trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<e>", pad_token="<p>")
     torch.manual_seed(0)
-    sizes = {"n_positions": 32, "n_embd": 16, "n_layer": 1, "n_head": 2}
-    model = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), eos_token_id=0, bos_token_id=0, **sizes))
+    sizes = GPT2Config(vocab_size=len(tokenizer), n_positions=32, n_embd=16, n_layer=1, n_head=2, eos_token_id=0)
+    model = GPT2LMHeadModel(sizes)
     model.save_pretrained("good")
     tokenizer.save_pretrained("good")
     load_model("good", seed=0)
