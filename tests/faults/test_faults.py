@@ -145,7 +145,8 @@ def test_what_destructors_and_threads_meet_in_a_command_that_is_stopped_is_not_s
         with stopping.stoppable():
             command(number)
         assert capsys.readouterr().err == ""
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        for one in stopping.SIGNALS:  # they are ignored in a process that was stopped
+            signal.signal(one, signal.default_int_handler if one == signal.SIGINT else signal.SIG_DFL)
 
 
 def test_whoever_begins_first_says_how_to_go_on():
