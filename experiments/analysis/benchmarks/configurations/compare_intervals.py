@@ -18,7 +18,7 @@ from ...comparison.standings import UNIFORM, Standings
 from ...statistics.bootstrap import Array
 from .propensities import TRAFFIC
 
-SEEDS, QUICK_SEEDS, GROUP = 200, 10, 5
+SEEDS, QUICK_SEEDS, GROUP = 120, 10, 5
 """Cells of each configuration, and how many of them an interval rests on: the command's default."""
 GROUPS, RESAMPLES = 4000, 100
 SETTING = CellSetting(
