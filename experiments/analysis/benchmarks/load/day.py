@@ -91,7 +91,7 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
             serve(world, agent, candidates, min(step, visits - first), [counted], batch=BATCH)
             looks.hours.append(world.traffic.hours)
             looks.megabytes.append(resident())
-            looks.waiting.append(sum(len(part.slates) for queue in (agent.fresh, agent.old) for part, _ in queue.parts))
+            looks.waiting.append(len(agent.fresh) + len(agent.old))
             looks.clicks.append((counted.clicks - before[0]) / (counted.visits - before[1]))
             looks.seconds.append(time.process_time() - start)
             run.record(counted.visits, {"load/resident_mb": looks.megabytes[-1], "load/waiting": looks.waiting[-1]})
