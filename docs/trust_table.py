@@ -40,13 +40,15 @@ def _inputs() -> Iterator[tuple[str, str, str]]:
 
 def _load() -> Iterator[tuple[str, str, str]]:
     found = _read("load")
-    day, catalog = found["day"], found["catalog"]
-    yield (
-        f"{day['impressions']:,} impressions, {day['hours']:.1f} simulated hours at {day['per_second']:,} a second",
-        f"memory {day['first_hour_mb']:,.0f} MB in the first settled hour, {day['last_hour_mb']:,.0f} in the last: "
-        f"{day['slope_mb_per_hour']:+.1f} MB an hour",
-        "[load](scale.md#load)",
-    )
+    catalog = found["catalog"]
+    for name, note in (("day_before", ", before this was mended"), ("day", "")):
+        day = found[name]
+        yield (
+            f"{day['impressions']:,} impressions, {day['hours']:.1f} of 24 h at {day['per_second']:,} a second{note}",
+            f"memory {day['first_hour_mb']:,.0f} MB in the first settled hour, {day['last_hour_mb']:,.0f} in the last: "
+            f"{day['slope_mb_per_hour']:+.1f} MB an hour",
+            "[load](scale.md#load)",
+        )
     last, power = catalog["sizes"][-1], catalog["exponents"]
     yield (
         f"a catalog of {last['rows']:,} rows",
@@ -59,7 +61,7 @@ def _load() -> Iterator[tuple[str, str, str]]:
 def _configurations() -> Iterator[tuple[str, str, str]]:
     found = _read("configurations")
     where = "[configuration by configuration](evidence/coverage.md)"
-    told = [row for row in found["propensities"] if row["method"] != "none"]
+    told = [row for row in found["propensities"] if row["cells"]]
     fine = sum(row["p_holm"] >= 0.05 and row["constant"] for row in told)
     yield f"propensities, {len(told)} configurations of `compare`", f"{fine} within binomial error", where
     for command, rows in (("offline", found["offline"]["rows"]), ("compare", found["compare"])):
