@@ -119,6 +119,15 @@ class PlacementAgent(ABC):
     def update(self, feedback: Feedback) -> None:
         """Learns from shown slates."""
 
+    def admit(self, feedback: Feedback) -> Feedback:
+        """Accepts feedback that is learned from later, by `update`: what comes back is not held against decisions then,
+        however many were made in between.
+
+        Raises:
+            InputError: see `update`.
+        """
+        return feedback
+
     @property
     def credits(self) -> bool:
         """Whether what it learned of a visit can be corrected: see `credit`."""

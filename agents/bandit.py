@@ -111,6 +111,17 @@ class Bandit(CheckedAgent):
         self._learn(feedback, ok)
         return None
 
+    def admit(self, feedback: Feedback) -> Feedback:
+        """See `PlacementAgent.admit`; visits whose outcome is not known yet may still be answered."""
+        if feedback.decisions is None:
+            return feedback
+        self.guard.settle()
+        check_shapes(feedback)
+        known = known_outcomes(feedback)
+        if known.decisions is not None and len(known.slates):
+            self.ledger.close(known.decisions, self._accept(known))
+        return dataclasses.replace(feedback, decisions=None)
+
     @property
     def credits(self) -> bool:
         """A model that adds rows up does, unless rows leave a window again."""

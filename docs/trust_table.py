@@ -13,7 +13,7 @@ BEGIN, END = "<!-- measured -->\n", "<!-- measured, end -->\n"
 
 def table() -> str:
     """Markdown; each row names the page that says how its figure was made."""
-    rows = [*_faults(), *_inputs(), *_people(), *_copy()]
+    rows = [*_faults(), *_inputs(), *_load(), *_configurations(), *_people(), *_copy()]
     head = ["| what was tried | came of it | how |", "|---|---|---|"]
     return "\n".join(head + [f"| {what} | {found} | {where} |" for what, found, where in rows]) + "\n"
 
@@ -36,6 +36,39 @@ def _inputs() -> Iterator[tuple[str, str, str]]:
         f"since; peak {found['peak_mb']:,} MiB",
         f"`COPYBANDIT_FUZZ={found['times']:g} pytest tests/hostile`",
     )
+
+
+def _load() -> Iterator[tuple[str, str, str]]:
+    found = _read("load")
+    catalog = found["catalog"]
+    for name, note in (("day_before", ", before this was mended"), ("day", "")):
+        day = found[name]
+        yield (
+            f"{day['impressions']:,} impressions, {day['hours']:.1f} of 24 h at {day['per_second']:,} a second{note}",
+            f"memory {day['first_hour_mb']:,.0f} MB in the first settled hour, {day['last_hour_mb']:,.0f} in the last: "
+            f"{day['slope_mb_per_hour']:+.1f} MB an hour",
+            "[load](scale.md#load)",
+        )
+    last, power = catalog["sizes"][-1], catalog["exponents"]
+    yield (
+        f"a catalog of {last['rows']:,} rows",
+        f"read in {last['read_seconds']:.0f} s, peak {last['read_peak_mb']:,.0f} MB; time grows as rows to the "
+        f"{power['read_seconds']:.2f}",
+        "[load](scale.md#load)",
+    )
+
+
+def _configurations() -> Iterator[tuple[str, str, str]]:
+    found = _read("configurations")
+    where = "[configuration by configuration](evidence/coverage.md)"
+    told = [row for row in found["propensities"] if row["cells"]]
+    fine = sum(row["p_holm"] >= 0.05 and row["constant"] for row in told)
+    yield f"propensities, {len(told)} configurations of `compare`", f"{fine} within binomial error", where
+    for command, rows in (("offline", found["offline"]["rows"]), ("compare", found["compare"])):
+        inside = sum(0.93 <= row["coverage"] <= 0.97 for row in rows)
+        within = sum(row["high"] >= 0.93 and row["low"] <= 0.97 for row in rows)
+        said = f"{inside} cover 93% to 97%, {within - inside} more within the error, {len(rows) - within} do not"
+        yield f"95% intervals, {len(rows)} configurations of `{command}`", said, where
 
 
 def _people() -> Iterator[tuple[str, str, str]]:

@@ -54,6 +54,7 @@ class Delayed(Wrapper):
     Credited: a click is learned at once and counts for as many conversions as clicks bring on average; after `wait`
     hours for those seen by then, and once more after `LAST` times `wait`, each time divided by the share that is seen.
     An agent that cannot correct what it learned (`PlacementAgent.credits`) waits instead.
+    Of what was learned already only visits with a click are held, as no other can be corrected.
     Waited: feedback is held until `wait` hours after the impression; conversions seen by then count as `weight` each.
     Ignored: feedback is handed on at once, and a conversion that has not happened yet is taken for none.
     The clock is the latest impression that was decided.
@@ -111,7 +112,10 @@ class Delayed(Wrapper):
         if self.mode == "credited":
             unknown = feedback.converted.isnan() & feedback.converted.is_floating_point()
             self.agent.update(dataclasses.replace(feedback, converted=torch.where(unknown, torch.nan, usual)))
-        self.fresh.put(feedback, usual)
+            held = ((feedback.clicked.nan_to_num() != 0) | (feedback.converted == 1)).any(1)
+            self.fresh.put(feedback[held], usual[held])
+        else:
+            self.fresh.put(self.agent.admit(feedback), usual)
 
     def release(self) -> None:
         """Lets the agent learn of what is due by now."""
@@ -168,53 +172,110 @@ class Delayed(Wrapper):
 
 
 class Queue:
-    """Feedback that waits for its time, and what its conversions have counted for so far."""
+    """Feedback that waits for its time, and what its conversions have counted for so far.
+
+    Rows lie one after the other in columns that are made once and grow by doubling: what would be held in thousands of
+    small pieces keeps an allocator from giving anything back that lay between them.
+    """
 
     def __init__(self) -> None:
         """Empty."""
-        self.parts: list[tuple[Feedback, Tensor]] = []
+        self._columns: dict[str, Tensor] = {}
+        self._first, self._end = 0, 0
+
+    def __len__(self) -> int:
+        """Visits that wait."""
+        return self._end - self._first
 
     def put(self, feedback: Feedback, counted: Tensor) -> None:
-        """Adds feedback whose conversions have counted for [B, L] so far."""
-        self.parts.append((feedback, counted))
+        """Adds feedback whose conversions have counted for [B, L] so far; a column stays only if all have it."""
+        if not len(feedback.slates):
+            return
+        new = _columns_of(feedback, counted)
+        if len(self) and _kinds(new) != _kinds(self._columns):
+            new = _columns_of(*_joined([_feedback_of(self._rows(slice(None))), (feedback, counted)]))
+            self._first = self._end = 0
+            self._columns = {}
+        self._make_room(new, n := len(new["counted"]))
+        for name, value in new.items():
+            self._columns[name][self._end : self._end + n] = value
+        self._end += n
 
     def take(self, until: float) -> Iterator[tuple[Feedback, Tensor]]:
         """All of impressions up to a time, in one piece, if there are any; the rest stays."""
-        due, still = [], []
-        for feedback, counted in self.parts:
-            rows = feedback.impressions.hours <= until
-            if bool(rows.any()):
-                due.append((feedback[rows], counted[rows]))
-            if not bool(rows.all()):
-                still.append((feedback[~rows], counted[~rows]))
-        self.parts = still
-        if due:
-            yield _joined(due)
+        if not len(self):
+            return
+        due = self._columns["visit.hours"][self._first : self._end] <= until
+        n = int(due.sum())
+        if not n:
+            return
+        if bool(due[:n].all()):
+            taken = {name: value.clone() for name, value in self._rows(slice(n)).items()}
+            self._first += n
+        else:
+            taken, left = self._rows(due), self._rows(~due)
+            self._first += n
+            for name, value in left.items():
+                self._columns[name][self._first : self._end] = value
+        yield _feedback_of(taken)
 
     def tensors(self, prefix: str) -> dict[str, Tensor]:
         """All that waits, by name, but for whose visits they are; nothing where nothing does."""
-        if not self.parts:
+        if not len(self):
             return {}
-        whole, counted = _joined(self.parts)
-        kept = {name: value for name, value in vars(whole.impressions).items() if name != "user"}
-        visits = {f"{prefix}visit.{name}": value for name, value in kept.items()}
-        rest = {f"{prefix}held.{name}": value for name, value in vars(whole).items() if isinstance(value, Tensor)}
-        known = {name: value for name, value in (visits | rest).items() if value is not None}
-        return known | {f"{prefix}counted": counted}
+        rows = self._rows(slice(None))
+        return {f"{prefix}{name}": value.clone() for name, value in rows.items() if name != "visit.user"}
 
     @classmethod
     def of(cls, state: dict[str, Tensor], prefix: str) -> "Queue":
         """What `tensors` gave."""
-        queue = cls()
-        visits, rest = (
-            {name.removeprefix(kind): value for name, value in state.items() if name.startswith(kind)}
-            for kind in (f"{prefix}visit.", f"{prefix}held.")
-        )
-        if rest:
-            visits["user"] = torch.full_like(visits["channel"], NOBODY)
-            held = Feedback(Impressions(**visits), **rest)
-            queue.put(held, state.get(f"{prefix}counted", torch.zeros_like(held.delay_hours)))
+        queue, kinds = cls(), ("visit.", "held.", "counted")
+        rows = {
+            name.removeprefix(prefix): value
+            for name, value in state.items()
+            if name.startswith(prefix) and name.removeprefix(prefix).startswith(kinds)
+        }
+        if rows:
+            rows.setdefault("counted", torch.zeros_like(rows["held.delay_hours"]))
+            rows["visit.user"] = torch.full_like(rows["visit.channel"], NOBODY)
+            queue.put(*_feedback_of(rows))
         return queue
+
+    def _rows(self, which: slice | Tensor) -> dict[str, Tensor]:
+        return {name: value[self._first : self._end][which] for name, value in self._columns.items()}
+
+    def _make_room(self, like: dict[str, Tensor], n: int) -> None:
+        """For n more rows: rows move to the front where half of the columns is free, else columns grow."""
+        size, live = len(self._columns["counted"]) if self._columns else 0, len(self)
+        if self._end + n <= size and _kinds(like) == _kinds(self._columns):
+            return
+        rows = self._rows(slice(None))
+        if 2 * (live + n) > size or not live:
+            size = max(size, 2 * (live + n))
+            self._columns = {name: value.new_empty((size, *value.shape[1:])) for name, value in like.items()}
+        for name, value in rows.items() if live else ():
+            self._columns[name][:live] = value
+        self._first, self._end = 0, live
+
+
+def _columns_of(feedback: Feedback, counted: Tensor) -> dict[str, Tensor]:
+    """By name, without what is not known."""
+    visits = {f"visit.{name}": value for name, value in vars(feedback.impressions).items() if value is not None}
+    held = {f"held.{name}": value for name, value in vars(feedback).items() if isinstance(value, Tensor)}
+    return visits | held | {"counted": counted}
+
+
+def _feedback_of(columns: dict[str, Tensor]) -> tuple[Feedback, Tensor]:
+    """What `_columns_of` took apart."""
+    visits, held = (
+        {name.removeprefix(kind): value for name, value in columns.items() if name.startswith(kind)}
+        for kind in ("visit.", "held.")
+    )
+    return Feedback(Impressions(**visits), **held), columns["counted"]
+
+
+def _kinds(columns: dict[str, Tensor]) -> dict[str, tuple[torch.dtype, torch.Size, torch.device]]:
+    return {name: (value.dtype, value.shape[1:], value.device) for name, value in columns.items()}
 
 
 def _joined(parts: list[tuple[Feedback, Tensor]]) -> tuple[Feedback, Tensor]:

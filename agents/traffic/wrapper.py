@@ -35,6 +35,10 @@ class Wrapper(PlacementAgent):
         """See `PlacementAgent.update`."""
         self.agent.update(feedback)
 
+    def admit(self, feedback: Feedback) -> Feedback:
+        """See `PlacementAgent.admit`."""
+        return self.agent.admit(feedback)
+
     @property
     def credits(self) -> bool:
         """See `PlacementAgent.credits`."""

@@ -84,15 +84,15 @@ def stoppable() -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    hook = sys.unraisablehook
+    hook, thread_hook = sys.unraisablehook, threading.excepthook
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _stop)
-    sys.unraisablehook = _sent_again(hook)
+    sys.unraisablehook, threading.excepthook = _sent_again(hook), _unless_stopped(thread_hook)
     try:
         yield
     finally:
-        sys.unraisablehook = hook
+        sys.unraisablehook, threading.excepthook = hook, thread_hook
         for number, handler in before.items():
             # Of a process that was stopped the end is near, and what still comes should not disturb it.
             signal.signal(number, handler if _state.asked is None else signal.SIG_IGN)
@@ -111,13 +111,26 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _sent_again(hook: Callable[[Any], Any]) -> Callable[[Any], None]:
-    """Where Python cannot pass an exception on (in a destructor, say), it prints and drops it: it is raised anew."""
+    """Where Python cannot pass an exception on (in a destructor, say), it prints and drops it: it is raised anew.
+
+    What else destructors meet in a command that is being stopped, half made things for one, is not said.
+    """
 
     def unraisable(found: Any) -> None:
-        if not issubclass(found.exc_type, Stopped) or _state.asked is None:
+        if _state.asked is None:
             hook(found)
-            return
-        _state.lost = True
-        threading.Timer(AGAIN, signal.raise_signal, [_state.asked]).start()
+        elif issubclass(found.exc_type, Stopped):
+            _state.lost = True
+            threading.Timer(AGAIN, signal.raise_signal, [_state.asked]).start()
 
     return unraisable
+
+
+def _unless_stopped(hook: Callable[[Any], Any]) -> Callable[[Any], None]:
+    """What ends a thread is told, but not where the command it worked for is being stopped."""
+
+    def ended(found: Any) -> None:
+        if _state.asked is None:
+            hook(found)
+
+    return ended

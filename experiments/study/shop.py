@@ -67,9 +67,6 @@ def shop_study(
             "--ads, --logs, --columns and --segments"
         )
     scenario, catalog, table, left_out = brought(name, data, options.run.seed)
-    if data.products is not None:
-        catalog = catalog.some(data.products, options.run.seed)
-        table = None if table is None else _rows_of(table, catalog, data)
     catalog, pictures = with_pictures(catalog, options, run)
     device, seed = torch_device(options.device), options.run.seed
     writer, told = first_writer(catalog, options.writer, model=options.writing.model, seed=seed, device=device)
@@ -130,45 +127,49 @@ class Brought(NamedTuple):
 
     scenario: Scenario
     catalog: Catalog
-    """With all the texts that are learned from as its ads."""
+    """The products that take part, with all the texts that are learned from as their ads."""
     log: pd.DataFrame | None
+    """Their rows."""
     left_out: str
     """In words, what of a folder of a log did not fit into memory."""
 
 
-def brought(name: str, data: DataOptions, seed: int = 0) -> Brought:
+def brought(name: str, data: DataOptions, seed: int) -> Brought:
     """The scenario, and what people bring.
 
     Args:
         name: of the scenario.
         data: files.
-        seed: draws users of a log that does not fit into memory.
+        seed: draws the products, where some are to take part, and users of a log that does not fit into memory.
 
     Raises:
         InputError: one of the files is no good.
     """
     scenario, catalog = scenario_of(name)
     columns = read_here(parse_columns(data.columns), _tables(data), user_columns=data.logs is not None)
-    if data.catalog is not None:
-        own = Catalog.read(data.catalog, data.ads, columns)
-        catalog = own.with_phrases(catalog.phrases, scenario.phrases_per_product)
+    known = catalog if data.catalog is None else Catalog.read(data.catalog, data.ads, columns)
     table, left_out = None, ""
     if data.logs is not None:
         how = {"without": NOT_NEEDED, "channels": scenario.channels, "columns": columns}
         if data.logs.is_dir():
-            table, some = sampled_log(data.logs, catalog, seed=seed, **how)
-            left_out = f"The effect model learned from a part of your log: {some}." if some else ""
+            table, lacking = sampled_log(data.logs, known, seed=seed, **how)
+            left_out = f"The effect model learned from a part of your log: {lacking}." if lacking else ""
         else:
-            table = read_log(data.logs, catalog, **how)
+            table = read_log(data.logs, known, **how)
         refuse_named_users(table, str(data.logs))
     refuse_unmet(columns, data.catalog, data.ads, data.logs)
+    # Products are drawn before texts are made for them: of a large catalog a few take part.
+    some = known if data.products is None else known.some(data.products, seed)
+    if data.catalog is not None:
+        some = some.with_phrases(catalog.phrases, scenario.phrases_per_product)
     if table is not None:
         logged = table.drop_duplicates([name for name in ("product_id", "text", "image_id") if name in table])
-        images = catalog.checked_images(logged, "image_id", str(data.logs))
+        images = known.checked_images(logged, "image_id", str(data.logs))
         rows = zip(logged.product_id, logged.text, images, strict=True)
-        texts = [Creative(product, text, image=image) for product, text, image in rows]
-        catalog = catalog.with_ads(list(dict.fromkeys([*catalog.ads, *texts])))
-    return Brought(scenario, catalog, table, left_out)
+        texts = [Creative(product, text, image=image) for product, text, image in rows if product in some.index]
+        some = some.with_ads(list(dict.fromkeys([*some.ads, *texts])))
+        table = table if data.products is None else _rows_of(table, some, data)
+    return Brought(scenario, some, table, left_out)
 
 
 def _rows_of(table: pd.DataFrame, catalog: Catalog, data: DataOptions) -> pd.DataFrame:

@@ -55,7 +55,7 @@ def export_gguf(checkpoint: Path, to: Path) -> None:
 
 def write_gguf(model: CausalLM, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Writes the file into a folder."""
-    import gguf  # an extra
+    import gguf  # an extra  # pyright: ignore[reportMissingImports]
 
     kind = model.config.model_type
     if kind != "gpt2":

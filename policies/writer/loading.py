@@ -7,6 +7,8 @@ sees those before it alone.
 
 import copy
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,6 +27,8 @@ from ...simulation.data.errors import InputError
 from ...simulation.data.files import MANIFEST, check_folder
 from .rollout import Sampling, sample
 
+MOST_SETTINGS = 2**28
+"""Bytes of a file of settings, or of a vocabulary, which is held in memory several times over."""
 PAD, EOS = "<|pad|>", "<|endoftext|>"
 _SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")
 GIVE = "give the name or directory of a Hugging Face causal language model"
@@ -41,11 +45,18 @@ def load_model(name: str, *, seed: int) -> tuple[PreTrainedTokenizerBase, Causal
         seed: of the rows of tokens that the model does not know yet.
 
     Raises:
-        InputError: it is not there, torn, pickled, quantized, no causal language model, or has another's tokenizer.
+        InputError: it is not there, torn, altered, pickled, quantized, no causal language model, or has another's
+            tokenizer.
     """
     _refuse_files(name)
+    with _in_one_line(name):
+        return _loaded(name, seed)
+
+
+def _loaded(name: str, seed: int) -> tuple[PreTrainedTokenizerBase, CausalLM]:
     config, tokenizer = _opened(name, AutoConfig), _opened(name, AutoTokenizer)
     _refuse_kind(name, config)
+    _refuse_sizes(name, config)
     model, told = _opened(
         name, AutoModelForCausalLM, dtype=torch.float32, use_safetensors=True, output_loading_info=True
     )
@@ -70,11 +81,23 @@ def _opened(name: str, kind: Any, **options: Any) -> Any:
     where, file = name, Path(name)
     if _is_gguf(name):
         where, options = str(file.parent), options | {"gguf_file": file.name}
+    return kind.from_pretrained(where, trust_remote_code=False, **options)
+
+
+@contextmanager
+def _in_one_line(name: str) -> Iterator[None]:
+    """Whatever libraries meet in a directory that is no model, or one that somebody altered."""
     try:
-        return kind.from_pretrained(where, trust_remote_code=False, **options)
-    except Exception as error:  # whatever the library meets in a directory that is no model
+        yield
+    except InputError:
+        raise
+    except BaseException as error:
+        # What the tokenizers' library panics at is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"--model {name}: cannot be loaded ({reason[:300]}); {GIVE}") from None
+        reason = "".join(letter if letter.isprintable() else "?" for letter in reason[:300])
+        raise InputError(f"--model {name}: cannot be loaded ({reason}); {GIVE}") from None
 
 
 def _is_gguf(name: str) -> bool:
@@ -105,6 +128,12 @@ def _refuse_files(name: str) -> None:
     folder = Path(name)
     if (folder / MANIFEST).is_file():
         check_folder(folder, f"take it anew from its run; if the change is yours, delete {MANIFEST}")
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
+        if path.is_file() and path.stat().st_size > MOST_SETTINGS:
+            raise InputError(
+                f"--model {name}: {path.name} has {path.stat().st_size:,} bytes, at most {MOST_SETTINGS:,} are read; "
+                f"{GIVE}"
+            )
     pickled = sorted(folder.glob("pytorch_model*.bin")) if folder.is_dir() else []
     if pickled and not any(folder.glob("*.safetensors")):
         raise InputError(
@@ -126,6 +155,24 @@ def _refuse_kind(name: str, config: Any) -> None:
     if getattr(config, "quantization_config", None) is not None:
         raise InputError(
             f"--model {name}: its weights are quantized and cannot be trained; give what they were made of"
+        )
+
+
+def _refuse_sizes(name: str, config: Any) -> None:
+    """What a configuration would have built has to fit the weights that are there: layers are built before they are
+    read, and a number is soon written.
+    """
+    weights = [path.stat().st_size for path in Path(name).glob("*.safetensors") if path.is_file()]
+    wide, deep, words = (getattr(config, size, None) for size in ("hidden_size", "num_hidden_layers", "vocab_size"))
+    sizes = [size for size in (wide, deep, words) if isinstance(size, int)]
+    if not weights or len(sizes) < 3:
+        return
+    wide, deep, words = sizes
+    # A tenth: tables may be factored, and layers shared.
+    if min(sizes) < 1 or 0.1 * max(wide * words, deep * wide**2) > max(sum(weights), 2**24):
+        raise InputError(
+            f"--model {name}: config.json says {deep:,} layers of width {wide:,} for {words:,} tokens, which "
+            f"{sum(weights):,} bytes of weights cannot be; {GIVE}"
         )
 
 

@@ -77,7 +77,7 @@ def export_int8(checkpoint: Path, to: Path) -> None:
     _refuse_absent("int8")
 
     def write(model: CausalLM, _: PreTrainedTokenizerBase, folder: Path) -> None:
-        from onnxruntime.quantization import quantize_dynamic  # an extra
+        from onnxruntime.quantization import quantize_dynamic  # an extra  # pyright: ignore[reportMissingImports]
 
         with tempfile.TemporaryDirectory(dir=folder) as whole, _quiet():
             _write_graph(model, Path(whole) / NAME)

@@ -107,7 +107,8 @@ class Catalog:
         self.products = tuple(products)
         self.index = {product.product_id: i for i, product in enumerate(self.products)}
         self.categories = tuple(dict.fromkeys(product.category for product in self.products))
-        self.category_of = [self.categories.index(product.category) for product in self.products]
+        number = {name: i for i, name in enumerate(self.categories)}
+        self.category_of = [number[product.category] for product in self.products]
         unknown = next((ad.product_id for ad in ads if ad.product_id not in self.index), None)
         if unknown is not None:
             raise InputError(f"an ad line names product '{unknown}', which the catalog does not have; add it")

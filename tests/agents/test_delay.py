@@ -6,7 +6,8 @@ import pytest
 import torch
 from copybandit.agents.agent import Worth
 from copybandit.agents.checked import Serving
-from copybandit.agents.traffic.delay import ENOUGH, Delayed, truncated_rate
+from copybandit.agents.ledger import Ledger
+from copybandit.agents.traffic.delay import ENOUGH, Delayed, Queue, truncated_rate
 from copybandit.simulation.data.errors import InputError
 from copybandit.simulation.world import Feedback
 
@@ -144,7 +145,32 @@ def test_what_is_held_survives_saving(generator, mode):
         slates = [agent.act(at(hours, 32), torch.arange(2)).slates for agent in (first, second)]
         assert torch.equal(*slates)
     assert (first.seen, first.total, first.rate) == (second.seen, second.total, second.rate)
-    assert not second.fresh.parts
+    assert not second.fresh
+
+
+def test_of_what_is_learned_at_once_only_visits_with_a_click_are_held():
+    agent, told = watched("credited")
+    slates, some = torch.zeros(4, 1, dtype=torch.int64), torch.tensor([[False], [True], [False], [True]])
+    agent.update(Feedback(at(0.0, 4), slates, some, ~some & some, torch.full((4, 1), torch.inf)))
+    assert [len(part.slates) for part in told] == [4] and len(agent.fresh) == 2
+    agent.act(at(2.0, 2), torch.arange(2))
+    assert agent.clicks == 2 and not agent.fresh and len(agent.old) == 2
+
+
+def test_what_is_waited_for_counts_once_however_many_decisions_are_made_until_then(generator):
+    """More than the ledger holds."""
+    agent = two_arms()
+    agent.ledger = Ledger(1, agent.device, capacity=100)
+    delayed = Delayed(agent, WAIT, MEAN_DELAY, "waited")
+    for i in range(12):
+        come = at(i / 4)
+        decision = delayed.act(come, torch.arange(2))
+        answer = decision.answer(respond(come, decision.slates, generator))
+        delayed.update(answer)
+        with pytest.raises(InputError, match="came twice"):
+            delayed.update(answer)
+    assert float(agent.model.posterior(visits(4).context, torch.arange(2)).deviation.min()) < 0.1
+    assert len(delayed.fresh) == 8 * 64
 
 
 def test_credited_by_hand():
@@ -168,7 +194,7 @@ def test_credited_by_hand():
     assert credits[1] == pytest.approx([-first / 3] * 3)
     assert credits[2] == pytest.approx([last - first, last, 0.0])
     agent.act(at(99.0, 3), torch.arange(2))
-    assert credits[3] == [0.0] * 3 and not agent.fresh.parts and not agent.old.parts
+    assert credits[3] == [0.0] * 3 and not agent.fresh and not agent.old
 
 
 def test_what_is_credited_counts_as_if_it_had_been_known(generator):
@@ -210,3 +236,31 @@ def test_what_is_saved_does_not_say_whose_visits_wait():
     again.load_own_state(state)
     again.act(at(2.5, 2), torch.arange(2))
     assert len(told[0].slates) == 2 and told[0].impressions.user.tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_queue_hands_out_each_visit_once_and_when_it_is_due(shuffled, generator):
+    """Against a plain list, through growth and moves to the front; sizes, order and kinds of columns differ."""
+    queue, plain, seen = Queue(), [], 0
+    for turn in range(60):
+        n = int(torch.randint(0, 40, (1,), generator=generator))
+        hours = (
+            turn
+            + torch.rand(n, generator=generator).double().sort().values
+            - (5.0 if shuffled and turn % 7 == 3 else 0)
+        )
+        numbers = torch.arange(seen, seen + n)[:, None]
+        seen += n
+        come = dataclasses.replace(visits(max(n, 1))[:n], hours=hours)
+        kind = torch.float32 if turn > 30 else torch.bool
+        nothing = torch.zeros(n, 1, dtype=kind)
+        known = None if turn < 45 else torch.ones(n, 1)
+        queue.put(Feedback(come, numbers, nothing, nothing, torch.zeros(n, 1), known), numbers.float())
+        plain += list(zip(hours.tolist(), numbers[:, 0].tolist(), strict=True))
+        until = turn - 4.0 + 3 * (turn % 3)
+        taken = [(feedback, counted) for feedback, counted in queue.take(until)]
+        found = sorted(number for feedback, _ in taken for number in feedback.slates[:, 0].tolist())
+        assert found == sorted(number for hour, number in plain if hour <= until)
+        assert all(torch.equal(feedback.slates.float(), counted) for feedback, counted in taken)
+        plain = [one for one in plain if one[0] > until]
+        assert len(queue) == len(plain)

@@ -129,7 +129,7 @@ class Kills:
     def _wrong_end(self, ended: Ended, number: int, late: bool, row: Row) -> Iterator[str]:
         row.tracebacks += checks.traces(ended.out + ended.err)
         if checks.traces(ended.out + ended.err):
-            yield f"traceback: {ended.err.strip().splitlines()[-1:]}"
+            yield f"traceback: {(ended.out + ended.err).strip()[-1500:]}"
         if ended.survivors:
             yield f"{len(ended.survivors)} processes live on"
         if number == signal.SIGKILL or late or ended.code == 0:

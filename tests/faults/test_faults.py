@@ -3,6 +3,7 @@
 COPYBANDIT_FAULTS is the number of moments at which each of a few commands is killed here.
 """
 
+import contextlib
 import errno
 import gc
 import json
@@ -12,6 +13,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from itertools import chain
 from pathlib import Path
@@ -114,6 +116,37 @@ def test_a_signal_whose_exception_is_lost_in_a_destructor_stops_all_the_same(cap
     assert capsys.readouterr().err == ""
     for number in stopping.SIGNALS:  # they are ignored in a process that was stopped
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def test_what_destructors_and_threads_meet_in_a_command_that_is_stopped_is_not_said(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+
+    class Half:
+        def __del__(self):
+            raise AttributeError("half made")
+
+    def fails():
+        raise ValueError("its other end is gone")
+
+    def command(number):
+        for turn in (0, 1):
+            Half()
+            thread = threading.Thread(target=fails)
+            thread.start()
+            thread.join()
+            if not turn:
+                told = capsys.readouterr().err
+                assert "half made" in told and "its other end is gone" in told
+                with contextlib.suppress(stopping.Stopped):
+                    signal.raise_signal(number)
+
+    for number in stopping.SIGNALS:
+        with stopping.stoppable():
+            command(number)
+        assert capsys.readouterr().err == ""
+        for one in stopping.SIGNALS:  # they are ignored in a process that was stopped
+            signal.signal(one, signal.default_int_handler if one == signal.SIGINT else signal.SIG_DFL)
 
 
 def test_whoever_begins_first_says_how_to_go_on():

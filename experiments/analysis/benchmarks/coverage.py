@@ -3,6 +3,7 @@
 The truth is known, because logs come from the simulated world, and null experiments from one rate.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from ..statistics.bootstrap import Array, Interval
 from ..statistics.intervals import skew_corrected
 from ..statistics.moments import Moments
 from ..statistics.sequential import log_e_process
+from .configurations import compare_intervals, offline_intervals, propensities
 from .options import BenchmarkOptions
 
 LOGS, IMPRESSIONS = 500, 10_000
@@ -35,7 +37,25 @@ BLOCK = 8192
 
 
 def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
-    """`coverage.{slots}.{estimator}`, `false_calls.{rate}`, `ranking.{estimator}`."""
+    """`coverage.{slots}.{estimator}`, `false_calls.{rate}`, `ranking.{estimator}`, and in `configurations`, one by one,
+    `propensities`, `offline` and `compare`. With `--only` those that it names.
+    """
+    found, seed = {}, options.run.seed
+    if "logs" in (asked := options.chosen(("logs", *CONFIGURATIONS))):
+        found = _of_logs(options, run)
+    told = {name: CONFIGURATIONS[name](run, seed) for name in asked if name in CONFIGURATIONS}
+    return found | ({"configurations": told} if told else {})
+
+
+CONFIGURATIONS: dict[str, Callable[[Run, int], Any]] = {
+    "propensities": propensities.measure,
+    "offline": offline_intervals.measure,
+    "compare": compare_intervals.measure,
+}
+"""By name: what `--only` chooses from, beside `logs`, which are coverage, false calls and rankings."""
+
+
+def _of_logs(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     logs, nulls, rankings = (25, 200, 1) if options.run.quick else (LOGS, NULLS, RANKING_LOGS)
     coverage = {}
     for slots in (1, 3):

@@ -1,14 +1,28 @@
 """What each part of `copybandit benchmark` may be told."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, get_args
 
 import tyro
 
+from ....simulation.data.errors import InputError
 from ...harness.options import Device, Flat, Idle, RunOptions, refuse_below
 
 Part = Literal[
-    "bandit", "cost", "world", "recovery", "coverage", "writer", "serve", "logs", "gpu", "trust", "private", "federated"
+    "bandit",
+    "cost",
+    "world",
+    "recovery",
+    "coverage",
+    "writer",
+    "serve",
+    "logs",
+    "load",
+    "gpu",
+    "trust",
+    "private",
+    "federated",
 ]
 PARTS = get_args(Part)
 """Each part is a module in `analysis/benchmarks/`: its `measure(options, run)` returns what goes into the summary."""
@@ -26,10 +40,11 @@ class BenchmarkOptions:
     recovery: are known worlds found again from their logs, and are policies ranked in the fitted world as in the true;
     coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked;
     writer: tuning, against TRL as it comes; serve: what a text costs and is worth in each form of `export`; logs:
-    offline on a log that outgrows memory, which is made first (in TMPDIR, 12 bytes a row) and thrown away; gpu: does a
-    CUDA device compute what the CPU does, and how fast (with --device cpu all of it small, which shows that it runs);
-    trust: what of the ads do writer and effect model know by heart; private: what privacy for users costs, by epsilon;
-    federated: silos that keep their rows, against all rows in one place."""
+    offline on a log that outgrows memory, which is made first (in TMPDIR, 12 bytes a row) and thrown away; load: memory
+    over a day of traffic, and time and memory of catalogs of up to a million rows; gpu: does a CUDA device compute what
+    the CPU does, and how fast (with --device cpu all of it small, which shows that it runs); trust: what of the ads do
+    writer and effect model know by heart; private: what privacy for users costs, by epsilon; federated: silos that keep
+    their rows, against all rows in one place."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3
@@ -44,12 +59,29 @@ class BenchmarkOptions:
     worlds: int = 20
     """How many are to be found again from their logs."""
     only: str = ""
-    """Measurements of trust, separated by commas: canaries. By default all."""
+    """Measurements of one part, separated by commas: of trust canaries; of load day, catalog; of coverage logs (one
+    policy's intervals, null experiments, rankings), propensities, offline, compare. By default all."""
+    hours: float = 24.0
+    """Simulated hours of traffic of load."""
+    per_second: int = 2000
+    """Impressions a second of simulated time, of load."""
     minutes: float = 8.0
     """After which nothing more is begun; what was measured stands."""
 
     def __post_init__(self) -> None:
-        refuse_below(self, threads=1, repeats=1, impressions=1, rows=3000, worlds=1, minutes=0.1)
+        refuse_below(self, threads=1, repeats=1, impressions=1, rows=3000, worlds=1, minutes=0.1, per_second=1)
+        refuse_below(self, hours=0.5)
+
+    def chosen(self, known: Sequence[str]) -> list[str]:
+        """What `only` names, all by default.
+
+        Raises:
+            InputError: one that is not known.
+        """
+        asked = [name.strip() for name in self.only.split(",") if name.strip()] or list(known)
+        if strange := [name for name in asked if name not in known]:
+            raise InputError(f"--only {strange[0]}: no such measurement; give some of {', '.join(known)}")
+        return asked
 
     def idle(self) -> Idle:
         """Each part has settings of its own."""
@@ -61,7 +93,9 @@ class BenchmarkOptions:
             "writers": ("serve",),
             "worlds": ("recovery",),
             "minutes": ("gpu",),
-            "only": ("trust",),
+            "only": ("trust", "load", "coverage"),
+            "hours": ("load",),
+            "per_second": ("load",),
         }
         parts["seed"] = tuple(part for part in PARTS if part != "cost")
         return {name: f"in `benchmark {self.part}`" for name, used in parts.items() if self.part not in used}

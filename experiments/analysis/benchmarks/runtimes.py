@@ -86,7 +86,7 @@ class OnnxRuntime:
 
     def __init__(self, folder: Path, given: dict[str, Any]) -> None:
         """Opens it."""
-        import onnxruntime
+        import onnxruntime  # pyright: ignore[reportMissingImports]
         from tokenizers import Tokenizer
 
         settings = onnxruntime.SessionOptions()
@@ -124,7 +124,7 @@ class LlamaCpp:
 
     def __init__(self, folder: Path, given: dict[str, Any]) -> None:
         """Opens it."""
-        import xllamacpp
+        import xllamacpp  # pyright: ignore[reportMissingImports]
 
         settings = xllamacpp.CommonParams()
         settings.model.path = str(folder / "model.gguf")

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from ....simulation.data.errors import InputError
 from ...harness.run import Run
 from . import canaries
 from .options import BenchmarkOptions
@@ -18,7 +17,4 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     Raises:
         InputError: one is asked for that there is not.
     """
-    asked = [name.strip() for name in options.only.split(",") if name.strip()] or list(MEASUREMENTS)
-    if strange := [name for name in asked if name not in MEASUREMENTS]:
-        raise InputError(f"--only {strange[0]}: no such measurement; give some of {', '.join(MEASUREMENTS)}")
-    return {"trust": {name: MEASUREMENTS[name](options, run) for name in asked}}
+    return {"trust": {name: MEASUREMENTS[name](options, run) for name in options.chosen(list(MEASUREMENTS))}}
