@@ -99,6 +99,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     + [{"part": "recovery", "quick": True, "worlds": 1, "threads": 1}]
     + [{"part": "serve", "quick": True, "writers": "base", "threads": 1}]
     + [{"part": "logs", "rows": 3000, "threads": 1}]
+    + [{"part": "load", "quick": True, "only": "day", "hours": 0.5, "per_second": 4, "threads": 1}]
     + [{"part": "gpu", "threads": 1, "device": "cpu", "minutes": 0.1}],
 }
 """By command: settings of small runs that together use all of its options."""
@@ -127,6 +128,7 @@ def inputs(monkeypatch) -> None:
     monkeypatch.setattr(cost_part, "BASE", {"arms": 4, "features": 4, "batch": 16, "slots": 1})
     monkeypatch.setattr(serve_part, "FORMS", {"transformers": serve_part.FORMS["transformers"]})
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.world.SIZES", (1, 64))
+    monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.load.day.USERS", 100)
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.recovery.IMPRESSIONS", 60_000)
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.gpu_checks.loop_runs", lambda *given: {})
 

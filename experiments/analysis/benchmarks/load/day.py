@@ -83,12 +83,14 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     agent = in_traffic(agent_for(world, AGENT), world, TrafficOptions(delay="credited", wait_hours=WAIT), visits)
     assert isinstance(agent, Delayed)
     looks, counted = Looks([], [], [], [], []), Counted()
-    step = BATCH * max(1, round(3600 * pace * LOOK / BATCH))
+    each = max(1, round(3600 * pace * LOOK))
+    batch = min(BATCH, each)
+    step = batch * round(each / batch)
     start, wall = time.process_time(), time.perf_counter()
     with run.stage("traffic", total=visits) as stage, world.traffic.at_pace(3600.0 * pace):
         for first in range(0, visits, step):
             before = counted.clicks, counted.visits
-            serve(world, agent, candidates, min(step, visits - first), [counted], batch=BATCH)
+            serve(world, agent, candidates, min(step, visits - first), [counted], batch=batch)
             looks.hours.append(world.traffic.hours)
             looks.megabytes.append(resident())
             looks.waiting.append(len(agent.fresh) + len(agent.old))
@@ -106,7 +108,7 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
         "users": USERS,
         "creatives": CREATIVES,
         "slots": world.slots,
-        "batch": BATCH,
+        "batch": batch,
         "cpu_seconds": seconds,
         "wall_seconds": time.perf_counter() - wall,
         "impressions_per_cpu_second": counted.visits / seconds,
