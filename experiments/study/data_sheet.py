@@ -38,8 +38,8 @@ def scenario_name(options: StudyOptions) -> str:
     """Where a world is from, in words."""
     name = options.world.scenario
     if is_world_file(name):
-        return f"the world fitted by calibrate, {name}"
-    return f"built-in scenario {name}" if options.world.built_in else f"scenario file {name}"
+        return f"the world fitted by calibrate, {own_name(name)}"
+    return f"built-in scenario {name}" if options.world.built_in else f"scenario file {own_name(name)}"
 
 
 def _rates(study: Study, options: StudyOptions) -> str:

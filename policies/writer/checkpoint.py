@@ -47,6 +47,9 @@ It names what the prompt holds by placeholders, as templates of dynamic ads do, 
 for name, word in {{ words }}.items():
     text = text.replace("{{ "{{" }}" + name + "{{ "}}" }}", word)
 ```
+
+A text that still has a placeholder then speaks of what the prompt does not hold: leave it out, and write another.
+`load_writer` of Copybandit never writes one.
 {% endif %}
 ## How it was made
 | | |

@@ -63,7 +63,7 @@ def test_catalogs_are_read_in_processes_whose_memory_is_their_own(tmp_path, monk
 def test_texts_are_made_for_products_that_take_part(tmp_path):
     catalogs.made(40, 0).to_csv(tmp_path / "c.csv", index=False)
     data = DataOptions(catalog=tmp_path / "c.csv", products=5)
-    _, catalog, _ = brought("shop", data, 3)
+    catalog = brought("shop", data, 3).catalog
     assert catalog.products == Catalog.read(tmp_path / "c.csv").some(5, 3).products
     assert {ad.product_id for ad in catalog.ads} == set(catalog.index)
 

@@ -73,6 +73,11 @@ CASES = [
         "--pretrain.lines 1280 --pretrain.evaluate-every 2 --device cpu --out out",
         resumed=True,
     ),
+    Case(
+        "distil",
+        "distil --teacher {inputs}/done --texts 4 --kept 2 --student.layers 1 --student.width 16 --student.heads 2 "
+        "--student.lines 320 --student.batch 16 --device cpu --out out",
+    ),
     Case("export", "export {inputs}/done --to out"),
     Case("abtest", "abtest {inputs}/counts.csv --out out"),
     Case("check", "check {inputs}/done --out out"),

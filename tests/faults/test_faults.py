@@ -77,10 +77,12 @@ def test_what_a_machine_refuses_is_one_line(mishap, inputs, tmp_path, monkeypatc
 def test_ctrl_c_and_sigterm_end_a_command_with_one_line_that_says_how_to_go_on(tmp_path):
     """In a process of its own: a command that begins a run, and then waits."""
     code = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from copybandit.experiments import cli
 from copybandit.experiments.harness import stopping
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who started the tests may ignore it
 
 def run(name, rest):
     stopping.going_on("`copybandit tune --resume run` goes on")

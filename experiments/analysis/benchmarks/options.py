@@ -95,7 +95,7 @@ class BenchmarkOptions:
             "minutes": ("gpu",),
             "only": ("trust", "load", "coverage"),
             "hours": ("load",),
-            "per_second": ("load",),
+            "per-second": ("load",),
         }
         parts["seed"] = tuple(part for part in PARTS if part != "cost")
         return {name: f"in `benchmark {self.part}`" for name, used in parts.items() if self.part not in used}
