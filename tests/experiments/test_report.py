@@ -512,6 +512,12 @@ def test_garbled_texts_are_said_first() -> None:
     assert "Nobody looked" in findings.garbled({"readable": None})[0]  # a language that the reading does not know
 
 
+def test_own_ads_stand_on_the_page_whether_they_tell_or_not(bare: Callable[..., Path]) -> None:
+    for mean, said in ((-0.2, "fewer clicks"), (0.0, "no difference shown"), (0.2, "more clicks")):
+        source = write_report(bare(own_ads={"ads": 4, "lift": {"ctr": interval(mean)}})).read_text(encoding="utf-8")
+        assert said in source and "Against the catalog" in source
+
+
 def test_a_bandit_that_earns_less_with_tuned_texts_and_own_ads_that_earn_more_are_said() -> None:
     def interval(mean: float) -> dict[str, float]:
         return {"mean": mean, "low": mean - 0.01, "high": mean + 0.01}
