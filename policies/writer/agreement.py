@@ -31,7 +31,7 @@ COMMON = frozenset(_COMMON.split())
 """Verbs of several that nothing else follows a thing's name as: neither adjectives (`calm`) nor `like`."""
 _OF_ONE = {many: one for one, many in IRREGULAR.items()}
 _SUBJECT = re.compile(
-    r"((?:^|[.?!:,;] |\b(?:because|when|if|while|since) )(?:(?:the|our|your|an?) )?\{\{(?:title|noun)\}\} "
+    r"((?:^|[.?!:,;] |\b(?:because|when|if|while|since) )(?:(?:the|our|your|an?) )?\{\{(?:title|noun)\}\} (?!that )"
     r"|\{\{(?:title|noun)\}\} that )([a-z]+)(?![\w'])",
     re.IGNORECASE,
 )

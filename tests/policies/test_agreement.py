@@ -16,6 +16,7 @@ SHEARS = "Bypass Pruning Shears 21 cm | - | - | everyone =>"
         ("{{noun}} keep it up.", "Kettle keeps it up.", "Shears keep it up."),
         ("So good: the {{noun}} has a way.", "So good: the kettle has a way.", "So good: the shears have a way."),
         ("Take our {{noun}} that stays dry.", "Take our kettle that stays dry.", "Take our shears that stay dry."),
+        ("So: {{noun}} that give more.", "So: kettle that gives more.", "So: shears that give more."),
         ("When the {{noun}} does not tell.", "When the kettle does not tell.", "When the shears do not tell."),
         # Said of somebody else, or no verb.
         ("Who own the {{noun}} are glad.", "Who own the kettle are glad.", "Who own the shears are glad."),
