@@ -214,8 +214,8 @@ def _lift(
 
 
 def _beside_own_ads(study: Study, tuned: Sequence[Creative], options: TuneOptions) -> dict[str, Any] | None:
-    """Lift of the tuned writer's texts over the catalog's own ads of the same products, each as often as there are
-    texts of its product; None where there are none, or nothing is a product.
+    """Lift of the tuned writer's texts over the reference ads (the catalog's own, the scenario's phrases) of the same
+    products, each as often as there are texts of its product; None where there are none, or nothing is a product.
     """
     ads: dict[str, list[Creative]] = {}
     for ad in study.catalog.ads if study.names_products and study.gold_doubt is None else ():

@@ -515,7 +515,7 @@ def test_garbled_texts_are_said_first() -> None:
 def test_own_ads_stand_on_the_page_whether_they_tell_or_not(bare: Callable[..., Path]) -> None:
     for mean, said in ((-0.2, "fewer clicks"), (0.0, "no difference shown"), (0.2, "more clicks")):
         source = write_report(bare(own_ads={"ads": 4, "lift": {"ctr": interval(mean)}})).read_text(encoding="utf-8")
-        assert said in source and "Against the catalog" in source
+        assert said in source and "Against the reference ads" in source
 
 
 def test_a_bandit_that_earns_less_with_tuned_texts_and_own_ads_that_earn_more_are_said() -> None:
@@ -529,8 +529,7 @@ def test_a_bandit_that_earns_less_with_tuned_texts_and_own_ads_that_earn_more_ar
     own = {"ads": 111, "lift": {"ctr": interval(-0.18)}}
     (figure,) = findings.headlines({"own_ads": own}, {})
     assert (
-        figure.status == findings.BAD
-        and "than the catalog's own 111 ads of the same products: −18.0%" in figure.sentence
+        figure.status == findings.BAD and "than the 111 reference ads of the same products: −18.0%" in figure.sentence
     )
     short = findings.fell_short({"grid": grid, "own_ads": own, "readable": None}, {})
     assert [line.split()[0] for line in short] == ["Nobody", "Placed", "The"]

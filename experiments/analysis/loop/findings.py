@@ -101,10 +101,10 @@ def _lift(name: str, lift: Interval, target: float | None) -> Headline:
 
 def _beside_own_ads(own: Mapping[str, Any]) -> Headline:
     lift = own["lift"]["ctr"]
-    title, detail = "Against the catalog's own ads", f"clicks an impression; 95%: {gain_range(lift)}"
+    title, detail = "Against the reference ads", f"clicks an impression; 95%: {gain_range(lift)}"
     if lift["high"] < 0:
         sentence = (
-            f"The tuned writer's texts bring fewer clicks an impression than the catalog's own {own['ads']:,} ads of "
+            f"The tuned writer's texts bring fewer clicks an impression than the {own['ads']:,} reference ads of "
             f"the same products: {gain(lift['mean'])} (95% interval {gain_range(lift)})."
         )
         return Headline(title, gain(lift["mean"]), detail, BAD, "fewer clicks", sentence)
