@@ -97,7 +97,7 @@ def tune_writer(
         texts, picked = {"untuned": untuned, "tuned": tuned}, choice["among"] > 1 and chosen["step"] > 0
         come = write_for(writer, study.asked, samples, options.run.seed + 1) if picked else []
         judged = _judged(study, reward, options, run, texts, verdicts, come)
-        judged["own_ads"] = _beside_own_ads(study, tuned, options)
+        judged["reference_ads"] = _beside_reference_ads(study, tuned, options)
         alone = (judged["as_they_come"] or judged)["lift"]["reward"]["mean"]
         attacks = resisted(study, reward, untuned, options) if study.names_products else {}
         texts |= {"tuned, as they come": come} if come else {}
@@ -213,7 +213,7 @@ def _lift(
     return lifts(first.by_product(tuned), second.by_product(untuned), options.conversion_value, rng, doubt)
 
 
-def _beside_own_ads(study: Study, tuned: Sequence[Creative], options: TuneOptions) -> dict[str, Any] | None:
+def _beside_reference_ads(study: Study, tuned: Sequence[Creative], options: TuneOptions) -> dict[str, Any] | None:
     """Lift of the tuned writer's texts over the reference ads (the catalog's own, the scenario's phrases) of the same
     products, each as often as there are texts of its product; None where there are none, or nothing is a product.
     """

@@ -512,13 +512,20 @@ def test_garbled_texts_are_said_first() -> None:
     assert "Nobody looked" in findings.garbled({"readable": None})[0]  # a language that the reading does not know
 
 
-def test_own_ads_stand_on_the_page_whether_they_tell_or_not(bare: Callable[..., Path]) -> None:
+def test_that_nobody_looked_at_texts_is_on_the_page_even_where_no_claims_are_read(bare: Callable[..., Path]) -> None:
+    source = write_report(bare(readable=None, false_claims=None)).read_text(encoding="utf-8")
+    assert "Nobody looked at whether the texts read well" in source
+
+
+def test_reference_ads_stand_on_the_page_whether_they_tell_or_not(bare: Callable[..., Path]) -> None:
     for mean, said in ((-0.2, "fewer clicks"), (0.0, "no difference shown"), (0.2, "more clicks")):
-        source = write_report(bare(own_ads={"ads": 4, "lift": {"ctr": interval(mean)}})).read_text(encoding="utf-8")
+        source = write_report(bare(reference_ads={"ads": 4, "lift": {"ctr": interval(mean)}})).read_text(
+            encoding="utf-8"
+        )
         assert said in source and "Against the reference ads" in source
 
 
-def test_a_bandit_that_earns_less_with_tuned_texts_and_own_ads_that_earn_more_are_said() -> None:
+def test_a_bandit_that_earns_less_with_tuned_texts_and_reference_ads_that_earn_more_are_said() -> None:
     def interval(mean: float) -> dict[str, float]:
         return {"mean": mean, "low": mean - 0.01, "high": mean + 0.01}
 
@@ -527,11 +534,11 @@ def test_a_bandit_that_earns_less_with_tuned_texts_and_own_ads_that_earn_more_ar
     assert said.startswith("Placed by the bandit, the tuned writer's texts earn less than the untuned writer's: 0.28")
     assert not findings.lost_in_placement(grid | {"tuned": {"bandit": interval(0.32)}})
     own = {"ads": 111, "lift": {"ctr": interval(-0.18)}}
-    (figure,) = findings.headlines({"own_ads": own}, {})
+    (figure,) = findings.headlines({"reference_ads": own}, {})
     assert (
         figure.status == findings.BAD and "than the 111 reference ads of the same products: −18.0%" in figure.sentence
     )
-    short = findings.fell_short({"grid": grid, "own_ads": own, "readable": None}, {})
+    short = findings.fell_short({"grid": grid, "reference_ads": own, "readable": None}, {})
     assert [line.split()[0] for line in short] == ["Nobody", "Placed", "The"]
 
 

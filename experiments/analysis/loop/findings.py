@@ -57,8 +57,8 @@ def headlines(summary: Mapping[str, Any], targets: Mapping[str, float]) -> list[
     """Headline figures of `loop` and `tune`, lifts against `targets`; those whose keys are absent are left out."""
     lift = summary.get("lift", {})
     found = [_lift(name, lift[name], targets.get(name)) for name in NAMES if name in lift]
-    if own := summary.get("own_ads"):
-        found.append(_beside_own_ads(own))
+    if own := summary.get("reference_ads"):
+        found.append(_beside_reference_ads(own))
     alone = summary.get("as_they_come")
     if alone:
         lift = alone["lift"]["reward"]
@@ -99,7 +99,7 @@ def _lift(name: str, lift: Interval, target: float | None) -> Headline:
     return Headline(title, gain(lift["mean"]), detail, status, verdict, sentence)
 
 
-def _beside_own_ads(own: Mapping[str, Any]) -> Headline:
+def _beside_reference_ads(own: Mapping[str, Any]) -> Headline:
     lift = own["lift"]["ctr"]
     title, detail = "Against the reference ads", f"clicks an impression; 95%: {gain_range(lift)}"
     if lift["high"] < 0:

@@ -23,7 +23,7 @@ def outcome(summary: Mapping[str, Any], archive: bool = False) -> str:
     if not archive and "cvr" in lift:
         found.append(f"conversions a click {gained(lift['cvr'])}")
     told = f"{_cause(summary)} changed what simulated {'readers' if archive else 'users'} do: {', '.join(found)}."
-    if own := summary.get("own_ads"):
+    if own := summary.get("reference_ads"):
         told += f" Against the reference ads, clicks an impression {gained(own['lift']['ctr'])}."
     tuned = (summary.get("grid") or {}).get("tuned") or {}
     if {"uniform", "bandit"} <= tuned.keys():

@@ -90,9 +90,9 @@ def diversity(run: RunFiles) -> Section | None:
 
 def claims(run: RunFiles) -> Section | None:
     """What texts claim without support in the catalog, and the texts that say it."""
-    share = run.summary.get("false_claims")
+    share, alarms = run.summary.get("false_claims"), findings.garbled(run.summary)
     if not share or "claims" not in run.creatives:
-        return None
+        return Section("Claims and readability", alarms=alarms) if alarms else None
     text = [
         f"{percent(share['untuned'])} of the untuned and {percent(share['tuned'])} of the tuned writer's texts claim a "
         "number, price, material, brand, warranty, discount, deadline or superlative that no field of the product "
@@ -109,7 +109,7 @@ def claims(run: RunFiles) -> Section | None:
     tables = (
         [Table("Texts of the tuned writer that claim too much", ["Text", "Claim"], rows, prose=True)] if rows else []
     )
-    return Section("Claims and readability", text, findings.garbled(run.summary), tables=tables)
+    return Section("Claims and readability", text, alarms, tables=tables)
 
 
 def texts(run: RunFiles) -> Section | None:
