@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .data.catalog import Catalog, Creative
 from .response.click_models import best_order, examination, first_showing, top_slots, walk
+from .response.computed import Computed
 from .response.fatigue import saturating
 from .response.few import FEW, Few
 from .response.lookup import CLICK, CONVERT, SOUGHT, WORN, Lookup
@@ -21,6 +22,10 @@ from .visitors.audience import Audience, generate_audience
 from .visitors.drift import Drift
 from .visitors.stream import Rows, Stream
 from .visitors.traffic import Impressions, Traffic
+
+TABLE = 1 << 26
+"""Pairs of a user and a creative up to which their figures stand in a table, of 12 bytes a pair; beyond, they are
+computed at each visit, which takes longer and rounds otherwise."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class World:
     """Users, products and creatives in tensors on one device.
 
     `creatives` may grow while the world runs (`publish`); an index, once given, stays. What does not change from visit
-    to visit is kept by user and creative, so a visit costs a few look-ups.
+    to visit is kept by user and creative, so a visit costs a few look-ups; with too many pairs of them it is computed.
     """
 
     scenario: Scenario
@@ -156,7 +161,7 @@ class World:
 
     def respond(self, impressions: Impressions, slates: Tensor) -> Feedback:
         """Shows [B, L] slates: draws clicks and conversions, and remembers what was looked at."""
-        if self._few is not None and slates.shape[0] <= FEW:
+        if self._few is not None and slates.shape[0] <= FEW and isinstance(self.lookup, Lookup):
             visits, (luck,) = impressions, self._luck.take(slates.shape[0])
             parts = (visits.user, visits.channel, visits.query, visits.hours, visits.moment)
             clicked, converted, delay, looked = self._few.respond(self.lookup, parts, slates, luck)
@@ -233,10 +238,9 @@ class World:
 
     def _start_empty(self) -> None:
         scenario, device = self.scenario, self.device
-        recovery = (scenario.recovery_hours, scenario.interest_recovery_hours)
+        self._recovery = (scenario.recovery_hours, scenario.interest_recovery_hours)
         self._queries = len(self.traffic.queries) + 1
-        sought = len(scenario.channels) * self._queries
-        self.lookup = Lookup(len(self.audience), sought, len(self.catalog.categories), recovery, device)
+        self.lookup: Lookup | Computed = self._table()
         self.product = torch.zeros(0, dtype=torch.int64, device=device)
         """[C] int64, index of each creative's product."""
         self.overclaim = torch.zeros(0, device=device)
@@ -249,9 +253,29 @@ class World:
         self.product = torch.cat([self.product, product])
         self.overclaim = torch.cat([self.overclaim, reading.promised])
         self._appeals = torch.cat([self._appeals, utilities.appeals(reading)])
-        sought = utilities.sought(creatives).flatten(0, 1)
-        click, convert = utilities.click(product, reading), utilities.convert(product, reading)
-        self.lookup.publish(click, convert, sought, utilities.category_of(product))
+        sought, category = utilities.sought(creatives).flatten(0, 1), utilities.category_of(product)
+        if len(self.audience) * len(self.product) > TABLE and isinstance(self.lookup, Lookup):
+            self.lookup = self._computed(self.lookup)
+        if isinstance(self.lookup, Lookup):
+            click, convert = utilities.click(product, reading), utilities.convert(product, reading)
+            self.lookup.publish(click, convert, sought, category)
+        else:
+            self.lookup.publish(utilities.weights(product, reading), sought, category)
+
+    def _table(self) -> Lookup:
+        sought = len(self.scenario.channels) * self._queries
+        return Lookup(len(self.audience), sought, len(self.catalog.categories), self._recovery, self.device)
+
+    def _computed(self, table: Lookup) -> Computed:
+        """What takes the place of a table that is to grow beyond `TABLE`."""
+        utilities = self.utilities
+        lookup = Computed(utilities.people(), len(table.part(SOUGHT)), len(self.catalog.categories), self._recovery)
+        known = self.creatives[: table.part(SOUGHT).shape[1]]
+        product, reading = utilities.read(known)
+        weights, sought = utilities.weights(product, reading), utilities.sought(known).flatten(0, 1)
+        lookup.publish(weights, sought, utilities.category_of(product))
+        lookup.take_over(table)
+        return lookup
 
     def _draw_luck(self, n: int) -> Rows:
         """Uniform numbers for look, click and conversion, and delays in the attribution window, hours; [n, 4, L]."""

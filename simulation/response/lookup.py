@@ -6,6 +6,7 @@ looked at the creative, and what recent clicks and looks have made of their inte
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,38 @@ Array = Any
 """A numpy array."""
 
 
-class Lookup:
-    """U users, S rows of what is sought, C creatives of G categories.
-
-    What is remembered fades as exp(-t / recovery). It is kept as m * exp((now - origin) / recovery), so that a step
+class Clock(ABC):
+    """What is remembered fades as exp(-t / recovery). It is kept as m * exp((now - origin) / recovery), so that a step
     touches only what it concerns.
     """
+
+    def __init__(self, recovery: tuple[float, float], device: torch.device) -> None:
+        """Keeps the hours in which a look at a creative, and the mood for a category, fade to 1/e."""
+        self._recovery = recovery
+        self._rate = 1 / torch.tensor(recovery, dtype=torch.float64, device=device)[:, None, None]
+        self.origin = 0.0
+        """Hours; moved on now and then, to stay inside float32."""
+
+    def growth(self, hours: Tensor) -> Tensor:
+        """exp((t - origin) / recovery) at [B] hours, of both figures remembered, [2, B, 1] float32."""
+        # Clamped to stay inside float32, should a single batch span 60 recovery times or an event lie far back.
+        return ((hours - self.origin)[:, None] * self._rate).float().clamp_(-80, 80).exp_()
+
+    def rebase(self, now: float) -> None:
+        """Moves the origin of time to `now` once the growth gets large."""
+        since = now - self.origin
+        if since > 20 * min(self._recovery):
+            for remembered, recovery in zip(self._remembered(), self._recovery, strict=True):
+                remembered *= math.exp(-since / recovery)
+            self.origin = now
+
+    @abstractmethod
+    def _remembered(self) -> tuple[Tensor, Tensor]:
+        """How worn creatives are, and the moods; to be changed in place."""
+
+
+class Lookup(Clock):
+    """U users, S rows of what is sought, C creatives of G categories."""
 
     def __init__(
         self, users: int, sought: int, categories: int, recovery: tuple[float, float], device: torch.device
@@ -36,13 +63,11 @@ class Lookup:
             recovery: hours in which a look at a creative, and the mood for a category, fade to 1/e.
             device: where it lives.
         """
-        self._rate = 1 / torch.tensor(recovery, dtype=torch.float64, device=device)[:, None, None]
-        self._recovery, self._category = recovery, torch.zeros(0, dtype=torch.int64, device=device)
+        super().__init__(recovery, device)
+        self._category = torch.zeros(0, dtype=torch.int64, device=device)
         heights = {CLICK: users, CONVERT: users, SOUGHT: sought, WORN: users}
         parts = [torch.zeros(heights[figure], 0, device=device) for figure in heights]
         self._lay_out([*parts, torch.zeros(users, categories, device=device)])
-        self.origin = 0.0
-        """Hours; moved on now and then, to stay inside float32."""
 
     def part(self, figure: int) -> Tensor:
         """A view of one figure: [U, C], [S, C] for what is sought, [U, G] for the mood."""
@@ -64,11 +89,6 @@ class Lookup:
     def figures(self, cells: Tensor) -> Tensor:
         """The figures of cells, [5, B, L]; the last two have grown since they were made."""
         return self._flat.index_select(0, cells.flatten()).view(cells.shape)
-
-    def growth(self, hours: Tensor) -> Tensor:
-        """exp((t - origin) / recovery) at [B] hours, of both figures remembered, [2, B, 1] float32."""
-        # Clamped to stay inside float32, should a single batch span 60 recovery times or an event lie far back.
-        return ((hours - self.origin)[:, None] * self._rate).float().clamp_(-80, 80).exp_()
 
     def cells_of_few(self, user: Array, sought: Array, slates: Array) -> Array:
         """`cells` in numpy, on the CPU.
@@ -103,19 +123,14 @@ class Lookup:
         """`remember` in numpy, on the CPU; it adds in the same order."""
         np.add.at(self._views[3], cells[WORN:].ravel(), events.ravel())
 
-    def rebase(self, now: float) -> None:
-        """Moves the origin of time to `now` once the growth gets large."""
-        since = now - self.origin
-        if since > 20 * min(self._recovery):
-            for figure, recovery in zip((WORN, MOOD), self._recovery, strict=True):
-                self._parts[figure] *= math.exp(-since / recovery)
-            self.origin = now
-
     def forget(self, now: float = 0.0) -> None:
         """Nothing has happened, and time begins at an hour."""
         self._parts[WORN].zero_()
         self._parts[MOOD].zero_()
         self.origin = now
+
+    def _remembered(self) -> tuple[Tensor, Tensor]:
+        return self._parts[WORN], self._parts[MOOD]
 
     def _lay_out(self, parts: list[Tensor]) -> None:
         self._flat = torch.cat([part.flatten() for part in parts])

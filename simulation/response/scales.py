@@ -20,6 +20,8 @@ FREE = 8
 """Pictures beyond each product's first from which on a product's own are compared."""
 SAMPLE = 4000
 """Visits that the rates are met on."""
+PEOPLE = 20_000
+"""Users that the effect of texts is fitted to; of a larger audience as many are drawn."""
 
 
 def meet(scenario: Scenario, utilities: Utilities, traffic: Traffic) -> Scales:
@@ -31,19 +33,29 @@ def meet(scenario: Scenario, utilities: Utilities, traffic: Traffic) -> Scales:
     ads = utilities.catalog.ads
     if not ads:
         raise InputError("the catalog has no reference ads, which set the world's rates; add a table of ads or phrases")
+    some = _of_some(utilities)
     product, reading = utilities.read(ads)
     text_click = 1.0
     if scenario.text_effect is not None:
-        said = utilities.text(product, reading).T.contiguous()
+        said = some.text(product, reading).T.contiguous()
         text_click = scale_for_gain(said, product, scenario.text_effect, beside=utilities.clarity(reading))
     text_convert = scale_for_gain(
         reading.convert[:, None], product, scenario.text_effect_cvr, beside=utilities.truth(reading)
     )
-    scales = utilities.scales = Scales(0.0, 0.0, text_click, text_convert)
+    scales = some.scales = utilities.scales = Scales(0.0, 0.0, text_click, text_convert)
     if reading.sight is not None:
-        scales = utilities.scales = replace(scales, **_of_pictures(scenario, utilities))
+        scales = utilities.scales = replace(scales, **_of_pictures(scenario, some))
     click, convert = _intercepts(scenario, utilities, traffic, product, reading)
     return replace(scales, click_base=click, convert_base=convert)
+
+
+def _of_some(utilities: Utilities) -> Utilities:
+    """The same of as many people as are enough, drawn from all."""
+    everyone = len(utilities.audience)
+    if everyone <= PEOPLE:
+        return utilities
+    some = torch.randperm(everyone, generator=torch.Generator().manual_seed(0))[:PEOPLE]
+    return utilities.of(utilities.audience[some])
 
 
 def _of_pictures(scenario: Scenario, utilities: Utilities) -> dict[str, float]:
@@ -113,6 +125,9 @@ def _intercepts(
     pick = torch.randint(len(product), (SAMPLE, scenario.slots), generator=generator, device=device)
     user, channel, query = (part[:, None] for part in (sample.user, sample.channel, sample.query))
     logits = utilities.sought(utilities.catalog.ads)[channel, query + 1, pick]
+    if len(utilities.audience) > PEOPLE:
+        who, user = user.unique(return_inverse=True)
+        utilities = utilities.of(utilities.audience[who])
     logits = logits + utilities.click(product, reading)[user, pick]
     logits = logits + (0.0 if sample.moment is None else sample.moment[:, None])
     attention = torch.tensor([c.examination for c in scenario.channels.values()], device=device)[sample.channel]

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -121,6 +122,32 @@ class Utilities:
         if reading.sight is not None:
             said = said + self.scales.picture_convert * reading.sight.convert
         return self.scales.convert_base + own + affinity - price + said
+
+    def of(self, audience: Audience) -> "Utilities":
+        """The same of other people."""
+        other = copy(self)
+        other.audience = audience
+        return other
+
+    def people(self) -> Tensor:
+        """[U, r] what log-odds depend on of each user: a constant, tastes, interests, sensitivity to the price."""
+        who = self.audience
+        constant = torch.ones_like(who.price_sensitivity)
+        return torch.cat([constant[:, None], who.tastes, who.interest, who.price_sensitivity[:, None]], dim=1)
+
+    def weights(self, product: Tensor, reading: Reading) -> Tensor:
+        """[2, n, r] log-odds of a click and of a conversion for a unit of each number of `people`: log-odds are sums
+        over these, so that of nobody in particular, and of who has a unit of one number, those of all follow.
+        """
+        tastes, interest = self.audience.tastes.shape[1], self.audience.interest.shape[1]
+        unit = torch.eye(1 + tastes + interest + 1, device=self.device)
+        unit[0] = 0.0
+        parts = unit[:, 1:].split([tastes, interest, 1], dim=1)
+        told = {"tastes": parts[0], "interest": parts[1], "price_sensitivity": parts[2][:, 0]}
+        units = self.of(replace(self.audience, **told))
+        odds = torch.stack([units.click(product, reading), units.convert(product, reading)])
+        odds[:, 1:] -= odds[:, :1].clone()
+        return odds.transpose(1, 2).contiguous()
 
     def without_text(self) -> tuple[Tensor, Tensor]:
         """[U, P] log-odds of a click and of a conversion, of products with nothing said."""

@@ -34,6 +34,10 @@ class Audience:
     def __len__(self) -> int:
         return len(self.segment)
 
+    def __getitem__(self, users: Tensor) -> "Audience":
+        """Some users, by their indices."""
+        return replace(self, **{name: v[users] for name, v in vars(self).items() if isinstance(v, Tensor)})
+
     def to(self, device: torch.device | str) -> "Audience":
         """The same audience on another device."""
         return replace(self, **{name: v.to(device) for name, v in vars(self).items() if isinstance(v, Tensor)})
@@ -43,8 +47,7 @@ class Audience:
         from.
         """
         order = self.activity.argsort(stable=True)
-        order = order[self.segment[order].argsort(stable=True)]
-        return replace(self, **{name: v[order] for name, v in vars(self).items() if isinstance(v, Tensor)})
+        return self[order[self.segment[order].argsort(stable=True)]]
 
 
 def generate_audience(
