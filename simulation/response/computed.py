@@ -1,7 +1,8 @@
 """The figures of `lookup.py` where users with creatives are too many for a table: computed at each visit.
 
-Log-odds that stay are sums over what a user is: a constant, tastes, interests, how much the price matters. Each creative
-has a weight for each of these, so that [U, r] and [C, r] stand for a table of [U, C], and a visit costs r products.
+Log-odds that stay are sums over what a user is: a constant, tastes, interests, how much the price matters. Each
+creative has a weight for each of these, so that [U, r] and [C, r] stand for a table of [U, C], and a visit costs r
+products.
 """
 
 import torch

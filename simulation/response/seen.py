@@ -25,7 +25,7 @@ class Seen:
         return torch.einsum("bm,blm->bl", self.worn.index_select(0, user), there.float())
 
     def add(self, user: Tensor, creative: Tensor, wear: Tensor) -> None:
-        """Adds [n] wear, above 0, of [n] users with [n] creatives; all of it counts where a pair comes several times."""
+        """Adds [n] wear, above 0, of [n] users with [n] creatives; all counts where a pair comes again."""
         pair, which = (user << 32 | creative).unique(return_inverse=True)
         wear = torch.zeros(len(pair), device=wear.device).index_add_(0, which, wear)
         user, creative = pair >> 32, (pair & 0xFFFFFFFF).int()

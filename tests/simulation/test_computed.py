@@ -35,7 +35,7 @@ def step(world: World, creatives: int, visits: int, seed: int):
 @pytest.mark.parametrize("scenario", ["shop", "support", "travel", "chafang"])
 @pytest.mark.parametrize("first", [0, 5])
 def test_as_with_a_table(scenario, first, monkeypatch):
-    """Texts as queries, drifting tastes and cascades among them; visits few and many, with wear that has come to matter."""
+    """Texts as queries, drifting tastes and cascades among them; visits few and many, and wear that matters."""
     table, computed = pair(scenario, monkeypatch, first)
     assert isinstance(table.lookup, Lookup)
     assert isinstance(computed.lookup, Computed)
