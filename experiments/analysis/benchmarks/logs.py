@@ -1,11 +1,7 @@
 """The logs part of `copybandit benchmark`: a log that outgrows memory, valued by `copybandit offline` in a child."""
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ from ...harness.run import Run, Stage
 from ..off_policy import plackett_luce
 from ..statistics.bootstrap import Array
 from .options import BenchmarkOptions
+from .process import copybandit, run_alone
 
 SLOTS, CREATIVES, USERS = 3, 25, 1_000_000
 CHANNELS, SEGMENTS = ("search", "feed"), ("new", "returning", "loyal")
@@ -160,21 +157,12 @@ def _words(words: Any, codes: Any) -> pa.Array:
 
 def _offline(folder: Path, out: Path, threads: int) -> dict[str, Any]:
     """Runs the command in a process of its own, whose memory is then known."""
-    program = "from copybandit.experiments.cli import main; main()"
     policy = f"uniform,only={VALUED},{folder / 'mine.csv'}"
     given = ["offline", "--logs", folder / "logs", "--policy", policy, "--out", out]
-    begun = time.perf_counter()
-    # Arrow's threads follow the same variable.
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-c", program, *map(str, given)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as child:
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise RuntimeError(f"copybandit offline ended with code {child.returncode}")
+    used = run_alone(copybandit(*map(str, given)), threads).whole("copybandit offline")
     return {
-        "seconds": time.perf_counter() - begun,
-        "cpu_seconds": used.ru_utime + used.ru_stime,
-        "peak_rss_bytes": used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        "seconds": used.seconds,
+        "cpu_seconds": used.cpu_seconds,
+        "peak_rss_bytes": used.peak_bytes,
         "summary": json.loads((out / "summary.json").read_text(encoding="utf-8")),
     }

@@ -5,12 +5,13 @@ input, leaves a JSON of texts and seconds in the file TO.
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
+
+from .process import own_peak
 
 BATCH = 64
 """Prompts answered at once, where a runtime does."""
@@ -154,15 +155,6 @@ RUNTIMES: dict[str, Callable[[Path, dict[str, Any]], Runtime]] = {
 }
 
 
-def most_memory() -> int:
-    """Bytes of this program at most; Linux hands `ru_maxrss` on from the process that started it."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return 1024 * int(line.split()[1])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
 def answered(form: str, folder: Path, given: dict[str, Any]) -> dict[str, Any]:
     """Opens a writer, and has it write.
 
@@ -195,7 +187,7 @@ def answered(form: str, folder: Path, given: dict[str, Any]) -> dict[str, Any]:
     many = len(asked) / (clock() - begun)
     greedy = [runtime.write([prompt], 0.0, seed)[0] for prompt in prompts]
     found = {"start": start, "one": one, "many": many if runtime.batched else None}
-    return found | {"greedy": greedy, "sampled": sampled, "memory": most_memory()}
+    return found | {"greedy": greedy, "sampled": sampled, "memory": own_peak()}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The world part of `copybandit benchmark`: visitors served a second, against bare numpy and other simulators."""
 
-import resource
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from ....envs.placement import AdPlacementVectorEnv
 from ...harness.run import Run
 from .options import BenchmarkOptions
+from .process import own_peak
 from .world_sketch import NumpySketch
 
 SIZES = (1, 64, 1024, 8192)
@@ -80,22 +80,17 @@ def _memory(options: BenchmarkOptions, run: Run) -> dict[str, float]:
             envs.step(actions[done // 8192 % 64])
             done += 8192
             if not early and done >= first:
-                early = _peak()
+                early = own_peak() / 2**20
             if done // 8192 % 100 == 0:
                 stage.advance(819_200)
     seconds = time.perf_counter() - start
     return {
         "impressions": done,
         "early_mb": early,
-        "peak_mb": _peak(),
-        "growth": _peak() / early - 1,
+        "peak_mb": own_peak() / 2**20,
+        "growth": own_peak() / 2**20 / early - 1,
         "seconds": seconds,
     }
-
-
-def _peak() -> float:
-    """Peak resident memory of this process, in MB; Linux gives kB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _show(summary: dict[str, Any], run: Run) -> None:

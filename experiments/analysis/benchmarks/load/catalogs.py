@@ -1,9 +1,6 @@
 """Catalogs of up to a million rows: time and peak memory against rows, of what reads them and of a job on a few."""
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import pandas as pd
 from ....harness.run import Run
 from ...comparison.plots import growth_exponent
 from ..options import BenchmarkOptions
+from ..process import copybandit, python, run_alone
 
 SIZES = (10_000, 100_000, 1_000_000)
 QUICK_SIZES = (1000, 2000, 4000)
@@ -21,21 +19,8 @@ CATEGORIES, BRANDS = 300, 5000
 SOME = 40
 """Products that take part in the job."""
 JOB = ("loop", "--quick", "--device", "cpu", "--images", "none", "--products", str(SOME))
-PEAK = """
-import atexit, resource, sys
-from pathlib import Path
-
-def peak():
-    # What a process was before it ran its program is in getrusage's peak, and not in this one.
-    told = Path("/proc/self/status")
-    lines = told.read_text().splitlines() if told.is_file() else []
-    mine = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
-    return mine[0] if mine else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-atexit.register(lambda: print("\\npeak", peak()))
-"""
 READ = """
-import time
+import sys, time
 from copybandit.policies.writer.prompts import prompt
 from copybandit.simulation.data.catalog import Catalog
 start = time.process_time()
@@ -45,10 +30,6 @@ letters = sum(len(prompt(product)) for product in catalog.products)
 print(len(catalog), letters, read - start, time.process_time() - read)
 """
 """Reads a catalog as every command does, and asks for each of its products once."""
-COMMAND = """
-from copybandit.experiments.cli import main
-main()
-"""
 
 
 def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
@@ -59,7 +40,7 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
         for size in sizes:
             path = Path(place) / f"{size}.csv"
             made(size, options.run.seed).to_csv(path, index=False)
-            rows.append(_one(path, size, Path(place), job=not options.run.quick))
+            rows.append(_one(path, size, Path(place), options.threads, job=not options.run.quick))
             path.unlink()
             stage.advance(1, f"{size:,} rows")
     found = {"rows": list(sizes), "sizes": rows, "job": " ".join(JOB), "exponents": _exponents(rows)}
@@ -90,9 +71,9 @@ def made(rows: int, seed: int) -> pd.DataFrame:
     )
 
 
-def _one(path: Path, size: int, place: Path, job: bool) -> dict[str, float]:
-    read = _child(READ, str(path))
-    number, letters, seconds, asked = read["said"].splitlines()[0].split()
+def _one(path: Path, size: int, place: Path, threads: int, job: bool) -> dict[str, float]:
+    read = run_alone(python(READ, str(path)), threads).whole("catalog")
+    number, letters, seconds, asked = read.said.split()
     assert int(number) == size
     assert int(letters) > 20 * size
     found = {
@@ -100,29 +81,15 @@ def _one(path: Path, size: int, place: Path, job: bool) -> dict[str, float]:
         "bytes": path.stat().st_size,
         "read_seconds": float(seconds),
         "prompt_seconds": float(asked),
-        "read_peak_mb": read["peak_mb"],
+        "read_peak_mb": read.peak_mb,
     }
     if job:
         out = place / f"job-{size}"
-        ran = _child(COMMAND, *JOB, "--catalog", str(path), "--out", str(out))
+        ran = run_alone(copybandit(*JOB, "--catalog", str(path), "--out", str(out)), threads).whole("loop")
         told = json.loads((out / "summary.json").read_text(encoding="utf-8"))
         assert told["command"] == "loop"
-        found |= {"job_seconds": ran["seconds"], "job_peak_mb": ran["peak_mb"]}
+        found |= {"job_seconds": ran.cpu_seconds, "job_peak_mb": ran.peak_mb}
     return found
-
-
-def _child(program: str, *arguments: str) -> dict[str, Any]:
-    """A process of its own, whose memory is then known: what it said, its CPU seconds and its peak, in MB."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
-        command = [sys.executable, "-c", PEAK + program, *arguments]
-        with subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL) as child:
-            _, status, used = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            raise RuntimeError(f"{' '.join(arguments)}: ended with code {child.returncode}")
-        out.seek(0)
-        said = out.read()
-    return {"said": said, "seconds": used.ru_utime + used.ru_stime, "peak_mb": float(said.split()[-1])}
 
 
 def _exponents(rows: list[dict[str, float]]) -> dict[str, float]:

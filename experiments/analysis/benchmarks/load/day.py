@@ -20,6 +20,7 @@ from .....simulation.world import Feedback, World, make_world
 from ....harness.run import Run
 from ....serving.serve import Observer, serve
 from ..options import BenchmarkOptions
+from ..process import own_peak
 
 SCENARIO, AGENT = "shop", "linucb"
 USERS, CREATIVES, BATCH = 20_000, 20, 8192
@@ -112,7 +113,7 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
         "cpu_seconds": seconds,
         "wall_seconds": time.perf_counter() - wall,
         "impressions_per_cpu_second": counted.visits / seconds,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": own_peak() / 2**20,
         **looks.figures(hours),
         "looks": vars(looks),
     }
@@ -129,7 +130,7 @@ def resident() -> float:
     told = Path("/proc/self/statm")
     if told.is_file():
         return int(told.read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return own_peak() / 2**20
 
 
 def _world(seed: int) -> tuple[World, Tensor]:
