@@ -79,5 +79,9 @@ class Computed(Clock):
         """Where moods lie, of users for the categories of creatives."""
         return user * self._mood.shape[1] + self._category[slates]
 
+    def _tensors(self) -> list[Tensor]:
+        seen = (self._seen.creative, self._seen.worn)
+        return [self._people, self._weights, self._sought, self._category, self._mood, *seen]
+
     def _remembered(self) -> tuple[Tensor, Tensor]:
         return self._seen.worn, self._mood

@@ -43,6 +43,13 @@ class Clock(ABC):
                 remembered *= math.exp(-since / recovery)
             self.origin = now
 
+    def held(self) -> int:
+        """Bytes of its tensors."""
+        return sum(part.numel() * part.element_size() for part in self._tensors())
+
+    @abstractmethod
+    def _tensors(self) -> list[Tensor]: ...
+
     @abstractmethod
     def _remembered(self) -> tuple[Tensor, Tensor]:
         """How worn creatives are, and the moods; to be changed in place."""
@@ -128,6 +135,9 @@ class Lookup(Clock):
         self._parts[WORN].zero_()
         self._parts[MOOD].zero_()
         self.origin = now
+
+    def _tensors(self) -> list[Tensor]:
+        return [self._flat, self._of_user, self._of_sought, self._of_creative, self._category]
 
     def _remembered(self) -> tuple[Tensor, Tensor]:
         return self._parts[WORN], self._parts[MOOD]

@@ -6,13 +6,14 @@ import pytest
 import torch
 from copybandit.agents.registry import agent_for
 from copybandit.experiments.analysis.benchmarks.configurations import compare_intervals, offline_intervals, propensities
-from copybandit.experiments.analysis.benchmarks.load import catalogs, day
+from copybandit.experiments.analysis.benchmarks.load import catalogs, day, shops
 from copybandit.experiments.analysis.benchmarks.options import BenchmarkOptions
 from copybandit.experiments.benchmark import run_benchmark
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.files import read_json
 from copybandit.experiments.study.options import DataOptions
 from copybandit.experiments.study.shop import brought
+from copybandit.simulation import world
 from copybandit.simulation.data.catalog import Catalog
 from copybandit.simulation.data.errors import InputError
 
@@ -58,6 +59,20 @@ def test_catalogs_are_read_in_processes_whose_memory_is_their_own(tmp_path, monk
     assert [row["rows"] for row in found["sizes"]] == [50, 100]
     assert all(20 < row["read_peak_mb"] < 400 for row in found["sizes"])
     assert {"read_seconds", "prompt_seconds", "read_peak_mb"} == set(found["exponents"])
+
+
+def test_shops_are_measured_with_a_table_and_without(tmp_path, monkeypatch):
+    monkeypatch.setattr(shops, "QUICK_SIZES", {"users": [(50, 20, 3), (100, 20, 3)]})
+    found = ran(tmp_path, part="load", only="shops", quick=True)["load"]["shops"]["users"]
+    small, large = found["shops"]
+    # Three figures of 4 bytes a pair, and what of a user does not depend on creatives.
+    assert large["held_mb"] - small["held_mb"] > 50 * 20 * 12 / 2**20
+    assert large["peak_mb"] > large["held_mb"]
+    assert {"exponent_microseconds", "exponent_held_mb", "shops"} == set(found)
+    monkeypatch.setattr(world, "TABLE", 0)
+    computed = shops.one(100, 20, 2, seed=0)
+    assert (small["table"], computed["table"], computed["slots"]) == (True, False, 2)
+    assert computed["microseconds"] > 0
 
 
 def test_texts_are_made_for_products_that_take_part(tmp_path):

@@ -91,17 +91,8 @@ def test_memory_goes_with_users_and_with_creatives_not_with_pairs(monkeypatch):
         world = demo_world("shop", users=users)
         monkeypatch.setattr(world_module, "TABLE", 0)
         world.publish(first_ads(world.catalog)[:20] * times)
-        lookup = world.lookup
-        assert isinstance(lookup, Computed)
-        parts = (
-            lookup._people,
-            lookup._weights,
-            lookup._sought,
-            lookup._seen.creative,
-            lookup._seen.worn,
-            lookup._mood,
-        )
-        return sum(part.numel() * part.element_size() for part in parts)
+        assert isinstance(world.lookup, Computed)
+        return world.lookup.held()
 
     user, creative = (held(400, 1) - held(200, 1)) / 200, (held(200, 11) - held(200, 1)) / 200
     assert user < 400

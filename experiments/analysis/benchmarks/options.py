@@ -41,8 +41,8 @@ class BenchmarkOptions:
     coverage: do intervals hold the truth as often as they claim, are null experiments called, are policies ranked;
     writer: tuning, against TRL as it comes; serve: what a text costs and is worth in each form of `export`; logs:
     offline on a log that outgrows memory, which is made first (in TMPDIR, 12 bytes a row) and thrown away; load: memory
-    over a day of traffic, and time and memory of catalogs of up to a million rows; gpu: does a CUDA device compute what
-    the CPU does, and how fast (with --device cpu all of it small, which shows that it runs); trust: what of the ads do
+    over a day of traffic, and time and memory of catalogs of up to a million rows and shops of as many users; gpu: does
+    a CUDA device compute what the CPU does, and how fast (with --device cpu all of it small, which shows that it runs); trust: what of the ads do
     writer and effect model know by heart; private: what privacy for users costs, by epsilon; federated: silos that keep
     their rows, against all rows in one place."""
     threads: int = 2
@@ -59,8 +59,8 @@ class BenchmarkOptions:
     worlds: int = 20
     """How many are to be found again from their logs."""
     only: str = ""
-    """Measurements of one part, separated by commas: of trust canaries; of load day, catalog; of coverage logs (one
-    policy's intervals, null experiments, rankings), propensities, offline, compare. By default all."""
+    """Measurements of one part, separated by commas: of trust canaries; of load day, catalog, shops; of coverage logs
+    (one policy's intervals, null experiments, rankings), propensities, offline, compare. By default all."""
     hours: float = 24.0
     """Simulated hours of traffic of load."""
     per_second: int = 2000
