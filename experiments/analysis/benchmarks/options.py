@@ -42,9 +42,9 @@ class BenchmarkOptions:
     writer: tuning, against TRL as it comes; serve: what a text costs and is worth in each form of `export`; logs:
     offline on a log that outgrows memory, which is made first (in TMPDIR, 12 bytes a row) and thrown away; load: memory
     over a day of traffic, and time and memory of catalogs of up to a million rows and shops of as many users; gpu: does
-    a CUDA device compute what the CPU does, and how fast (with --device cpu all of it small, which shows that it runs); trust: what of the ads do
-    writer and effect model know by heart; private: what privacy for users costs, by epsilon; federated: silos that keep
-    their rows, against all rows in one place."""
+    a CUDA device compute what the CPU does, and how fast (with --device cpu all of it small, which shows that it runs);
+    trust: what of the ads do writer and effect model know by heart; private: what privacy for users costs, by epsilon;
+    federated: silos that keep their rows, against all rows in one place."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3

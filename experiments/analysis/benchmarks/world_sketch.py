@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ....simulation.response.lookup import CLICK, CONVERT, SOUGHT
+from ....simulation.response.lookup import CLICK, CONVERT, SOUGHT, Lookup
 from ....simulation.visitors.traffic import RIVALRY_SPREAD
 from ....simulation.world import World
 
@@ -24,10 +24,12 @@ class NumpySketch:
         """Takes the numbers of a world that has creatives published and reads slates position by position."""
         scenario, people, channels = world.scenario, world.audience, list(world.scenario.channels.values())
         self.n, self.rng, self.hours = n, np.random.default_rng(seed), 0.0
-        click, convert = (world.lookup.part(figure).numpy() for figure in (CLICK, CONVERT))
+        lookup = world.lookup
+        assert isinstance(lookup, Lookup)
+        click, convert = (lookup.part(figure).numpy() for figure in (CLICK, CONVERT))
         self.known = np.stack([click, convert], axis=-1).reshape(-1, 2)
         self.creatives = click.shape[1]
-        self.sought = world.lookup.part(SOUGHT).numpy().copy()
+        self.sought = lookup.part(SOUGHT).numpy().copy()
         self.category = world.traffic.queries.category_of(world.creatives).numpy()
         self.examination = world.examination.numpy().copy()
         self.arrival = (people.activity.cumsum(0) / people.activity.sum()).numpy()
