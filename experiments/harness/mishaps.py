@@ -9,7 +9,7 @@ _SAID = {
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), ("may not be written", "choose another --out")),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), ("too many open files", "raise the limit (ulimit -n)")),
     errno.EIO: ("the disk failed", "look at it, and run again on another"),
-    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter --out"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     errno.ENOTDIR: ("not a folder", "choose another --out"),
     errno.ENOMEM: ("out of memory", "close what else runs, or give smaller sizes"),
 }

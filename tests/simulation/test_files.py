@@ -75,6 +75,14 @@ def test_damage_is_told_by_file_and_remedy(folder, name, damage, told):
     assert line.endswith(f"; {REMEDY}")
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "a/" * 3000 + "b"])
+def test_a_manifest_that_names_what_no_file_can_be_called(folder, name):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"] = {name: next(iter(manifest["files"].values()))}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert refusal(check_folder, folder, REMEDY).endswith(f"; {REMEDY}")
+
+
 def test_another_format_and_no_folder(folder, tmp_path):
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"format_version": 2}))
