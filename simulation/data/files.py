@@ -205,7 +205,8 @@ def _fault(folder: Path, name: str, seal: dict[str, Any]) -> str:
     path = folder / name
     if not lies_in(folder, name):
         return "leads out of its folder"
-    if not os.path.isfile(path):  # noqa: PTH113 - unlike `Path.is_file` it raises nothing at names that no file can have
+    # Unlike `Path.is_file` it raises nothing at names that no file can have.
+    if not os.path.isfile(path):
         return "missing"
     size = path.stat().st_size
     if size != seal["size"]:
