@@ -98,9 +98,16 @@ def refusing(compliance: Compliance, creatives: Sequence[Creative]) -> list[str]
 
 
 def lines(scores: pd.DataFrame) -> list[str]:
-    """The first texts, one on a line, for the terminal."""
+    """A heading and the first texts, one on a line, for the terminal."""
     rows = [_told(row) for row in scores.head(SHOWN).to_dict("records")]
-    more = len(scores) - len(rows)
+    words = "  | words that move it most" if "reasons" in scores and scores["reasons"].any() else ""
+    heading = (
+        f"{'lift':>8}  {'clicks':<9}  {'sales':<8}  text"
+        if "ctr" in scores
+        else f"{'lift, 95% interval':<27}  {'chance':<8}  text"
+    )
+    rows = [heading + words, *rows] if rows else []
+    more = len(scores) - SHOWN
     return [*rows, *([f"... and {more:,} more"] if more > 0 else [])]
 
 

@@ -50,7 +50,9 @@ def test_headlines_are_ranked_and_explained(predictor, capsys):
     assert scores.to_tell[0] > 10 and scores.to_tell.isna().tolist() == [False, False, True, True]
     assert pd.read_csv("s/scores.csv").text.tolist() == scores.text.tolist()
     assert "Which would be clicked more" in Path("s/report.html").read_text(encoding="utf-8")
-    assert "zebra piano" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "zebra piano" in told
+    assert "lift, 95% interval           chance    text  | words that move it most" in told
 
 
 def test_impressions_to_tell_two_rates_apart():
