@@ -34,7 +34,7 @@ def _inputs() -> Iterator[tuple[str, str, str]]:
         "hostile inputs to every reader",
         f"{found['tried']:,} tried, {found['refused']:,} refused in one line, crashes: {found['crashed']}, mended "
         f"since; peak {found['peak_mb']:,} MiB",
-        f"`COPYBANDIT_FUZZ={found['times']:g} pytest tests/hostile`",
+        f"`{found['command']}`",
     )
 
 
