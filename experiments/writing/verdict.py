@@ -14,8 +14,8 @@ from ..analysis.statistics.bootstrap import Array, Interval, bootstrap, crossed_
 
 BLOCKS = 256
 """Most places by product that a verdict keeps apart."""
-CHUNK = 1024
-"""Creatives judged at once: each is judged for every user."""
+CHUNK, CELLS = 1024, 1 << 22
+"""Most creatives judged at once, each for every user; and most pairs of them."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +53,25 @@ class Verdict:
 def judge(world: World, creatives: Sequence[Creative]) -> Verdict:
     """Judges creatives by the world's true response; the world does not move."""
     number = {name: i for i, name in enumerate(world.audience.segments)}
-    activity = world.audience.activity.double().cpu()[:, None]
-    clicks, conversions, shown = [], [], []
+    activity, segment = (part.cpu()[:, None] for part in (world.audience.activity.double(), world.audience.segment))
     _, product = np.unique([creative.product_id for creative in creatives], return_inverse=True)
     place = torch.from_numpy(product % BLOCKS)
-    for start in range(0, len(creatives), CHUNK):
-        part = creatives[start : start + CHUNK]
+    cells = torch.zeros(3, len(activity), int(place.max()) + 1, dtype=torch.float64)
+    totals, each = [], max(1, min(CHUNK, CELLS // len(activity)))
+    for start in range(0, len(creatives), each):
+        part = creatives[start : start + each]
         rates = world.gold(part)
         audience = torch.tensor([number.get(creative.audience, -1) for creative in part])
-        meant = (world.audience.segment.cpu()[:, None] == audience) | (audience == number.get(EVERYONE, -1))
-        click = rates.click.double().cpu() * meant * activity
-        clicks.append(click)
-        conversions.append(click * rates.convert.double().cpu())
-        shown.append(meant * activity)
-    click, convert, impressions = (torch.cat(parts, dim=1) for parts in (clicks, conversions, shown))
-    empty = torch.zeros(len(click), int(place.max()) + 1, dtype=torch.float64)
-    cells = torch.stack([empty.index_add(1, place, part) for part in (click, convert, impressions)], dim=2)
-    seen = impressions.sum(0).clamp(min=1e-12)
+        shown = ((segment == audience) | (audience == number.get(EVERYONE, -1))) * activity
+        click = rates.click.double().cpu() * shown
+        found = torch.stack([click, click * rates.convert.double().cpu(), shown])
+        cells.index_add_(2, place[start : start + each], found)
+        totals.append(found.sum(1))
+    clicks, conversions, seen = torch.cat(totals, dim=1)
     return Verdict(
-        ctr=(click.sum(0) / seen).numpy(),
-        cvr=(convert.sum(0) / click.sum(0).clamp(min=1e-12)).numpy(),
-        cells=cells.numpy(),
+        ctr=(clicks / seen.clamp(min=1e-12)).numpy(),
+        cvr=(conversions / clicks.clamp(min=1e-12)).numpy(),
+        cells=cells.permute(1, 2, 0).contiguous().numpy(),
     )
 
 

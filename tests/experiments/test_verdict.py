@@ -28,6 +28,13 @@ def test_written_for_everyone_is_judged_by_everyone(tiny_world, tiny_catalog):
     assert (verdict.by_user[:, 2] > 0).all()
 
 
+def test_many_users_are_judged_piece_by_piece(tiny_world, tiny_catalog, monkeypatch):
+    whole = judge(tiny_world, tiny_catalog.ads)
+    monkeypatch.setattr("copybandit.experiments.writing.verdict.CELLS", 2 * len(tiny_world.audience))
+    for name, figures in vars(judge(tiny_world, tiny_catalog.ads)).items():
+        np.testing.assert_allclose(figures, vars(whole)[name], rtol=1e-6)
+
+
 def test_judging_moves_nothing(tiny_world, tiny_catalog):
     before = tiny_world.traffic.hours, len(tiny_world.creatives), tiny_world.responses.get_state()
     judge(tiny_world, tiny_catalog.ads)
