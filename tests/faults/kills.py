@@ -124,7 +124,7 @@ class Kills:
             time.sleep(0.002)
         late = not command.alive
         command.send(number)
-        return command.ended(30.0), late
+        return command.ended(120.0), late
 
     def _wrong_end(self, ended: Ended, number: int, late: bool, row: Row) -> Iterator[str]:
         row.tracebacks += checks.traces(ended.out + ended.err)
