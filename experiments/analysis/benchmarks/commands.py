@@ -73,7 +73,7 @@ COMMANDS = [
     _on("runs", ".", needs=("loop",)),
 ]
 """Every command but `reader`, which needs a language model to be fetched, `completion` and this one."""
-QUICK = ("python", "--help", "import torch", "import agents", "import agents.registry", "abtest", "check")
+QUICK = ("python", "--help", "import torch", "import agents", "import agents.registry", "abtest")
 JOBS = {job.name: job for job in (*STARTS, *COMMANDS)}
 Row = dict[str, Any]
 
@@ -139,8 +139,10 @@ def _row(job: Job, used: Used) -> Row:
         "cpu_seconds": used.cpu_seconds,
         "peak_mb": used.peak_mb,
     }
-    if used.code or job.until not in used.said:
+    if used.code:
         row["failed"] = (used.complained.strip().splitlines() or [f"ended with code {used.code}"])[-1]
+    elif job.until not in used.said:
+        row["failed"] = f"ended without a word of '{job.until}'"
     return row
 
 
