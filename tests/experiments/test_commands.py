@@ -1,6 +1,7 @@
 """What each command takes: programs in processes of their own, and how soon the first word comes."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -58,8 +59,13 @@ def test_a_program_is_told_of_as_it_ended():
         run_alone(["/nowhere"])
 
 
-def test_what_serves_is_stopped_when_it_is_ready():
-    used = run_alone(python(SERVER), until="ready")
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN])
+def test_what_serves_is_stopped_when_it_is_ready(handler):
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        used = run_alone(python(SERVER), until="ready")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (used.code, used.said) == (0, "ready\nstopped\n")
     assert used.seconds < 20
 
