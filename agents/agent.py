@@ -2,16 +2,18 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from ..simulation.data.errors import InputError
-from ..simulation.visitors.traffic import Impressions
-from ..simulation.world import Feedback, World
+from ..simulation.visits import Feedback, Impressions
 from .clicks import examined_trials
 from .labels import Labels
+
+if TYPE_CHECKING:
+    from ..simulation.world import World
 
 CONVERSION_VALUE = 10.0
 """Worth of a conversion in clicks, wherever agents are made for a world and nothing else is said."""
@@ -207,7 +209,7 @@ class Worth:
         return (seen * worth).sum(1)
 
     @staticmethod
-    def of(world: World, conversion_value: float = CONVERSION_VALUE, click_cost: Tensor | None = None) -> "Worth":
+    def of(world: "World", conversion_value: float = CONVERSION_VALUE, click_cost: Tensor | None = None) -> "Worth":
         """Worth in a world: its slots are examined as its scenario says, and read on after a click as often."""
         return Worth(world.examination, conversion_value, world.scenario.reads_on, click_cost)
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ..simulation.data.errors import InputError
-from ..simulation.visitors.traffic import Impressions
-from ..simulation.world import Feedback
+from ..simulation.visits import Feedback, Impressions
 from .agent import Decision, Estimate, Expectation, Worth
 from .checked import CheckedAgent, Serving, check_opened
 from .checks import check_contexts, check_shapes, known_conversion, known_outcomes

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from ..simulation.data.errors import InputError
-from ..simulation.visitors.traffic import Impressions
-from ..simulation.world import Feedback
+from ..simulation.visits import Feedback, Impressions
 from .agent import Decision, Estimate, Expectation, PlacementAgent, Worth
 from .checks import Candidates, Familiar, Guard, check_contexts, check_feedback
 from .ledger import Ledger

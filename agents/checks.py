@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from ..simulation.data.errors import InputError
-from ..simulation.visitors.traffic import Impressions
-from ..simulation.world import Feedback
+from ..simulation.visits import Feedback, Impressions
 
 
 class Guard:

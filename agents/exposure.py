@@ -9,19 +9,21 @@ and Weikum, "Equity of attention", SIGIR 2018).
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ..simulation.data.errors import InputError
-from ..simulation.visitors.traffic import Impressions
-from ..simulation.world import World
+from ..simulation.visits import Impressions
 from .agent import Decision, Estimate, Expectation, PlacementAgent
 from .checked import CheckedAgent
 from .traffic.options import TrafficOptions
 from .traffic.units import Units, Within
 from .traffic.wrapper import Wrapper
+
+if TYPE_CHECKING:
+    from ..simulation.world import World
 
 GAIN = 40.0
 """Spreads of what is believed of the candidates by which what is never shown is favoured."""
@@ -168,7 +170,7 @@ class MinimumExposure(Wrapper):
         self.looks[1].index_add_(0, group, looked.sum(1, keepdim=True) * (possible > 0))
 
 
-def with_minimum(agent: CheckedAgent, world: World, options: TrafficOptions) -> PlacementAgent:
+def with_minimum(agent: CheckedAgent, world: "World", options: TrafficOptions) -> PlacementAgent:
     """An agent that sees to a minimum exposure, if one is asked for; it stands next to the agent, before all else.
 
     Raises:

@@ -3,15 +3,17 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from ..simulation.data.catalog import Creative, Query
 from ..simulation.data.errors import InputError
-from ..simulation.visitors.traffic import Impressions
-from ..simulation.world import World
+from ..simulation.visits import Impressions
+
+if TYPE_CHECKING:
+    from ..simulation.data.catalog import Creative, Query
+    from ..simulation.world import World
 
 HOURS = ("hour=sin", "hour=cos")
 
@@ -23,13 +25,13 @@ class Labels:
     features: tuple[str, ...]
     """Of a context, in order: `bias`, then `group=name`."""
     channels: tuple[str, ...]
-    queries: tuple[Query, ...] = ()
+    queries: "tuple[Query, ...]" = ()
     """What visitors may ask; where they bring no texts, one for each category."""
-    creatives: list[Creative] = field(default_factory=list)
+    creatives: "list[Creative]" = field(default_factory=list)
     """By arm; may grow."""
 
     @staticmethod
-    def of(world: World) -> "Labels":
+    def of(world: "World") -> "Labels":
         """A world's. Its creatives are shared with it: what is published later is here, too."""
         traffic = world.traffic
         return Labels(traffic.context_names, tuple(world.scenario.channels), traffic.queries.all, world.creatives)

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ..simulation.data.errors import InputError
-from ..simulation.world import World
 from .agent import CONVERSION_VALUE, Expectation, PlacementAgent, Worth
 from .bandit import Bandit
 from .checked import CheckedAgent, Serving
@@ -26,6 +25,9 @@ from .rules import InverseGap, Rule, Softmax, Thompson, Uniform, UpperBound
 from .traffic.options import NO_OPTIONS, TrafficOptions, in_traffic, layout_for
 from .traffic.retrieval import Retrieval
 from .traffic.slate import Layout
+
+if TYPE_CHECKING:
+    from ..simulation.world import World
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ RETRIEVED = 12
 
 
 def agent_for(
-    world: World,
+    world: "World",
     name: str,
     *,
     seed: int = 0,

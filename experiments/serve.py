@@ -39,9 +39,9 @@ def run_serve(options: ServeOptions) -> str:
     answers = Answers.of(options.run, torch_device(options.device), options.publishing)
     token = secrets.token_urlsafe(24)
     server = make_server(answers, token, options.port)
-    print(f"http://127.0.0.1:{server.server_address[1]}/?token={token}", flush=True)
-    print("open this address in a browser on this machine; Ctrl-C ends it", flush=True)
     try:
+        print(f"http://127.0.0.1:{server.server_address[1]}/?token={token}", flush=True)
+        print("open this address in a browser on this machine; Ctrl-C ends it", flush=True)
         server.serve_forever()
     except KeyboardInterrupt:
         pass

@@ -21,7 +21,8 @@ from .text.reading import Reader, TextReader
 from .visitors.audience import Audience, generate_audience
 from .visitors.drift import Drift
 from .visitors.stream import Rows, Stream
-from .visitors.traffic import Impressions, Traffic
+from .visitors.traffic import Traffic
+from .visits import Feedback, Impressions
 
 TABLE = 1 << 26
 """Pairs of a user and a creative up to which their figures stand in a table, of 12 bytes a pair; beyond, they are
@@ -43,31 +44,6 @@ class Rates:
     def ctr(self) -> Tensor:
         """Clicks an impression, examination included."""
         return self.examine * self.click
-
-
-@dataclass(frozen=True)
-class Feedback:
-    """What came of B slates of L creatives; all [B, L] but `impressions`."""
-
-    impressions: Impressions
-    slates: Tensor
-    """int64, indices into the world's creatives."""
-    clicked: Tensor
-    """bool."""
-    converted: Tensor
-    """bool."""
-    delay_hours: Tensor
-    """float, from click to conversion; infinite where there is none."""
-    propensities: Tensor | None = None
-    """float, with which each slot's creative was chosen given the slots above, where it is known."""
-    decisions: Tensor | None = None
-    """[B] int64, the agent's number for each decision, where it is known."""
-    looked: Tensor | None = None
-    """bool, what was looked at; latent: no agent or model may read it."""
-
-    def __getitem__(self, rows: Tensor | slice) -> "Feedback":
-        given = {name: value[rows] for name, value in vars(self).items() if value is not None}
-        return Feedback(**given)
 
 
 @dataclass

@@ -83,6 +83,11 @@ def test_propensities_and_intervals_are_what_the_results_say():
     assert page == script("coverage_table").with_tables(page), "python docs/coverage_table.py writes it anew"
 
 
+def test_what_commands_take_is_what_the_results_say():
+    page = (DOCS / "scale.md").read_text(encoding="utf-8")
+    assert page == script("commands_table").with_table(page), "python docs/commands_table.py writes it anew"
+
+
 def test_the_readme_is_one_page():
     text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 130 and len(text) <= 8200

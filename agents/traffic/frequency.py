@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...simulation.data.errors import InputError
-from ...simulation.visitors.traffic import Impressions
+from ...simulation.visits import Impressions
 from ..agent import Decision, Expectation, PlacementAgent
 from .wrapper import Wrapper, joined
 

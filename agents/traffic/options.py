@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from ...simulation.data.catalog import Catalog, Creative
 from ...simulation.data.errors import InputError
-from ...simulation.scenario import Scenario
-from ...simulation.world import World
 from ..agent import PlacementAgent
 from .delay import Delayed
 from .frequency import FrequencyCap
 from .pacing import Paced, Prices
 from .slate import Apart, Cap, Layout, text_vectors
 from .units import Of, Units, Within
+
+if TYPE_CHECKING:
+    from ...simulation.data.catalog import Catalog, Creative
+    from ...simulation.scenario import Scenario
+    from ...simulation.world import World
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class TrafficOptions:
         return {} if waits else {"wait-hours": "without --delay credited or waited"}
 
     def check_exposure(
-        self, creatives: Sequence[Creative], catalog: Catalog, attention: Sequence[Sequence[float]]
+        self, creatives: "Sequence[Creative]", catalog: "Catalog", attention: Sequence[Sequence[float]]
     ) -> None:
         """Refuses a minimum exposure that these creatives, in slots of each channel's attention, cannot all have.
 
@@ -83,7 +85,7 @@ class TrafficOptions:
             units = Units.in_catalog(catalog, self.min_exposure_of)
             units.check(self.min_exposure, [creative.product_id for creative in creatives], attention)
 
-    def check(self, scenario: Scenario, catalog: Catalog) -> None:
+    def check(self, scenario: "Scenario", catalog: "Catalog") -> None:
         """Refuses what a world has no facts for.
 
         Raises:
@@ -107,7 +109,7 @@ class TrafficOptions:
 NO_OPTIONS = TrafficOptions()
 
 
-def layout_for(world: World, options: TrafficOptions) -> Layout | None:
+def layout_for(world: "World", options: TrafficOptions) -> Layout | None:
     """Caps on a slate of a world's creatives, None where there are none."""
     caps = []
     if options.brand_cap is not None:
@@ -121,7 +123,7 @@ def layout_for(world: World, options: TrafficOptions) -> Layout | None:
     return Layout(caps, apart) if caps or apart else None
 
 
-def in_traffic(agent: PlacementAgent, world: World, options: TrafficOptions, visits: int) -> PlacementAgent:
+def in_traffic(agent: PlacementAgent, world: "World", options: TrafficOptions, visits: int) -> PlacementAgent:
     """An agent behind what the options ask for.
 
     Args:

@@ -7,18 +7,19 @@ not stepped but solved anew from recent impressions for what may still be spent:
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ...simulation.data.errors import InputError
-from ...simulation.scenario import Scenario
-from ...simulation.visitors.traffic import Impressions
-from ...simulation.world import Feedback
+from ...simulation.visits import Feedback, Impressions
 from ..agent import Decision, PlacementAgent
 from ..checks import known_outcomes
 from .wrapper import Wrapper
+
+if TYPE_CHECKING:
+    from ...simulation.scenario import Scenario
 
 DITHER = 1e-3
 """Share of an impression's value that is random: of many that are worth the same, some are bought and some are not."""
@@ -147,7 +148,7 @@ class Prices:
             raise InputError("prices: each channel needs a price of 0 or more, a slot's or a click's above 0")
 
     @staticmethod
-    def of(scenario: Scenario, device: torch.device | str = "cpu") -> "Prices":
+    def of(scenario: "Scenario", device: torch.device | str = "cpu") -> "Prices":
         """The scenario's own.
 
         Raises:

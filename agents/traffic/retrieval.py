@@ -1,17 +1,19 @@
 """Retrieval before placement: an agent chooses among the creatives that answer a visitor's query best."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from ...simulation.data.catalog import Catalog, Creative, Product
 from ...simulation.data.errors import InputError
-from ...simulation.text.queries import Queries
-from ...simulation.visitors.traffic import Impressions
+from ...simulation.visits import Impressions
 from ..agent import Decision, PlacementAgent
 from .wrapper import Wrapper, joined
+
+if TYPE_CHECKING:
+    from ...simulation.data.catalog import Creative
+    from ...simulation.text.queries import Queries
 
 
 class Retrieval(Wrapper):
@@ -22,7 +24,7 @@ class Retrieval(Wrapper):
 
     kind = "retrieval"
 
-    def __init__(self, agent: PlacementAgent, queries: Queries, creatives: Sequence[Creative], n: int) -> None:
+    def __init__(self, agent: PlacementAgent, queries: "Queries", creatives: "Sequence[Creative]", n: int) -> None:
         """Puts retrieval before an agent.
 
         Args:
@@ -71,6 +73,9 @@ class Retrieval(Wrapper):
     @classmethod
     def restore(cls, agent: PlacementAgent, settings: dict[str, Any]) -> "Retrieval":
         """See `Wrapper.restore`; queries and creatives are those of the agent's labels."""
+        from ...simulation.data.catalog import Catalog, Product
+        from ...simulation.text.queries import Queries
+
         if agent.labels is None:
             raise InputError("retrieval: the saved agent does not say what may be asked; save it again with labels")
         products = [Product(name, name, category, 0.0) for name, category in settings["products"].items()]

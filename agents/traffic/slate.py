@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ...simulation.data.catalog import Creative
 from ...simulation.data.errors import InputError
-from ...simulation.text.encoder import TextEncoder
+
+if TYPE_CHECKING:
+    from ...simulation.data.catalog import Creative
 
 
-def text_vectors(creatives: Sequence[Creative], device: torch.device | str = "cpu") -> Tensor:
+def text_vectors(creatives: "Sequence[Creative]", device: torch.device | str = "cpu") -> Tensor:
     """[n, e] vectors of creatives' texts, of length 1; their products say how alike two texts are."""
+    from ...simulation.text.encoder import TextEncoder
+
     return TextEncoder().encode([creative.text for creative in creatives]).to(device)
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ...simulation.data.catalog import Catalog
 from ...simulation.data.errors import InputError
+
+if TYPE_CHECKING:
+    from ...simulation.data.catalog import Catalog
 
 Of = Literal["product", "category", "brand"]
 Within = Literal["everyone", "segment", "channel"]
@@ -39,7 +41,7 @@ class Units:
     """By product: its unit."""
 
     @staticmethod
-    def in_catalog(catalog: Catalog, of: Of) -> "Units":
+    def in_catalog(catalog: "Catalog", of: Of) -> "Units":
         """Of a catalog's products; those without a brand are brands of their own."""
         names = {
             "product": lambda product: product.product_id,

@@ -6,8 +6,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from ...simulation.visitors.traffic import Impressions
-from ...simulation.world import Feedback
+from ...simulation.visits import Feedback, Impressions
 from ..agent import Decision, Expectation, PlacementAgent
 
 

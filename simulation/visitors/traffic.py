@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,35 +10,12 @@ from torch.nn.functional import one_hot
 
 from ..scenario import Scenario
 from ..text.queries import Queries
+from ..visits import Impressions
 from .audience import Audience
 from .stream import Rows, Stream
 
 RIVALRY_SPREAD = 0.7
 """Standard deviation, in log-odds, of the pull of competitors' ads from visit to visit."""
-
-
-@dataclass(frozen=True)
-class Impressions:
-    """B visits that each show a slate. Agents and models may see everything here but `moment`."""
-
-    user: Tensor
-    """[B] int64, index into the audience."""
-    channel: Tensor
-    """[B] int64, index into the scenario's channels."""
-    query: Tensor
-    """[B] int64, what is looked for (index into `Traffic.queries`), -1 for nothing."""
-    hours: Tensor
-    """[B] float64, hours since the world began."""
-    context: Tensor
-    """[B, d] float32, observed features: see `Traffic.context_names`."""
-    moment: Tensor | None = None
-    """[B] float32, log-odds of a click that the hour brings and competitors take; latent."""
-
-    def __len__(self) -> int:
-        return len(self.user)
-
-    def __getitem__(self, rows: Tensor | slice) -> "Impressions":
-        return Impressions(**{name: value[rows] for name, value in vars(self).items() if value is not None})
 
 
 class Traffic:

@@ -100,6 +100,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     + [{"part": "serve", "quick": True, "writers": "base", "threads": 1}]
     + [{"part": "logs", "rows": 3000, "threads": 1}]
     + [{"part": "load", "quick": True, "only": "day", "hours": 0.5, "per_second": 4, "threads": 1}]
+    + [{"part": "commands", "only": "--help", "threads": 1}]
     + [{"part": "gpu", "threads": 1, "device": "cpu", "minutes": 0.1}],
 }
 """By command: settings of small runs that together use all of its options."""

@@ -26,7 +26,9 @@ def launched(command: list[str], word: str) -> dict[str, object]:
     """
     reads, writes = os.pipe()
     begun = time.perf_counter()
-    child = os.posix_spawnp(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, writes, 1)])
+    out = [(os.POSIX_SPAWN_DUP2, writes, 1)]
+    # What a shell starts in the background ignores SIGINT, and would hand that on.
+    child = os.posix_spawnp(command[0], command, os.environ, file_actions=out, setsigdef=[signal.SIGINT])
     os.close(writes)
     said, seconds = [], 0.0
     with os.fdopen(reads, encoding="utf-8", errors="replace") as lines:

@@ -23,6 +23,7 @@ Part = Literal[
     "trust",
     "private",
     "federated",
+    "commands",
 ]
 PARTS = get_args(Part)
 """Each part is a module in `analysis/benchmarks/`: its `measure(options, run)` returns what goes into the summary."""
@@ -44,7 +45,8 @@ class BenchmarkOptions:
     over a day of traffic, and time and memory of catalogs of up to a million rows and shops of as many users; gpu: does
     a CUDA device compute what the CPU does, and how fast (with --device cpu all of it small, which shows that it runs);
     trust: what of the ads do writer and effect model know by heart; private: what privacy for users costs, by epsilon;
-    federated: silos that keep their rows, against all rows in one place."""
+    federated: silos that keep their rows, against all rows in one place; commands: what each command takes at --quick,
+    in a process of its own."""
     threads: int = 2
     """CPU threads for us and for the peers."""
     repeats: int = 3
@@ -60,7 +62,8 @@ class BenchmarkOptions:
     """How many are to be found again from their logs."""
     only: str = ""
     """Measurements of one part, separated by commas: of trust canaries; of load day, catalog, shops; of coverage logs
-    (one policy's intervals, null experiments, rankings), propensities, offline, compare. By default all."""
+    (one policy's intervals, null experiments, rankings), propensities, offline, compare; of commands their names. By
+    default all."""
     hours: float = 24.0
     """Simulated hours of traffic of load."""
     per_second: int = 2000
@@ -93,7 +96,7 @@ class BenchmarkOptions:
             "writers": ("serve",),
             "worlds": ("recovery",),
             "minutes": ("gpu",),
-            "only": ("trust", "load", "coverage"),
+            "only": ("trust", "load", "coverage", "commands"),
             "hours": ("load",),
             "per-second": ("load",),
         }
