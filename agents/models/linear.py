@@ -21,7 +21,7 @@ from .widths import LinearPosterior, Triangle
 
 REFRESH = 256
 """Rank-1 updates of an arm, or refined batches, between exact recomputations."""
-SMALL = 1 << 20
+SMALL = 1 << 19
 """Numbers that may be held at once to sum outer products."""
 CHUNK = 16
 """Rows of one arm that are multiplied at once."""
@@ -49,17 +49,18 @@ def refine(precision: Tensor, inverse: Tensor) -> Tensor | None:
     Returns:
         Inverses with a relative error of at most `CLOSE`; None where R is too large for it to be worthwhile.
     """
-    residual = torch.bmm(precision, inverse).neg_()
-    residual.diagonal(dim1=1, dim2=2).add_(1)
-    size = float(residual.square().sum((1, 2)).max()) ** 0.5
+    eye = torch.eye(precision.shape[1], device=precision.device)
+    residual = torch.baddbmm(eye, precision, inverse, alpha=-1)
+    size = float(torch.linalg.matrix_norm(residual).max())
     if not size < NEAR:
         return None
-    while True:
+    while size**3 >= CLOSE:
         inverse = torch.baddbmm(inverse, inverse, residual)
-        size = size**2
-        if size < CLOSE:
-            return inverse
         residual = torch.bmm(residual, residual)
+        size = float(torch.linalg.matrix_norm(residual).max())
+    if size**2 >= CLOSE:
+        residual = torch.baddbmm(residual, residual, residual)
+    return torch.baddbmm(inverse, inverse, residual)
 
 
 def grams(contexts: Tensor, arms: Tensor, trials: Tensor, count: int) -> Tensor:
@@ -72,23 +73,20 @@ def grams(contexts: Tensor, arms: Tensor, trials: Tensor, count: int) -> Tensor:
     if n * d * d <= SMALL:
         outer = (contexts * trials[:, None])[:, :, None] * contexts[:, None]
         return contexts.new_zeros(count, d * d).index_add_(0, arms, outer.flatten(1)).view(count, d, d)
-    order = arms.argsort(stable=True)
-    owner = arms[order]
-    rows = torch.zeros(count, dtype=torch.int64, device=arms.device).index_add_(0, arms, torch.ones_like(arms))
-    chunks = (rows + CHUNK - 1) // CHUNK
-    place = (chunks.cumsum(0) - chunks)[owner] * CHUNK + torch.arange(n, device=arms.device)
-    place -= (rows.cumsum(0) - rows)[owner]
-    total = n // CHUNK + min(count, n)
-    # Places that no row takes read the zero row at the end.
-    source = torch.full((total * CHUNK,), n, device=arms.device)
-    source[place] = order
-    rows_ = torch.cat([contexts, contexts.new_zeros(1, d)]).index_select(0, source)
-    weight = torch.cat([trials, trials.new_zeros(1)]).index_select(0, source)
+    owner, order = arms.sort(stable=True)
+    first = torch.searchsorted(owner, torch.arange(count + 1, device=arms.device))
+    chunks = (first.diff() + CHUNK - 1) // CHUNK
+    end = chunks.cumsum(0)
+    total = n // CHUNK + min(count, n) if arms.is_cuda else int(end[-1])
+    place = torch.arange(n, device=arms.device) + ((end - chunks) * CHUNK - first[:-1]).index_select(0, owner)
+    # Places that no row takes read row 0, with no weight.
+    source = order.new_zeros(total * CHUNK).scatter_(0, place, order)
+    weight = trials.new_zeros(total * CHUNK).scatter_(0, place, trials.index_select(0, order))
+    rows = contexts.index_select(0, source)
     shape = (total, CHUNK, d)
-    products = torch.bmm((rows_ * weight[:, None]).view(shape).transpose(1, 2), rows_.view(shape))
-    arm_of = torch.zeros(total, dtype=torch.int64, device=arms.device)
-    arm_of[place // CHUNK] = owner
-    return contexts.new_zeros(count, d, d).index_add_(0, arm_of, products)
+    products = torch.bmm((rows * weight[:, None]).view(shape).mT, rows.view(shape))
+    of_arm = torch.searchsorted(end, torch.arange(total, device=arms.device), right=True).clamp_(max=count - 1)
+    return contexts.new_zeros(count, d, d).index_add_(0, of_arm, products)
 
 
 class DisjointLinear(Model):

@@ -95,9 +95,9 @@ class LinearPosterior(Posterior):
         if len(places) * FEW >= largest.numel():
             return None
         arms, rows = np.divmod(places, largest.shape[1])
-        several = np.bincount(rows)[rows] > 1
-        index = np.zeros(largest.shape[1], dtype=np.int64)
+        index = np.empty(largest.shape[1], dtype=np.int64)
         index[rows] = arms
+        several = np.bincount(rows)[rows] > 1
         return self._decided(index, places[several], arms[several], rows[several], scale, noise)
 
     def _between(self, widest: Tensor, length: Tensor, scale: float, noise: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -125,9 +125,8 @@ class LinearPosterior(Posterior):
         score = torch.add(self._turned.view(-1)[there], width, alpha=scale).numpy()
         best = np.full(len(index), -np.inf, dtype=np.float32)
         np.maximum.at(best, rows, score)
-        best = best[rows]
-        won = score >= best - TIE * np.abs(best)
-        if np.count_nonzero(won) > len(np.unique(rows)):
+        won = score >= (best - TIE * np.abs(best))[rows]
+        if np.count_nonzero(won) > np.count_nonzero(best > -np.inf):
             return None
         index[rows[won]] = arms[won]
         return torch.from_numpy(index)
