@@ -16,6 +16,7 @@ import torch
 from scipy.linalg import blas
 from torch import Tensor
 
+from .chunks import CHUNK, cut
 from .posterior import LIKENESS, Model, Posterior, Prior
 from .widths import LinearPosterior, Triangle
 
@@ -23,8 +24,6 @@ REFRESH = 256
 """Rank-1 updates of an arm, or refined batches, between exact recomputations."""
 SMALL = 1 << 19
 """Numbers that may be held at once to sum outer products."""
-CHUNK = 16
-"""Rows of one arm that are multiplied at once."""
 NEAR, CLOSE = 0.5, 2e-5
 """How far off an inverse may be to be refined, and how far off it may stay."""
 
@@ -66,27 +65,21 @@ def refine(precision: Tensor, inverse: Tensor) -> Tensor | None:
 def grams(contexts: Tensor, arms: Tensor, trials: Tensor, count: int) -> Tensor:
     """Sum of trials x x' by arm: [N, d], [N], [N] -> [count, d, d].
 
-    A small batch is multiplied out, N x d x d. In a larger one rows are sorted by arm and cut into chunks of one arm,
-    at most N / CHUNK + count of them whatever the arms are: one batched product, and no wait for the device.
+    A small batch is multiplied out, N x d x d. A larger one is cut into chunks of one arm, at most N / CHUNK + count of
+    them whatever the arms are: one batched product.
     """
     n, d = contexts.shape
     if n * d * d <= SMALL:
         outer = (contexts * trials[:, None])[:, :, None] * contexts[:, None]
         return contexts.new_zeros(count, d * d).index_add_(0, arms, outer.flatten(1)).view(count, d, d)
-    owner, order = arms.sort(stable=True)
-    first = torch.searchsorted(owner, torch.arange(count + 1, device=arms.device))
-    chunks = (first.diff() + CHUNK - 1) // CHUNK
-    end = chunks.cumsum(0)
-    total = n // CHUNK + min(count, n) if arms.is_cuda else int(end[-1])
-    place = torch.arange(n, device=arms.device) + ((end - chunks) * CHUNK - first[:-1]).index_select(0, owner)
+    order, place, arm_of = cut(arms, count)
     # Places that no row takes read row 0, with no weight.
-    source = order.new_zeros(total * CHUNK).scatter_(0, place, order)
-    weight = trials.new_zeros(total * CHUNK).scatter_(0, place, trials.index_select(0, order))
+    source = order.new_zeros(len(arm_of) * CHUNK).scatter_(0, place, order)
+    weight = trials.new_zeros(len(source)).scatter_(0, place, trials.index_select(0, order))
     rows = contexts.index_select(0, source)
-    shape = (total, CHUNK, d)
+    shape = (-1, CHUNK, d)
     products = torch.bmm((rows * weight[:, None]).view(shape).mT, rows.view(shape))
-    of_arm = torch.searchsorted(end, torch.arange(total, device=arms.device), right=True).clamp_(max=count - 1)
-    return contexts.new_zeros(count, d, d).index_add_(0, of_arm, products)
+    return contexts.new_zeros(count, d, d).index_add_(0, arm_of, products)
 
 
 class DisjointLinear(Model):
