@@ -38,8 +38,8 @@ def invert(precision: Tensor) -> Tensor:
 def refine(precision: Tensor, inverse: Tensor) -> Tensor | None:
     """Inverses from those of slightly smaller matrices, by Newton's method (Schulz, 1933): X <- X + X (I - A X).
 
-    With R = I - A X the error of a step is R^2, of two steps R^4, and so on; it does not add up over batches.
-    On the CPU only, where looking at R costs nothing.
+    With R = I - A X the error of a step is R^2, of two steps R^4, and so on; it does not add up over batches. The last
+    step is X + X (R + R^2) where its error, R^3, is small enough. On the CPU only, where looking at R costs nothing.
 
     Args:
         precision: [n, d, d], float32.
@@ -48,15 +48,15 @@ def refine(precision: Tensor, inverse: Tensor) -> Tensor | None:
     Returns:
         Inverses with a relative error of at most `CLOSE`; None where R is too large for it to be worthwhile.
     """
-    eye = torch.eye(precision.shape[1], device=precision.device)
-    residual = torch.baddbmm(eye, precision, inverse, alpha=-1)
-    size = float(torch.linalg.matrix_norm(residual).max())
+    identity = torch.eye(precision.shape[1], dtype=precision.dtype)
+    residual = torch.baddbmm(identity, precision, inverse, alpha=-1)
+    size = float(torch.linalg.vector_norm(residual, dim=(1, 2)).max())
     if not size < NEAR:
         return None
     while size**3 >= CLOSE:
         inverse = torch.baddbmm(inverse, inverse, residual)
         residual = torch.bmm(residual, residual)
-        size = float(torch.linalg.matrix_norm(residual).max())
+        size = float(torch.linalg.vector_norm(residual, dim=(1, 2)).max())
     if size**2 >= CLOSE:
         residual = torch.baddbmm(residual, residual, residual)
     return torch.baddbmm(inverse, inverse, residual)
@@ -204,7 +204,7 @@ class DisjointLinear(Model):
     ) -> tuple[Tensor, Tensor] | None:
         """What `_solve` finds, from the inverses of before; None where these are of little use."""
         precision = gram.float()
-        precision.diagonal(dim1=1, dim2=2).add_(strength[:, None].float())
+        precision.diagonal(dim1=1, dim2=2).add_(strength[:, None])
         refined = refine(precision, inverse)
         if refined is None:
             return None
