@@ -29,7 +29,8 @@ def cut(arms: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     of_row = arms.numpy()
     # Small integers are sorted by radix, several times as fast.
     order = of_row.astype(np.min_scalar_type(count)).argsort(kind="stable")
-    return torch.from_numpy(order), *(torch.from_numpy(found) for found in places(of_row[order], count))
+    place, owner = places(of_row[order], count)
+    return torch.from_numpy(order), torch.from_numpy(place), torch.from_numpy(owner)
 
 
 def cut_without_waiting(arms: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
