@@ -23,7 +23,7 @@ from .widths import LinearPosterior, Triangle
 REFRESH = 256
 """Rank-1 updates of an arm, or refined batches, between exact recomputations."""
 SMALL = 1 << 19
-"""Numbers up to which outer products are summed at once; twice as many on a GPU, where every operation costs a launch."""
+"""Numbers up to which outer products are summed at once; twice as many on a GPU, where an operation costs a launch."""
 NEAR, CLOSE = 0.5, 2e-5
 """How far off an inverse may be to be refined, and how far off it may stay."""
 
