@@ -84,8 +84,7 @@ class LinearPosterior(Posterior):
         if self._deviation is not None or self.mean.is_cuda or not scale:
             # On a GPU asking how many may win would stall.
             return None
-        norm = torch.linalg.vector_norm
-        widest = norm(self._inverse, 1, dim=2).amax(1).sqrt_(), norm(self._contexts, dim=1)
+        widest = self._inverse.abs().sum(2).amax(1).sqrt_(), torch.linalg.vecdot(self._contexts, self._contexts).sqrt_()
         largest, least = self._between(*widest, scale, noise)
         if opened is not None:
             largest, least = (score.masked_fill(~opened.T, -torch.inf) for score in (largest, least))
