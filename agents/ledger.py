@@ -51,11 +51,11 @@ class Ledger:
 
     def close(self, numbers: Tensor, accepted: Tensor) -> None:
         """Feedback for these came; nothing happens unless `accepted`, one bool on the device."""
-        cell = numbers % self.capacity
-        if accepted.is_cuda:
+        if self._row is None:
+            cell = numbers % self.capacity
             self.shown[cell] = torch.where(accepted, ANSWERED, self.shown[cell])
         elif accepted:
-            self.shown[cell] = ANSWERED
+            self._row[numbers.numpy() % self.capacity] = ANSWERED
 
     def close_one(self, number: int) -> None:
         """Feedback for this one came."""

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .chunks import CHUNK, places
 from .posterior import Posterior
 
-PAIRS = 16
-"""Pairs of a context and an arm whose width is computed at once."""
 FEW = 8
 """Widths are computed one by one where less than one in so many is needed."""
 TIE = 1e-5
@@ -89,45 +88,44 @@ class LinearPosterior(Posterior):
         largest, least = self._between(*widest, scale, noise)
         if opened is not None:
             largest, least = (score.masked_fill(~opened.T, -torch.inf) for score in (largest, least))
-        best = least.amax(0)
+        best = least.amax(0).numpy()
         # Rounding, and scores that will count as equal, must stay inside.
-        places = np.flatnonzero(largest.numpy() >= (best - SLACK * best.abs() - 1e-6).numpy())
-        if len(places) * FEW >= largest.numel():
+        pairs = np.flatnonzero(largest.numpy() >= best - SLACK * np.abs(best) - 1e-6)
+        if len(pairs) * FEW >= largest.numel():
             return None
-        arms, rows = np.divmod(places, largest.shape[1])
-        several = np.bincount(rows)[rows] > 1
+        arms, rows = np.divmod(pairs, largest.shape[1])
         index = np.zeros(largest.shape[1], dtype=np.int64)
         index[rows] = arms
-        return self._decided(index, places[several], arms[several], rows[several], scale, noise)
+        several = np.bincount(rows)[rows] > 1
+        return self._decided(index, pairs[several], arms[several], rows[several], scale, noise)
 
     def _between(self, widest: Tensor, length: Tensor, scale: float, noise: Tensor | None) -> tuple[Tensor, Tensor]:
         """Scores at most and at least, [K, B] each, of widths from 0 to [K] times [B]."""
         if noise is None:
             return torch.addr(self._turned, widest, length, alpha=scale), self._turned
-        moved = torch.outer(widest, length).mul_(noise.T)
-        up, down = moved.clamp(min=0), moved.clamp_(max=0)
-        return torch.add(self._turned, up, alpha=scale), torch.add(self._turned, down, alpha=scale)
+        drawn = torch.addcmul(self._turned, torch.outer(widest, length), noise.T, value=scale)
+        return torch.maximum(self._turned, drawn), torch.minimum(self._turned, drawn)
 
     def _decided(
         self,
         index: np.ndarray,
-        places: np.ndarray,
+        pairs: np.ndarray,
         arms: np.ndarray,
         rows: np.ndarray,
         scale: float,
         noise: Tensor | None,
     ) -> Tensor | None:
         """[B] `index`, with the best of [P] pairs where a row has some; None if the best of a row has an equal."""
-        there = torch.from_numpy(places)
+        there = torch.from_numpy(pairs)
         width = quadratic_forms(self._contexts, self._inverse, arms, rows).clamp_(min=0).sqrt_()
         if noise is not None:
             width *= noise.T.reshape(-1)[there]
         score = torch.add(self._turned.view(-1)[there], width, alpha=scale).numpy()
         best = np.full(len(index), -np.inf, dtype=np.float32)
         np.maximum.at(best, rows, score)
-        best = best[rows]
-        won = score >= best - TIE * np.abs(best)
-        if np.count_nonzero(won) > len(np.unique(rows)):
+        # Draws are never equal; bounds that nearly are count as equal.
+        won = score >= (best - TIE * np.abs(best) if noise is None else best)[rows]
+        if np.count_nonzero(won) > np.count_nonzero(best > -np.inf):
             return None
         index[rows[won]] = arms[won]
         return torch.from_numpy(index)
@@ -135,15 +133,10 @@ class LinearPosterior(Posterior):
 
 def quadratic_forms(contexts: Tensor, matrices: Tensor, arms: np.ndarray, rows: np.ndarray) -> Tensor:
     """x' M x for pairs of a context and an arm: [B, d], [K, d, d], [P] arms in ascending order, [P] rows -> [P]."""
-    count, d = matrices.shape[:2]
-    # Pairs of one arm are cut into chunks, filled up with row 0: one batched product.
-    of_arm = np.bincount(arms, minlength=count)
-    chunks = -(-of_arm // PAIRS)
-    shift = (chunks.cumsum() - chunks) * PAIRS - (of_arm.cumsum() - of_arm)
-    place = shift[arms] + np.arange(len(arms))
-    owner = np.repeat(np.arange(count), chunks)
-    source = np.zeros(len(owner) * PAIRS, dtype=np.int64)
+    place, owner = places(arms, len(matrices))
+    # Places that no pair takes read row 0.
+    source = np.zeros(len(owner) * CHUNK, dtype=np.int64)
     source[place] = rows
-    x = contexts.index_select(0, torch.from_numpy(source)).view(-1, PAIRS, d)
+    x = contexts.index_select(0, torch.from_numpy(source)).view(-1, CHUNK, contexts.shape[1])
     forms = torch.bmm(x, matrices.index_select(0, torch.from_numpy(owner))).mul_(x).sum(2)
     return forms.view(-1)[torch.from_numpy(place)]

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 from copybandit.agents.agent import Worth
-from copybandit.agents.models import linear
-from copybandit.agents.models.linear import DisjointLinear, grams, refine
+from copybandit.agents.models import chunks, linear
+from copybandit.agents.models.linear import CLOSE, DisjointLinear, grams, refine
 from copybandit.agents.models.logistic import LogisticLinear, working_rows
 from copybandit.agents.models.posterior import Prior
 from copybandit.agents.models.shared import HybridLinear, SharedLinear
@@ -91,10 +91,20 @@ def test_triangle_gives_quadratic_forms(width, generator):
     torch.testing.assert_close(triangle.pack(matrices) @ triangle.products(x), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_places_by_hand(monkeypatch):
+    # Chunks of 2: arm 0 takes one and leaves a place, arm 1 none, arm 2 two and leaves a place, arm 3 one.
+    monkeypatch.setattr(chunks, "CHUNK", 2)
+    place, owner = chunks.places(np.array([0, 2, 2, 2, 3, 3]), 5)
+    assert place.tolist() == [0, 2, 3, 4, 6, 7]
+    assert owner.tolist() == [0, 2, 2, 3]
+
+
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 100])
-@pytest.mark.parametrize("small", [0, 1 << 20], ids=["in chunks", "at once"])
-def test_grams_sum_outer_products_by_arm(n, small, generator, monkeypatch):
-    monkeypatch.setattr(linear, "SMALL", small)
+@pytest.mark.parametrize("way", ["in chunks", "in chunks, as on a GPU", "at once"])
+def test_grams_sum_outer_products_by_arm(n, way, generator, monkeypatch):
+    monkeypatch.setattr(linear, "SMALL", 1 << 20 if way == "at once" else 0)
+    if way.endswith("GPU"):
+        monkeypatch.setattr(linear, "cut", chunks.cut_without_waiting)
     x, arms = torch.randn(n, 3, generator=generator), torch.randint(4, (n,), generator=generator)
     trials = torch.randn(n, generator=generator)
     expected = torch.zeros(4, 3, 3)
@@ -110,6 +120,18 @@ def test_refined_inverses(generator):
     refined = refine(after, torch.linalg.inv(before))
     torch.testing.assert_close(refined, torch.linalg.inv(after), rtol=1e-4, atol=1e-7)
     assert refine(10 * before, torch.linalg.inv(before)) is None
+
+
+@pytest.mark.parametrize("growth", [1e-5, 1e-3, 0.01, 0.03, 0.07, 0.12])
+def test_a_refined_inverse_is_as_close_as_it_says(growth, generator):
+    """In float64, where nothing but the steps left out can be seen, in every number of steps."""
+    x = torch.randn(4, 60, 5, generator=generator, dtype=torch.float64)
+    before, more = x.mT @ x, torch.randn(4, 60, 5, generator=generator, dtype=torch.float64)
+    after = before + growth * more.mT @ more
+    exact, norm = torch.linalg.inv(after), torch.linalg.matrix_norm
+    refined = refine(after, torch.linalg.inv(before))
+    assert refined is not None
+    assert bool((norm(refined - exact) <= CLOSE * norm(exact)).all())
 
 
 def test_refined_batches_agree_with_the_textbook(rng):
