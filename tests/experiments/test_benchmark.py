@@ -8,12 +8,12 @@ from copybandit.agents.registry import AGENTS
 from copybandit.experiments.analysis.benchmarks import bandit as benchmark_bandit
 from copybandit.experiments.analysis.benchmarks import cost as benchmark_cost
 from copybandit.experiments.analysis.benchmarks import gpu as benchmark_gpu
-from copybandit.experiments.analysis.benchmarks import gpu_checks
 from copybandit.experiments.analysis.benchmarks import recovery as benchmark_recovery
 from copybandit.experiments.analysis.benchmarks import serve as benchmark_serve
 from copybandit.experiments.analysis.benchmarks import writer as benchmark_writer
-from copybandit.experiments.analysis.benchmarks.bandit_peers import BareTorch, BareTorchTS
-from copybandit.experiments.analysis.benchmarks.bandit_speed import Problem, compare_speed, time_ours
+from copybandit.experiments.analysis.benchmarks.bandit.peers import BareTorch, BareTorchTS
+from copybandit.experiments.analysis.benchmarks.bandit.speed import Problem, compare_speed, time_ours
+from copybandit.experiments.analysis.benchmarks.gpu import checks as gpu_checks
 from copybandit.experiments.analysis.benchmarks.options import BenchmarkOptions
 from copybandit.experiments.benchmark import run_benchmark
 from copybandit.experiments.harness.config import configured
@@ -75,7 +75,7 @@ def test_cost_fits_powers(tmp_path, monkeypatch):
 def test_the_sketch_has_the_worlds_effects():
     """The bound is worth something only if it does the same: as many clicks and conversions, for the same slates."""
     from copybandit.envs.placement import AdPlacementVectorEnv
-    from copybandit.experiments.analysis.benchmarks.world_sketch import NumpySketch
+    from copybandit.experiments.analysis.benchmarks.world.sketch import NumpySketch
 
     envs = AdPlacementVectorEnv(4096, max_episode_steps=None)
     envs.reset(seed=0)

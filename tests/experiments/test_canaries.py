@@ -3,8 +3,16 @@ import pandas as pd
 import pytest
 import torch
 from copybandit.experiments.analysis.benchmarks import canaries
-from copybandit.experiments.analysis.benchmarks.canaries import CODE, FORMS, PLANTED, Canary, Sizes, plant, summarised
 from copybandit.experiments.analysis.benchmarks.options import BenchmarkOptions
+from copybandit.experiments.analysis.benchmarks.trust.canaries import (
+    CODE,
+    FORMS,
+    PLANTED,
+    Canary,
+    Sizes,
+    plant,
+    summarised,
+)
 from copybandit.experiments.benchmark import run_benchmark
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.files import read_json

@@ -131,7 +131,7 @@ def inputs(monkeypatch) -> None:
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.world.SIZES", (1, 64))
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.load.day.USERS", 100)
     monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.recovery.IMPRESSIONS", 60_000)
-    monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.gpu_checks.loop_runs", lambda *given: {})
+    monkeypatch.setattr("copybandit.experiments.analysis.benchmarks.gpu.checks.loop_runs", lambda *given: {})
 
 
 def recorded(options: type, monkeypatch: pytest.MonkeyPatch) -> set[str]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from copybandit.agents.registry import agent_for
-from copybandit.experiments.analysis.benchmarks.configurations import compare_intervals, offline_intervals, propensities
+from copybandit.experiments.analysis.benchmarks.coverage import compare_intervals, offline_intervals, propensities
 from copybandit.experiments.analysis.benchmarks.load import catalogs, day, shops
 from copybandit.experiments.analysis.benchmarks.options import BenchmarkOptions
 from copybandit.experiments.benchmark import run_benchmark

@@ -9,12 +9,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ....agents.agent import PlacementAgent
-from ....agents.registry import DEEP, agent_for
-from ....policies.effect.model import VALIDATORS, EffectConfig, fit_effect_model
-from ....simulation.logs import count_uniform, uniform_slates
-from ....simulation.world import Feedback, World, demo_world
-from ...harness.files import read_json
+from .....agents.agent import PlacementAgent
+from .....agents.registry import DEEP, agent_for
+from .....policies.effect.model import VALIDATORS, EffectConfig, fit_effect_model
+from .....simulation.logs import count_uniform, uniform_slates
+from .....simulation.world import Feedback, World, demo_world
+from ....harness.files import read_json
 
 T = TypeVar("T")
 VISITS, ROUNDS, CREATIVES = 512, 4, 24

@@ -1,7 +1,7 @@
 """Who opens a writer, in a process of its own: nothing of Copybandit is imported beside what a form needs.
 
-`python -m copybandit.experiments.analysis.benchmarks.runtimes FORM DIRECTORY TO`, with a JSON of prompts on standard
-input, leaves a JSON of texts and seconds in the file TO.
+`python -m copybandit.experiments.analysis.benchmarks.serve.runtimes FORM DIRECTORY TO`, with a JSON of prompts on
+standard input, leaves a JSON of texts and seconds in the file TO.
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from .process import own_peak
+from ..process import own_peak
 
 BATCH = 64
 """Prompts answered at once, where a runtime does."""
@@ -62,8 +62,8 @@ class Copybandit:
         """Opens it."""
         import torch
 
-        from ....policies.writer.rollout import sample
-        from ....policies.writer.writer import load_writer
+        from .....policies.writer.rollout import sample
+        from .....policies.writer.writer import load_writer
 
         torch.set_num_threads(given["threads"])
         self._torch, self._sample, self._writer = torch, sample, load_writer(str(folder))

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ....simulation.calibration.evidence import Evidence
-from ....simulation.response.utilities import INTEREST_CLICK
-from ....simulation.world import World
+from .....simulation.calibration.evidence import Evidence
+from .....simulation.response.utilities import INTEREST_CLICK
+from .....simulation.world import World
 
 
 def true_effects(world: World, evidence: Evidence) -> dict[str, float]:

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ....agents.agent import Worth
-from ....agents.registry import make_agent
-from ....simulation.visitors.traffic import Impressions
-from ....simulation.world import Feedback
-from .bandit_peers import Peer, installed
+from .....agents.agent import Worth
+from .....agents.registry import make_agent
+from .....simulation.visitors.traffic import Impressions
+from .....simulation.world import Feedback
+from .peers import Peer, installed
 
 Floats = NDArray[np.float32]
 

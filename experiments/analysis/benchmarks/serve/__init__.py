@@ -14,22 +14,22 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ....agents.agent import CONVERSION_VALUE
-from ....policies.base.start import BASE, load_base
-from ....policies.writer.checkpoint import CHECKPOINT, check_checkpoint, save_checkpoint
-from ....policies.writer.gguf_model import export_gguf
-from ....policies.writer.onnx_model import export_int8, export_onnx
-from ....policies.writer.placeholders import filled
-from ....policies.writer.prompts import prompt
-from ....policies.writer.writer import Writer, WriterConfig, load_writer, one_line
-from ....simulation.data.catalog import Creative, Product
-from ....simulation.data.errors import InputError
-from ....simulation.data.files import check_folder
-from ....simulation.world import World, demo_world
-from ...harness.files import write_table
-from ...harness.run import Run
-from ..statistics.bootstrap import Array, bootstrap
-from .options import BenchmarkOptions
+from .....agents.agent import CONVERSION_VALUE
+from .....policies.base.start import BASE, load_base
+from .....policies.writer.checkpoint import CHECKPOINT, check_checkpoint, save_checkpoint
+from .....policies.writer.gguf_model import export_gguf
+from .....policies.writer.onnx_model import export_int8, export_onnx
+from .....policies.writer.placeholders import filled
+from .....policies.writer.prompts import prompt
+from .....policies.writer.writer import Writer, WriterConfig, load_writer, one_line
+from .....simulation.data.catalog import Creative, Product
+from .....simulation.data.errors import InputError
+from .....simulation.data.files import check_folder
+from .....simulation.world import World, demo_world
+from ....harness.files import write_table
+from ....harness.run import Run
+from ...statistics.bootstrap import Array, bootstrap
+from ..options import BenchmarkOptions
 
 EXPORTS = {"onnx": export_onnx, "int8": export_int8, "gguf": export_gguf}
 FORMS: dict[str, tuple[str, str]] = {

@@ -11,22 +11,22 @@ import pandas as pd
 import torch
 from scipy.stats import kendalltau
 
-from ....agents.registry import AGENTS
-from ....simulation.logs import log_frame, uniform_slates
-from ...harness.run import Run, Stage
-from ...serving.serve import Fixed, serve
-from ..off_policy.evaluation import METHODS, answers
-from ..off_policy.evidence import Evidence, Known
-from ..off_policy.known_logs import KnownWorld, Seen
-from ..off_policy.log_builder import logged_frame
-from ..off_policy.logged import Log
-from ..off_policy.policies import row_batches, train
-from ..statistics.bootstrap import Array, Interval
-from ..statistics.intervals import skew_corrected
-from ..statistics.moments import Moments
-from ..statistics.sequential import log_e_process
-from .configurations import compare_intervals, offline_intervals, propensities
-from .options import BenchmarkOptions
+from .....agents.registry import AGENTS
+from .....simulation.logs import log_frame, uniform_slates
+from ....harness.run import Run, Stage
+from ....serving.serve import Fixed, serve
+from ...off_policy.evaluation import METHODS, answers
+from ...off_policy.evidence import Evidence, Known
+from ...off_policy.known_logs import KnownWorld, Seen
+from ...off_policy.log_builder import logged_frame
+from ...off_policy.logged import Log
+from ...off_policy.policies import row_batches, train
+from ...statistics.bootstrap import Array, Interval
+from ...statistics.intervals import skew_corrected
+from ...statistics.moments import Moments
+from ...statistics.sequential import log_e_process
+from ..options import BenchmarkOptions
+from . import compare_intervals, offline_intervals, propensities
 
 LOGS, IMPRESSIONS = 500, 10_000
 NULLS, STEPS, RATES = 2000, 5000, (0.025, 0.3)

@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 
-from ...harness.run import Run
-from .bandit_peers import BATCHED, SINGLE, Peer, installed
-from .bandit_speed import Problem, compare_speed, machine_limits, time_estimates
-from .options import BenchmarkOptions
+from ....harness.run import Run
+from ..options import BenchmarkOptions
+from .peers import BATCHED, SINGLE, Peer, installed
+from .speed import Problem, compare_speed, machine_limits, time_estimates
 
 BATCH, ROUNDS, ROUNDS_SINGLE = 1024, 102_400, 3_000
 ARMS, WIDTH = 50, 32

@@ -16,19 +16,19 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ....policies.compliance.claims import Claims
-from ....policies.effect.model import EffectConfig, EffectModel, fit_effect_model
-from ....policies.learning.warm_start import WarmStartConfig, warm_start
-from ....policies.writer.exposure import exposure, extrapolated_exposure, log_perplexities
-from ....policies.writer.prompts import prompt
-from ....policies.writer.writer import Writer, WriterConfig, load_writer, make_writer
-from ....simulation.data.catalog import Catalog, Creative
-from ....simulation.logs import count_uniform
-from ....simulation.scenario import Scenario, load_scenario
-from ....simulation.world import make_world
-from ...harness.files import write_table
-from ...harness.run import Run
-from .options import BenchmarkOptions
+from .....policies.compliance.claims import Claims
+from .....policies.effect.model import EffectConfig, EffectModel, fit_effect_model
+from .....policies.learning.warm_start import WarmStartConfig, warm_start
+from .....policies.writer.exposure import exposure, extrapolated_exposure, log_perplexities
+from .....policies.writer.prompts import prompt
+from .....policies.writer.writer import Writer, WriterConfig, load_writer, make_writer
+from .....simulation.data.catalog import Catalog, Creative
+from .....simulation.logs import count_uniform
+from .....simulation.scenario import Scenario, load_scenario
+from .....simulation.world import make_world
+from ....harness.files import write_table
+from ....harness.run import Run
+from ..options import BenchmarkOptions
 
 PLANTED = {0: 3, 1: 3, 10: 3, 100: 1}
 """How many ads say a code, and how many codes of each form are planted so often; 0 is the control."""

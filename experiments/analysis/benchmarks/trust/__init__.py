@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from ...harness.run import Run
+from ....harness.run import Run
+from ..options import BenchmarkOptions
 from . import canaries
-from .options import BenchmarkOptions
 
 MEASUREMENTS: dict[str, Callable[[BenchmarkOptions, Run], dict[str, Any]]] = {"canaries": canaries.measure}
 """By name: what `--only` chooses from, and under which its figures stand in the summary."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ....simulation.response.lookup import CLICK, CONVERT, SOUGHT, Lookup
-from ....simulation.visitors.traffic import RIVALRY_SPREAD
-from ....simulation.world import World
+from .....simulation.response.lookup import CLICK, CONVERT, SOUGHT, Lookup
+from .....simulation.visitors.traffic import RIVALRY_SPREAD
+from .....simulation.world import World
 
 Array = Any
 """A numpy array."""

@@ -11,17 +11,17 @@ from typing import Any
 
 import torch
 
-from ....agents.registry import AGENTS
-from ....policies.tuning.ppo import Ppo, PpoConfig
-from ....policies.tuning.stock_ppo import StockPpo
-from ....policies.writer.writer import WriterConfig
-from ....simulation.world import demo_world
-from ...harness.options import torch_device
-from ...harness.run import Run
-from . import gpu_checks, gpu_speed
-from .gpu_speed import Shape
-from .options import BenchmarkOptions
-from .writer import prepared, raced, texts_a_second
+from .....agents.registry import AGENTS
+from .....policies.tuning.ppo import Ppo, PpoConfig
+from .....policies.tuning.stock_ppo import StockPpo
+from .....policies.writer.writer import WriterConfig
+from .....simulation.world import demo_world
+from ....harness.options import torch_device
+from ....harness.run import Run
+from ..options import BenchmarkOptions
+from ..writer import prepared, raced, texts_a_second
+from . import checks, speed
+from .speed import Shape
 
 Figures = dict[str, float]
 Measure = Callable[[], Figures]
@@ -93,24 +93,24 @@ def measure(options: BenchmarkOptions, run: Run) -> dict[str, Any]:
     end = time.perf_counter() + 60 * options.minutes
     if device.type == "cpu":
         run.say("no CUDA device: all of it small, on the CPU, which shows that the code runs and nothing else")
-    checks, speed = Told(), Told()
+    checked, timed = Told(), Told()
     with run.stage("the same as on the CPU") as stage:
         for name, check in _checks(options, run, device, end):
-            _step(run, checks, name, check, end, stage.advance)
-    for name, figures in checks.figures.items():
+            _step(run, checked, name, check, end, stage.advance)
+    for name, figures in checked.figures.items():
         wrong = {what: value for what, value in figures.items() if not _close(what, value)}
         if wrong:
-            checks.failed[name] = f"the device says something else: {wrong}"
-            run.say(f"FAILED {name}: {checks.failed[name]}")
+            checked.failed[name] = f"the device says something else: {wrong}"
+            run.say(f"FAILED {name}: {checked.failed[name]}")
     with run.stage("speed") as stage:
-        for name, timing in _timings(options, device, sizes, speed.figures):
-            _step(run, speed, name, timing, end, stage.advance)
-    failed, left = checks.failed | speed.failed, checks.left_out + speed.left_out
-    run.say(f"{len(checks.figures) + len(speed.figures)} measured, {len(failed)} failed, {len(left)} left out")
+        for name, timing in _timings(options, device, sizes, timed.figures):
+            _step(run, timed, name, timing, end, stage.advance)
+    failed, left = checked.failed | timed.failed, checked.left_out + timed.left_out
+    run.say(f"{len(checked.figures) + len(timed.figures)} measured, {len(failed)} failed, {len(left)} left out")
     return {
         "on": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "checks": checks.figures,
-        "speed": speed.figures,
+        "checks": checked.figures,
+        "speed": timed.figures,
         "failed": failed,
         "left_out": left,
     }
@@ -142,16 +142,16 @@ def _written(value: float) -> str:
 def _close(what: str, value: float) -> bool:
     if what in ("seconds", "lift"):
         return True
-    return value <= (gpu_checks.FAR if "standard errors" in what else TOLERANCE)
+    return value <= (checks.FAR if "standard errors" in what else TOLERANCE)
 
 
 def _checks(options: BenchmarkOptions, run: Run, device: torch.device, end: float) -> Iterator[tuple[str, Measure]]:
-    twins, seed = gpu_checks.Twins(device, options.run.seed), options.run.seed
+    twins, seed = checks.Twins(device, options.run.seed), options.run.seed
     for name in AGENTS:
-        yield name, lambda name=name: gpu_checks.agent_agrees(twins, name)
-    yield "world", lambda: gpu_checks.world_agrees(gpu_checks.Twins(device, seed))
-    yield "effect model", lambda: gpu_checks.effect_model_agrees(twins)
-    yield "loop --quick", lambda: gpu_checks.loop_runs(device, run.path / "loop", max(1.0, end - time.perf_counter()))
+        yield name, lambda name=name: checks.agent_agrees(twins, name)
+    yield "world", lambda: checks.world_agrees(checks.Twins(device, seed))
+    yield "effect model", lambda: checks.effect_model_agrees(twins)
+    yield "loop --quick", lambda: checks.loop_runs(device, run.path / "loop", max(1.0, end - time.perf_counter()))
 
 
 def _timings(
@@ -163,10 +163,10 @@ def _timings(
     for name in LINEAR:
         yield (
             f"{name}, {_told(sizes.against_cpu)}, on the CPU",
-            lambda name=name: {"decisions/s": gpu_speed.decisions(name, sizes.against_cpu, here, 2 * enough)},
+            lambda name=name: {"decisions/s": speed.decisions(name, sizes.against_cpu, here, 2 * enough)},
         )
     for streams in sizes.streams:
-        yield f"world, {streams:,} streams", lambda n=streams: {"steps/s": gpu_speed.steps(n, device, enough)}
+        yield f"world, {streams:,} streams", lambda n=streams: {"steps/s": speed.steps(n, device, enough)}
     for shape in sorted(sizes.shapes, key=lambda shape: shape != sizes.against_cpu):
         yield f"scores, {_told(shape)}", lambda shape=shape: _scores(shape, device, enough, known["limits"])
         for name in LINEAR:
@@ -185,21 +185,21 @@ def _told(shape: Shape) -> str:
 
 def _limits(device: torch.device, sizes: Sizes) -> Figures:
     return {
-        "bytes/s": gpu_speed.bandwidth(device, sizes.copied, sizes.enough),
-        "FLOP/s": gpu_speed.flops(device, sizes.multiplied, sizes.enough),
+        "bytes/s": speed.bandwidth(device, sizes.copied, sizes.enough),
+        "FLOP/s": speed.flops(device, sizes.multiplied, sizes.enough),
     }
 
 
 def _scores(shape: Shape, device: torch.device, enough: float, limits: Figures) -> Figures:
-    flops, moved = gpu_speed.scoring(shape, device, enough)
+    flops, moved = speed.scoring(shape, device, enough)
     shares = {f"share of {unit}": value / limits[unit] for unit, value in (("FLOP/s", flops), ("bytes/s", moved))}
     return {"FLOP/s": flops, "bytes/s": moved, **shares}
 
 
 def _decided(name: str, shape: Shape, device: torch.device, enough: float, known: Mapping[str, Figures]) -> Figures:
     """Ours against bare torch on the same device, and against ourselves on the CPU where that was measured."""
-    ours = gpu_speed.decisions(name, shape, device, enough)
-    bare = gpu_speed.bare_decisions(name, shape, device, enough)
+    ours = speed.decisions(name, shape, device, enough)
+    bare = speed.bare_decisions(name, shape, device, enough)
     found = {"decisions/s": ours, "bare torch/s": bare, "ratio": ours / bare}
     on_cpu = known.get(f"{name}, {_told(shape)}, on the CPU")
     return found if on_cpu is None else found | {"times the CPU": ours / on_cpu["decisions/s"]}

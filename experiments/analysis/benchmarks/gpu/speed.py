@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ....agents.agent import Worth
-from ....agents.registry import make_agent
-from ....envs.placement import AdPlacementVectorEnv
-from ....simulation.visitors.traffic import Impressions
-from ....simulation.world import Feedback
-from .bandit_peers import BareLoop
+from .....agents.agent import Worth
+from .....agents.registry import make_agent
+from .....envs.placement import AdPlacementVectorEnv
+from .....simulation.visitors.traffic import Impressions
+from .....simulation.world import Feedback
+from ..bandit.peers import BareLoop
 
 CONTEXTS = 4
 """Batches of visitors that are drawn before the clock starts, and come in turns."""
@@ -127,7 +127,7 @@ def scoring(shape: Shape, device: torch.device, enough: float) -> tuple[float, f
     The operations are those of the packed triangles; the bytes, of the products x_i x_j written and read once and of
     the widths written.
     """
-    from ....agents.models.linear import DisjointLinear
+    from .....agents.models.linear import DisjointLinear
 
     batch, arms, width = shape
     model = DisjointLinear(arms, width, device)

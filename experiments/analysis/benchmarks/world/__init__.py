@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ....envs.placement import AdPlacementVectorEnv
-from ...harness.run import Run
-from .options import BenchmarkOptions
-from .process import own_peak
-from .world_sketch import NumpySketch
+from .....envs.placement import AdPlacementVectorEnv
+from ....harness.run import Run
+from ..options import BenchmarkOptions
+from ..process import own_peak
+from .sketch import NumpySketch
 
 SIZES = (1, 64, 1024, 8192)
 REPORTED = {"RecoGym 0.1.3": 10_325, "RecSim 0.2.4": 3_257}

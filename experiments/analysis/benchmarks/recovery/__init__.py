@@ -11,15 +11,15 @@ import pandas as pd
 import torch
 from scipy.stats import kendalltau
 
-from ....simulation.calibration.evidence import Evidence, read_evidence
-from ....simulation.calibration.fit import Calibration, calibrate
-from ....simulation.logs import log_frame, stream_uniform
-from ....simulation.scenario import Scenario, load_scenario
-from ....simulation.world import World, make_world
-from ...harness.files import load_table
-from ...harness.run import Run
-from ..off_policy.rate_policies import rate_policies, value_in_world
-from .options import BenchmarkOptions
+from .....simulation.calibration.evidence import Evidence, read_evidence
+from .....simulation.calibration.fit import Calibration, calibrate
+from .....simulation.logs import log_frame, stream_uniform
+from .....simulation.scenario import Scenario, load_scenario
+from .....simulation.world import World, make_world
+from ....harness.files import load_table
+from ....harness.run import Run
+from ...off_policy.rate_policies import rate_policies, value_in_world
+from ..options import BenchmarkOptions
 from .true_effects import true_effects
 
 IMPRESSIONS, SERVED = 200_000, 20_000

@@ -1,1 +1,0 @@
-"""Configurations of `compare` and `offline`, one by one: are propensities exact, do intervals hold the truth?"""
