@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from copybandit.experiments.analysis.benchmarks import canaries
 from copybandit.experiments.analysis.benchmarks.options import BenchmarkOptions
+from copybandit.experiments.analysis.benchmarks.trust import canaries
 from copybandit.experiments.analysis.benchmarks.trust.canaries import (
     CODE,
     FORMS,

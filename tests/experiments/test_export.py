@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import torch
-from copybandit.experiments.analysis.benchmarks import runtimes
+from copybandit.experiments.analysis.benchmarks.serve import runtimes
 from copybandit.experiments.export import ExportOptions, run_export
 from copybandit.experiments.report import ReportOptions, run_report
 from copybandit.policies.learning.warm_start import WarmStartConfig, warm_start
