@@ -24,12 +24,14 @@ def main() -> None:
     parse.add_argument("--moments", type=int, default=int(os.environ.get("COPYBANDIT_FAULTS", "20")), help="a command")
     parse.add_argument("--long-moments", type=int, help="of commands that take longer (by default, a third)")
     parse.add_argument("--only", default="", help="commands or mishaps, separated by commas")
+    parse.add_argument("--signals", default="", help="of SIGKILL, SIGTERM, SIGINT, separated by commas; by default all")
     parse.add_argument("--seed", type=int, default=0)
     parse.add_argument("--json", type=Path, help="where the table goes; other commands' rows that it has are kept")
     parse.add_argument("--minutes", type=float, default=1e9, help="after which no other command is begun")
     parse.add_argument("--inputs", type=Path, help="where inputs are kept for another time")
     given = parse.parse_args()
     only = {name.strip() for name in given.only.split(",") if name.strip()}
+    signals = {name.strip() for name in given.signals.split(",") if name.strip()}
     longer = given.long_moments or -(-given.moments // 3)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     until = time.monotonic() + 60 * given.minutes
@@ -39,7 +41,7 @@ def main() -> None:
         inputs = make_inputs((given.inputs or folder / "inputs").absolute())
         for case in sorted(CASES, key=lambda case: (case.long, case.several)):
             if (not only or case.name in only) and time.monotonic() < until:
-                found = Kills(case, inputs, folder, given.seed).run(longer if case.long else given.moments)
+                found = Kills(case, inputs, folder, given.seed).run(longer if case.long else given.moments, signals)
                 rows += found
                 _show(found)
                 _save(given.json, rows, given.seed)

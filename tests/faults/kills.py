@@ -62,9 +62,11 @@ class Kills:
         self.seconds.setdefault(True, self.seconds[False] + 8.0)
 
     def run(self, moments: int, only: set[str] | None = None) -> list[Row]:
-        """Kills it so many times, by the three signals in turn; rows by signal."""
+        """Kills it so many times, by the three signals in turn, or at the turns of some `only`; rows by signal."""
         for turn in range(moments):
             number = SIGNALS[turn % len(SIGNALS)]
+            if only and number.name not in only:
+                continue
             fresh = self.case.several or turn % FRESH == FRESH - 1
             place = self.folder / f"{turn}"
             self._kill(place, number, fresh, again=turn % 2 == 1, row=self.rows[number])
@@ -111,7 +113,8 @@ class Kills:
     def _all(self, place: Path, command: Command, moment: float, number: int, again: bool, row: Row) -> Iterator[str]:
         try:
             ended, late = self._killed(command, moment, number)
-            row.too_late += late
+            # One that had all but ended, and did as if no signal had come.
+            row.too_late += late or (ended.code == 0 and self.case.command != "serve")
             yield from self._wrong_end(ended, number, late, row)
             yield from self._torn(place, row)
             yield from self._gone_on(place, again, row)

@@ -15,6 +15,9 @@ from typing import Any
 CONSOLE = Path(sys.executable).with_name("copybandit")
 MODULES = ["loop", "compare", "headlines", "offline", "calibrate", "score", "pretrain", "pareto", "case_study", "check"]
 MODULES += ["abtest", "reader", "report", "serve", "export", "sweep", "compare_writers"]
+# What a shell starts in the background ignores SIGINT, and would hand that on to each command.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 PATIENCE = 120.0
 """Seconds in which a command has to end."""
 
