@@ -66,8 +66,8 @@ def run_check(options: CheckOptions) -> Path:
     path = new_folder(options.out, "check")
     texts, catalog = _texts(options)
     creatives = [Creative(row.product_id, row.text) for row in texts.itertuples(index=False)]
-    found = RulesOptions(options.platform, options.rules).compliance(catalog).check(creatives)
-    checked = texts.assign(**_columns(found))
+    found, probabilities = RulesOptions(options.platform, options.rules).compliance(catalog).read(creatives)
+    checked = texts.assign(**_columns(found), breach_probability=probabilities)
     write_settings(path, "check", options, torch_device("cpu"))
     write_table(path / "checked.parquet", checked)
     write_table(path / "checked.csv", checked)
