@@ -61,15 +61,16 @@ class Classifier:
         """
         found, languages = np.full(len(texts), np.nan), np.array([language_of(text) for text in texts], dtype=object)
         for language, model in self.models.items():
-            at = np.flatnonzero(languages == language)
-            if len(at):
-                found[at] = model.probabilities(features([texts[i] for i in at], language))
+            at = languages == language
+            if at.any():
+                part = [text for text, mine in zip(texts, at, strict=True) if mine]
+                found[at] = model.probabilities(features(part, language))
         return found
 
     def flags(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """[n] whether a person should look at each text."""
         thresholds = {language: model.threshold for language, model in self.models.items()}
-        bounds = np.array([thresholds.get(language_of(text), np.inf) for text in texts])
+        bounds = np.array([thresholds.get(language_of(text), np.inf) for text in texts], dtype=np.float64)
         return self.probabilities(texts) >= bounds  # NaN is not
 
     def save(self, path: Path, card: Mapping[str, Any]) -> None:

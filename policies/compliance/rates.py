@@ -16,7 +16,7 @@ from .filter import Compliance
 
 COLUMNS = ("split", "language", "text", "title", "brand", "category", "price", "label")
 VERDICTS = ("language", "text", "title", "brand", "price", "publishable")
-"""Columns of lines of which is said only whether they may be published: `yes` or `no`; with `split`, or drawn halves."""
+"""Columns of lines that have only a verdict, `yes` or `no`; where there is no `split`, halves are drawn."""
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 HALVES = ("learned from", "untouched")
 TESTED = ("untouched", "test")

@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from ...simulation.data.errors import InputError
 from .classifier import LANGUAGES, Classifier, Model, features, language_of
 from .rates import TESTED, flags_told, labelled, with_flags
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 FLAGGED = 0.05
 """Share of the good lines that patterns pass, of authors not seen, that are flagged."""
@@ -66,7 +70,7 @@ def _model(lines: pd.DataFrame, language: str) -> Model:
     return Model(*_fitted(rows, bad), float(np.quantile(strangers[passed], 1 - FLAGGED)))
 
 
-def _fitted(rows, bad: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:
+def _fitted(rows: "csr_matrix", bad: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:
     """Weights and bias. Rare n-grams are penalised less, as by the inverse document frequency."""
     from sklearn.linear_model import LogisticRegression
 
@@ -88,15 +92,16 @@ def main(arguments: Sequence[str]) -> None:
     asked.add_argument("--out", type=Path, help="where the weights go")
     asked.add_argument("--left-out", action="store_true", help="errors on each author by models of the others")
     given = parser.parse_args(arguments)
-    if given.out is not None and given.out.exists():
-        raise InputError(f"{given.out}: is there already; name another file")
+    out: Path | None = given.out
+    if out is not None and out.exists():
+        raise InputError(f"{out}: is there already; name another file")
     lines = labelled(given.files)
-    if given.left_out:
+    if out is None:
         print(flags_told(with_flags(lines, left_out(lines))))
         return
     classifier = train(lines)
     authors = lines.author[~lines.split.isin(TESTED)].value_counts().sort_index()
-    classifier.save(given.out, {str(name): int(n) for name, n in authors.items()})
+    classifier.save(out, {str(name): int(n) for name, n in authors.items()})
     for language, model in classifier.models.items():
         print(f"{language}: flags from {model.threshold:.3f}")
 
