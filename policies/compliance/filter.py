@@ -120,6 +120,12 @@ class Compliance:
                 found[i] = (*found[i], flag)
         return found, shipped().probabilities(texts)
 
+    def thresholds(self) -> dict[str, float]:
+        """Probability from which the classifier flags a text, by language; empty where it was switched off."""
+        if self.classified is None:
+            return {}
+        return {language: model.threshold for language, model in shipped().models.items()}
+
     def refusing(self, creatives: Sequence[Creative]) -> list[tuple[str, ...]]:
         """Names of the rules that refuse each text, each once; flags are not counted.
 
