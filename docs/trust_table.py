@@ -7,6 +7,7 @@ from typing import Any
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "reliability.md"
+_READ = ("breaches passed by rules", "breaches passed by rules and flags", "good lines flagged")
 COUNTS = ("tried", "survived", "bytes_lost", "tracebacks")
 BEGIN, END = "<!-- measured -->\n", "<!-- measured, end -->\n"
 
@@ -103,6 +104,14 @@ def _copy() -> Iterator[tuple[str, str, str]]:
         shares = (f"{one['wrong']} of {one['lines']}" for one in (passed, refused))
         what = f"lines of a second author, {language}, at first sight: breaches passed, good lines refused"
         yield what, ", ".join(shares), "[check](commands/check.md)"
+    for language in ("English", "Chinese"):
+        told = found["classifier"]
+        by_three = [told["authors left out"][f"compliance_{author}, {language}"] for author in "abc"]
+        never = [told["author never seen"][f"compliance_d, test, {language}"]]
+        for whose, parts in (("an author never seen", never), ("three authors, each left out", by_three)):
+            cells = [[sum(part[key][n] for part in parts) for n in ("wrong", "lines")] for key in _READ]
+            what = f"lines of {whose}, {language}: breaches passed by rules, by rules and flags; good lines flagged"
+            yield what, ", ".join(f"{wrong} of {lines}" for wrong, lines in cells), "[check](commands/check.md)"
     for name, world in _read("attacks").items():
         resisted, of = world["resisted"], world["resisted"]["of"]
         counts = (f"{resisted[way] * of:.0f} of {of}" for way in ("filtered", "unfiltered"))

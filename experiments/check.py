@@ -66,14 +66,16 @@ def run_check(options: CheckOptions) -> Path:
     path = new_folder(options.out, "check")
     texts, catalog = _texts(options)
     creatives = [Creative(row.product_id, row.text) for row in texts.itertuples(index=False)]
-    found = RulesOptions(options.platform, options.rules).compliance(catalog).check(creatives)
-    checked = texts.assign(**_columns(found))
+    judge = RulesOptions(options.platform, options.rules).compliance(catalog)
+    found, probabilities = judge.read(creatives)
+    checked = texts.assign(**_columns(found), breach_probability=probabilities.round(4))
     write_settings(path, "check", options, torch_device("cpu"))
     write_table(path / "checked.parquet", checked)
     write_table(path / "checked.csv", checked)
     verdicts = {name: int((checked.verdict == name).sum()) for name in ("ok", "flag", "refuse")}
     broken = dict(Counter(breach.rule for breaches in found for breach in breaches).most_common())
-    write_json(path / "summary.json", {"command": "check", "verdicts": verdicts, "broken": broken, "caveat": CAVEAT})
+    told = {"verdicts": verdicts, "broken": broken, "flagged_from": judge.thresholds(), "caveat": CAVEAT}
+    write_json(path / "summary.json", {"command": "check", **told})
     write_report(path)
     print("\n".join(_lines(texts.text.tolist(), found, verdicts)))
     if options.strict and verdicts["refuse"]:

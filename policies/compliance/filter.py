@@ -7,20 +7,25 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...simulation.data.catalog import Catalog, Creative, Product
 from .claims import Claims
 from .claims import Kind as Claimed
+from .classifier import shipped
 from .normalise import Folded, deleeted, folded
 from .platforms import Platform
-from .rules import BUILT_IN, Kind, Rule, Severity, rules_of
+from .rules import BUILT_IN, LEARNED, Kind, Rule, Severity, rules_of
 
 CAVEAT = "Words are read, not meaning: what passes is not thereby lawful, and a person has to read it."
 """Goes wherever it is said what passed."""
 LONGEST = 2000
 """Characters of a text that are read: an ad is shorter, and patterns take time."""
+SHOWN = 40
+"""Characters that are told of a text where it is no word of it that counts."""
 UNSUPPORTED: tuple[Claimed, ...] = ("price", "discount")
 """Claims that have to stand in the catalog before they are published, whoever wrote them."""
 BEGIN, END = r"(?<![a-z\d])", r"(?![a-z\d])"
@@ -53,11 +58,13 @@ class Compliance:
         unsupported: Sequence[Claimed] = UNSUPPORTED,
     ) -> None:
         """Keeps rules and limits; see `of`. `unsupported`: claims that are refused where no field supports them."""
-        self.catalog, self.rules, self.platform = catalog, tuple(rules), platform
+        self.catalog, self.platform = catalog, platform
+        self.rules = tuple(rule for rule in rules if rule.check != LEARNED)
+        self.classified = next((rule for rule in rules if rule.check == LEARNED), None)
         self.unsupported = frozenset(unsupported)
         self.claims = Claims(catalog)
         self._fields = {product.product_id: _fields(product) for product in catalog.products}
-        self._english = [rule for rule in rules if "en" in rule.languages]
+        self._english = [rule for rule in self.rules if "en" in rule.languages]
         self._seen: dict[tuple[str, str], tuple[Breach, ...]] = {}
 
     @classmethod
@@ -82,13 +89,42 @@ class Compliance:
         return cls(catalog, rules_of(rules), Platform.of(platform) if platform else None, unsupported)
 
     def check(self, creatives: Sequence[Creative]) -> list[tuple[Breach, ...]]:
-        """What each text breaks; empty where it may be published.
+        """What each text breaks of what words and patterns say; empty where it may be published.
 
         Raises:
             InputError: a text is for a product that the catalog does not have.
         """
         self.catalog.product_indices(creatives)
         return [self._kept(creative) for creative in creatives]
+
+    def read(self, creatives: Sequence[Creative]) -> tuple[list[tuple[Breach, ...]], NDArray[np.float64]]:
+        """What each text breaks; where none is refused, also a flag if a classifier takes it for a breach.
+
+        Nothing that chooses or rewards texts asks this: a flag is for a person.
+
+        Returns:
+            Breaches of n texts; and [n] the classifier's probabilities, NaN where it was switched off, the text is too
+            long, or its language is not read.
+
+        Raises:
+            InputError: see `check`.
+        """
+        found, unread = self.check(creatives), np.full(len(creatives), np.nan)
+        rule = self.classified
+        if rule is None:
+            return found, unread
+        texts = [creative.text if len(creative.text) <= LONGEST else "" for creative in creatives]
+        for i in np.flatnonzero(shipped().flags(texts)):
+            if not any(breach.severity == "refuse" for breach in found[i]):
+                flag = Breach(rule.id, rule.kind, texts[i][:SHOWN], rule.says, rule.severity)
+                found[i] = (*found[i], flag)
+        return found, shipped().probabilities(texts)
+
+    def thresholds(self) -> dict[str, float]:
+        """Probability from which the classifier flags a text, by language; empty where it was switched off."""
+        if self.classified is None:
+            return {}
+        return {language: model.threshold for language, model in shipped().models.items()}
 
     def refusing(self, creatives: Sequence[Creative]) -> list[tuple[str, ...]]:
         """Names of the rules that refuse each text, each once; flags are not counted.
@@ -121,7 +157,7 @@ class Compliance:
     def _breaches(self, creative: Creative) -> Iterator[Breach]:
         product = self.catalog[creative.product_id]
         if len(creative.text) > LONGEST:
-            yield Breach("too-long", "platform", creative.text[:40], f"Shorten it to {LONGEST} characters at most.")
+            yield Breach("too-long", "platform", creative.text[:SHOWN], f"Shorten it to {LONGEST} characters at most.")
             return
         text = folded(creative.text)
         # Chinese rules find nothing in a text without Chinese; an English word may stand in either.

@@ -1,21 +1,26 @@
-"""How often the filter errs on labelled lines: `python -m copybandit.policies.compliance.rates FILE`."""
+"""How often rules and classifier err on labelled lines: `python -m copybandit.policies.compliance.rates FILES`."""
 
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ...simulation.data.catalog import Catalog, Creative, Product
 from ...simulation.data.errors import InputError
+from .classifier import shipped
 from .filter import Compliance
 
 COLUMNS = ("split", "language", "text", "title", "brand", "category", "price", "label")
 VERDICTS = ("language", "text", "title", "brand", "price", "publishable")
-"""Columns of lines of which is said only whether they may be published: `yes` or `no`."""
+"""Columns of lines that have only a verdict, `yes` or `no`; where there is no `split`, halves are drawn."""
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 HALVES = ("learned from", "untouched")
+TESTED = ("untouched", "test")
+"""Splits from which neither rules nor classifiers learn."""
 SEED = 0
 """Draws the halves."""
 BREACH = "any breach"
@@ -66,9 +71,8 @@ def _labelled(lines: pd.DataFrame, path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: row {wrong[0]}: publishable is neither yes nor no; correct it")
     half = np.random.default_rng(SEED).permutation(len(lines)) % 2
     price = pd.to_numeric(lines.price, errors="coerce").fillna(0.0)
-    return lines.assign(
-        label=said.map({"yes": "ok", "no": BREACH}), split=np.take(HALVES, half), category="", price=price
-    )
+    split = lines.split if "split" in lines else np.take(HALVES, half)
+    return lines.assign(label=said.map({"yes": "ok", "no": BREACH}), split=split, category="", price=price)
 
 
 def rates(path: Path) -> pd.DataFrame:
@@ -111,6 +115,75 @@ def told(path: Path) -> str:
     return "\n".join(rows)
 
 
+def labelled(files: Sequence[Path]) -> pd.DataFrame:
+    """The lines of all authors, one file each: those of `judged`, with `author` (the file's name) and `bad`.
+
+    Raises:
+        InputError: see `judged`.
+    """
+    lines = pd.concat([judged(path).assign(author=path.stem) for path in files], ignore_index=True)
+    return lines.assign(bad=lines.label != "ok")
+
+
+def with_flags(lines: pd.DataFrame, flagged: NDArray[np.bool_]) -> dict[str, dict[str, dict[str, float]]]:
+    """What passes rules alone, and rules and a person who looks at every flag, by author and language.
+
+    Args:
+        lines: of `labelled`.
+        flagged: [n] whether a classifier flags each.
+
+    Returns:
+        For «author, language», where the author's lines were kept apart with their split, each of `breaches passed by
+        rules`, `breaches passed by rules and flags`, `good lines refused` and `good lines flagged` (those that no rule
+        refuses): `wrong`, `lines`, and the 95% interval `low`, `high` (Wilson).
+    """
+    apart = [f", {split}" if split in TESTED else "" for split in lines.split]
+    names = lines.author + apart + ", " + lines.language.map(LANGUAGES)
+    passed, flagged = ~lines.refused, flagged & ~lines.refused
+    what = {
+        "breaches passed by rules": (lines.bad, passed),
+        "breaches passed by rules and flags": (lines.bad, passed & ~flagged),
+        "good lines refused": (~lines.bad, lines.refused),
+        "good lines flagged": (~lines.bad, flagged),
+    }
+    return {
+        name: {key: _share(wrong, of & (names == name)) for key, (of, wrong) in what.items()}
+        for name in dict.fromkeys(names)
+    }
+
+
+def _share(wrong: pd.Series, of: pd.Series) -> dict[str, float]:
+    n, lines = int((wrong & of).sum()), int(of.sum())
+    low, high = wilson(n, lines)
+    return {"wrong": n, "lines": lines, "low": round(low, 3), "high": round(high, 3)}
+
+
+def flags_told(found: dict[str, dict[str, dict[str, float]]]) -> str:
+    """`with_flags` as a table for a page."""
+    rows = []
+    for name, cells in found.items():
+        shares = [f"{c['wrong']} of {c['lines']} ({c['low']:.0%} to {c['high']:.0%})" for c in cells.values()]
+        rows.append(f"| {name} | {' | '.join(shares)} |")
+    return "\n".join(rows)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prints the errors of rules by split and language, and those of rules and the classifier that ships, by author.
+
+    Raises:
+        InputError: a file cannot be read or lacks a column, or none is given.
+    """
+    files = [Path(one) for one in arguments]
+    if not files:
+        raise InputError("no file is given; give CSVs of labelled lines, one for each author")
+    for path in files:
+        print(f"{rates(path).round(3).to_string(index=False)}\n{told(path)}")
+    lines = labelled(files)
+    print(flags_told(with_flags(lines, shipped().flags(lines.text.tolist()))))
+
+
 if __name__ == "__main__":
-    print(rates(Path(sys.argv[1])).round(3).to_string(index=False))
-    print(told(Path(sys.argv[1])))
+    try:
+        main(sys.argv[1:])
+    except InputError as error:
+        sys.exit(f"error: {error}")

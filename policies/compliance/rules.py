@@ -13,7 +13,7 @@ from .patterns import fault
 
 Kind = Literal[
     "banned", "medical", "financial", "comparative", "personal", "profanity", "trademark", "pressure", "spam",
-    "unsupported", "platform", "own",
+    "unsupported", "platform", "own", "likeness",
 ]  # fmt: skip
 Severity = Literal["refuse", "flag"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -23,6 +23,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "unless": ("", "fields", "brand"),
     "check": ("", "raw", "profanity"),
 }
+LEARNED = "learned"
+"""The `check` of a built-in rule that has no patterns: a classifier flags, see `Compliance.read`."""
 NEEDED = ("id", "says", "patterns")
 BUILT_IN, NONE = "built-in", "none"
 """What may stand in the place of a user's file of rules."""
@@ -43,7 +45,8 @@ class Rule:
     unless: str = ""
     """Who may say it: a product whose `fields` hold the words, or whose `brand` or title does."""
     check: str = ""
-    """What is read: the folded text, the `raw` one, or (`profanity`) the folded one without digits for letters."""
+    """What is read: the folded text, the `raw` one, or (`profanity`) the folded one without digits for letters; where a
+    classifier reads, `learned`."""
     source: str = ""
 
 

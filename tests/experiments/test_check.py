@@ -54,6 +54,26 @@ def test_rules_of_ones_own(files):
     assert table.rule.tolist()[0] == "house" and table.said.tolist()[0] == "lasts"
 
 
+def test_what_reads_like_a_breach_is_flagged_and_not_refused(files):
+    Path("lines.csv").write_text("text\nMelt the pounds away while you sleep.\nA cast iron skillet that lasts.\n")
+    table = checked("lines.csv", "--strict")
+    assert table.verdict.tolist() == ["flag", "ok"] and table.rule.tolist() == ["reads-like-a-breach", ""]
+    assert table.breach_probability[0] > 0.9 > table.breach_probability[1]
+    summary = json.loads(Path("out/summary.json").read_text())
+    assert summary["broken"] == {"reads-like-a-breach": 1} and set(summary["flagged_from"]) == {"en", "zh"}
+    page = Path("out/report.html").read_text()
+    assert "Reads like copy that is refused: have a person look." in page and "A classifier flags" in page
+
+
+def test_a_reader_that_was_switched_off_says_nothing(files):
+    Path("lines.csv").write_text("text\nMelt the pounds away while you sleep.\n")
+    Path("rules.yaml").write_text("switch_off: [reads-like-a-breach]\n")
+    table = checked("lines.csv", "--rules", "rules.yaml")
+    assert table.verdict.tolist() == ["ok"] and table.breach_probability.isna().all()
+    assert json.loads(Path("out/summary.json").read_text())["flagged_from"] == {}
+    assert "A classifier flags" not in Path("out/report.html").read_text()
+
+
 def test_texts_of_a_run(tmp_path):
     options = {"model": "built-in", "users": 40, "log_impressions": 4000, "effect.steps": 20, "samples": 1}
     options |= {"writer.width": 32, "writer.heads": 2, "writer.vocabulary": 400, "writer.max_new_tokens": 8}
@@ -70,6 +90,7 @@ def test_texts_of_a_run(tmp_path):
         "rule",
         "said",
         "remedy",
+        "breach_probability",
     ]
 
 

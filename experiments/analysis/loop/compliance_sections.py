@@ -1,8 +1,12 @@
 """Sections on which texts may be published: of a run that wrote them, and of `check`."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
+from ....policies.compliance.rates import LANGUAGES
 from ..drawing.formats import percent
 from ..drawing.run_files import RunFiles
 from ..drawing.sections import Section, Table, told_by
@@ -68,11 +72,23 @@ def verdicts(run: RunFiles, counts: Any) -> Section | None:
     if broken := run.summary["broken"]:
         tables.append(Table("What was broken", ["Rule", "Times"], [[rule, f"{n:,}"] for rule, n in broken.items()]))
     wrong = table[table["verdict"] != "ok"].sort_values("verdict", ascending=False, kind="stable")
-    listed = [[r.text, _WORDS[r.verdict], r.rule, r.said, r.remedy] for r in wrong.head(SHOWN).itertuples(index=False)]
+    likeness = wrong.get("breach_probability", pd.Series(math.nan, wrong.index))  # none where the run is an old one
+    listed = [
+        [r.text, _WORDS[r.verdict], r.rule, r.said, r.remedy, "" if math.isnan(p) else percent(p)]
+        for r, p in zip(wrong.head(SHOWN).itertuples(index=False), likeness, strict=False)
+    ]
     if listed:
-        tables.append(Table("Texts and remedies", ["Text", "Verdict", "Rule", "Words", "Remedy"], listed, prose=True))
+        head = ["Text", "Verdict", "Rule", "Words", "Remedy", "Reads like a breach"]
+        tables.append(Table("Texts and remedies", head, listed, prose=True))
+    text = [_likeness(bounds)] if (bounds := run.summary.get("flagged_from")) else []
     more = len(wrong) - len(listed)
-    return Section("Texts", [f"{more:,} more are in checked.csv."] if more > 0 else [], tables=tables)
+    text += [f"{more:,} more are in checked.csv."] if more > 0 else []
+    return Section("Texts", text, tables=tables)
+
+
+def _likeness(bounds: Mapping[str, float]) -> str:
+    said = ", ".join(f"{percent(bounds[code])} ({name})" for code, name in LANGUAGES.items() if code in bounds)
+    return f"A classifier flags what no rule refuses and reads like a breach from {said} on, and errs both ways."
 
 
 _WORDS = {"refuse": "refused", "flag": "to look at", "ok": "passes"}
