@@ -113,8 +113,10 @@ class Kills:
     def _all(self, place: Path, command: Command, moment: float, number: int, again: bool, row: Row) -> Iterator[str]:
         try:
             ended, late = self._killed(command, moment, number)
-            # One that had all but ended, and did as if no signal had come.
-            row.too_late += late or (ended.code == 0 and self.case.command != "serve")
+            # One whose work was done: it did as if no signal had come, or the interpreter was met as it went.
+            done = (place / "out" / "summary.json").is_file() and not ended.err.strip()
+            late = late or (self.case.command != "serve" and (ended.code == 0 or done))
+            row.too_late += late
             yield from self._wrong_end(ended, number, late, row)
             yield from self._torn(place, row)
             yield from self._gone_on(place, again, row)
