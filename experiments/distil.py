@@ -1,8 +1,11 @@
-"""Can a small writer do it? A student learns what a run's writer writes, and the choice among it, on most products."""
+"""Can a small writer do it? A student learns what a run's writer writes, and the choice among it, for most of the run's
+products and for some that do not exist.
+"""
 
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +13,14 @@ import numpy as np
 import torch
 
 from ..policies.base.corpus import Line
-from ..policies.base.distil import DistilConfig, distil, student_of
+from ..policies.base.distil import DistilConfig, Lessons, copy_lines, distil, student_of
 from ..policies.reward.reward import Reward
 from ..policies.reward.scored_texts import ScoredTexts
 from ..policies.reward.select import write_more
 from ..policies.writer.checkpoint import CHECKPOINT, check_checkpoint, save_checkpoint
 from ..policies.writer.prompts import prompt
 from ..policies.writer.writer import Writer, load_writer
-from ..simulation.data.catalog import Creative, Product
+from ..simulation.data.catalog import Creative
 from ..simulation.data.errors import InputError
 from .analysis.drawing.formats import bracketed
 from .harness.config import read_config
@@ -26,6 +29,7 @@ from .harness.options import Common, Device, Flat, RunOptions, refuse_below
 from .harness.run import Run
 from .placing.options import LoopOptions
 from .study.begin import make_study
+from .study.imagined import Asked, imagined
 from .study.study import Study, write_for
 from .writing.options import TuneOptions
 from .writing.tuning import frozen_reward, warm_start_stage
@@ -34,8 +38,6 @@ from .writing.verdict import judge, lifts, vendi_of
 COMMANDS: dict[str, type[TuneOptions]] = {"loop": LoopOptions, "tune": TuneOptions}
 JUDGED = 8
 """Texts a prompt of products that were held out, from each writer."""
-
-Asked = list[tuple[Product, str]]
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,19 @@ class DistilOptions:
     """Directory of a finished `loop` or `tune` run, whose writer teaches; its world and effect model are made again."""
     device: Device = "auto"
     """Where tensors live; auto takes a CUDA device when there is one."""
-    texts: Common[int] = 24
+    texts: Common[int] = 16
     """Texts a prompt that the teacher writes."""
-    kept: Common[int] = 4
+    kept: Common[int] = 2
     """Of these, those that the reward chooses, as diverse together as the untuned writer's."""
+    imagined: int = 5
+    """Catalogs of products that do not exist, each as long as what is taught of the run's, that the teacher writes for
+    as well; one that learned from its catalog alone (--model built-in) can write for no other."""
     hold_out: float = 0.2
     """Share of the products that nothing is taught of, 0.5 at most: on them the student is judged."""
     student: DistilConfig = field(default_factory=DistilConfig)
 
     def __post_init__(self) -> None:
-        refuse_below(self, texts=1, kept=1)
+        refuse_below(self, texts=1, kept=1, imagined=0)
         if self.kept > self.texts:
             raise InputError(f"--kept {self.kept}: more than the {self.texts} --texts that are chosen from")
         if not 0 < self.hold_out <= 0.5:
@@ -80,12 +85,12 @@ def run_distil(options: DistilOptions) -> Path:
     teacher.model.to(run.device)
     taught, unseen = _held_out(study, options.hold_out)
     reward = frozen_reward(study, theirs)
-    with run.stage("teacher writes"):
-        lines = _lines(study, reward, teacher, taught, options)
-    student = student_of(teacher, lines[0], options.student, options.run.seed)
-    with run.stage("student learns", total=options.student.lines) as stage:
+    lessons = _lessons(study, reward, teacher, taught, theirs, options, run)
+    student = student_of(teacher, lessons, options.student, options.run.seed)
+    total = options.student.batch * sum(lessons.steps(options.student))
+    with run.stage("student learns", total=total) as stage:
         told = lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token")  # noqa: E731
-        loss = distil(student, teacher, *lines, options.student, seed=options.run.seed, told=told)
+        loss = distil(student, teacher, lessons, options.student, seed=options.run.seed, told=told)
     with run.stage("verdict"):
         found = _verdict(study, reward, {"teacher": teacher, "student": student}, unseen, theirs, options)
     size = {name: w.model.num_parameters() for name, w in (("teacher", teacher), ("student", student))}
@@ -135,18 +140,37 @@ def _held_out(study: Study, share: float) -> tuple[Asked, Asked]:
     return taught, [pair for pair in study.asked if pair[0].product_id in away]
 
 
+def _lessons(
+    study: Study, reward: Reward, teacher: Writer, taught: Asked, theirs: TuneOptions, options: DistilOptions, run: Run
+) -> Lessons:
+    """What the student reads: lines of the corpus, all that the teacher writes, and the best of that."""
+    seed, english = options.run.seed, teacher.has_placeholders
+    copy, catalogs = [], [(taught, reward)]
+    if english:
+        with run.stage("corpus"):
+            copy = copy_lines(options.student.read, seed + 4)
+        catalogs += islice(imagined(study, taught, reward, theirs.reward, seed + 5), options.imagined)
+    written, chosen = [], []
+    with run.stage("teacher writes", total=len(catalogs) * len(taught) * options.texts) as stage:
+        for number, (asked, judge) in enumerate(catalogs):
+            untuned = write_for(study.writer, asked, options.kept, seed + 1 + 10 * number)
+            lines, best = _lines(judge, teacher, asked, untuned, options, number)
+            written += lines
+            chosen += best
+            stage.advance(len(asked) * options.texts)
+    return Lessons(copy, written, chosen)
+
+
 def _lines(
-    study: Study, reward: Reward, teacher: Writer, taught: Asked, options: DistilOptions
+    reward: Reward, teacher: Writer, asked: Asked, untuned: Sequence[Creative], options: DistilOptions, number: int
 ) -> tuple[list[Line], list[Line]]:
-    """All that the teacher writes, and the best of it, each with its prompt."""
-    seed, kept = options.run.seed, options.kept
-    untuned = write_for(study.writer, taught, kept, seed + 1)
-    scored = ScoredTexts(reward, taught)
-    write_more(teacher, taught, options.texts, scored, torch.Generator().manual_seed(seed + 2))
-    asked = [prompt(*pair) for pair in taught]
-    lines = [Line(asked[i], c.text) for i, c in zip(scored.group.tolist(), scored.texts, strict=True) if c.text]
-    chosen = [(scored.group[i], scored.texts[i]) for i in scored.best(kept, untuned).rows.tolist()]
-    return lines, [Line(asked[int(group)], creative.text) for group, creative in chosen if creative.text]
+    """All that the teacher writes, and the best of it, as diverse as the untuned writer's; each with its prompt."""
+    scored = ScoredTexts(reward, asked)
+    write_more(teacher, asked, options.texts, scored, torch.Generator().manual_seed(options.run.seed + 2 + 10 * number))
+    prompts = [prompt(*pair) for pair in asked]
+    lines = [Line(prompts[i], creative.text) for i, creative in zip(scored.group.tolist(), scored.texts, strict=True)]
+    best = [lines[i] for i in scored.best(options.kept, untuned).rows.tolist()]
+    return [line for line in lines if line.text], [line for line in best if line.text]
 
 
 def _verdict(
