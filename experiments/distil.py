@@ -87,14 +87,15 @@ def run_distil(options: DistilOptions) -> Path:
     reward = frozen_reward(study, theirs)
     lessons = _lessons(study, reward, teacher, taught, theirs, options, run)
     student = student_of(teacher, lessons, options.student, options.run.seed)
-    total = options.student.batch * sum(lessons.steps(options.student))
-    with run.stage("student learns", total=total) as stage:
+    copy, *rest = (options.student.batch * steps for steps in lessons.steps(options.student))
+    with run.stage("student learns", total=copy + sum(rest)) as stage:
         told = lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token")  # noqa: E731
         loss = distil(student, teacher, lessons, options.student, seed=options.run.seed, told=told)
     with run.stage("verdict"):
         found = _verdict(study, reward, {"teacher": teacher, "student": student}, unseen, theirs, options)
+    read = {"copy": copy, "written": len(lessons.written), "chosen": len(lessons.chosen)}
     size = {name: w.model.num_parameters() for name, w in (("teacher", teacher), ("student", student))}
-    found |= {"loss": loss, "taught": len(taught), "unseen": len(unseen), "parameters": size}
+    found |= {"loss": loss, "taught": len(taught), "unseen": len(unseen), "read": read, "parameters": size}
     facts = {"taught by the writer of": own_name(options.teacher), "student": asdict(options.student)}
     figures = {
         f"gold reward over the untuned writer's, {name}": bracketed(lift["reward"], "+.1%")
@@ -146,7 +147,9 @@ def _lessons(
     """What the student reads: lines of the corpus, all that the teacher writes, and the best of that."""
     seed, english = options.run.seed, teacher.has_placeholders
     copy, catalogs = [], [(taught, reward)]
-    if english:
+    if not english and (options.imagined or options.student.read):
+        run.say("  --imagined, --student.read: the teacher learned from its catalog alone, and its student from that alone")
+    elif english:
         with run.stage("corpus"):
             copy = copy_lines(options.student.read, seed + 4)
         catalogs += islice(imagined(study, taught, reward, theirs.reward, seed + 5), options.imagined)

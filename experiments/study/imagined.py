@@ -1,4 +1,4 @@
-"""Products that do not exist, in the places of a catalog's: what a writer may be asked for, and a reward that judges."""
+"""Products that do not exist, in the places of a catalog's: what a writer may be asked for, and the reward there."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

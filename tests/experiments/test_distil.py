@@ -24,6 +24,18 @@ SMALL = {"texts": 4, "kept": 2, "device": "cpu"}
 SMALL |= {"student.layers": 1, "student.width": 16, "student.heads": 2, "student.lines": 320, "student.batch": 16}
 
 
+READING = {"scenario": "shop", "products": 6, "users": 40, "log_impressions": 3000, "effect.steps": 5, "device": "cpu"}
+READING |= {"pilot_texts": 0, "scale_prompts": 6, "looks": 1, "choose": 1, "samples": 1, "efficiency_prompts": 1}
+READING |= {"ppo.updates": 1, "ppo.batch": 8, "ppo.mini_batches": 1, "attacked_ads": 2, "validation_impressions": 2000}
+
+
+@pytest.fixture(scope="module")
+def reading(tmp_path_factory):
+    """A teacher that has read English, and so can write for any product."""
+    out = tmp_path_factory.mktemp("reading") / "run"
+    return run_tune(configured(TuneOptions(), out=out, **READING))
+
+
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory):
     out = tmp_path_factory.mktemp("teacher") / "run"
@@ -59,6 +71,24 @@ def test_the_same_seed_gives_the_same_student_and_each_option_another(teacher, t
     written = [load_writer(str(run / "checkpoint")).fingerprint() for run in runs]
     assert written[0] == written[1]
     assert len(set(written)) == len(written) - 1
+
+
+def test_a_teacher_that_reads_english_writes_for_products_that_do_not_exist(reading, tmp_path, capsys):
+    """Copy is read and invented products are written for, each by an option of its own; a student has a BPE of both."""
+    few = {"student.read": 64, "imagined": 1, "student.vocabulary": 400}
+    changes = [few, few | {"imagined": 0}, few | {"student.read": 0}]
+    runs = [student(reading, tmp_path / str(i), **change) for i, change in enumerate(changes)]
+    assert len({load_writer(str(run / "checkpoint")).fingerprint() for run in runs}) == 3
+    assert "from its catalog alone" not in capsys.readouterr().out
+    summary = read_json(runs[0] / "summary.json")["student"]
+    assert summary["read"] == {"copy": 64, "written": 2 * 4 * summary["taught"], "chosen": 2 * 2 * summary["taught"]}
+    assert load_writer(str(runs[0] / "checkpoint")).has_placeholders
+
+
+def test_a_teacher_of_one_catalog_has_no_other_lessons(teacher, tmp_path, capsys):
+    runs = [student(teacher, tmp_path / f"{more}", imagined=more, **{"student.read": 64 * more}) for more in (0, 2)]
+    assert len({load_writer(str(run / "checkpoint")).fingerprint() for run in runs}) == 1
+    assert capsys.readouterr().out.count("the teacher learned from its catalog alone") == 1
 
 
 def test_what_has_no_student(teacher, tmp_path):
