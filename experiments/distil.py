@@ -2,15 +2,16 @@
 products and for some that do not exist.
 """
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..policies.base.corpus import Line
 from ..policies.base.distil import DistilConfig, Lessons, copy_lines, distil, student_of
@@ -148,11 +149,13 @@ def _lessons(
     seed, english = options.run.seed, teacher.has_placeholders
     copy, catalogs = [], [(taught, reward)]
     if not english and (options.imagined or options.student.read):
-        run.say("  --imagined, --student.read: the teacher learned from its catalog alone, and its student from that alone")
+        run.say(
+            "  --imagined, --student.read: the teacher learned from its catalog alone, and its student from that alone"
+        )
     elif english:
         with run.stage("corpus"):
             copy = copy_lines(options.student.read, seed + 4)
-        catalogs += islice(imagined(study, taught, reward, theirs.reward, seed + 5), options.imagined)
+        catalogs += itertools.islice(imagined(study, taught, reward, theirs.reward, seed + 5), options.imagined)
     written, chosen = [], []
     with run.stage("teacher writes", total=len(catalogs) * len(taught) * options.texts) as stage:
         for number, (asked, judge) in enumerate(catalogs):
@@ -167,13 +170,22 @@ def _lessons(
 def _lines(
     reward: Reward, teacher: Writer, asked: Asked, untuned: Sequence[Creative], options: DistilOptions, number: int
 ) -> tuple[list[Line], list[Line]]:
-    """All that the teacher writes, and the best of it, as diverse as the untuned writer's; each with its prompt."""
+    """What the teacher writes that passes every check, all of it where none does for a prompt; and the best, as diverse
+    as the untuned writer's. Each with its prompt.
+    """
     scored = ScoredTexts(reward, asked)
     write_more(teacher, asked, options.texts, scored, torch.Generator().manual_seed(options.run.seed + 2 + 10 * number))
     prompts = [prompt(*pair) for pair in asked]
     lines = [Line(prompts[i], creative.text) for i, creative in zip(scored.group.tolist(), scored.texts, strict=True)]
     best = [lines[i] for i in scored.best(options.kept, untuned).rows.tolist()]
-    return [line for line in lines if line.text], [line for line in best if line.text]
+    sound = (scored.failures == 0) & (scored.refused == 0)
+    written = itertools.compress(lines, (sound | ~_any(sound, scored.group)).tolist())
+    return [line for line in written if line.text], [line for line in best if line.text]
+
+
+def _any(true: Tensor, group: Tensor) -> Tensor:
+    """[n] bool, whether any of a row's group is true."""
+    return (group[true].bincount(minlength=int(group.max()) + 1) > 0)[group]
 
 
 def _verdict(

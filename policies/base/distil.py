@@ -19,7 +19,7 @@ from ...simulation.data.errors import InputError
 from ..writer.placeholders import give_placeholders, to_template
 from ..writer.writer import Writer, small_gpt2, train_tokenizer
 from .corpus import Line, corpus
-from .pretrain import Row, adam, batches, encode, rate, said
+from .pretrain import ANSWERS, Row, adam, batches, encode, rate, said
 
 WEIGHT_DECAY = 0.05
 LINES_EACH = 24
@@ -36,12 +36,12 @@ class DistilConfig:
     vocabulary: int = 2048
     """Tokens of a BPE of its own, made of what it reads; 0 takes the teacher's, which is most of a small student's
     weights."""
-    read: int = 300_000
+    read: int = 240_000
     """Lines of the corpus of `copybandit pretrain` that it reads first, each once; a teacher that learned from its
     catalog alone (--model built-in) has no such lesson."""
-    lines: int = 100_000
+    lines: int = 80_000
     """Lines of the teacher that it reads, those that come round again counted each time."""
-    best: float = 0.3
+    best: float = 0.25
     """Share of these that are chosen ones; they come last."""
     kl: float = 0.0
     """With the teacher's vocabulary: weight of the probabilities that it gives all tokens; the token that was written
@@ -78,7 +78,7 @@ class Lessons:
     copy: Sequence[Line]
     """Lines of a grammar, for products that do not exist; none for a teacher that has not read such."""
     written: Sequence[Line]
-    """All texts of the teacher, each with its prompt."""
+    """Texts of the teacher, each with its prompt."""
     chosen: Sequence[Line]
     """The best among them."""
 
@@ -160,11 +160,13 @@ def distil(
 def _in_turn(
     student: Writer, lessons: Lessons, batch: int, seed: int, steps: tuple[int, int, int]
 ) -> Iterator[list[Row]]:
-    """Batches of each lesson."""
+    """Batches of each lesson; of rows that have fewer answers than `ANSWERS` there are more in a batch."""
     parts = (lessons.copy, lessons.written, lessons.chosen)
     for number, (lines, count) in enumerate(zip(parts, steps, strict=True)):
         if count:
-            yield from islice(batches(encode(student, lines), batch, seed + number), count)
+            rows = encode(student, lines)
+            whole = round(batch * ANSWERS * len(rows) / sum(len(row.answers) for row in rows))
+            yield from islice(batches(rows, whole, seed + number), count)
 
 
 def _loss(student: Writer, teacher: Writer, rows: Sequence[Row], kl: float) -> Tensor:

@@ -81,7 +81,9 @@ def test_a_teacher_that_reads_english_writes_for_products_that_do_not_exist(read
     assert len({load_writer(str(run / "checkpoint")).fingerprint() for run in runs}) == 3
     assert "from its catalog alone" not in capsys.readouterr().out
     summary = read_json(runs[0] / "summary.json")["student"]
-    assert summary["read"] == {"copy": 64, "written": 2 * 4 * summary["taught"], "chosen": 2 * 2 * summary["taught"]}
+    assert summary["read"]["copy"] == 64
+    assert summary["read"]["chosen"] == 2 * 2 * summary["taught"]
+    assert summary["taught"] * 4 < summary["read"]["written"] <= 2 * 4 * summary["taught"]
     assert load_writer(str(runs[0] / "checkpoint")).has_placeholders
 
 

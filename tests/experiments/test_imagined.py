@@ -40,7 +40,9 @@ def test_invented_products_stand_in_the_places_of_the_catalogs(parts):
     titles = [{p.title for p, _ in part} for part in (asked, others, study.asked)]
     assert titles[0].isdisjoint(titles[1] | titles[2])
     (mine, who), (theirs, _) = asked[0], study.asked[0]
-    named = [Creative(mine.product_id, f"The {p.title} is here, made for a day like this.", who) for p in (mine, theirs)]
+    named = [
+        Creative(mine.product_id, f"The {p.title} is here, made for a day like this.", who) for p in (mine, theirs)
+    ]
     off_topic = lambda judge: ["off_topic" in said for said in judge.quality.said(named)]  # noqa: E731
     assert off_topic(about) == [False, True]
     assert off_topic(reward) == [True, False]
