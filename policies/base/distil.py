@@ -1,7 +1,7 @@
 """Distillation: a small student reads copy, then what a teacher writes, and in the end mostly the best of it.
 
 Three lessons under one learning rate, which falls at the end: lines of the corpus that bases are pretrained on, of
-which it learns to write at all; all that the teacher wrote; and what was chosen among that, so that one text of the
+which it learns to write at all; what the teacher wrote; and what was chosen among that, so that one text of the
 student is worth what the choice was (sequence-level distillation, Kim and Rush, EMNLP 2016; of the best of n: BoNBoN,
 Gui et al., arXiv 2406.00832). A student with the teacher's vocabulary may be told, beside each token, how likely the
 teacher held every other one there (Hinton et al., arXiv 1503.02531).

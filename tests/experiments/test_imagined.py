@@ -1,4 +1,4 @@
-"""Invented products in a catalog's places: the reward about them is the run's own, and knows nothing of the catalog's."""
+"""Invented products in a catalog's places: the reward about them is the run's own, and holds texts to them."""
 
 from itertools import islice
 
