@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from copybandit.experiments.analysis.report.page import write_report
 from copybandit.experiments.analysis.report.past_runs import past_runs
-from copybandit.experiments.distil import DistilOptions, run_distil
+from copybandit.experiments.distil import DistilOptions, _any, run_distil
 from copybandit.experiments.export import ExportOptions, run_export
 from copybandit.experiments.harness.config import configured
 from copybandit.experiments.harness.files import read_json
@@ -91,6 +92,12 @@ def test_a_teacher_of_one_catalog_has_no_other_lessons(teacher, tmp_path, capsys
     runs = [student(teacher, tmp_path / f"{more}", imagined=more, **{"student.read": 64 * more}) for more in (0, 2)]
     assert len({load_writer(str(run / "checkpoint")).fingerprint() for run in runs}) == 1
     assert capsys.readouterr().out.count("the teacher learned from its catalog alone") == 1
+
+
+def test_a_prompt_of_which_no_text_is_sound_is_known():
+    """Of prompt 0 the second text passes, of prompt 1 none does, of prompt 2 both do."""
+    sound, prompt = torch.tensor([False, False, True, False, True, True]), torch.tensor([0, 1, 0, 1, 2, 2])
+    assert _any(sound, prompt).tolist() == [True, False, True, False, True, True]
 
 
 def test_what_has_no_student(teacher, tmp_path):
