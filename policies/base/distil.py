@@ -46,6 +46,8 @@ class DistilConfig:
     kl: float = 0.0
     """With the teacher's vocabulary: weight of the probabilities that it gives all tokens; the token that was written
     has the rest."""
+    temperature: float = 0.8
+    """It samples at, the teacher at 0.9 by default: a small writer garbles what it draws from its tail."""
     batch: int = 64
     """Lines a step."""
     learning_rate: float = 2e-3
@@ -67,6 +69,8 @@ class DistilConfig:
                 f"student: kl {self.kl} with vocabulary {self.vocabulary}: only a student with the teacher's, 0, can "
                 "be told of its probabilities"
             )
+        if not 0 < self.temperature <= 2:
+            raise InputError(f"student: temperature {self.temperature}: give a number above 0, of 2 at most")
         if not (0 <= self.best <= 1 and 0 <= self.kl <= 1):
             raise InputError(f"student: best {self.best}, kl {self.kl}: give 0 to 1")
 
@@ -95,15 +99,16 @@ def copy_lines(count: int, seed: int) -> list[Line]:
 
 
 def student_of(teacher: Writer, lessons: Lessons, config: DistilConfig, seed: int) -> Writer:
-    """A GPT-2 of other sizes that has learned nothing, and samples as the teacher does.
+    """A GPT-2 of other sizes that has learned nothing, and samples as the teacher does but for the temperature.
 
     Args:
         teacher: whose student it is.
         lessons: of which a vocabulary of its own is made.
-        config: sizes.
+        config: sizes, and the temperature.
         seed: of first weights.
     """
     sizes = replace(teacher.config, layers=config.layers, width=config.width, heads=config.heads)
+    sizes = replace(sizes, temperature=config.temperature)
     tokenizer = teacher.tokenizer
     if config.vocabulary:
         templates = to_template if teacher.has_placeholders else lambda text, prompt: text

@@ -69,6 +69,8 @@ def test_the_same_seed_gives_the_same_student_and_each_option_another(teacher, t
     changes += [plain | {"student.kl": 0.5}, {"student.lines": 160}, {"student.learning_rate": 0.001}]
     changes += [{"student.layers": 2}]
     runs = [student(teacher, tmp_path / str(i), **change) for i, change in enumerate(changes)]
+    cooler = student(teacher, tmp_path / "cooler", **{"student.temperature": 0.5})
+    assert load_writer(str(cooler / "checkpoint")).sampling.temperature == 0.5
     written = [load_writer(str(run / "checkpoint")).fingerprint() for run in runs]
     assert written[0] == written[1]
     assert len(set(written)) == len(written) - 1

@@ -35,6 +35,8 @@ def test_the_student_has_the_teachers_vocabulary_and_a_share_of_its_weights(teac
     body = 12 * width**2 + 13 * width  # attention 4, feed-forward 8; biases 9 and two norms of 2
     assert student.model.num_parameters() == rows * width + 128 * width + body + 2 * width
     assert teacher.config.width == 32
+    assert teacher.sampling.temperature == 0.9
+    assert student.sampling.temperature == 0.8
 
 
 def test_a_vocabulary_of_its_own_is_made_of_what_was_written(teacher, lines):
@@ -108,6 +110,7 @@ def test_the_loss_by_hand(teacher, lines):
         ({"read": -1}, "to read none or more"),
         ({"best": 1.5}, "give 0 to 1"),
         ({"kl": -0.1}, "give 0 to 1"),
+        ({"temperature": 0.0}, "a number above 0, of 2 at most"),
         ({"kl": 0.5, "vocabulary": 300}, "only a student with the teacher's"),
     ],
 )
