@@ -1,5 +1,8 @@
-"""Can a small writer do it? A student learns what a run's writer writes, and the choice among it, on most products."""
+"""Can a small writer do it? A student learns what a run's writer writes, and the choice among it, for most of the run's
+products and for some that do not exist.
+"""
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -8,16 +11,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..policies.base.corpus import Line
-from ..policies.base.distil import DistilConfig, distil, student_of
+from ..policies.base.distil import DistilConfig, Lessons, copy_lines, distil, student_of
 from ..policies.reward.reward import Reward
 from ..policies.reward.scored_texts import ScoredTexts
 from ..policies.reward.select import write_more
 from ..policies.writer.checkpoint import CHECKPOINT, check_checkpoint, save_checkpoint
 from ..policies.writer.prompts import prompt
 from ..policies.writer.writer import Writer, load_writer
-from ..simulation.data.catalog import Creative, Product
+from ..simulation.data.catalog import Creative
 from ..simulation.data.errors import InputError
 from .analysis.drawing.formats import bracketed
 from .harness.config import read_config
@@ -26,6 +30,7 @@ from .harness.options import Common, Device, Flat, RunOptions, refuse_below
 from .harness.run import Run
 from .placing.options import LoopOptions
 from .study.begin import make_study
+from .study.imagined import Asked, imagined
 from .study.study import Study, write_for
 from .writing.options import TuneOptions
 from .writing.tuning import frozen_reward, warm_start_stage
@@ -34,8 +39,6 @@ from .writing.verdict import judge, lifts, vendi_of
 COMMANDS: dict[str, type[TuneOptions]] = {"loop": LoopOptions, "tune": TuneOptions}
 JUDGED = 8
 """Texts a prompt of products that were held out, from each writer."""
-
-Asked = list[tuple[Product, str]]
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,19 @@ class DistilOptions:
     """Directory of a finished `loop` or `tune` run, whose writer teaches; its world and effect model are made again."""
     device: Device = "auto"
     """Where tensors live; auto takes a CUDA device when there is one."""
-    texts: Common[int] = 24
+    texts: Common[int] = 16
     """Texts a prompt that the teacher writes."""
-    kept: Common[int] = 4
+    kept: Common[int] = 2
     """Of these, those that the reward chooses, as diverse together as the untuned writer's."""
+    imagined: int = 5
+    """Catalogs of products that do not exist, each as long as what is taught of the run's, that the teacher writes for
+    as well; one that learned from its catalog alone (--model built-in) can write for no other."""
     hold_out: float = 0.2
     """Share of the products that nothing is taught of, 0.5 at most: on them the student is judged."""
     student: DistilConfig = field(default_factory=DistilConfig)
 
     def __post_init__(self) -> None:
-        refuse_below(self, texts=1, kept=1)
+        refuse_below(self, texts=1, kept=1, imagined=0)
         if self.kept > self.texts:
             raise InputError(f"--kept {self.kept}: more than the {self.texts} --texts that are chosen from")
         if not 0 < self.hold_out <= 0.5:
@@ -80,16 +86,17 @@ def run_distil(options: DistilOptions) -> Path:
     teacher.model.to(run.device)
     taught, unseen = _held_out(study, options.hold_out)
     reward = frozen_reward(study, theirs)
-    with run.stage("teacher writes"):
-        lines = _lines(study, reward, teacher, taught, options)
-    student = student_of(teacher, lines[0], options.student, options.run.seed)
-    with run.stage("student learns", total=options.student.lines) as stage:
+    lessons = _lessons(study, reward, teacher, taught, theirs, options, run)
+    student = student_of(teacher, lessons, options.student, options.run.seed)
+    copy, *rest = (options.student.batch * steps for steps in lessons.steps(options.student))
+    with run.stage("student learns", total=copy + sum(rest)) as stage:
         told = lambda lines, loss: stage.advance(lines, f"loss {loss:.2f} nats a token")  # noqa: E731
-        loss = distil(student, teacher, *lines, options.student, seed=options.run.seed, told=told)
+        loss = distil(student, teacher, lessons, options.student, seed=options.run.seed, told=told)
     with run.stage("verdict"):
         found = _verdict(study, reward, {"teacher": teacher, "student": student}, unseen, theirs, options)
+    read = {"copy": copy, "written": len(lessons.written), "chosen": len(lessons.chosen)}
     size = {name: w.model.num_parameters() for name, w in (("teacher", teacher), ("student", student))}
-    found |= {"loss": loss, "taught": len(taught), "unseen": len(unseen), "parameters": size}
+    found |= {"loss": loss, "taught": len(taught), "unseen": len(unseen), "read": read, "parameters": size}
     facts = {"taught by the writer of": own_name(options.teacher), "student": asdict(options.student)}
     figures = {
         f"gold reward over the untuned writer's, {name}": bracketed(lift["reward"], "+.1%")
@@ -135,18 +142,50 @@ def _held_out(study: Study, share: float) -> tuple[Asked, Asked]:
     return taught, [pair for pair in study.asked if pair[0].product_id in away]
 
 
+def _lessons(
+    study: Study, reward: Reward, teacher: Writer, taught: Asked, theirs: TuneOptions, options: DistilOptions, run: Run
+) -> Lessons:
+    """What the student reads: lines of the corpus, all that the teacher writes, and the best of that."""
+    seed, english = options.run.seed, teacher.has_placeholders
+    copy, catalogs = [], [(taught, reward)]
+    if not english and (options.imagined or options.student.read):
+        run.say(
+            "  --imagined, --student.read: the teacher learned from its catalog alone, and its student from that alone"
+        )
+    elif english:
+        with run.stage("corpus"):
+            copy = copy_lines(options.student.read, seed + 4)
+        catalogs += itertools.islice(imagined(study, taught, reward, theirs.reward, seed + 5), options.imagined)
+    written, chosen = [], []
+    with run.stage("teacher writes", total=len(catalogs) * len(taught) * options.texts) as stage:
+        for number, (asked, judge) in enumerate(catalogs):
+            untuned = write_for(study.writer, asked, options.kept, seed + 1 + 10 * number)
+            lines, best = _lines(judge, teacher, asked, untuned, options, number)
+            written += lines
+            chosen += best
+            stage.advance(len(asked) * options.texts)
+    return Lessons(copy, written, chosen)
+
+
 def _lines(
-    study: Study, reward: Reward, teacher: Writer, taught: Asked, options: DistilOptions
+    reward: Reward, teacher: Writer, asked: Asked, untuned: Sequence[Creative], options: DistilOptions, number: int
 ) -> tuple[list[Line], list[Line]]:
-    """All that the teacher writes, and the best of it, each with its prompt."""
-    seed, kept = options.run.seed, options.kept
-    untuned = write_for(study.writer, taught, kept, seed + 1)
-    scored = ScoredTexts(reward, taught)
-    write_more(teacher, taught, options.texts, scored, torch.Generator().manual_seed(seed + 2))
-    asked = [prompt(*pair) for pair in taught]
-    lines = [Line(asked[i], c.text) for i, c in zip(scored.group.tolist(), scored.texts, strict=True) if c.text]
-    chosen = [(scored.group[i], scored.texts[i]) for i in scored.best(kept, untuned).rows.tolist()]
-    return lines, [Line(asked[int(group)], creative.text) for group, creative in chosen if creative.text]
+    """What the teacher writes that passes every check, all of it where none does for a prompt; and the best, as diverse
+    as the untuned writer's. Each with its prompt.
+    """
+    scored = ScoredTexts(reward, asked)
+    write_more(teacher, asked, options.texts, scored, torch.Generator().manual_seed(options.run.seed + 2 + 10 * number))
+    prompts = [prompt(*pair) for pair in asked]
+    lines = [Line(prompts[i], creative.text) for i, creative in zip(scored.group.tolist(), scored.texts, strict=True)]
+    best = [lines[i] for i in scored.best(options.kept, untuned).rows.tolist()]
+    sound = (scored.failures == 0) & (scored.refused == 0)
+    written = itertools.compress(lines, (sound | ~_any(sound, scored.group)).tolist())
+    return [line for line in written if line.text], [line for line in best if line.text]
+
+
+def _any(true: Tensor, group: Tensor) -> Tensor:
+    """[n] bool, whether any of a row's group is true."""
+    return (group[true].bincount(minlength=int(group.max()) + 1) > 0)[group]
 
 
 def _verdict(

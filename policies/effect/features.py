@@ -3,6 +3,7 @@ picture that it stands beside.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -92,6 +93,12 @@ class Description:
         self._catalog, self._reads, self._pictures = catalog, reads, pictures
         columns = self._columns(creatives)
         self._mean, self._spread = columns.mean(0), columns.std(0, correction=0).clamp(min=0.02)
+
+    def about(self, catalog: Catalog, reads: Reads | None) -> "Description":
+        """The same scales, for texts about another catalog, which `reads` says the reading of."""
+        again = copy(self)
+        again._catalog, again._reads = catalog, reads
+        return again
 
     def state(self) -> dict[str, Any]:
         """What was learned; whether somebody has to say how texts read, and who it was, if he has a `fingerprint`."""

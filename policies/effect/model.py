@@ -124,6 +124,15 @@ class EffectModel:
             context = [h.context(None, product, segment, category) + asked * h.answer[0] for h in self.heads]
         return Prediction(torch.stack(context).cpu(), torch.stack(text).cpu())
 
+    def about(self, catalog: Catalog, reads: Reads | None) -> "EffectModel":
+        """The same model, asked about other products in the places of its own: with their ids and categories.
+
+        Args:
+            catalog: of these.
+            reads: says how texts about them read, where the model was told that.
+        """
+        return replace(self, catalog=catalog, description=self.description.about(catalog, reads))
+
     def state(self) -> dict[str, Any]:
         """All that was learned; of the ads their words, and no line."""
         heads = [

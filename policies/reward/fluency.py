@@ -39,6 +39,10 @@ class Fluency:
         limits = reader.nats(human).quantile((1 + share) / 2, dim=0).tolist()
         return cls(reader, (limits[0], limits[1]))
 
+    def by(self, reader: FrozenReader) -> "Fluency":
+        """The same limits, by the word of the same reader about another catalog (`FrozenReader.about`)."""
+        return Fluency(reader, self.limits)
+
     def failures(self, creatives: Sequence[Creative]) -> Tensor:
         """[n] bool, whether a text is less likely than human lines are, or has a word that is none."""
         unlikely = (self._reader.nats(creatives) > torch.tensor(self.limits)).any(1)

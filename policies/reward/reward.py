@@ -28,6 +28,7 @@ from ...simulation.text.characters import characters
 from ...simulation.text.encoder import TextEncoder, surface_features, tokens
 from ..compliance.filter import Compliance
 from ..effect.contract import CLICK, CONVERT, TextEffect
+from ..writer.reading import FrozenReader
 from .diversity import nearest_novelty, novelty
 from .fluency import Fluency
 
@@ -196,6 +197,11 @@ class Quality:
         shortest, longest = 0.8 * lengths[0], lengths[-1]
         return cls(catalog, (shortest, longest), naming=naming, limit=limit, fluency=fluency)
 
+    def about(self, catalog: Catalog, reader: FrozenReader) -> "Quality":
+        """The same checks, for texts about another catalog, which `reader` reads."""
+        fluency = self.fluency and self.fluency.by(reader)
+        return Quality(catalog, self.lengths, naming=self.naming, limit=self.limit, fluency=fluency)
+
     def failures(self, creatives: Sequence[Creative]) -> Tensor:
         """[n, 8] float, 1 where a check fails; columns as in `CHECKS`."""
         surface = surface_features([creative.text for creative in creatives])
@@ -254,6 +260,12 @@ class Reward:
     def __call__(self, creatives: Sequence[Creative], group: Tensor) -> Rewards:
         """Scores n creatives; `group` [n] numbers their prompts, for novelty."""
         return combine(self._raw(creatives, group), self.statistics, self.config)
+
+    def about(self, effect: TextEffect, quality: Quality, compliance: Compliance) -> "Reward":
+        """The same reward, frozen on the same texts, whose judges speak of another catalog."""
+        again = Reward(effect, quality, compliance, self.config)
+        again.members, again.statistics = self.members, self.statistics
+        return again
 
     def sound(self, creatives: Sequence[Creative]) -> Tensor:
         """[n] bool, whether a text passes all checks of quality and no rule refuses it."""

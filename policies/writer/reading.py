@@ -36,6 +36,10 @@ class FrozenReader:
         self._log: dict[tuple[str, str], Tensor] = {}
         self._kept: dict[tuple[tuple[str, str], ...], Tensor] = {}
 
+    def about(self, catalog: Catalog) -> "FrozenReader":
+        """The same reader, asked about another catalog; it has read none of its texts."""
+        return FrozenReader(self._writer, catalog)
+
     def keep(self, log: Sequence[Creative]) -> None:
         """Reads the texts of a log, which many will ask for, once and for all."""
         texts = {(creative.product_id, creative.text): creative for creative in log}
