@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 APART = ("tensorboard", "tmp")
 """Folders that are not held to this: TensorBoard's own log, and temporary files."""
-TIMED = {"wall_seconds", "seconds", "microseconds", "decisions_per_second"}
+TIMED = {"wall_seconds", "seconds", "seconds_a_text", "microseconds", "decisions_per_second"}
 """Figures of summary.json that are times."""
 NO_FIGURES = {"environment.json", "config.yaml", "report.html", "summary.json"}
 """Files that hold times, versions or paths."""
