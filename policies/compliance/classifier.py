@@ -69,9 +69,12 @@ class Classifier:
 
     def flags(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """[n] whether a person should look at each text."""
+        return self.probabilities(texts) >= self.bounds(texts)  # NaN is not
+
+    def bounds(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """[n] probability from which each text is flagged; infinite in a language that is not read."""
         thresholds = {language: model.threshold for language, model in self.models.items()}
-        bounds = np.array([thresholds.get(language_of(text), np.inf) for text in texts], dtype=np.float64)
-        return self.probabilities(texts) >= bounds  # NaN is not
+        return np.array([thresholds.get(language_of(text), np.inf) for text in texts], dtype=np.float64)
 
     def save(self, path: Path, card: Mapping[str, Any]) -> None:
         """Writes what `load` reads: weights in 16 bits; `card` says what they were learned from."""

@@ -114,11 +114,12 @@ class Compliance:
         if rule is None:
             return found, unread
         texts = [creative.text if len(creative.text) <= LONGEST else "" for creative in creatives]
-        for i in np.flatnonzero(shipped().flags(texts)):
+        probabilities = shipped().probabilities(texts)
+        for i in np.flatnonzero(probabilities >= shipped().bounds(texts)):
             if not any(breach.severity == "refuse" for breach in found[i]):
                 flag = Breach(rule.id, rule.kind, texts[i][:SHOWN], rule.says, rule.severity)
                 found[i] = (*found[i], flag)
-        return found, shipped().probabilities(texts)
+        return found, probabilities
 
     def thresholds(self) -> dict[str, float]:
         """Probability from which the classifier flags a text, by language; empty where it was switched off."""
